@@ -1,0 +1,109 @@
+"""Every exception that affnet raises on purpose.
+
+::
+
+    AffnetError                    exit code 1: the job was not finished, or a check failed
+    ├── UsageError                 exit code 2: the request or its input is wrong
+    │   ├── UnknownNameError       a name that no registry holds; the message lists the valid ones
+    │   ├── ImageSizeError         an image size the network cannot take
+    │   ├── ConfigError            a training config that cannot be read or contradicts itself
+    │   ├── CheckpointError        a file that is no checkpoint, or not one of this network
+    │   └── ArtifactError          an artifact without, or at odds with, its manifest
+    ├── MissingError               exit code 3: a package, tool, runtime or device is missing
+    ├── OutputError                the result could not be written (rights, disk full)
+    ├── ConversionError            a converter could not express the network
+    ├── VerificationError          the artifact ran but disagrees with PyTorch
+    └── MeasurementError           a measuring process failed, hung or returned nonsense
+
+Each message is one sentence (two where the second is the remedy) that says what is wrong and
+what to do.  The command line prints it and exits with ``exit_code``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class AffnetError(Exception):
+    """Root of the tree."""
+
+    exit_code = 1
+
+
+class UsageError(AffnetError):
+    """The request or its input is wrong."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """A name that no registry holds."""
+
+    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+        super().__init__(f"Unknown {kind} {name!r}; valid: {', '.join(valid)}.")
+
+
+class ImageSizeError(UsageError):
+    """An image size the network cannot take."""
+
+
+class ConfigError(UsageError):
+    """A training config that cannot be read or contradicts itself."""
+
+
+class CheckpointError(UsageError):
+    """A file that is no checkpoint, or not one of this network."""
+
+
+class ArtifactError(UsageError):
+    """An artifact without, or at odds with, its manifest."""
+
+
+class MissingError(AffnetError):
+    """A package, tool, runtime or device is missing."""
+
+    exit_code = 3
+
+
+class OutputError(AffnetError):
+    """The result could not be written."""
+
+
+class ConversionError(AffnetError):
+    """A converter could not express the network."""
+
+
+class VerificationError(AffnetError):
+    """The artifact ran but disagrees with PyTorch."""
+
+
+class MeasurementError(AffnetError):
+    """A measuring process failed, hung or returned nonsense."""
+
+
+def require(package: str, *, extra: str | None, purpose: str) -> None:
+    """Raise `MissingError` with the exact pip command unless ``package`` can be imported.
+
+    ``extra`` is the extra of affnet that brings the package, None where affnet itself requires it.
+    """
+    try:
+        found = importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):  # ValueError: a None entry in sys.modules blocks the import
+        found = False
+    if not found:
+        target = f"affnet[{extra}]" if extra else "affnet"
+        raise MissingError(
+            f"{purpose} needs the package {package!r}, which is not installed; "
+            f"run: pip install '{target}'"
+        )
+
+
+def existing_file(path: Path, what: str) -> Path:
+    """Return ``path`` if it is a file, else raise `UsageError` that names ``what`` it should be."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, not {what}.")
+    if not path.is_file():
+        raise UsageError(f"{path} does not exist; give the path of {what}.")
+    return path

@@ -1,0 +1,15 @@
+"""Numbers that authors published about their networks: quoted, never measured here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a paper reports of one network."""
+
+    top1_percent: float
+    parameters_millions: float
+    macs_billions: float  # the papers call multiply-accumulates "FLOPs"
+    source: str

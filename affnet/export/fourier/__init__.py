@@ -1,0 +1,1 @@
+"""Replacing Fourier transforms exactly: plans, their cost, and the planner."""

@@ -1,0 +1,1 @@
+"""DFT plans: exact forms of the transform for maps of one fixed size."""

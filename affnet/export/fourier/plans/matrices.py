@@ -1,0 +1,63 @@
+"""Matrices of the orthonormal real DFT, in float64.
+
+Each index of a matrix may stand in any order, so a matrix can do the work of the transposes,
+slices and concatenations around it.  The functions here return the factors with every index
+apart; a plan orders and flattens them as its layout wants.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+
+
+def _unit_roots(rows: int, columns: int, length: int) -> tuple[Matrix, Matrix]:
+    """Return cos and sin of 2 pi r c / length, scaled by 1 / sqrt(length), as rows x columns.
+
+    The angle is reduced as an integer and folded into one octave-free quarter turn, so that the
+    values that are zero or one exactly come out so, at any length.
+    """
+    turns = np.outer(np.arange(rows), np.arange(columns)) % length
+    angle = 2 * np.pi * turns / length
+    cos, sin = np.cos(angle), np.sin(angle)
+    cos[(4 * turns == length) | (4 * turns == 3 * length)] = 0
+    sin[(2 * turns == length) | (turns == 0)] = 0
+    return cos / np.sqrt(length), sin / np.sqrt(length)
+
+
+def real_to_half(length: int) -> Matrix:
+    """Return R with X[ri, f] = sum_w R[w, ri, f] x[w], shape (length, 2, length // 2 + 1).
+
+    X_r = sum x cos(2 pi w f / W), X_i = -sum x sin(2 pi w f / W), each over sqrt(W).
+    """
+    cos, sin = _unit_roots(length, length // 2 + 1, length)
+    return np.stack((cos, -sin), axis=1)
+
+
+def half_to_real(length: int) -> Matrix:
+    """Return S with x[w] = sum_(ri, f) X[ri, f] S[ri, f, w], shape (2, length // 2 + 1, length).
+
+    Columns that stand for two frequencies, f and W - f, weigh twice; f = 0 and, for an even
+    length, f = W / 2 stand for themselves, and their imaginary parts meet sin = 0.
+    """
+    bins = length // 2 + 1
+    cos, sin = _unit_roots(bins, length, length)
+    weight = np.full((bins, 1), 2.0)
+    weight[0] = 1.0
+    if length % 2 == 0:
+        weight[-1] = 1.0
+    return np.stack((weight * cos, -weight * sin))
+
+
+def complex_dft(length: int, *, inverse: bool = False) -> Matrix:
+    """Return T with Y[ri', k] = sum_(h, ri) T[ri', k, h, ri] X[h, ri], shape (2, n, n, 2).
+
+    It is multiplication by cos -+ i sin, minus for the forward transform, written on real parts.
+    """
+    cos, sin = _unit_roots(length, length, length)
+    imag = sin if inverse else -sin
+    to_real = np.stack((cos, -imag), axis=-1)
+    to_imag = np.stack((imag, cos), axis=-1)
+    return np.stack((to_real, to_imag))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from affnet.export.fourier.plans.matrices import Matrix
 from affnet.model.mixer import FourierTransform

@@ -1,0 +1,143 @@
+"""An artifact: a file (or folder) that a runtime executes, and the manifest that describes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from affnet.errors import ArtifactError
+from affnet.files import content_bytes, content_sha256
+from affnet.parity import Parity
+
+SCHEMA = 1
+_SUFFIX = ".manifest.json"
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of an artifact."""
+
+    name: str
+    shape: tuple[int | str, ...]  # a string names a dynamic axis
+    dtype: str
+    layout: str | None = None  # NCHW or NHWC for images
+    range: tuple[float, float] | None = None  # of an image's values
+
+    def static_shape(self, batch: int = 1) -> tuple[int, ...]:
+        """Return the shape with ``batch`` in place of dynamic axes."""
+        return tuple(batch if isinstance(axis, str) else axis for axis in self.shape)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where an artifact's weights come from, so that its PyTorch source can be built again."""
+
+    kind: str  # variant, checkpoint, bundled, peer
+    location: str  # its name, or the absolute path of the checkpoint
+    weights: str  # what tables say of them: "trained" or "random (seed 0)"
+    sha256: str | None  # of the checkpoint file
+    settings: dict[str, Any]  # what building the network again needs
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that is known of an artifact, stored as JSON beside it."""
+
+    model: str
+    format: str
+    precision: str
+    sha256: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    labels: tuple[str, ...] | None
+    fft: str  # what was asked for: auto, native or a plan
+    fft_plan: dict[str, str]  # map size, "HxW", to the plan that computes it
+    route: str  # the conversion path taken
+    details: dict[str, Any]  # what only this format has, such as the opset
+    provenance: Provenance
+    parameters: int
+    macs: int  # multiply-accumulates of one image
+    published: dict[str, Any] | None  # quoted numbers with their source
+    tools: dict[str, str]  # package to version
+    parity: Parity | None  # measured at export
+
+    def to_json(self) -> str:
+        """Return the manifest file's text."""
+        return json.dumps({"schema": SCHEMA, **dataclasses.asdict(self)}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Parse a manifest file's text; raise `ValueError` with the reason if it is none."""
+        fields = json.loads(text)
+        if not isinstance(fields, dict) or "schema" not in fields:
+            raise ValueError("it has no schema number")
+        if (schema := fields.pop("schema")) != SCHEMA:
+            raise ValueError(f"its schema is {schema}, this version reads {SCHEMA}")
+        known = {field.name for field in dataclasses.fields(cls)}
+        if missing := sorted(known - fields.keys()):
+            raise ValueError(f"it lacks {', '.join(missing)}")
+        kept = {name: fields[name] for name in known}  # later versions may add fields
+        try:
+            kept["inputs"] = tuple(_tensor_spec(spec) for spec in kept["inputs"])
+            kept["outputs"] = tuple(_tensor_spec(spec) for spec in kept["outputs"])
+            kept["labels"] = None if kept["labels"] is None else tuple(kept["labels"])
+            kept["provenance"] = Provenance(**kept["provenance"])
+            kept["parity"] = None if kept["parity"] is None else Parity(**kept["parity"])
+        except TypeError as error:
+            raise ValueError(f"a field has the wrong form ({error})") from error
+        return cls(**kept)
+
+
+def _tensor_spec(fields: dict[str, Any]) -> TensorSpec:
+    spec = TensorSpec(**fields)
+    value_range = None if spec.range is None else (spec.range[0], spec.range[1])
+    return dataclasses.replace(spec, shape=tuple(spec.shape), range=value_range)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file or folder together with its manifest."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def file_bytes(self) -> int:
+        """Size on disk, without the manifest."""
+        return content_bytes(self.path)
+
+    @classmethod
+    def open(cls, path: Path) -> Artifact:
+        """Read an artifact's manifest and check that it belongs to the file.
+
+        Raises:
+            ArtifactError: no such file, no manifest, an unreadable one, or one of another file.
+        """
+        if not path.exists():
+            raise ArtifactError(f"{path} does not exist; make it with: affnet export SOURCE")
+        manifest_file = manifest_path(path)
+        if not manifest_file.is_file():
+            raise ArtifactError(
+                f"{path} has no manifest ({manifest_file.name} should stand beside it); "
+                "copy it along, or export again with: affnet export SOURCE"
+            )
+        try:
+            manifest = Manifest.from_json(manifest_file.read_text(encoding="utf-8"))
+        except (ValueError, UnicodeDecodeError) as error:
+            raise ArtifactError(
+                f"{manifest_file} is not a manifest of affnet: {error}; export the model again."
+            ) from error
+        if content_sha256(path) != manifest.sha256:
+            raise ArtifactError(
+                f"{manifest_file.name} does not match {path}: the file was changed or replaced "
+                "after the export; export it again."
+            )
+        return cls(path, manifest)
+
+
+def manifest_path(artifact: Path) -> Path:
+    """Return where the manifest of ``artifact`` stands."""
+    return artifact.with_name(artifact.name + _SUFFIX)

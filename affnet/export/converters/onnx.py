@@ -1,0 +1,103 @@
+"""ONNX, for ONNX Runtime on every platform.
+
+What it cannot hold: nothing of AFFNet.  The real-valued network needs opset 18; DFT nodes
+(``--fft native``) need opset 20, whose one-sided inverse releases of ONNX Runtime before 2026
+reject.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from affnet.errors import ConversionError, require
+from affnet.export.converters import Conversion, ConversionRequest
+from affnet.files import translating_os_errors, write_and_sync
+
+if TYPE_CHECKING:
+    import onnx
+
+_OPSET = 18  # the oldest that torch's exporter writes without converting versions afterwards
+_OPSET_WITH_DFT = 20  # the first whose DFT takes its axis as an input, which the exporter uses
+
+
+class OnnxConverter:
+    """Exports through ``torch.export``, simplifies with onnxsim and checks with onnx's checker."""
+
+    format = "onnx"
+    precisions = ("fp32",)
+    native_fft = True
+    auto_fft = "auto"
+    tools = ("torch", "onnx", "onnxscript", "onnxsim")
+
+    def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
+        """See `Converter.convert`."""
+        for package in ("onnx", "onnxscript", "onnxsim"):
+            require(package, extra=None, purpose="Exporting to ONNX")
+        opset = _OPSET_WITH_DFT if request.native_fft else _OPSET
+        model = _simplify(_export(network, request, opset))
+        _check(model, request.native_fft)
+        path = folder / f"{request.name}.onnx"
+        with translating_os_errors(folder.parent):
+            write_and_sync(path, model.SerializeToString())
+        return Conversion(path, "torch.export", {"opset": opset})
+
+
+def _export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.ModelProto:
+    # a batch of 1 would be specialised to a constant
+    batch = 2 if request.dynamic_batch else 1
+    example = torch.zeros(batch, 3, *request.image_size)
+    dynamic = {0: torch.export.Dim("batch")} if request.dynamic_batch else None
+    # the exporter tells the console of every optional package it does not find
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                network,
+                (example,),
+                dynamo=True,
+                opset_version=opset,
+                input_names=["image"],
+                output_names=["logits"],
+                dynamic_shapes=(dynamic,) if dynamic else None,
+                verbose=False,
+            )
+    except Exception as error:  # torch.onnx raises nearly every kind
+        reason = str(error).strip().splitlines()[0]
+        raise ConversionError(f"torch.onnx cannot export {request.name}: {reason}") from error
+    assert program is not None  # what it returns with dynamo=True
+    model: onnx.ModelProto = program.model_proto
+    return model
+
+
+def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
+    import onnxsim
+
+    simplified: Any
+    simplified, unchanged = onnxsim.simplify(model)
+    if not unchanged:
+        raise ConversionError("onnxsim changed what the network computes; report this network.")
+    model = simplified
+    return model
+
+
+def _check(model: onnx.ModelProto, native_fft: bool) -> None:
+    """Raise unless the model is valid, of the default domain only, and without FFTs if so asked."""
+    import onnx
+
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ConversionError(f"onnx's checker rejects the result: {error}") from error
+    foreign = sorted({f"{n.domain}::{n.op_type}" for n in model.graph.node if n.domain})
+    foreign += [function.name for function in model.functions]
+    if foreign:
+        raise ConversionError(f"Nodes outside the default domain remain: {', '.join(foreign)}.")
+    if not native_fft and any(node.op_type in ("DFT", "STFT") for node in model.graph.node):
+        raise ConversionError("DFT nodes remain in a network whose FFTs were to be replaced.")

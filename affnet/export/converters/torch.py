@@ -1,0 +1,50 @@
+"""A ``torch.export`` program, to measure PyTorch itself beside the other runtimes.
+
+What it cannot hold: nothing.  It is also the one form that keeps torch's own FFT.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from affnet.errors import ConversionError
+from affnet.export.converters import Conversion, ConversionRequest
+from affnet.files import translating_os_errors, write_and_sync
+
+
+class TorchConverter:
+    """Writes the exported program as ``.pt2``."""
+
+    format = "torch"
+    precisions = ("fp32",)
+    native_fft = True
+    auto_fft = "native"  # the network as it was trained
+    tools = ("torch",)
+
+    def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
+        """See `Converter.convert`."""
+        batch = 2 if request.dynamic_batch else 1
+        example = torch.zeros(batch, 3, *request.image_size)
+        dynamic = {0: torch.export.Dim("batch")} if request.dynamic_batch else None
+        logging.getLogger("torch.export").setLevel(logging.ERROR)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                program = torch.export.export(
+                    network, (example,), dynamic_shapes=(dynamic,) if dynamic else None
+                )
+                buffer = io.BytesIO()
+                torch.export.save(program, buffer)
+        except Exception as error:  # torch.export raises nearly every kind
+            reason = str(error).strip().splitlines()[0]
+            raise ConversionError(f"torch.export fails on {request.name}: {reason}") from error
+        path = folder / f"{request.name}.pt2"
+        with translating_os_errors(folder.parent):
+            write_and_sync(path, buffer.getvalue())
+        return Conversion(path, "torch.export")

@@ -1,0 +1,113 @@
+"""Running an artifact next to the PyTorch network it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from affnet.artifact import Artifact
+from affnet.errors import UsageError
+from affnet.model.bundled import load_held_out
+from affnet.model.images import Images, digits_to_input, mosaic, random_images
+from affnet.model.source import Source
+from affnet.parity import TOLERANCES, Parity, compare
+from affnet.runtimes import Session, runtime_for
+
+_RANDOM_IMAGES = 4
+_SEED = 20230714  # the paper's month; any number serves, but always the same one
+
+
+@dataclass(frozen=True)
+class HeldOutAgreement:
+    """An artifact and PyTorch on the images held out from a bundled checkpoint's training."""
+
+    images: int
+    agreeing: int  # images with the same top-1 class
+    top1: float  # of the artifact, 0..1
+    top1_pytorch: float
+    max_rel_error: float  # largest difference over the largest PyTorch logit
+
+
+def verify_against(artifact: Artifact, source: Source) -> Parity:
+    """Compare the artifact with PyTorch on random images and on a picture.
+
+    The reference is the network as it was trained, with torch's own FFT, in float32.
+
+    Raises:
+        UsageError: the source has another class count than the artifact.
+        MissingError: the artifact's runtime is not installed.
+        ArtifactError: the runtime rejects the file.
+    """
+    images = verification_images(_image_size(artifact))
+    expected = reference_outputs(source, images)
+    classes = artifact.manifest.outputs[0].shape[-1]
+    if expected.shape[-1] != classes:
+        raise UsageError(
+            f"{artifact.path.name} has {classes} classes and {source.name} {expected.shape[-1]}; "
+            "compare it with the source it was exported from."
+        )
+    session = runtime_for(artifact.manifest.format).load(artifact, threads=1)
+    actual = run_batches(session, images, artifact)
+    return compare([expected], [actual], TOLERANCES[artifact.manifest.precision])
+
+
+def verify_held_out(artifact: Artifact, source: Source) -> HeldOutAgreement:
+    """Compare top-1 classes on every held-out image of the bundled digits.
+
+    Raises:
+        UsageError: the source is not the bundled checkpoint.
+    """
+    if source.provenance.kind != "bundled":
+        raise UsageError(
+            "--held-out needs an artifact of the bundled source 'digits'; "
+            f"this one came from {source.provenance.location}."
+        )
+    held_out = load_held_out(source.provenance.location)
+    images = digits_to_input(held_out.images, _image_size(artifact))
+    expected = reference_outputs(source, images)
+    session = runtime_for(artifact.manifest.format).load(artifact, threads=1)
+    actual = run_batches(session, images, artifact)
+    expected_class, actual_class = expected.argmax(axis=1), actual.argmax(axis=1)
+    return HeldOutAgreement(
+        images=len(images),
+        agreeing=int((expected_class == actual_class).sum()),
+        top1=float((actual_class == held_out.labels).mean()),
+        top1_pytorch=float((expected_class == held_out.labels).mean()),
+        max_rel_error=float(np.abs(expected - actual).max() / np.abs(expected).max()),
+    )
+
+
+def verification_images(size: tuple[int, int]) -> Images:
+    """Return the images that every verification uses: random ones, then a picture."""
+    picture = mosaic(load_held_out().images, size)
+    return np.concatenate((random_images(_RANDOM_IMAGES, size, _SEED), picture))
+
+
+def reference_outputs(source: Source, images: Images) -> NDArray[np.float32]:
+    """Return PyTorch's logits, N x classes."""
+    with torch.inference_mode():
+        batches = [source.model(batch) for batch in torch.split(torch.from_numpy(images), 50)]
+    outputs: NDArray[np.float32] = torch.cat(batches).numpy()
+    return outputs
+
+
+def run_batches(session: Session, images: Images, artifact: Artifact) -> NDArray[np.float32]:
+    """Return the artifact's logits, N x classes, in batches of the size it takes.
+
+    An artifact with a dynamic batch is also run on batches of two, so that both are proven.
+    """
+    dynamic = isinstance(artifact.manifest.inputs[0].shape[0], str)
+    outputs, start = [], 0
+    while start < len(images):
+        step = 2 if dynamic and start % 3 else 1
+        outputs.append(session.run(images[start : start + step])[0])
+        start += step
+    return np.concatenate(outputs)
+
+
+def _image_size(artifact: Artifact) -> tuple[int, int]:
+    _, _, height, width = artifact.manifest.inputs[0].static_shape()
+    return height, width

@@ -1,0 +1,36 @@
+"""The trained checkpoint that affnet ships, and the images held out from its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affnet.errors import UnknownNameError
+
+#: Names that work wherever a SOURCE does.
+BUNDLED = ("digits",)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Images that a bundled checkpoint never saw."""
+
+    images: NDArray[np.uint8]  # N x 28 x 28, grey
+    labels: NDArray[np.int64]
+
+
+def bundled_folder(name: str) -> Path:
+    """Return the folder of a bundled source: weights.safetensors, config.yaml, labels.txt."""
+    if name not in BUNDLED:
+        raise UnknownNameError("bundled source", name, BUNDLED)
+    return Path(str(files("affnet"))) / "data" / name
+
+
+def load_held_out(name: str = "digits") -> HeldOut:
+    """Read the images held out from the training of a bundled source."""
+    with np.load(bundled_folder(name) / "heldout.npz", allow_pickle=False) as content:
+        return HeldOut(content["images"], content["labels"])

@@ -1,0 +1,294 @@
+"""Published and home-made checkpoints, read without ever running code from them."""
+
+from __future__ import annotations
+
+import contextlib
+import pickletools
+import warnings
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from affnet.errors import CheckpointError, ConfigError, existing_file
+from affnet.files import content_sha256
+from affnet.model.config import TrainingConfig, find_config, read_config
+from affnet.model.network import AFFNet, create_model
+from affnet.model.variants import VARIANTS, get_variant
+
+_WEIGHTS_KEYS = ("model_state_dict", "state_dict")
+_EMA_KEY = "ema_state_dict"
+_HEAD = "classifier.fc.weight"
+_DEFAULTS = {"activation": "swish", "attn_norm": "layer_norm_2d"}
+_TENSOR_OBJECTS = ("torch.", "collections.OrderedDict")  # what state dicts are made of
+_SHOWN = 3  # offending entries that a message names
+
+
+class AssumptionWarning(UserWarning):
+    """A setting that neither the checkpoint nor its config tells."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network filled from a checkpoint, in eval mode."""
+
+    model: AFFNet
+    path: Path
+    sha256: str
+    config: TrainingConfig | None
+    notes: tuple[str, ...]  # what was found or assumed, a sentence each
+
+
+def load_checkpoint(
+    path: str | Path,
+    *,
+    variant: str | None = None,
+    config: str | Path | None = None,
+    activation: str | None = None,
+    attn_norm: str | None = None,
+    ema: bool = False,
+) -> AFFNet:
+    """Return the network of a checkpoint, in eval mode.
+
+    The variant and the class count follow from the shapes; activation and normalisation from the
+    arguments, else from ``config``, else from a YAML file beside the checkpoint, else they are the
+    published recipes' swish and layer_norm_2d, which raises an `AssumptionWarning`.
+
+    Args:
+        path: a state dict, a training checkpoint (``.pt``) or a safetensors file.
+        variant: the variant it must be; None takes what the shapes say.
+        config: the training config, YAML.
+        activation: overrides the config.
+        attn_norm: overrides the config.
+        ema: take the exponential moving average of the weights from a training checkpoint.
+
+    Raises:
+        CheckpointError: the file is no checkpoint, is damaged, holds code, or is not this network.
+        ConfigError: the config cannot be read or contradicts the checkpoint.
+    """
+    checkpoint = read_checkpoint(
+        Path(path),
+        variant=variant,
+        config=None if config is None else Path(config),
+        activation=activation,
+        attn_norm=attn_norm,
+        ema=ema,
+    )
+    for note in checkpoint.notes:
+        warnings.warn(note, AssumptionWarning, stacklevel=2)
+    return checkpoint.model
+
+
+def read_checkpoint(
+    path: Path,
+    *,
+    variant: str | None = None,
+    config: Path | None = None,
+    activation: str | None = None,
+    attn_norm: str | None = None,
+    ema: bool = False,
+) -> Checkpoint:
+    """Do the work of `load_checkpoint`, and tell what was assumed instead of warning."""
+    existing_file(path, "a checkpoint")
+    if variant is not None:
+        get_variant(variant)
+    found = config if config is not None else find_config(path)
+    training = read_config(found) if found is not None else None
+    entries = _select_state_dict(path, _read_file(path), ema)
+    name, num_classes = _infer_network(path, entries)
+    _check_claims(path, name, num_classes, variant, training)
+
+    notes = []
+    settings = {"activation": activation, "attn_norm": attn_norm}
+    for key, value in settings.items():
+        if value is None and training is not None:
+            settings[key] = value = getattr(training, key)
+        if value is None:
+            settings[key] = _DEFAULTS[key]
+            notes.append(
+                f"Neither {path.name} nor a config tells its {key}: assumed {_DEFAULTS[key]}."
+            )
+    model = create_model(name, num_classes=num_classes, **settings)  # type: ignore[arg-type]
+    _fill(path, model, entries)
+    return Checkpoint(model.eval(), path, content_sha256(path), training, tuple(notes))
+
+
+def _read_file(path: Path) -> Any:
+    """Return the content of a safetensors or torch file."""
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except (SafetensorError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} is damaged or no safetensors file ({error}); fetch it again."
+            ) from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd pickle protocols; the errors say more
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises nearly every kind here; which one tells nothing
+        foreign = _foreign_objects(path)
+        raise CheckpointError(
+            _foreign_message(path, foreign[0]) if foreign else _damage_message(path)
+        ) from error
+
+
+def _foreign_objects(path: Path) -> list[str]:
+    """Name the objects other than tensors that a pickle would build, by reading its opcodes.
+
+    Nothing is unpickled.  ``path`` is torch's archive with a ``data.pkl``, or a bare pickle.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = next(name for name in archive.namelist() if name.endswith("data.pkl"))
+            pickled = archive.read(member)
+    except (zipfile.BadZipFile, StopIteration):
+        pickled = path.read_bytes()
+    names, strings = [], [""]
+    # what a damaged pickle, or none at all, yields before the error counts
+    with contextlib.suppress(Exception):
+        for opcode, argument, _ in pickletools.genops(pickled):
+            if opcode.name == "GLOBAL":
+                names.append(str(argument).replace(" ", "."))
+            elif opcode.name == "STACK_GLOBAL":
+                names.append(".".join(strings[-2:]))
+            elif isinstance(argument, str):
+                strings.append(argument)
+    return [name for name in names if not name.startswith(_TENSOR_OBJECTS)]
+
+
+def _foreign_message(path: Path, name: str) -> str:
+    return (
+        f"{path} holds a pickled object besides tensors ({name}), which affnet never loads "
+        "because it could run code; where you trust the file, save its weights alone: "
+        "torch.save(model.state_dict(), PATH)."
+    )
+
+
+def _damage_message(path: Path) -> str:
+    with path.open("rb") as file:
+        is_zip = file.read(4) == b"PK\x03\x04"
+    if path.stat().st_size == 0:
+        return f"{path} is empty; fetch it again."
+    if is_zip and not zipfile.is_zipfile(path):
+        return f"{path} is truncated: the end of the archive is missing; fetch it again."
+    return f"{path} is not a checkpoint that torch can read, or it is damaged."
+
+
+def _select_state_dict(path: Path, content: Any, ema: bool) -> dict[str, Tensor]:
+    """Find the weights in what the file holds, and strip the prefix of distributed training."""
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a state dict.")
+    if ema:
+        if _EMA_KEY not in content:
+            raise CheckpointError(
+                f"{path} has no EMA weights (no {_EMA_KEY!r} entry); leave --ema away, or give the "
+                "checkpoint_ema_*.pt file without --ema."
+            )
+        content = content[_EMA_KEY]
+    else:
+        content = next((content[key] for key in _WEIGHTS_KEYS if key in content), content)
+    if not isinstance(content, Mapping) or not content:
+        raise CheckpointError(f"{path} holds no weights.")
+    strays = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
+    if strays:
+        raise CheckpointError(f"{path} is not a state dict: no tensors in {_first(strays)}.")
+    entries = {str(key): value for key, value in content.items()}
+    if all(key.startswith("module.") for key in entries):
+        entries = {key.removeprefix("module."): value for key, value in entries.items()}
+    return entries
+
+
+def _infer_network(path: Path, entries: Mapping[str, Tensor]) -> tuple[str, int]:
+    """Return the variant's name and the class count that the shapes tell."""
+    if any(key.startswith("encoder.") for key in entries):
+        raise CheckpointError(
+            f"{path} is a segmentation or detection checkpoint (it has encoder.* entries); "
+            "only classification networks are supported."
+        )
+    with torch.device("meta"):
+        expected = create_model("affnet_et").state_dict().keys()  # names are the same in all
+    if len(expected & entries.keys()) < len(expected) / 2:
+        raise CheckpointError(
+            f"{path} is a checkpoint of another network, not AFFNet: its entries are "
+            f"{_first(list(entries))}."
+        )
+    if _HEAD not in entries or entries[_HEAD].dim() != 2:
+        raise CheckpointError(f"{path} has no classifier: {_HEAD} is missing or misshapen.")
+    shapes = {key: tuple(value.shape) for key, value in entries.items()}
+    fits = {}
+    for name, variant in VARIANTS.items():
+        c3, c4, c5 = variant.channels[2:]
+        widths = {"layer_3": c3, "layer_4": c4, "layer_5": c5}
+        fits[name] = sum(
+            shapes.get(f"{layer}.1.conv_proj.block.conv.weight") == (width, width, 1, 1)
+            for layer, width in widths.items()
+        )
+    best = max(fits, key=lambda name: fits[name])
+    if not fits[best]:
+        raise CheckpointError(
+            f"{path} is an AFFNet of widths that match none of {', '.join(VARIANTS)}."
+        )
+    return best, shapes[_HEAD][0]
+
+
+def _check_claims(
+    path: Path, name: str, num_classes: int, variant: str | None, config: TrainingConfig | None
+) -> None:
+    """Raise if the caller or the config names another network than the shapes do."""
+    if variant is not None and variant != name:
+        raise CheckpointError(f"{path} is a checkpoint of {name}, not of {variant}.")
+    if config is None:
+        return
+    if config.variant not in (None, name):
+        raise ConfigError(
+            f"{config.path} describes {config.variant}, but {path.name} has the shapes of {name}; "
+            "give the right config with --config."
+        )
+    if config.num_classes not in (None, num_classes):
+        raise ConfigError(
+            f"{config.path} says {config.num_classes} classes, but {path.name} has {num_classes}; "
+            "give the right config with --config."
+        )
+
+
+def _fill(path: Path, model: AFFNet, entries: dict[str, Tensor]) -> None:
+    """Copy the entries into the network, naming the first that do not belong."""
+    expected = model.state_dict()
+    # a counter of training steps; converters to other file formats drop it
+    missing = [
+        key for key in expected.keys() - entries.keys() if not key.endswith("num_batches_tracked")
+    ]
+    problems = []
+    if missing:
+        problems.append(f"missing: {_first(sorted(missing))}")
+    if unexpected := sorted(entries.keys() - expected.keys()):
+        problems.append(f"unexpected: {_first(unexpected)}")
+    if misshapen := [
+        f"{key} is {_shape(value)} instead of {_shape(expected[key])}"
+        for key, value in entries.items()
+        if key in expected and value.shape != expected[key].shape
+    ]:
+        problems.append(f"misshapen: {_first(misshapen)}")
+    if problems:
+        raise CheckpointError(f"{path} does not fit {model.variant.name}; {'; '.join(problems)}.")
+    broken = [key for key, value in entries.items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise CheckpointError(f"{path} has values that are not finite in {_first(broken)}.")
+    model.load_state_dict(entries, strict=False)
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a scalar"
+
+
+def _first(names: list[str]) -> str:
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

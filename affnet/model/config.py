@@ -1,0 +1,104 @@
+"""The training config that lies beside a published checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from affnet.errors import ConfigError, existing_file
+from affnet.model.variants import VARIANTS
+
+_ACTIVATION_KEYS = ("model.classification.activation.name", "model.activation.name")
+_SLOPE_KEYS = ("model.classification.activation.neg_slope", "model.activation.neg_slope")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What a config says of the network; None where it is silent."""
+
+    path: Path
+    variant: str | None
+    num_classes: int | None
+    activation: str | None
+    attn_norm: str | None
+    image_size: tuple[int, int] | None  # of evaluation, height and width
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """Read a YAML config with nested or dotted keys, in any mixture.
+
+    Raises:
+        UsageError: no such file.
+        ConfigError: it is no YAML mapping, or names a network this package does not have.
+    """
+    existing_file(path, "a training config (YAML)")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise ConfigError(f"{path} is not valid YAML{where}.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} is not a training config: it holds no keys.")
+    keys = dict(_flatten(content))
+    slope = next((keys[key] for key in _SLOPE_KEYS if key in keys), 0.1)
+    activation = next((keys[key] for key in _ACTIVATION_KEYS if keys.get(key)), None)
+    if activation == "leaky_relu" and slope != 0.1:
+        raise ConfigError(f"{path} sets a negative slope of {slope}; only 0.1 is supported.")
+    classes = keys.get("model.classification.n_classes")
+    if classes is not None and not isinstance(classes, int):
+        raise ConfigError(f"{path}: model.classification.n_classes is {classes!r}, not a number.")
+    return TrainingConfig(
+        path=path,
+        variant=_variant(path, keys.get("model.classification.affnet.mode")),
+        num_classes=classes,
+        activation=None if activation is None else str(activation),
+        attn_norm=keys.get("model.classification.affnet.attn_norm_layer"),
+        image_size=_image_size(keys.get("image_augmentation.center_crop.size")),
+    )
+
+
+def find_config(checkpoint: Path) -> Path | None:
+    """Return the config beside a checkpoint: of its name, ``config.yaml``, or the only one."""
+    folder = checkpoint.parent
+    for suffix in (".yaml", ".yml"):
+        for candidate in (checkpoint.with_suffix(suffix), folder / f"config{suffix}"):
+            if candidate.is_file():
+                return candidate
+    others = [p for p in folder.iterdir() if p.suffix in (".yaml", ".yml")]
+    return others[0] if len(others) == 1 else None
+
+
+def _flatten(content: dict[Any, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Return dotted keys with their values; the published code writes ``-`` and ``_`` alike."""
+    flat: list[tuple[str, Any]] = []
+    for key, value in content.items():
+        name = prefix + str(key).replace("-", "_")
+        if isinstance(value, dict):
+            flat.extend(_flatten(value, name + "."))
+        else:
+            flat.append((name, value))
+    return flat
+
+
+def _variant(path: Path, mode: Any) -> str | None:
+    if mode is None:
+        return None
+    for variant in VARIANTS.values():
+        if mode in (variant.mode, variant.name):
+            return variant.name
+    modes = ", ".join(variant.mode for variant in VARIANTS.values())
+    raise ConfigError(
+        f"{path} names the mode {mode!r}, of which no network is published; supported: {modes}."
+    )
+
+
+def _image_size(size: Any) -> tuple[int, int] | None:
+    if isinstance(size, int):
+        return size, size
+    if isinstance(size, list | tuple) and len(size) == 2 and all(isinstance(n, int) for n in size):
+        return size[0], size[1]
+    return None

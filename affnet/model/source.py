@@ -1,0 +1,193 @@
+"""SOURCE, as the command line takes it: a checkpoint, a variant, a peer or a bundled name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from affnet.artifact import Provenance
+from affnet.errors import UnknownNameError, UsageError
+from affnet.files import content_sha256
+from affnet.model.bundled import BUNDLED, bundled_folder
+from affnet.model.checkpoint import read_checkpoint
+from affnet.model.network import create_model
+from affnet.model.peers import PEER_CLASSES, PEERS, create_peer
+from affnet.model.published import Published
+from affnet.model.random_weights import randomise
+from affnet.model.variants import VARIANTS
+
+SEED = 0
+_DEFAULT_SIZE = (256, 256)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network in eval mode, with all that an export records about it."""
+
+    model: nn.Module
+    name: str  # of files and table rows
+    provenance: Provenance
+    num_classes: int
+    image_size: tuple[int, int]  # height, width; what it was trained for where that is known
+    labels: tuple[str, ...] | None
+    published: Published | None  # only where the weights could be the published ones
+    notes: tuple[str, ...]  # what the user should know, a sentence each
+
+
+def source_names() -> tuple[str, ...]:
+    """Return every name that is a source without a file."""
+    return (*VARIANTS, *PEERS, *BUNDLED)
+
+
+def load_source(
+    source: str,
+    *,
+    variant: str | None = None,
+    config: Path | None = None,
+    activation: str | None = None,
+    attn_norm: str | None = None,
+    ema: bool = False,
+) -> Source:
+    """Load SOURCE: a variant's, peer's or bundled name, or the path of a checkpoint.
+
+    The options are those of `affnet.load_checkpoint`; ``activation`` and ``attn_norm`` also apply
+    to a variant's name, whose weights are random.
+
+    Raises:
+        UsageError: ``source`` is neither a known name nor a file, or an option does not apply.
+        AffnetError: as `affnet.load_checkpoint` and `affnet.model.peers.create_peer`.
+    """
+    options = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
+    if source in VARIANTS:
+        return _from_variant(source, variant, options)
+    if source in PEERS:
+        _refuse_options(source, {**options, "variant": variant})
+        return _from_peer(source)
+    if source in BUNDLED:
+        _refuse_options(source, {**options, "variant": variant})
+        return _from_bundled(source)
+    path = Path(source)
+    if not path.exists() and path.suffix == "" and path.parent == Path():
+        raise UnknownNameError("source", source, (*source_names(), "or the path of a checkpoint"))
+    return _from_checkpoint(path, variant=variant, **options)
+
+
+def reload_source(provenance: Provenance) -> Source:
+    """Build the network that an artifact was exported from again.
+
+    Raises:
+        UsageError: its checkpoint has moved or changed since.
+    """
+    settings = provenance.settings
+    if provenance.kind != "checkpoint":
+        return load_source(provenance.location, **settings)
+    path = Path(provenance.location)
+    if not path.is_file():
+        raise UsageError(
+            f"The artifact was exported from {path}, which is gone; name it with --against."
+        )
+    if content_sha256(path) != provenance.sha256:
+        raise UsageError(
+            f"{path} has changed since the artifact was exported from it; "
+            "export again, or name the right checkpoint with --against."
+        )
+    return _from_checkpoint(path, **settings)
+
+
+def _refuse_options(name: str, options: dict[str, Any]) -> None:
+    given = [f"--{key.replace('_', '-')}" for key, value in options.items() if value]
+    if given:
+        raise UsageError(f"{', '.join(given)} does not apply to {name!r}.")
+
+
+def _from_variant(name: str, variant: str | None, options: dict[str, Any]) -> Source:
+    _refuse_options(name, {"config": options["config"], "ema": options["ema"]})
+    if variant not in (None, name):
+        raise UsageError(f"--variant {variant} contradicts the source {name!r}.")
+    settings = {key: options[key] for key in ("activation", "attn_norm") if options[key]}
+    model = create_model(name, **settings)
+    randomise(model, SEED)
+    return Source(
+        model=model.eval(),
+        name=name,
+        provenance=Provenance("variant", name, f"random (seed {SEED})", None, settings),
+        num_classes=model.num_classes,
+        image_size=_DEFAULT_SIZE,
+        labels=None,
+        published=model.variant.published,
+        notes=(f"{name} has random weights (seed {SEED}); its outputs mean nothing.",),
+    )
+
+
+def _from_peer(name: str) -> Source:
+    model = create_peer(name)
+    randomise(model, SEED)
+    return Source(
+        model=model,
+        name=name,
+        provenance=Provenance("peer", name, f"random (seed {SEED})", None, {}),
+        num_classes=PEER_CLASSES,
+        image_size=_DEFAULT_SIZE,
+        labels=None,
+        published=PEERS[name].published,
+        notes=(f"{name} has random weights (seed {SEED}); latency does not depend on them.",),
+    )
+
+
+def _from_bundled(name: str) -> Source:
+    folder = bundled_folder(name)
+    checkpoint = read_checkpoint(folder / "weights.safetensors", config=folder / "config.yaml")
+    assert checkpoint.config is not None  # given
+    return Source(
+        model=checkpoint.model,
+        name=name,
+        provenance=Provenance("bundled", name, "trained", checkpoint.sha256, {}),
+        num_classes=checkpoint.model.num_classes,
+        image_size=checkpoint.config.image_size or _DEFAULT_SIZE,
+        labels=tuple((folder / "labels.txt").read_text(encoding="utf-8").splitlines()),
+        published=None,
+        notes=(),
+    )
+
+
+def _from_checkpoint(path: Path, **options: Any) -> Source:
+    options["config"] = Path(options["config"]) if options.get("config") else None
+    checkpoint = read_checkpoint(path, **options)
+    config, model = checkpoint.config, checkpoint.model
+    settings = {
+        "variant": model.variant.name,
+        "config": str(config.path.resolve()) if config else None,
+        "activation": model.activation,
+        "attn_norm": model.attn_norm,
+        "ema": bool(options.get("ema")),
+    }
+    published = model.variant.published if model.num_classes == 1000 else None
+    found = f"{path.name} is {model.variant.name} with {model.num_classes} classes"
+    return Source(
+        model=model,
+        name=path.stem,
+        provenance=Provenance(
+            "checkpoint", str(path.resolve()), "trained", checkpoint.sha256, settings
+        ),
+        num_classes=model.num_classes,
+        image_size=(config.image_size if config else None) or _DEFAULT_SIZE,
+        labels=_labels_beside(path, model.num_classes),
+        published=published,
+        notes=(
+            f"{found}, {model.activation}, {model.attn_norm}"
+            + (f" (config {config.path.name})." if config else "."),
+            *checkpoint.notes,
+        ),
+    )
+
+
+def _labels_beside(checkpoint: Path, num_classes: int) -> tuple[str, ...] | None:
+    """Read labels.txt beside a checkpoint if it has one line per class."""
+    path = checkpoint.with_name("labels.txt")
+    if not path.is_file():
+        return None
+    labels = tuple(path.read_text(encoding="utf-8").splitlines())
+    return labels if len(labels) == num_classes else None

@@ -1,0 +1,65 @@
+"""How far an artifact's outputs are from PyTorch's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Largest allowed difference, as a fraction of the largest reference value.
+TOLERANCES = {"fp32": 1e-4}
+#: Reported for outputs that agree to the last bit, whose PSNR is infinite.
+IDENTICAL_PSNR_DB = 200.0
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Agreement over all outputs of all inputs that were compared."""
+
+    max_abs_error: float
+    max_rel_error: float  # largest absolute difference over largest absolute reference value
+    psnr_db: float  # peak: the largest absolute reference value
+    top1_agreement: float  # share of rows with the same largest entry, 0..1
+    inputs: int  # images compared
+    tolerance: float  # of max_rel_error
+    passed: bool
+
+
+def compare(
+    expected: Sequence[NDArray[Any]], actual: Sequence[NDArray[Any]], tolerance: float
+) -> Parity:
+    """Compare outputs, each N x classes, one array per input batch.
+
+    A shape that differs, or a value that is not finite, fails whatever the tolerance.
+    """
+    if len(expected) != len(actual) or not expected:
+        raise ValueError(f"{len(actual)} outputs cannot be compared with {len(expected)}")
+    if any(a.shape != e.shape for e, a in zip(expected, actual, strict=True)):
+        return Parity(math.inf, math.inf, 0.0, 0.0, sum(map(len, expected)), tolerance, False)
+    reference = np.concatenate([e.reshape(len(e), -1) for e in expected]).astype(np.float64)
+    measured = np.concatenate([a.reshape(len(a), -1) for a in actual]).astype(np.float64)
+    peak = float(np.abs(reference).max())
+    finite = bool(np.isfinite(measured).all() and np.isfinite(reference).all())
+    max_abs = float(np.abs(measured - reference).max()) if finite else math.inf
+    max_rel = max_abs / peak if peak > 0 else (0.0 if max_abs == 0 else math.inf)
+    agreement = float((reference.argmax(axis=1) == measured.argmax(axis=1)).mean())
+    return Parity(
+        max_abs_error=max_abs,
+        max_rel_error=max_rel,
+        psnr_db=_psnr_db(reference, measured, peak) if finite else 0.0,
+        top1_agreement=agreement if finite else 0.0,
+        inputs=len(reference),
+        tolerance=tolerance,
+        passed=max_rel <= tolerance,
+    )
+
+
+def _psnr_db(reference: NDArray[Any], measured: NDArray[Any], peak: float) -> float:
+    mean_square_error = float(np.mean((reference - measured) ** 2))
+    if mean_square_error == 0 or peak == 0:
+        return IDENTICAL_PSNR_DB
+    return min(IDENTICAL_PSNR_DB, 10 * math.log10(peak**2 / mean_square_error))

@@ -1,0 +1,74 @@
+"""Runtimes: what loads an artifact on this host and runs it.
+
+A runtime is one file here and one line in `RUNTIMES`.  Its class declares what it can hold.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from numpy.typing import NDArray
+
+from affnet.artifact import Artifact
+from affnet.errors import UnknownNameError, UsageError
+
+RUNTIMES: dict[str, str] = {
+    "onnxruntime": "affnet.runtimes.onnxruntime:OnnxRuntime",
+    "torch": "affnet.runtimes.torch:TorchRuntime",
+}
+
+
+class Session(Protocol):
+    """An artifact, loaded and ready to run."""
+
+    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+        """Run one batch, of the shape and type the artifact's input spec gives."""
+        ...
+
+
+class Runtime(Protocol):
+    """Loads artifacts of some formats."""
+
+    name: ClassVar[str]
+    format: ClassVar[str]  # the artifact format it runs
+
+    @classmethod
+    def version(cls) -> str:
+        """Return the installed version; raise `MissingError` where there is none."""
+        ...
+
+    @classmethod
+    def load(cls, artifact: Artifact, *, threads: int) -> Session:
+        """Load an artifact to run on ``threads`` threads of the CPU.
+
+        Raises:
+            MissingError: the runtime's package is not installed.
+            ArtifactError: the runtime rejects the file.
+        """
+        ...
+
+    @classmethod
+    def operators(cls, path: Path) -> Mapping[str, int]:
+        """Count the operators of a file by type; foreign ones keep their domain as a prefix."""
+        ...
+
+
+def get_runtime(name: str) -> type[Runtime]:
+    """Return the runtime class called ``name``; its package is first needed to load."""
+    if name not in RUNTIMES:
+        raise UnknownNameError("runtime", name, RUNTIMES)
+    module, _, attribute = RUNTIMES[name].partition(":")
+    runtime: type[Runtime] = getattr(importlib.import_module(module), attribute)
+    return runtime
+
+
+def runtime_for(artifact_format: str) -> type[Runtime]:
+    """Return the runtime that executes artifacts of ``artifact_format``."""
+    for name in RUNTIMES:
+        runtime = get_runtime(name)
+        if runtime.format == artifact_format:
+            return runtime
+    raise UsageError(f"No runtime executes artifacts of the format {artifact_format!r}.")

@@ -34,6 +34,7 @@ class Runtime(Protocol):
 
     name: ClassVar[str]
     format: ClassVar[str]  # the artifact format it runs
+    suffix: ClassVar[str]  # of that format's files
 
     @classmethod
     def version(cls) -> str:
@@ -63,6 +64,11 @@ def get_runtime(name: str) -> type[Runtime]:
     module, _, attribute = RUNTIMES[name].partition(":")
     runtime: type[Runtime] = getattr(importlib.import_module(module), attribute)
     return runtime
+
+
+def is_artifact(path: Path) -> bool:
+    """Tell by its suffix whether ``path`` is a file that some runtime executes."""
+    return any(get_runtime(name).suffix == path.suffix for name in RUNTIMES)
 
 
 def runtime_for(artifact_format: str) -> type[Runtime]:

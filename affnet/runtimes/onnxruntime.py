@@ -18,6 +18,7 @@ class OnnxRuntime:
 
     name = "onnxruntime"
     format = "onnx"
+    suffix = ".onnx"
 
     @classmethod
     def version(cls) -> str:

@@ -20,6 +20,7 @@ class TorchRuntime:
 
     name = "torch"
     format = "torch"
+    suffix = ".pt2"
 
     @classmethod
     def version(cls) -> str:

@@ -1,0 +1,1 @@
+"""Measurement: latency, memory and size of artifacts, and the tables made of them."""

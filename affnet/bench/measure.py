@@ -1,0 +1,195 @@
+"""Measuring several artifacts side by side on one device."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from affnet.artifact import Artifact
+from affnet.bench.protocol import Protocol
+from affnet.bench.result import Result
+from affnet.bench.statistics import median_ratio
+from affnet.bench.validity import reasons_against
+from affnet.devices import Device, MeasuringProcess
+from affnet.errors import UsageError
+
+Progress = Callable[[str], None]
+
+_MEMORY_RUNS = 5
+_WARMUP_BLOCK_RUNS = 5
+_SETTLED = 0.02  # a block's median may still fall by this share
+
+
+@dataclass(frozen=True)
+class Job:
+    """One artifact to measure, and what its row is called."""
+
+    label: str
+    artifact: Artifact
+    runtime: str
+
+
+@dataclass
+class _Running:
+    """A job's process and what it has delivered so far."""
+
+    job: Job
+    process: MeasuringProcess
+    warmup_ns: list[int] = field(default_factory=list)
+    blocks_ns: list[tuple[int, ...]] = field(default_factory=list)
+    block_runs: int = 1
+
+    def done(self, protocol: Protocol) -> bool:
+        runs = sum(map(len, self.blocks_ns))
+        return runs >= protocol.min_runs and self.seconds() >= protocol.min_seconds
+
+    def seconds(self) -> float:
+        return sum(map(sum, self.blocks_ns)) / 1e9
+
+
+def label_jobs(artifacts: Sequence[Artifact], runtime: str) -> list[Job]:
+    """Return a job for each artifact, called like its model, or its path if that is not unique."""
+    names = [artifact.manifest.model for artifact in artifacts]
+    return [
+        Job(name if names.count(name) == 1 else str(artifact.path), artifact, runtime)
+        for name, artifact in zip(names, artifacts, strict=True)
+    ]
+
+
+def measure(
+    jobs: Sequence[Job],
+    device: Device,
+    protocol: Protocol,
+    *,
+    threads: int,
+    progress: Progress = lambda _: None,
+) -> list[Result]:
+    """Measure each job in a fresh process, interleaved with the others.
+
+    Memory is taken first, in processes of their own, so that its sampling never meets the timing.
+
+    Raises:
+        UsageError: no job, or fewer than one thread.
+        MissingError: a runtime is not installed on the device.
+        MeasurementError: a process failed, hung or returned nonsense.
+    """
+    if not jobs:
+        raise UsageError("There is nothing to measure; name at least one model.")
+    if threads < 1:
+        raise UsageError(f"--threads must be at least 1, not {threads}.")
+    before = device.conditions()
+    memory = [_peak_rss(job, device, threads, progress) for job in jobs]
+    with ExitStack() as stack:
+        running = []
+        for job in jobs:
+            progress(f"Loading and warming up {job.label}")
+            process = stack.enter_context(device.start(job.artifact, job.runtime, threads))
+            running.append(_Running(job, process))
+            _warm_up(running[-1], protocol)
+        _measure_in_turns(running, protocol, progress)
+    fingerprint = device.fingerprint()
+    return [
+        _result(
+            entry,
+            device.kind,
+            protocol,
+            threads,
+            peak,
+            {**fingerprint, "before": before},
+        )
+        for entry, peak in zip(running, memory, strict=True)
+    ]
+
+
+def relate_to_peer(results: Sequence[Result], peer: str) -> list[Result]:
+    """Fill in each result's ratio to the one called ``peer``, measured in the same run.
+
+    Raises:
+        UsageError: no result is called so.
+    """
+    reference = next((result for result in results if result.model == peer), None)
+    if reference is None:
+        raise UsageError(f"{peer} was not measured in this run.")
+    return [
+        dataclasses.replace(
+            result,
+            peer=peer,
+            ratio_to_peer=median_ratio(result.blocks_ns, reference.blocks_ns),
+        )
+        for result in results
+    ]
+
+
+def _peak_rss(job: Job, device: Device, threads: int, progress: Progress) -> int:
+    progress(f"Measuring the memory of {job.label}")
+    with device.start(job.artifact, job.runtime, threads) as process:
+        process.run(_MEMORY_RUNS)
+        return process.peak_rss_bytes()
+
+
+def _warm_up(entry: _Running, protocol: Protocol) -> None:
+    """Run until the median of a block stops falling, within the protocol's bound."""
+    best = float("inf")
+    while sum(entry.warmup_ns) / 1e9 < protocol.max_warmup_seconds:
+        block = entry.process.run(_WARMUP_BLOCK_RUNS)
+        entry.warmup_ns.extend(block)
+        median = statistics.median(block)
+        if median > best * (1 - _SETTLED):
+            break
+        best = median
+    typical = statistics.median(entry.warmup_ns[-_WARMUP_BLOCK_RUNS:]) / 1e9
+    entry.block_runs = max(protocol.min_block_runs, round(protocol.block_seconds / typical))
+
+
+def _measure_in_turns(entries: list[_Running], protocol: Protocol, progress: Progress) -> None:
+    """Give each process a block, in order, then in reverse: drift of the machine hits all alike.
+
+    All go on until the last is done, so that every turn holds a block of each.
+    """
+    order = entries
+    while not all(entry.done(protocol) for entry in entries):
+        least = min(entry.seconds() for entry in entries)
+        progress(f"Measuring in turns, {least:.1f} s of each so far")
+        for entry in order:
+            samples = entry.process.run(entry.block_runs, protocol.discarded_per_block)
+            entry.blocks_ns.append(tuple(samples))
+        order = order[::-1]
+
+
+def _result(
+    entry: _Running,
+    device: str,
+    protocol: Protocol,
+    threads: int,
+    peak_rss_bytes: int,
+    environment: dict[str, object],
+) -> Result:
+    artifact, startup = entry.job.artifact, entry.process.startup
+    manifest = artifact.manifest
+    return Result(
+        model=entry.job.label,
+        artifact=str(artifact.path),
+        artifact_sha256=manifest.sha256,
+        format=manifest.format,
+        runtime=entry.job.runtime,
+        runtime_version=startup.runtime_version,
+        device=device,
+        threads=threads,
+        precision=manifest.precision,
+        protocol=protocol.name,
+        blocks_ns=tuple(entry.blocks_ns),
+        warmup_ns=tuple(entry.warmup_ns),
+        load_ns=startup.load_ns,
+        first_inference_ns=startup.first_inference_ns,
+        peak_rss_bytes=peak_rss_bytes,
+        file_bytes=artifact.file_bytes,
+        parameters=manifest.parameters,
+        macs=manifest.macs,
+        weights=manifest.provenance.weights,
+        published=manifest.published,
+        validity_reasons=reasons_against(entry.blocks_ns, environment, threads),
+        environment=environment,
+    )

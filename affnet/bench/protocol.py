@@ -1,0 +1,43 @@
+"""How a measurement is made: how long to warm up, how much to measure, how to interleave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from affnet.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The bounds of one measurement.
+
+    Every model is warmed up until the median of a block stops falling, then measured in short
+    blocks in turn with the others, A B B A, until each has both enough runs and enough seconds.
+    """
+
+    name: str
+    min_runs: int
+    min_seconds: float
+    max_warmup_seconds: float = 3.0
+    block_seconds: float = 0.15
+    min_block_runs: int = 4
+    # After a switch of processes caches are cold and the core's frequency may have changed.
+    discarded_per_block: int = 2
+
+
+PRESETS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol("default", min_runs=100, min_seconds=2.0),
+        Protocol("quick", min_runs=30, min_seconds=0.5, max_warmup_seconds=1.0),
+        Protocol("benchmark_model", min_runs=50, min_seconds=1.0),
+        Protocol("mlperf", min_runs=1024, min_seconds=60.0),
+    )
+}
+
+
+def get_protocol(name: str) -> Protocol:
+    """Return the preset called ``name``."""
+    if name not in PRESETS:
+        raise UnknownNameError("preset", name, PRESETS)
+    return PRESETS[name]

@@ -1,0 +1,69 @@
+"""Statistics of latency samples.  They are always derived from samples, never stored alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_RESAMPLES = 1000
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Latency statistics in ns."""
+
+    median: float
+    p90: float
+    p99: float
+    minimum: float
+    mean: float
+    standard_deviation: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A ratio of medians with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def summarise(samples_ns: Sequence[int]) -> Summary:
+    """Summarise at least one sample."""
+    samples = np.asarray(samples_ns, np.float64)
+    median, p90, p99 = np.percentile(samples, (50, 90, 99))
+    return Summary(
+        median=float(median),
+        p90=float(p90),
+        p99=float(p99),
+        minimum=float(samples.min()),
+        mean=float(samples.mean()),
+        standard_deviation=float(samples.std(ddof=1)) if len(samples) > 1 else 0.0,
+    )
+
+
+def median_ratio(numerator: Sequence[Sequence[int]], denominator: Sequence[Sequence[int]]) -> Ratio:
+    """Compare two models that were measured in turn, one block of samples per turn.
+
+    The interval is a percentile bootstrap over blocks, not samples, because neighbouring samples
+    share the machine's state.  Blocks of the same turn are drawn together, which cancels what
+    slowed both (Efron & Tibshirani, An Introduction to the Bootstrap, ch. 8).
+    """
+    turns = min(len(numerator), len(denominator))
+    above = [np.asarray(block, np.float64) for block in numerator[:turns]]
+    below = [np.asarray(block, np.float64) for block in denominator[:turns]]
+
+    def ratio(drawn: NDArray[np.int64]) -> float:
+        upper = np.median(np.concatenate([above[turn] for turn in drawn]))
+        lower = np.median(np.concatenate([below[turn] for turn in drawn]))
+        return float(upper / lower)
+
+    generator = np.random.default_rng(_SEED)
+    draws = generator.integers(0, turns, (_RESAMPLES, turns))
+    low, high = np.percentile([ratio(drawn) for drawn in draws], (2.5, 97.5))
+    return Ratio(ratio(np.arange(turns)), float(low), float(high))

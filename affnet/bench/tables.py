@@ -1,0 +1,117 @@
+"""The comparison table, for the terminal, as Markdown and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from affnet.bench.result import Result
+from affnet.units import MEGABYTES, MILLIONS, MILLISECONDS, Unit
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its header and the cell of a result; units stand in the header."""
+
+    header: str
+    cell: Callable[[Result], str]
+
+
+def _quantity(name: str, unit: Unit, value: Callable[[Result], float]) -> Column:
+    return Column(f"{name} {unit.symbol}", lambda result: unit.number(value(result)))
+
+
+def columns(results: Sequence[Result]) -> list[Column]:
+    """Return the columns that these results fill."""
+    chosen = [
+        Column("model", lambda r: r.model),
+        Column("runtime", lambda r: r.runtime),
+        _quantity("median", MILLISECONDS, lambda r: r.summary().median),
+        _quantity("p90", MILLISECONDS, lambda r: r.summary().p90),
+        _quantity("p99", MILLISECONDS, lambda r: r.summary().p99),
+    ]
+    if peer := next((r.peer for r in results if r.peer), None):
+        chosen.append(Column(f"x {peer} [95 %]", _ratio_cell))
+    chosen += [
+        _quantity("load", MILLISECONDS, lambda r: r.load_ns),
+        _quantity("first", MILLISECONDS, lambda r: r.first_inference_ns),
+        _quantity("memory", MEGABYTES, lambda r: r.peak_rss_bytes),
+        _quantity("file", MEGABYTES, lambda r: r.file_bytes),
+        _quantity("params", MILLIONS, lambda r: r.parameters),
+        _quantity("MACs", MILLIONS, lambda r: r.macs),
+    ]
+    if any(r.published for r in results):
+        chosen.append(Column("top-1 % (quoted)", _quoted_cell))
+    return chosen
+
+
+def _ratio_cell(result: Result) -> str:
+    if (ratio := result.ratio_to_peer) is None:
+        return "-"
+    if result.peer == result.model:
+        return "1"
+    return f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
+
+
+def _quoted_cell(result: Result) -> str:
+    return f"{result.published['top1_percent']:.1f}" if result.published else "-"
+
+
+def notes(results: Sequence[Result]) -> list[str]:
+    """Return what a reader must know to trust the table, a sentence each."""
+    first = results[0]
+    runtimes = sorted({f"{r.runtime} {r.runtime_version}" for r in results})
+    cpu = first.environment.get("cpu", "unknown processor")
+    lines = [
+        f"Measured on {first.device} ({cpu}), {', '.join(runtimes)}, {first.threads} thread(s), "
+        f"protocol {first.protocol}: {len(first.samples_ns)} runs or more each, in turns. "
+        "Memory is the peak of a whole process, runtime included."
+    ]
+    if random := [r.model for r in results if r.weights != "trained"]:
+        lines.append(
+            f"Random weights: {', '.join(random)}; latency does not depend on them, "
+            "the quoted accuracy is that of the published weights."
+        )
+    if sources := sorted({r.published["source"] for r in results if r.published}):
+        lines.append(f"Quoted, not measured: top-1 from {'; '.join(sources)}.")
+    doubts = sorted({reason for r in results for reason in r.validity_reasons})
+    if doubts:
+        lines.append(f"Not valid for publication: {'; '.join(doubts)}.")
+    return lines
+
+
+def to_rich(results: Sequence[Result]) -> Table:
+    """Return the table for a terminal."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    chosen = columns(results)
+    for index, column in enumerate(chosen):
+        table.add_column(column.header, justify="left" if index < 2 else "right")
+    for result in results:
+        table.add_row(*(column.cell(result) for column in chosen))
+    return table
+
+
+def to_markdown(results: Sequence[Result]) -> str:
+    """Return the table and its notes as Markdown."""
+    chosen = columns(results)
+    rows = [
+        [column.header for column in chosen],
+        ["---"] * 2 + ["---:"] * (len(chosen) - 2),
+        *([column.cell(result) for column in chosen] for result in results),
+    ]
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes(results))]) + "\n"
+
+
+def to_csv(results: Sequence[Result]) -> str:
+    """Return the table as CSV, without its notes."""
+    chosen = columns(results)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(column.header for column in chosen)
+    writer.writerows([column.cell(result) for column in chosen] for result in results)
+    return text.getvalue()

@@ -1,0 +1,245 @@
+"""The command line: parse, call, print.  Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from affnet import __version__, console
+from affnet.errors import AffnetError, UsageError
+
+if TYPE_CHECKING:
+    from affnet.model.source import Source
+
+app = typer.Typer(
+    name="affnet",
+    help="Export, verify and measure vision networks with Fourier token mixers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+SOURCE_HELP = "A checkpoint, or a name: affnet_et, affnet_t, affnet, mobilevit_xxs|xs|s, digits."
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+SizeOption = Annotated[
+    str | None, typer.Option("--image-size", metavar="HxW", help="Default: the source's own.")
+]
+FftOption = Annotated[
+    str, typer.Option("--fft", help="auto, native (keep FFT operators), separable or dense.")
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Training config (YAML) of a checkpoint.")
+]
+
+
+@app.callback()
+def _globals(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Show it.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Export, verify and measure vision networks with Fourier token mixers."""
+    if version:
+        print(f"affnet {__version__}")
+        raise typer.Exit
+    console.debug = debug
+
+
+@app.command()
+def export(
+    source: Annotated[str, typer.Argument(help=SOURCE_HELP)],
+    format_: Annotated[str, typer.Option("--format", "-f", help="onnx or torch.")] = "onnx",
+    variant: Annotated[str | None, typer.Option(help="The variant it must be.")] = None,
+    config: ConfigOption = None,
+    activation: Annotated[str | None, typer.Option(help="Overrides the config.")] = None,
+    attn_norm: Annotated[str | None, typer.Option(help="Overrides the config.")] = None,
+    ema: Annotated[bool, typer.Option("--ema", help="Take the EMA weights.")] = False,
+    image_size: SizeOption = None,
+    precision: Annotated[str, typer.Option(help="fp32.")] = "fp32",
+    fft: FftOption = "auto",
+    dynamic_batch: Annotated[bool, typer.Option("--dynamic-batch")] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path(),
+    verify: Annotated[bool, typer.Option(help="Run the file and compare it.")] = True,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Turn a network into a file that a runtime executes, and prove it by running it.
+
+    Example: affnet export checkpoint_ema_best.pt --config config.yaml --format onnx
+    """
+    options = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
+    with console.progress(quiet) as show:
+        show(f"Loading {source}")
+        from affnet.export.pipeline import ExportOptions, export_artifact
+        from affnet.export.report import parity_fields, parity_record
+        from affnet.model.source import load_source
+
+        loaded = load_source(source, variant=variant, **options)  # type: ignore[arg-type]
+        size = _parse_size(image_size)
+        chosen = ExportOptions(format_, size, precision, fft, dynamic_batch, verify)
+        artifact = export_artifact(loaded, chosen, output, show)
+    _show_notes(loaded, quiet)
+    parity = artifact.manifest.parity
+    if json:
+        console.print_json(parity_record(artifact, parity))
+    else:
+        console.print_fields(parity_fields(artifact, parity))
+
+
+@app.command()
+def verify(
+    artifact: Annotated[Path, typer.Argument(help="A file that export made.")],
+    against: Annotated[
+        str | None, typer.Option(help="The source; default: the one it was exported from.")
+    ] = None,
+    config: ConfigOption = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Also on all held-out images (digits only).")
+    ] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run an artifact and compare its outputs with PyTorch's; exit code 1 if they disagree.
+
+    Example: affnet verify digits.onnx --held-out
+    """
+    with console.progress(quiet) as show:
+        show(f"Running {artifact} and comparing it with PyTorch")
+        from affnet.artifact import Artifact
+        from affnet.export import report, verification
+        from affnet.model.source import load_source, reload_source
+
+        opened = Artifact.open(artifact)
+        if against is None:
+            source = reload_source(opened.manifest.provenance)
+        else:
+            source = load_source(against, config=config)
+        parity = verification.verify_against(opened, source)
+        agreement = verification.verify_held_out(opened, source) if held_out else None
+    if json:
+        record = report.parity_record(opened, parity)
+        if agreement:
+            record["held_out"] = report.held_out_record(agreement)
+        console.print_json(record)
+    else:
+        fields = report.parity_fields(opened, parity)
+        console.print_fields(fields | (report.held_out_fields(agreement) if agreement else {}))
+    if not parity.passed or (agreement and agreement.agreeing < agreement.images):
+        raise typer.Exit(1)
+
+
+@app.command()
+def inspect(
+    artifact: Annotated[Path, typer.Argument(help="A file that export made.")],
+    json: JsonOption = False,
+) -> None:
+    """Show what an artifact holds: operators, size, inputs, FFT plan, precision, weights.
+
+    Example: affnet inspect affnet_et.onnx --json
+    """
+    from affnet.artifact import Artifact
+    from affnet.export.report import inspection_fields, inspection_record
+
+    record = inspection_record(Artifact.open(artifact))
+    if json:
+        console.print_json(record)
+    else:
+        console.print_fields(inspection_fields(record))
+
+
+@app.command()
+def bench(
+    models: Annotated[list[str], typer.Argument(help="Artifacts, or sources to export first.")],
+    against: Annotated[
+        list[str] | None, typer.Option(help="A peer to measure in turns; the first one divides.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="host.")] = "host",
+    runtime: Annotated[str, typer.Option(help="onnxruntime or torch.")] = "onnxruntime",
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    preset: Annotated[
+        str, typer.Option(help="default, quick, benchmark_model (50 runs) or mlperf.")
+    ] = "default",
+    image_size: SizeOption = None,
+    fft: FftOption = "auto",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write here: .json, .md or .csv.")
+    ] = None,
+    json: JsonOption = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure latency, memory and load time, each model in a fresh process, in turns.
+
+    Example: affnet bench affnet_et --against mobilevit_xxs --threads 1
+    """
+    from affnet.bench import output as bench_output
+    from affnet.bench.measure import label_jobs, measure, relate_to_peer
+    from affnet.bench.protocol import get_protocol
+    from affnet.devices import get_device
+    from affnet.export.prepare import open_or_export
+    from affnet.runtimes import get_runtime
+
+    form = bench_output.choose(json=json, markdown=markdown, csv=csv)
+    if output is not None:
+        bench_output.check_target(output)
+    protocol, place, engine = get_protocol(preset), get_device(device), get_runtime(runtime)
+    engine.version()  # missing? say so before anything is exported
+    names = list(dict.fromkeys([*models, *(against or [])]))
+    with (
+        tempfile.TemporaryDirectory(prefix="affnet-bench-") as scratch,
+        console.progress(quiet, animated=False) as show,
+    ):
+        size = _parse_size(image_size)
+        artifacts = [
+            open_or_export(n, engine.format, size, fft, Path(scratch), show) for n in names
+        ]
+        jobs = label_jobs(artifacts, runtime)
+        results = measure(jobs, place, protocol, threads=threads, progress=show)
+    if against:
+        results = relate_to_peer(results, jobs[names.index(against[0])].label)
+    if output is not None:
+        bench_output.write(results, output)
+    bench_output.show(results, form)
+
+
+def _parse_size(text: str | None) -> tuple[int, int] | None:
+    """Parse ``HxW``, or one number for both sides."""
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise UsageError(f"--image-size {text!r} is not HxW, such as 256x256 or 192x320.")
+    return int(sides[0]), int(sides[-1])
+
+
+def _show_notes(source: Source, quiet: bool) -> None:
+    for text in source.notes:
+        console.note(text, quiet)
+
+
+def _stop(signal_number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + signal_number)
+
+
+def main() -> None:
+    """Run the command line; turn every expected error into one sentence and its exit code."""
+    signal.signal(signal.SIGTERM, _stop)  # so that temporary files are removed
+    try:
+        app()
+    except AffnetError as error:
+        if console.debug:
+            raise
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What the command line shows: progress and notes on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SCHEMA = 1
+#: Whether errors show their traceback (``--debug``).
+debug = False
+
+
+@contextmanager
+def progress(quiet: bool, *, animated: bool = True) -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows the step now under way.
+
+    On a terminal the step stands in one line with a clock; elsewhere each step is a line of its
+    own.  ``animated`` off redraws only when the step changes: an animation costs processor time
+    that a latency measurement would feel.
+    """
+    if quiet:
+        yield lambda _: None
+        return
+    if not sys.stderr.isatty():
+        yield lambda step: print(step, file=sys.stderr, flush=True)
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        auto_refresh=animated,
+        refresh_per_second=4,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("")
+
+        def show(step: str) -> None:
+            bar.update(task, description=step)
+            bar.refresh()
+
+        yield show
+
+
+def note(text: str, quiet: bool = False) -> None:
+    """Tell the user something about the run, on stderr."""
+    if not quiet:
+        print(f"Note: {text}", file=sys.stderr)
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    """Print one machine-readable object on stdout."""
+    print(json.dumps({"schema": SCHEMA, **content}, indent=2))
+
+
+def print_fields(fields: Mapping[str, object]) -> None:
+    """Print names and values in two aligned columns on stdout."""
+    width = max(map(len, fields))
+    for name, value in fields.items():
+        print(f"{name:<{width}}  {value}")
+
+
+def print_table(table: Table) -> None:
+    """Print a table on stdout, as wide as it needs where stdout is no terminal."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 250, highlight=False).print(table)

@@ -1,0 +1,44 @@
+"""An artifact for every model that a command names, exported if need be."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from affnet.artifact import Artifact
+from affnet.errors import UsageError
+from affnet.runtimes import is_artifact
+
+
+def open_or_export(
+    model: str,
+    format_: str,
+    image_size: tuple[int, int] | None,
+    fft: str,
+    scratch: Path,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Artifact:
+    """Open ``model`` if it is an artifact of ``format_``, else export it into ``scratch``.
+
+    Raises:
+        UsageError: an artifact of another format.
+        AffnetError: as `Artifact.open` and `affnet.export.pipeline.export_artifact`.
+    """
+    path = Path(model)
+    if is_artifact(path):
+        artifact = Artifact.open(path)
+        if artifact.manifest.format != format_:
+            raise UsageError(
+                f"{model} is of the format {artifact.manifest.format}, but the runtime takes "
+                f"{format_}; choose another --runtime."
+            )
+        return artifact
+    # torch is needed from here on, not to measure what is exported already
+    from affnet.export.pipeline import ExportOptions, export_artifact
+    from affnet.model.source import load_source
+
+    progress(f"Loading {model}")
+    folder = Path(tempfile.mkdtemp(dir=scratch))  # two checkpoints may be called alike
+    options = ExportOptions(format_, image_size, fft=fft)
+    return export_artifact(load_source(model), options, folder, progress)

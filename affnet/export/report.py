@@ -1,0 +1,125 @@
+"""What ``export``, ``verify`` and ``inspect`` say of an artifact, for machines and for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from affnet.artifact import Artifact
+from affnet.export.verification import HeldOutAgreement
+from affnet.parity import Parity
+from affnet.runtimes import runtime_for
+from affnet.units import MEGABYTES, MILLIONS, PERCENT
+
+
+def parity_record(artifact: Artifact, parity: Parity | None) -> dict[str, Any]:
+    """Return the machine-readable form of an export or a verification."""
+    manifest = artifact.manifest
+    return {
+        "artifact": str(artifact.path),
+        "format": manifest.format,
+        "runtime": runtime_for(manifest.format).name,
+        "max_abs_error": parity.max_abs_error if parity else None,
+        "max_rel_error": parity.max_rel_error if parity else None,
+        "psnr_db": parity.psnr_db if parity else None,
+        "top1_agreement": parity.top1_agreement if parity else None,
+        "passed": parity.passed if parity else None,
+        "tolerance": parity.tolerance if parity else None,
+        "fft_plan": manifest.fft_plan,
+        "route": manifest.route,
+        "file_bytes": artifact.file_bytes,
+        "weights": manifest.provenance.weights,
+    }
+
+
+def parity_fields(artifact: Artifact, parity: Parity | None) -> dict[str, str]:
+    """Return the same for people, name to value."""
+    manifest = artifact.manifest
+    fields = {
+        "artifact": f"{artifact.path} ({MEGABYTES.text(artifact.file_bytes)})",
+        "weights": manifest.provenance.weights,
+        "FFT plan": plan_text(manifest.fft_plan),
+    }
+    if parity is None:
+        return {**fields, "verified": "no (--no-verify)"}
+    verdict = "agrees with PyTorch" if parity.passed else "DISAGREES with PyTorch"
+    return {
+        **fields,
+        "verified": f"{verdict} in {runtime_for(manifest.format).name}, {parity.inputs} images",
+        "largest error": f"{parity.max_rel_error:.1e} of the largest output "
+        f"({parity.tolerance:.0e} allowed)",
+        "PSNR": f"{parity.psnr_db:.1f} dB",
+        "top-1 agreement": PERCENT.text(parity.top1_agreement),
+    }
+
+
+def held_out_record(agreement: HeldOutAgreement) -> dict[str, Any]:
+    """Return the machine-readable form of a comparison on held-out images."""
+    return {
+        "images": agreement.images,
+        "agreeing": agreement.agreeing,
+        "top1": agreement.top1,
+        "top1_pytorch": agreement.top1_pytorch,
+        "max_rel_error": agreement.max_rel_error,
+    }
+
+
+def held_out_fields(agreement: HeldOutAgreement) -> dict[str, str]:
+    """Return the same for people."""
+    return {
+        "held-out images": f"{agreement.agreeing} of {agreement.images} get PyTorch's class",
+        "held-out top-1": f"{PERCENT.text(agreement.top1)} "
+        f"(PyTorch {PERCENT.text(agreement.top1_pytorch)})",
+    }
+
+
+def inspection_record(artifact: Artifact) -> dict[str, Any]:
+    """Return what a file holds, in machine-readable form."""
+    manifest = artifact.manifest
+    operators = runtime_for(manifest.format).operators(artifact.path)
+    return {
+        "artifact": str(artifact.path),
+        "format": manifest.format,
+        "file_bytes": artifact.file_bytes,
+        "operators": dict(sorted(operators.items(), key=lambda item: (-item[1], item[0]))),
+        "inputs": [
+            {"name": i.name, "shape": list(i.shape), "dtype": i.dtype, "layout": i.layout}
+            for i in manifest.inputs
+        ],
+        "fft_plan": manifest.fft_plan,
+        "precision": manifest.precision,
+        "delegated_share": None,  # no delegates on this format's CPU runtime
+        "parameters": manifest.parameters,
+        "macs": manifest.macs,
+        "details": manifest.details,
+        "weights": manifest.provenance.weights,
+        "labels": list(manifest.labels) if manifest.labels else None,
+        "tools": manifest.tools,
+    }
+
+
+def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
+    """Return an `inspection_record` for people."""
+    operators = ", ".join(f"{name} {count}" for name, count in record["operators"].items())
+    inputs = [
+        f"{i['name']} {'x'.join(map(str, i['shape']))} {i['dtype']} {i['layout']}"
+        for i in record["inputs"]
+    ]
+    details = [f"{name} {value}" for name, value in record["details"].items()]
+    return {
+        "artifact": f"{record['artifact']} ({MEGABYTES.text(record['file_bytes'])})",
+        "format": ", ".join([record["format"], *details]),
+        "precision": record["precision"],
+        "input": ", ".join(inputs),
+        "labels": ", ".join(record["labels"]) if record["labels"] else "none",
+        "weights": record["weights"],
+        "parameters": MILLIONS.text(record["parameters"]),
+        "multiply-accumulates": MILLIONS.text(record["macs"]),
+        "FFT plan": plan_text(record["fft_plan"]),
+        "operators": f"{sum(record['operators'].values())}: {operators}",
+        "made with": ", ".join(f"{name} {version}" for name, version in record["tools"].items()),
+    }
+
+
+def plan_text(plan: dict[str, str]) -> str:
+    """Return an FFT plan in one line."""
+    return ", ".join(f"{size} {name}" for size, name in plan.items()) or "none needed"

@@ -13,6 +13,7 @@ from affnet import __version__
 from affnet.artifact import Artifact, Manifest, TensorSpec, manifest_path
 from affnet.errors import UnknownNameError, UsageError, VerificationError
 from affnet.export.converters import ConversionRequest, get_converter
+from affnet.export.folding import fold_linear_maps
 from affnet.export.fourier.planner import replace_transforms
 from affnet.export.verification import verify_against
 from affnet.files import (
@@ -74,6 +75,7 @@ def export_artifact(
         progress(f"Preparing {source.name} for {size[0]}x{size[1]} images")
         network = copy.deepcopy(source.model).eval()
         fft_plan = replace_transforms(network, size, fft)
+        fold_linear_maps(network)
         progress(f"Converting {source.name} to {options.format}")
         request = ConversionRequest(
             name=source.name,

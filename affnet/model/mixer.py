@@ -1,15 +1,16 @@
 """The AFF token mixer, written once on real and imaginary parts.
 
-The mixer never sees a complex tensor.  Its spectrum is real, B x 2C x H x F with F = W // 2 + 1,
-where channel 2c holds the real and channel 2c + 1 the imaginary part of channel c.  In that
-layout the complex channel MLP is an ordinary grouped 1x1 convolution, and a DFT by matrix product
-can deliver it without a transpose.  How the spectrum is reached is the business of a
-`FourierTransform`: `TorchFFT` here, matrix products in `affnet.export.fourier.plans`.
+The mixer never sees a complex tensor.  Its spectrum is a pair of real tensors of the same shape,
+B x C x two axes that hold the frequencies; all it does, mixing channels and multiplying element by
+element, is blind to their order, so that a transform may deliver them in the one that is cheapest.
+ How the spectrum is reached is the business of a `FourierTransform`: `TorchFFT` here,
+matrix products in `affnet.export.fourier.plans`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,18 +19,25 @@ from torch import Tensor, nn
 from affnet.model.layers import make_activation
 
 
+class Spectrum(NamedTuple):
+    """Real and imaginary parts, each B x C x two axes with H (W // 2 + 1) frequencies in all."""
+
+    real: Tensor
+    imag: Tensor
+
+
 class FourierTransform(nn.Module, ABC):
-    """The orthonormal 2-D DFT of real maps, and its inverse, on interleaved real parts."""
+    """The orthonormal 2-D DFT of real maps, and its inverse."""
 
     @abstractmethod
-    def analyse(self, x: Tensor) -> Tensor:
-        """Map B x C x H x W to its half spectrum, B x 2C x H x (W // 2 + 1)."""
+    def analyse(self, x: Tensor) -> Spectrum:
+        """Return the half spectrum of B x C x H x W maps, as `torch.fft.rfft2` does."""
 
     @abstractmethod
-    def synthesise(self, spectrum: Tensor, width: int) -> Tensor:
-        """Map B x 2C x H x (W // 2 + 1) to B x C x H x ``width``, as `torch.fft.irfft2` does.
+    def synthesise(self, spectrum: Spectrum, width: int) -> Tensor:
+        """Return the B x C x H x ``width`` maps of a half spectrum, as `torch.fft.irfft2` does.
 
-        The spectrum need not be that of a real map: the imaginary parts of the columns 0 and W / 2
+        The spectrum need not be that of real maps: the imaginary parts of the columns 0 and W / 2
         are dropped after the transform over H, the other columns count twice.
         """
 
@@ -37,36 +45,17 @@ class FourierTransform(nn.Module, ABC):
 class TorchFFT(FourierTransform):
     """The transform by `torch.fft`; differentiable, for any size, what training uses."""
 
-    def analyse(self, x: Tensor) -> Tensor:
+    def analyse(self, x: Tensor) -> Spectrum:
         """See `FourierTransform.analyse`."""
-        parts = torch.view_as_real(torch.fft.rfft2(x, norm="ortho"))
-        return parts.permute(0, 1, 4, 2, 3).flatten(1, 2)
+        spectrum = torch.fft.rfft2(x, norm="ortho")
+        return Spectrum(spectrum.real, spectrum.imag)
 
-    def synthesise(self, spectrum: Tensor, width: int) -> Tensor:
+    def synthesise(self, spectrum: Spectrum, width: int) -> Tensor:
         """See `FourierTransform.synthesise`."""
-        height = spectrum.shape[-2]
-        parts = _split_parts(spectrum).permute(0, 1, 3, 4, 2).contiguous()
-        x: Tensor = torch.fft.irfft2(torch.view_as_complex(parts), s=(height, width), norm="ortho")
+        height = spectrum.real.shape[-2]
+        parts = torch.complex(spectrum.real, spectrum.imag)
+        x: Tensor = torch.fft.irfft2(parts, s=(height, width), norm="ortho")
         return x
-
-
-def complex_kernel(weight: Tensor) -> Tensor:
-    """Turn block-diagonal complex weights into the kernel of a grouped 1x1 convolution.
-
-    ``weight`` is 2 x K x s x s: (real, imaginary) x block x in x out.  The result is
-    (K s 2) x (s 2) x 1 x 1 for interleaved channels, each entry w of it the 2 x 2 matrix
-    [[w_r, -w_i], [w_i, w_r]] that multiplies (real, imaginary) by a complex number.
-    """
-    real, imag = weight.transpose(-1, -2)  # each K x out x in
-    to_real = torch.stack((real, -imag), dim=-1)
-    to_imag = torch.stack((imag, real), dim=-1)
-    kernel = torch.stack((to_real, to_imag), dim=2)  # K x out x 2 x in x 2
-    return kernel.flatten(0, 2).flatten(1)[..., None, None]
-
-
-def complex_bias(bias: Tensor) -> Tensor:
-    """Turn 2 x K x s biases into the (K s 2) biases of interleaved channels."""
-    return bias.permute(1, 2, 0).flatten()
 
 
 class AdaptiveFrequencyFilter(nn.Module):
@@ -97,29 +86,35 @@ class AdaptiveFrequencyFilter(nn.Module):
         filtered = complex_product(self.mask(spectrum), spectrum)
         return (self.transform.synthesise(filtered, x.shape[-1]) + x).to(dtype)
 
-    def mask(self, spectrum: Tensor) -> Tensor:
-        """Predict the mask, B x 2C x H x F, from the spectrum of the same shape."""
-        hidden = self.act(self._mix_channels(spectrum, self.w1, self.b1))
-        mask = self._mix_channels(hidden, self.w2, self.b2)
-        # soft shrinkage; this form needs no comparison and no operator a mobile runtime lacks
-        return mask - mask.clamp(-self.THRESHOLD, self.THRESHOLD)
+    def mask(self, spectrum: Spectrum) -> Spectrum:
+        """Predict the mask from the spectrum.
 
-    def _mix_channels(self, spectrum: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        kernel, offset = complex_kernel(weight), complex_bias(bias)
-        return F.conv2d(spectrum, kernel, offset, groups=self.NUM_BLOCKS)
+        Complex weights act on real parts as the matrix [[w_r, -w_i], [w_i, w_r]].  The hidden layer
+        keeps both parts of a block side by side, as 2 s channels: (real, imaginary) x s.
+        """
+        w1, b1 = self.w1.transpose(-1, -2), self.b1  # 2 x K x out x in
+        from_real = torch.cat((w1[0], w1[1]), dim=1)  # K x (real, imaginary out) x in
+        from_imag = torch.cat((-w1[1], w1[0]), dim=1)
+        hidden = self._mix(spectrum.real, from_real, b1.transpose(0, 1))
+        hidden = self.act(hidden + self._mix(spectrum.imag, from_imag))
+        w2, b2 = self.w2.transpose(-1, -2), self.b2
+        to_real = torch.cat((w2[0], -w2[1]), dim=2)  # K x out x (real, imaginary in)
+        to_imag = torch.cat((w2[1], w2[0]), dim=2)
+        return Spectrum(
+            self._shrink(self._mix(hidden, to_real, b2[0])),
+            self._shrink(self._mix(hidden, to_imag, b2[1])),
+        )
+
+    def _mix(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Mix the channels of each block: a 1x1 convolution with K groups, weight K x out x in."""
+        kernel = weight.flatten(0, 1)[..., None, None]
+        return F.conv2d(x, kernel, None if bias is None else bias.flatten(), groups=self.NUM_BLOCKS)
+
+    def _shrink(self, x: Tensor) -> Tensor:
+        """Soft shrinkage, without comparisons: they are what mobile runtimes do worst."""
+        return x - x.clamp(-self.THRESHOLD, self.THRESHOLD)
 
 
-def _split_parts(spectrum: Tensor) -> Tensor:
-    """View B x 2C x H x F as B x C x (real, imaginary) x H x F."""
-    channels, height, bins = spectrum.shape[1:]
-    return spectrum.reshape(-1, channels // 2, 2, height, bins)
-
-
-def complex_product(a: Tensor, b: Tensor) -> Tensor:
-    """Multiply two spectra with interleaved real and imaginary channels, element by element."""
-    a, b = _split_parts(a), _split_parts(b)
-    a_real, a_imag = a[:, :, :1], a[:, :, 1:]
-    b_real, b_imag = b[:, :, :1], b[:, :, 1:]
-    real = a_real * b_real - a_imag * b_imag
-    imag = a_real * b_imag + a_imag * b_real
-    return torch.cat((real, imag), dim=2).flatten(1, 2)
+def complex_product(a: Spectrum, b: Spectrum) -> Spectrum:
+    """Multiply element by element."""
+    return Spectrum(a.real * b.real - a.imag * b.imag, a.real * b.imag + a.imag * b.real)

@@ -49,7 +49,7 @@ class Converter(Protocol):
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """Write the artifact into ``folder``.
 
-        ``network`` maps B x 3 x H x W to B x classes.
+        ``network`` maps B x 3 x H x W to B x classes; it is the converter's own, to change.
 
         Raises:
             MissingError: a package is not installed.

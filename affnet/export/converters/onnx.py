@@ -17,6 +17,7 @@ from torch import nn
 
 from affnet.errors import ConversionError, require
 from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.folding import merge_scale_and_shift
 from affnet.files import translating_os_errors, write_and_sync
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class OnnxConverter:
         """See `Converter.convert`."""
         for package in ("onnx", "onnxscript", "onnxsim"):
             require(package, extra=None, purpose="Exporting to ONNX")
+        merge_scale_and_shift(network)
         opset = _OPSET_WITH_DFT if request.native_fft else _OPSET
         model = _simplify(_export(network, request, opset))
         _check(model, request.native_fft)

@@ -17,8 +17,8 @@ PLANS: dict[str, type[DFTPlan]] = {plan.name: plan for plan in (SeparablePlan, D
 FFT_CHOICES = ("auto", "native", *PLANS)
 
 # Starting one product costs a CPU runtime about as much as this many multiply-accumulates
-# (benchmarks/mixer.py --calibrate prints the figure for a machine).
-_MACS_PER_PRODUCT = 6_000
+# (benchmarks/mixer.py shows how well its choices do on a machine).
+_MACS_PER_PRODUCT = 10_000
 
 
 def choose_plan(channels: int, height: int, width: int) -> type[DFTPlan]:

@@ -45,7 +45,7 @@ class ExportOptions:
 def export_artifact(
     source: Source,
     options: ExportOptions,
-    output: Path,
+    output: str | Path,
     progress: Progress = lambda _: None,
 ) -> Artifact:
     """Export ``source`` into the folder ``output`` and prove the file by running it.
@@ -61,6 +61,7 @@ def export_artifact(
         OutputError: it could not be written.
     """
     converter_class = get_converter(options.format)
+    output = Path(output)
     size = options.image_size or source.image_size
     check_image_size(source.name, *size)
     if options.precision not in converter_class.precisions:

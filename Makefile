@@ -1,0 +1,41 @@
+# The environment is made once, in .venv, and again when its description changes.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: setup demo test lint format clean
+.DELETE_ON_ERROR:
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	@echo "Making the environment in .venv (about two minutes)"
+	$(PYTHON) -m venv .venv
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+# Exports the trained checkpoint and proves it on its held-out images; then exports AFFNet-ET and
+# MobileViT-XXS at 256 px and compares their latency.  Results stay in demo/.
+demo: demo/digits.onnx demo/affnet_et.onnx demo/mobilevit_xxs.onnx
+	$(BIN)/affnet verify demo/digits.onnx --held-out
+	$(BIN)/affnet bench demo/affnet_et.onnx --against demo/mobilevit_xxs.onnx \
+		--output demo/comparison.md
+
+demo/%.onnx: .venv/.ready
+	$(BIN)/affnet export $* --format onnx --output demo
+
+test: .venv/.ready
+	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv demo build dist *.egg-info

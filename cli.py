@@ -1,0 +1,1 @@
+affnet/cli.py

@@ -53,7 +53,6 @@ class Manifest:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     labels: tuple[str, ...] | None
-    fft: str  # what was asked for: auto, native or a plan
     fft_plan: dict[str, str]  # map size, "HxW", to the plan that computes it
     route: str  # the conversion path taken
     details: dict[str, Any]  # what only this format has, such as the opset

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from affnet import __version__
 from affnet.artifact import Artifact, Manifest, TensorSpec, manifest_path
 from affnet.errors import UnknownNameError, UsageError, VerificationError
-from affnet.export.converters import ConversionRequest, get_converter
+from affnet.export.converters import Conversion, ConversionRequest, Converter, get_converter
 from affnet.export.folding import fold_linear_maps
-from affnet.export.fourier.planner import replace_transforms
+from affnet.export.fourier.planner import FFT_CHOICES, replace_transforms
 from affnet.export.verification import verify_against
 from affnet.files import (
     content_sha256,
@@ -60,61 +60,81 @@ def export_artifact(
         VerificationError: the artifact disagrees with PyTorch.
         OutputError: it could not be written.
     """
-    converter_class = get_converter(options.format)
+    converter = get_converter(options.format)
     output = Path(output)
     size = options.image_size or source.image_size
-    check_image_size(source.name, *size)
-    if options.precision not in converter_class.precisions:
-        raise UnknownNameError(
-            f"precision for {options.format}", options.precision, converter_class.precisions
-        )
-    fft = converter_class.auto_fft if options.fft == "auto" else options.fft
-    native = fft == "native"
-    if native and not converter_class.native_fft:
-        raise UsageError(f"{options.format} has no FFT operator; leave --fft native away.")
+    fft = converter.auto_fft if options.fft == "auto" else options.fft
+    _check_request(source, options, converter, size)
     with staging_folder(output) as staging:
         progress(f"Preparing {source.name} for {size[0]}x{size[1]} images")
         network = copy.deepcopy(source.model).eval()
         fft_plan = replace_transforms(network, size, fft)
         fold_linear_maps(network)
+        macs = count_macs(network, *size)
         progress(f"Converting {source.name} to {options.format}")
+        native = fft == "native" and bool(fft_plan)
         request = ConversionRequest(
-            name=source.name,
-            image_size=size,
-            precision=options.precision,
-            dynamic_batch=options.dynamic_batch,
-            native_fft=native and bool(fft_plan),
+            source.name, size, options.precision, options.dynamic_batch, native
         )
-        conversion = converter_class().convert(network, request, staging)
-        batch: int | str = "batch" if options.dynamic_batch else 1
-        manifest = Manifest(
-            model=source.name,
-            format=options.format,
-            precision=options.precision,
-            sha256=content_sha256(conversion.path),
-            inputs=(TensorSpec("image", (batch, 3, *size), "float32", "NCHW", (0.0, 1.0)),),
-            outputs=(TensorSpec("logits", (batch, source.num_classes), "float32"),),
-            labels=source.labels,
-            fft=options.fft,
-            fft_plan=fft_plan,
-            route=conversion.route,
-            details=conversion.details,
-            provenance=source.provenance,
-            parameters=count_parameters(source.model),
-            macs=count_macs(network, *size),
-            published=dataclasses.asdict(source.published) if source.published else None,
-            tools=_tool_versions(converter_class.tools),
-            parity=None,
-        )
+        conversion = converter().convert(network, request, staging)
+        tools = {"affnet": __version__, **{t: metadata.version(t) for t in converter.tools}}
+        manifest = _describe(source, options.format, request, conversion, fft_plan, macs, tools)
         artifact = Artifact(conversion.path, manifest)
         if options.verify:
             progress(f"Running {conversion.path.name} and comparing it with PyTorch")
             artifact = _verified(artifact, source)
+        staged_manifest = manifest_path(conversion.path)
         with translating_os_errors(output):
-            staged_manifest = manifest_path(conversion.path)
             write_and_sync(staged_manifest, artifact.manifest.to_json().encode())
         target, _ = publish([conversion.path, staged_manifest], output)
     return Artifact(target, artifact.manifest)
+
+
+def _check_request(
+    source: Source, options: ExportOptions, converter: type[Converter], size: tuple[int, int]
+) -> None:
+    """Refuse what cannot work before anything is written."""
+    check_image_size(source.name, *size)
+    if options.precision not in converter.precisions:
+        raise UnknownNameError(
+            f"precision for {options.format}", options.precision, converter.precisions
+        )
+    if options.fft not in FFT_CHOICES:
+        raise UnknownNameError("FFT plan", options.fft, FFT_CHOICES)
+    if options.fft == "native" and not converter.native_fft:
+        raise UsageError(f"{options.format} has no FFT operator; leave --fft native away.")
+
+
+def _describe(
+    source: Source,
+    format_: str,
+    request: ConversionRequest,
+    conversion: Conversion,
+    fft_plan: dict[str, str],
+    macs: int,
+    tools: dict[str, str],
+) -> Manifest:
+    """Write down all that is known before the artifact has run."""
+    batch: int | str = "batch" if request.dynamic_batch else 1
+    image = TensorSpec("image", (batch, 3, *request.image_size), "float32", "NCHW", (0.0, 1.0))
+    return Manifest(
+        model=source.name,
+        format=format_,
+        precision=request.precision,
+        sha256=content_sha256(conversion.path),
+        inputs=(image,),
+        outputs=(TensorSpec("logits", (batch, source.num_classes), "float32"),),
+        labels=source.labels,
+        fft_plan=fft_plan,
+        route=conversion.route,
+        details=conversion.details,
+        provenance=source.provenance,
+        parameters=count_parameters(source.model),
+        macs=macs,
+        published=dataclasses.asdict(source.published) if source.published else None,
+        tools=tools,
+        parity=None,
+    )
 
 
 def _verified(artifact: Artifact, source: Source) -> Artifact:
@@ -126,8 +146,3 @@ def _verified(artifact: Artifact, source: Source) -> Artifact:
             "nothing was written."
         )
     return Artifact(artifact.path, dataclasses.replace(artifact.manifest, parity=parity))
-
-
-def _tool_versions(packages: tuple[str, ...]) -> dict[str, str]:
-    versions = {package: importlib.metadata.version(package) for package in packages}
-    return {"affnet": __version__, **versions}

@@ -1,0 +1,1 @@
+"""Artifact to session: what executes a converted network on this host."""

@@ -30,6 +30,9 @@ class _Windows:
         #: what a last window that is only begun needs beyond the padding
         self.excess: Margins = [(0, 0)] * len(self.sizes)
         if ceil_mode:
+            # a kernel larger than the map, of global pooling, need not be filled up
+            spans = [size + sum(pad) for size, pad in zip(self.sizes, self.pads, strict=True)]
+            self.kernel = [min(pair) for pair in zip(self.kernel, spans, strict=True)]
             self.excess = [(0, self._excess(axis)) for axis in range(len(self.sizes))]
 
     def _excess(self, axis: int) -> int:

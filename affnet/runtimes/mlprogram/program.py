@@ -122,13 +122,7 @@ def load_program(path: Path | str, *, function: str | None = None) -> Program:
         )
     name, features = _features(model, function)
     graph = read_function(model.mlProgram.functions[name], Constants(package))
-    outputs = {feature.name: feature for feature in features.output}
-    if unknown := outputs.keys() - set(graph.results):
-        raise ArtifactError(
-            f"{path} describes an output that it does not compute, {min(unknown)!r}."
-        )
-    if unknown := {feature.name for feature in features.input} - graph.inputs.keys():
-        raise ArtifactError(f"{path} describes an input that it does not take, {min(unknown)!r}.")
+    _check_features(Path(path), features, graph)
     return Program(
         path=Path(path),
         specification_version=model.specificationVersion,
@@ -145,6 +139,19 @@ def unsupported_operators(program: Program) -> list[str]:
 
     names = {node.operator for node in program.function.walk()}
     return sorted(name for name in names if find_operator(name) is None)
+
+
+def _check_features(path: Path, features: Any, graph: Function) -> None:
+    described = {feature.name for feature in (*features.input, *features.state)}
+    if differing := described ^ graph.inputs.keys():
+        raise ArtifactError(
+            f"{path} is damaged: its description and its program disagree on the input "
+            f"{min(differing)!r}."
+        )
+    if unknown := {feature.name for feature in features.output} - {*graph.results}:
+        raise ArtifactError(
+            f"{path} is damaged: it describes an output that it does not compute, {min(unknown)!r}."
+        )
 
 
 def _features(model: Any, function: str | None) -> tuple[str, Any]:

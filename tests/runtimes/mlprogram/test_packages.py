@@ -21,6 +21,7 @@ from affnet.errors import (
     UsageError,
 )
 from affnet.runtimes.mlprogram import load_program, unsupported_operators
+from affnet.runtimes.mlprogram.protobuf import read_model
 
 ct = pytest.importorskip("coremltools")
 mb = pytest.importorskip("coremltools.converters.mil.mil").Builder
@@ -238,6 +239,16 @@ def test_reading_is_silent_and_imports_neither_coremltools_nor_torch(package):
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+def test_messages_are_one_class_beside_those_of_coremltools(package, monkeypatch):
+    from coremltools.proto import Model_pb2
+
+    for name in [name for name in sys.modules if name.startswith("coremltools.proto.")]:
+        monkeypatch.delitem(sys.modules, name)
+    model = read_model(data(package, "model.mlmodel"))
+    assert isinstance(model, Model_pb2.Model)
+
+
+@pytest.mark.slow
 def test_coremltools_can_be_imported_afterwards(package):
     script = (
         "import warnings; warnings.simplefilter('ignore');"

@@ -122,7 +122,10 @@ class Evaluator:
     def _value(self, argument: Value | Reference, values: dict[str, Value]) -> Value:
         if not isinstance(argument, Reference):
             return argument
-        return values[argument.name] if argument.name in values else self._constants[argument.name]
+        name = argument.name
+        if name not in values and name not in self._constants:
+            raise ArtifactError(f"The ML program computes a constant from {name!r}, which is none.")
+        return values[name] if name in values else self._constants[name]
 
 
 def _known(node: Node) -> Operator:

@@ -123,7 +123,8 @@ def _node(message: Any, location: str, constants: Constants) -> Node:
         for operation in block.operations
         if operation.type != "const"
     )
-    return Node(message.type, location, parameters, outputs, nested)
+    name = " ".join(message.type.split())  # a damaged name must not break a message's line
+    return Node(name, location, parameters, outputs, nested)
 
 
 def _check_names(function: Function) -> None:

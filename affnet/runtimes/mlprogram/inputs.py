@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.errors import UsageError
+from affnet.errors import ArtifactError, UsageError
 from affnet.runtimes.mlprogram.description import Feature
 from affnet.runtimes.mlprogram.types import TensorType, numpy_dtype
 
@@ -22,6 +22,7 @@ def read_inputs(
 
     Raises:
         UsageError: one is missing, unknown, or of a wrong shape or type.
+        ArtifactError: the program does not take what the model's description says.
     """
     names = [feature.name for feature in features]
     for name in values:
@@ -37,6 +38,11 @@ def read_inputs(
         kind = types[feature.name]
         if kind is not None and kind.shape == ():  # Core ML describes a scalar as of shape 1
             array = array.reshape(())
+        if kind is not None and not kind.admits(array.shape):
+            raise ArtifactError(
+                f"The model is damaged: its description and its program disagree on the shape of "
+                f"the input {feature.name!r}."
+            )
         arrays[feature.name] = array
     return arrays
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # coremltools and what it imports warn of their own code
     logging.disable(logging.WARNING)
     ct = pytest.importorskip("coremltools")
-    from coremltools.converters.mil.mil import Builder as mb
+    from coremltools.converters.mil.mil import Builder as mb  # noqa: N813 - its usual name
     from coremltools.converters.mil.mil import types
 
     logging.disable(logging.NOTSET)
@@ -40,6 +41,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _cheap_collection() -> Iterator[None]:
+    """Exempt what is imported from collection: each conversion collects garbage in full."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def build(function: Callable[..., Any], arrays: list[np.ndarray], target: Any = None) -> Any:

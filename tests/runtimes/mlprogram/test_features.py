@@ -27,7 +27,7 @@ class Channels(torch.nn.Module):
 
 @pytest.fixture
 def convert(tmp_path):
-    def make(module, example, finish=lambda model: None, **options):
+    def make(module, example, finish=None, **options):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             traced = torch.jit.trace(module.eval(), example)
@@ -38,7 +38,8 @@ def convert(tmp_path):
                 minimum_deployment_target=ct.target.iOS16,
                 **options,
             )
-            finish(model)
+            if finish:
+                finish(model)
             model.save(str(tmp_path / "m.mlpackage"))
         return load_program(tmp_path / "m.mlpackage")
 

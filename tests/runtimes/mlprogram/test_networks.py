@@ -162,10 +162,10 @@ def test_float16_quality_with_statistics_in_float32(run, name):
 PEERS = {
     "MobileNetV2": (224, {}),
     "MobileViTV2": (256, {}),
-    "DeiT": (224, dict(hidden_size=192, num_attention_heads=3, intermediate_size=768)),
+    "DeiT": (224, {"hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768}),
     "EfficientNet": (
         224,
-        dict(image_size=224, width_coefficient=1.0, depth_coefficient=1.0, hidden_dim=1280),
+        {"image_size": 224, "width_coefficient": 1.0, "depth_coefficient": 1.0, "hidden_dim": 1280},
     ),
 }
 

@@ -121,12 +121,28 @@ def test_vector_palette_and_sparse_chains(evaluate):
             data_mask=mask.astype(types.np_uint1_dtype), nonzero_data=data, scale=scale
         )
         dense = mb.constexpr_sparse_to_dense(nonzero_data=values, mask=places)
-        return mb.add(x=a, y=table), mb.add(x=a, y=dense)
+        places, values = mb.constexpr_lut_to_sparse(
+            indices_mask=mask[:3].astype(types.np_uint1_dtype),
+            indices_nonzero_data=indices[mask[:3] != 0].astype(narrow),
+            lut=lut,
+            vector_axis=np.int32(0),
+        )
+        thinned = mb.constexpr_sparse_to_dense(nonzero_data=values, mask=places)
+        widened = mb.constexpr_cast(source_val=data.astype(np.float16), output_dtype="fp32")
+        return (
+            mb.add(x=a, y=table),
+            mb.add(x=a, y=dense),
+            mb.add(x=a, y=thinned),
+            mb.add(x=mb.reduce_max(x=a), y=widened),
+        )
 
     zeros = np.zeros((6, 8), np.float32)
-    table, dense = evaluate(function, [zeros], ct.target.iOS18)
+    table, dense, thinned, widened = evaluate(function, [zeros], ct.target.iOS18)
     entries = lut[0, 0][indices]  # 3 x 8 x 2, the numbers of an entry along axis 0
     np.testing.assert_array_equal(table, entries.transpose(0, 2, 1).reshape(6, 8))
     expected = np.zeros((6, 8), np.float32)
     expected[mask != 0] = data
     np.testing.assert_array_equal(dense, expected * scale)
+    kept = np.repeat(mask[:3], 2, axis=0)
+    np.testing.assert_array_equal(thinned, table * kept)
+    np.testing.assert_array_equal(widened, data)

@@ -7,6 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from affnet.runtimes.mlprogram import load_program
+
 mb = pytest.importorskip("coremltools.converters.mil.mil").Builder
 
 
@@ -18,6 +20,8 @@ A, B = draw(2, 3, 4, 5), draw(3, 1, 5, seed=1)
 POSITIVE = np.abs(draw(2, 3, 4)) + np.float32(0.1)
 UNIT = np.tanh(draw(2, 3, 4)) * np.float32(0.9)
 INTEGERS = np.arange(-6, 6, dtype=np.int32).reshape(3, 4)
+
+A16 = (1 + draw(50) / 3).astype(np.float16)
 
 BINARY = {
     "add": torch.add,
@@ -187,6 +191,16 @@ def test_float16_rounds_the_result_once(evaluate, name):
     assert result.dtype == np.float16
     exact = expected(torch.from_numpy(array).double()).numpy()
     np.testing.assert_array_less(np.abs(result - exact), np.spacing(np.abs(exact).astype("f2")))
+
+
+def test_float32_precision_does_not_round(saved):
+    hundred = np.float16(100)
+    program = load_program(saved(lambda a: mb.sub(x=mb.add(x=a, y=hundred), y=hundred), [A16]))
+    (rounded,) = program.predict({"a": A16}).values()
+    (exact,) = program.predict({"a": A16}, precision="float32").values()
+    np.testing.assert_array_equal(rounded, (A16 + hundred) - hundred)
+    np.testing.assert_allclose(exact, A16, rtol=1e-4)
+    assert np.abs(rounded - A16).max() > 0.01
 
 
 def test_float16_overflows_to_infinity_and_underflows_to_zero(evaluate):

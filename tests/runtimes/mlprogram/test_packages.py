@@ -201,6 +201,21 @@ def test_contradicting_program_is_an_error_not_a_wrong_number(package):
         load_program(package).predict({"a": X})
 
 
+def test_contradicting_input_is_an_error(package):
+    from coremltools.proto import Model_pb2
+
+    path = data(package, "model.mlmodel")
+    model = Model_pb2.Model.FromString(path.read_bytes())
+    model.description.input[0].type.multiArrayType.shape[1] = 65
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ArtifactError, match="disagree on the shape of the input 'a'"):
+        load_program(package).predict({"a": np.ones((1, 65), np.float32)})
+    model.description.input[0].name = "b"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ArtifactError, match="disagree on the input 'a'"):
+        load_program(package)
+
+
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -12,6 +12,7 @@
     ├── MissingError               exit code 3: a package, tool, runtime or device is missing
     ├── OutputError                the result could not be written (rights, disk full)
     ├── ConversionError            a converter could not express the network
+    ├── UnsupportedOperatorError   an artifact holds an operator that a runtime here cannot execute
     ├── VerificationError          the artifact ran but disagrees with PyTorch
     └── MeasurementError           a measuring process failed, hung or returned nonsense
 
@@ -73,6 +74,10 @@ class OutputError(AffnetError):
 
 class ConversionError(AffnetError):
     """A converter could not express the network."""
+
+
+class UnsupportedOperatorError(AffnetError):
+    """An artifact holds an operator that a runtime here cannot execute."""
 
 
 class VerificationError(AffnetError):

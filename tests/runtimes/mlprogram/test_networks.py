@@ -1,0 +1,187 @@
+"""Whole networks, converted and saved, against PyTorch with reference weights.
+
+The quality of float16 is PSNR, with the largest absolute logit as the peak.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from affnet.export.fourier.plans.dense import DensePlan
+from affnet.export.fourier.plans.separable import SeparablePlan
+from affnet.model.layers import ACTIVATIONS
+from affnet.model.mixer import AdaptiveFrequencyFilter
+from affnet.model.network import AFFNet, create_model
+from affnet.runtimes.mlprogram import load_program, unsupported_operators
+from tests.reference import fill, reference_image
+
+ct = pytest.importorskip("coremltools")
+
+#: Stride of the map that each filter of an AFFNet sees.
+STRIDES = [8] * 2 + [16] * 4 + [32] * 3
+
+
+def affnet(name, size, plan=SeparablePlan, **options):
+    model = fill(create_model(name, **options))
+    filters = [m for m in model.modules() if isinstance(m, AdaptiveFrequencyFilter)]
+    for part, stride in zip(filters, STRIDES, strict=True):
+        part.transform = plan(size // stride, size // stride)
+    return model
+
+
+def statistics_in_float32(op):
+    """Select for float16 all but the statistics of GroupNorm, whose squares overflow it."""
+    return op.op_type not in ("square", "reduce_mean", "sqrt", "sub", "real_div", "add") or (
+        len(op.outputs[0].shape) != 5 and op.outputs[0].shape != (1,) * 5
+    )
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return a function from a network to PyTorch's and the evaluator's logits, by precision."""
+
+    def convert(exported, shape, precision):
+        mixed = ct.transform.FP16ComputePrecision(op_selector=statistics_in_float32)
+        converted = ct.convert(
+            exported,
+            convert_to="mlprogram",
+            compute_precision=mixed if precision == "MIXED" else getattr(ct.precision, precision),
+            minimum_deployment_target=ct.target.iOS16,
+            inputs=[ct.TensorType(name="image", shape=shape)],
+        )
+        converted.save(str(tmp_path / f"{precision}.mlpackage"))
+        return load_program(tmp_path / f"{precision}.mlpackage")
+
+    def evaluate(program, image):
+        assert unsupported_operators(program) == []
+        (result,) = program.predict({"image": image}).values()
+        start = time.process_time()
+        program.predict({"image": image})
+        assert time.process_time() - start < 5  # an order above what it takes
+        return result
+
+    def run(model, size, *precisions):
+        image = reference_image(size, size)
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            expected = model(torch.from_numpy(image)).numpy()
+            exported = torch.export.export(model, (torch.from_numpy(image),))
+            exported = exported.run_decompositions({})
+            programs = [convert(exported, image.shape, name) for name in precisions]
+        return expected, *[evaluate(program, image) for program in programs]
+
+    return run
+
+
+def relative_error(expected, result):
+    return np.abs(expected - result).max() / np.abs(expected).max()
+
+
+def psnr(expected, result):
+    noise = np.mean(np.square(expected.astype(np.float64) - result))
+    return 10 * np.log10(np.square(np.abs(expected).max()) / noise)
+
+
+def test_affnet(run):
+    expected, single, half = run(affnet("affnet_et", 64), 64, "FLOAT32", "FLOAT16")
+    assert relative_error(expected, single) < 1e-4
+    assert 1e-5 < relative_error(expected, half) < 1e-2  # float16 is felt, and harmless
+    assert psnr(expected, half) > 60
+    assert expected.argmax() == single.argmax() == half.argmax()
+
+
+@pytest.mark.slow
+def test_dense_plan(run):
+    expected, result = run(affnet("affnet_et", 128, DensePlan), 128, "FLOAT32")
+    assert relative_error(expected, result) < 1e-4
+
+
+def mobilevit_xxs():
+    transformers = pytest.importorskip("transformers")
+    config = transformers.MobileViTConfig(
+        image_size=256,
+        hidden_sizes=[64, 80, 96],
+        neck_hidden_sizes=[16, 16, 24, 48, 64, 80, 320],
+        expand_ratio=2.0,
+        num_labels=1000,
+    )
+    return transformers.MobileViTForImageClassification(config)
+
+
+class Logits(torch.nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        return self.model(x).logits
+
+
+def test_mobilevit_xxs_in_float32(run):
+    expected, result = run(fill(Logits(mobilevit_xxs())), 256, "FLOAT32")
+    assert relative_error(expected, result) < 1e-4
+    assert expected.argmax() == result.argmax()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations(run, activation):
+    expected, result = run(affnet("affnet_et", 64, activation=activation), 64, "FLOAT32")
+    assert relative_error(expected, result) < 1e-4
+
+
+@pytest.mark.slow
+def test_other_normalisation(run):
+    expected, result = run(affnet("affnet_et", 128, attn_norm="layer_norm"), 128, "FLOAT32")
+    assert relative_error(expected, result) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [256, 224])
+@pytest.mark.parametrize("name", ["affnet_et", "affnet_t", "affnet"])
+def test_float16_quality(run, name, size):
+    """Squares of GroupNorm overflow float16 in the larger variants, which costs 30 dB."""
+    expected, result = run(affnet(name, size), size, "FLOAT16")
+    assert psnr(expected, result) > (65 if name == "affnet_et" else 38)
+    assert expected.argmax() == result.argmax()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["affnet_t", "affnet"])
+def test_float16_quality_with_statistics_in_float32(run, name):
+    expected, result = run(affnet(name, 256), 256, "MIXED")
+    assert psnr(expected, result) > 65
+    assert expected.argmax() == result.argmax()
+
+
+PEERS = {
+    "MobileNetV2": (224, {}),
+    "MobileViTV2": (256, {}),
+    "DeiT": (224, {"hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768}),
+    "EfficientNet": (
+        224,
+        {"image_size": 224, "width_coefficient": 1.0, "depth_coefficient": 1.0, "hidden_dim": 1280},
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["FLOAT32", "FLOAT16"])
+@pytest.mark.parametrize("name", PEERS)
+def test_peers(run, name, precision):
+    transformers = pytest.importorskip("transformers")
+    size, options = PEERS[name]
+    config = getattr(transformers, f"{name}Config")(num_labels=1000, **options)
+    model = fill(Logits(getattr(transformers, f"{name}ForImageClassification")(config)))
+    expected, result = run(model, size, precision)
+    assert psnr(expected, result) > (100 if precision == "FLOAT32" else 50)
+    assert expected.argmax() == result.argmax()
+
+
+def test_strides_are_those_of_the_network():
+    assert len(STRIDES) == sum(AFFNet._STAGE_BLOCKS)

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from affnet.model.layers import ChannelLayerNorm, ConvLayer
+from affnet.model.mixer import AdaptiveFrequencyFilter
 from affnet.model.network import AFFBlock, AFFStage
 
 
 def fold_linear_maps(model: nn.Module) -> None:
-    """Fold, in place, what is linear before a convolution into its weights.
+    """Fold, in place, what is linear before a convolution into its weights; freeze the filters'.
 
     An AFF stage ends in ``fusion(concat(x, conv_proj(norm(y))))``.  The norm's scale and shift,
     the projection and the right half of the fusion are linear maps of channels without an
@@ -22,9 +23,11 @@ def fold_linear_maps(model: nn.Module) -> None:
     every image: before, ``W [x; P (g n + s) + p] + b``; after, ``[W_x, W_y P g] [x; n] + b'`` with
     ``b' = b + W_y (P s + p)``.
     """
-    for stage in model.modules():
-        if isinstance(stage, AFFStage):
-            _fold_projection(stage)
+    for module in list(model.modules()):
+        if isinstance(module, AFFStage):
+            _fold_projection(module)
+        elif isinstance(module, AdaptiveFrequencyFilter):
+            module.freeze()
 
 
 def _fold_projection(stage: AFFStage) -> None:

@@ -10,6 +10,7 @@ matrix products in `affnet.export.fourier.plans`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -58,6 +59,15 @@ class TorchFFT(FourierTransform):
         return x
 
 
+class BufferList(nn.Module):
+    """Constants that are no part of a state dict."""
+
+    def __init__(self, values: Iterable[Tensor]) -> None:
+        super().__init__()
+        for index, value in enumerate(values):
+            self.register_buffer(str(index), value.contiguous(), persistent=False)
+
+
 class AdaptiveFrequencyFilter(nn.Module):
     """Multiply the spectrum by a mask that a complex channel MLP predicts from the spectrum itself.
 
@@ -78,6 +88,7 @@ class AdaptiveFrequencyFilter(nn.Module):
         self.b2 = nn.Parameter(scale * torch.randn(2, self.NUM_BLOCKS, size))
         self.act = make_activation(activation)
         self.transform: FourierTransform = TorchFFT()
+        self.frozen: BufferList | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B x C x H x W to the same shape, in float32 whatever the input's type."""
@@ -87,27 +98,38 @@ class AdaptiveFrequencyFilter(nn.Module):
         return (self.transform.synthesise(filtered, x.shape[-1]) + x).to(dtype)
 
     def mask(self, spectrum: Spectrum) -> Spectrum:
-        """Predict the mask from the spectrum.
+        """Predict the mask from the spectrum."""
+        kernels = self.kernels() if self.frozen is None else tuple(self.frozen.buffers())
+        from_real, from_imag, to_real, to_imag = kernels
+        hidden = self._mix(spectrum.real, from_real, self.b1.transpose(0, 1))
+        hidden = self.act(hidden + self._mix(spectrum.imag, from_imag))
+        return Spectrum(
+            self._shrink(self._mix(hidden, to_real, self.b2[0])),
+            self._shrink(self._mix(hidden, to_imag, self.b2[1])),
+        )
+
+    def kernels(self) -> tuple[Tensor, ...]:
+        """Return the complex weights as the kernels of four grouped 1x1 convolutions.
 
         Complex weights act on real parts as the matrix [[w_r, -w_i], [w_i, w_r]].  The hidden layer
         keeps both parts of a block side by side, as 2 s channels: (real, imaginary) x s.
         """
-        w1, b1 = self.w1.transpose(-1, -2), self.b1  # 2 x K x out x in
-        from_real = torch.cat((w1[0], w1[1]), dim=1)  # K x (real, imaginary out) x in
-        from_imag = torch.cat((-w1[1], w1[0]), dim=1)
-        hidden = self._mix(spectrum.real, from_real, b1.transpose(0, 1))
-        hidden = self.act(hidden + self._mix(spectrum.imag, from_imag))
-        w2, b2 = self.w2.transpose(-1, -2), self.b2
-        to_real = torch.cat((w2[0], -w2[1]), dim=2)  # K x out x (real, imaginary in)
-        to_imag = torch.cat((w2[1], w2[0]), dim=2)
-        return Spectrum(
-            self._shrink(self._mix(hidden, to_real, b2[0])),
-            self._shrink(self._mix(hidden, to_imag, b2[1])),
+        w1, w2 = self.w1.transpose(-1, -2), self.w2.transpose(-1, -2)  # 2 x K x out x in
+        blocks = (
+            torch.cat((w1[0], w1[1]), dim=1),  # real part to K x (real, imaginary out) x in
+            torch.cat((-w1[1], w1[0]), dim=1),  # imaginary part to the same
+            torch.cat((w2[0], -w2[1]), dim=2),  # K x out x (real, imaginary in) to the real part
+            torch.cat((w2[1], w2[0]), dim=2),  # the same to the imaginary part
         )
+        return tuple(block.flatten(0, 1)[..., None, None] for block in blocks)
 
-    def _mix(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Mix the channels of each block: a 1x1 convolution with K groups, weight K x out x in."""
-        kernel = weight.flatten(0, 1)[..., None, None]
+    def freeze(self) -> None:
+        """Compute the kernels once and for all, so that an export holds them as constants."""
+        with torch.no_grad():
+            self.frozen = BufferList(self.kernels())
+
+    def _mix(self, x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Mix the channels of each block."""
         return F.conv2d(x, kernel, None if bias is None else bias.flatten(), groups=self.NUM_BLOCKS)
 
     def _shrink(self, x: Tensor) -> Tensor:

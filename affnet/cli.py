@@ -33,7 +33,7 @@ SizeOption = Annotated[
     str | None, typer.Option("--image-size", metavar="HxW", help="Default: the source's own.")
 ]
 FftOption = Annotated[
-    str, typer.Option("--fft", help="auto, native (keep FFT operators), separable or dense.")
+    str, typer.Option("--fft", help="auto, native (keep FFT operators), separable, right or dense.")
 ]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Training config (YAML) of a checkpoint.")

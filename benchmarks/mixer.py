@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from affnet.export.converters.onnx import OnnxConverter
 from affnet.export.fourier.planner import PLANS, choose_plan
 from affnet.export.fourier.plans.base import DFTPlan
 
@@ -100,7 +101,7 @@ def main() -> None:
             }
             x = np.random.default_rng(0).random(shape, dtype=np.float32)
             medians = time_in_turns(sessions, x, arguments.seconds)
-            chosen = choose_plan(channels, height, width).name
+            chosen = choose_plan(channels, height, width, OnnxConverter.plans).name
             mark = " (slower)" if medians[chosen] > 1.05 * min(medians.values()) else ""
             cells = [f"{medians[name]:.0f}" if name in medians else "-" for name in PLANS]
             print(f"| {channels} x {height} x {width} | {' | '.join(cells)} | {chosen}{mark} |")

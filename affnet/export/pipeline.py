@@ -68,7 +68,7 @@ def export_artifact(
     with staging_folder(output) as staging:
         progress(f"Preparing {source.name} for {size[0]}x{size[1]} images")
         network = copy.deepcopy(source.model).eval()
-        fft_plan = replace_transforms(network, size, fft)
+        fft_plan = replace_transforms(network, size, fft, converter.plans)
         fold_linear_maps(network)
         macs = count_macs(network, *size)
         progress(f"Converting {source.name} to {options.format}")

@@ -44,6 +44,7 @@ class Converter(Protocol):
     precisions: ClassVar[tuple[str, ...]]
     native_fft: ClassVar[bool]  # whether the format has an FFT operator
     auto_fft: ClassVar[str]  # what --fft auto means: "auto" asks the planner, "native" keeps it
+    plans: ClassVar[tuple[str, ...]]  # the DFT plans that --fft auto chooses from
     tools: ClassVar[tuple[str, ...]]  # packages whose versions decide the result
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

@@ -34,6 +34,7 @@ class OnnxConverter:
     precisions = ("fp32",)
     native_fft = True
     auto_fft = "auto"
+    plans = ("separable", "dense")
     tools = ("torch", "onnx", "onnxscript", "onnxsim")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

@@ -25,6 +25,7 @@ class TorchConverter:
     precisions = ("fp32",)
     native_fft = True
     auto_fft = "native"  # the network as it was trained
+    plans = ()
     tools = ("torch",)
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
 from affnet.errors import UnknownNameError
 from affnet.export.fourier.plans.base import DFTPlan
 from affnet.export.fourier.plans.dense import DensePlan
+from affnet.export.fourier.plans.right_products import RightProductsPlan
 from affnet.export.fourier.plans.separable import SeparablePlan
 from affnet.model.mixer import AdaptiveFrequencyFilter
 from affnet.units import image_size as size_text
 
-PLANS: dict[str, type[DFTPlan]] = {plan.name: plan for plan in (SeparablePlan, DensePlan)}
+PLANS: dict[str, type[DFTPlan]] = {
+    plan.name: plan for plan in (SeparablePlan, RightProductsPlan, DensePlan)
+}
 #: What ``--fft`` takes: ``native`` leaves the transform to the runtime's own FFT operator.
 FFT_CHOICES = ("auto", "native", *PLANS)
 
@@ -21,18 +26,20 @@ FFT_CHOICES = ("auto", "native", *PLANS)
 _MACS_PER_PRODUCT = 10_000
 
 
-def choose_plan(channels: int, height: int, width: int) -> type[DFTPlan]:
-    """Return the plan with the least predicted cost for C x H x W maps."""
+def choose_plan(channels: int, height: int, width: int, candidates: Sequence[str]) -> type[DFTPlan]:
+    """Return the plan among ``candidates`` with the least predicted cost for C x H x W maps."""
 
     def predicted(plan: type[DFTPlan]) -> int:
         cost = plan.cost(channels, height, width)
         return cost.macs + cost.products * _MACS_PER_PRODUCT
 
-    return min(PLANS.values(), key=predicted)
+    return min((PLANS[name] for name in candidates), key=predicted)
 
 
 def replace_transforms(model: nn.Module, image_size: tuple[int, int], fft: str) -> dict[str, str]:
     """Give each frequency filter of ``model``, in place, the transform that ``fft`` names.
+
+    ``auto`` chooses among ``candidates``, the plans that suit the runtime.
 
     Returns the plan of each map size, ``{"32x32": "separable", ..}``; empty where the network has
     no Fourier transform.
@@ -48,7 +55,7 @@ def replace_transforms(model: nn.Module, image_size: tuple[int, int], fft: str) 
         if fft == "native":
             chosen[name] = "native"
             continue
-        plan = choose_plan(channels, height, width) if fft == "auto" else PLANS[fft]
+        plan = choose_plan(channels, height, width, candidates) if fft == "auto" else PLANS[fft]
         mixer.transform = plan(height, width)
         chosen[name] = plan.name
     return chosen

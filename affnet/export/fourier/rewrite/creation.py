@@ -10,7 +10,7 @@ from torch.fx import Node
 from affnet.export.fourier.rewrite.arithmetic import operand
 from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.registry import Call, complex_rule, real_rule
-from affnet.export.fourier.rewrite.values import Complex, RealView
+from affnet.export.fourier.rewrite.values import Complex
 
 aten = torch.ops.aten
 
@@ -18,38 +18,6 @@ aten = torch.ops.aten
 @complex_rule(aten.complex.default)
 def _complex(call: Call) -> Complex:
     return call.emitter.result(call.args[0], call.args[1])
-
-
-@complex_rule(aten.view_as_real.default)
-def _view_as_real(call: Call) -> RealView:
-    return RealView(call.args[0])
-
-
-@complex_rule(aten.view_as_complex.default)
-def _view_as_complex(call: Call) -> Complex:
-    """Take the trailing axis apart, or see that it has just been put together.
-
-    stack([a, b], dim=-1) -> view_as_complex      becomes the pair (a, b)
-    """
-    if isinstance(call.args[0], RealView):
-        return call.args[0].source
-    whole: Node = call.args[0]
-    last = whole.meta["val"].dim() - 1
-    if whole.target is aten.stack.default and whole.args[1:] in ((-1,), (last,)):
-        parts: Any = whole.args[0]
-        return Complex(call.emitter, parts=(parts[0], parts[1]), whole=whole)
-    return Complex(call.emitter, whole=whole)
-
-
-@real_rule(aten.select.int)
-def _select(call: Call) -> Any:
-    """view_as_real -> select(-1, part) becomes the part, and nothing is stacked for it."""
-    if (
-        isinstance(call.args[0], RealView)
-        and call.args[1] % (call.want.dim() + 1) == call.want.dim()
-    ):
-        return call.args[0].source.part(call.args[2] % 2)
-    return NotImplemented
 
 
 @complex_rule(aten.real.default)

@@ -52,7 +52,7 @@ def _pair(emitter: Emitter, kind: str, length: int, norm: int, dtype: torch.dtyp
         else:
             # output part, k, h of the real input's column: (cos, -+sin), symmetric in h and k
             matrix = matrices.complex_dft(length, inverse=kind == "inverse")[part, :, :, 0]
-        return torch.from_numpy(np.ascontiguousarray(matrix * _scale(length, norm))).to(dtype)
+        return torch.from_numpy(np.ascontiguousarray(matrix.T * _scale(length, norm))).to(dtype)
 
     bits = torch.finfo(dtype).bits
     name = f"dft_{kind}_{length}_{_NORMS[norm]}_f{bits}"
@@ -86,7 +86,7 @@ def _last(emitter: Emitter, x: Node, axis: int) -> Node:
 
 
 def _times(emitter: Emitter, x: Node, matrix: Node) -> Node:
-    return emitter.call(aten.matmul.default, x, matrix)
+    return emitter.call(aten.linear.default, x, matrix)
 
 
 def _over_axis(

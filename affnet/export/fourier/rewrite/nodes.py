@@ -19,13 +19,12 @@ from affnet.export.fourier.rewrite import (  # noqa: F401
     functions,
     products,
     shapes,
+    views,
 )
 from affnet.export.fourier.rewrite.decompose import is_complex, tensors
 from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.registry import COMPLEX_RULES, REAL_RULES, Call
 from affnet.export.fourier.rewrite.values import Complex, RealView, real_dtype
-
-aten = torch.ops.aten
 
 
 class NodeRewriter:
@@ -49,12 +48,7 @@ class NodeRewriter:
         if is_complex(node) or any(map(is_complex, node.all_input_nodes)):
             result = self._by_rule(node, args, kwargs)
         else:
-            rule = REAL_RULES.get(node.target)
-            result = (
-                NotImplemented if rule is None else rule(Call(self.emitter, node, args, kwargs))
-            )
-            if result is NotImplemented:
-                result = self._unchanged(node)
+            result = self._by_real_rule(node, args, kwargs)
         self._check(node, result)
         self.values[node] = result
 
@@ -81,6 +75,9 @@ class NodeRewriter:
         return rule(Call(self.emitter, node, *built))
 
     def _by_real_rule(self, node: Node, args: Any, kwargs: Any) -> Any:
+        result = views.pointwise(Call(self.emitter, node, args, kwargs))
+        if result is not NotImplemented:
+            return result
         rule = REAL_RULES.get(node.target)
         if rule is not None:
             built = self._built(node, args), self._built(node, kwargs)
@@ -91,7 +88,7 @@ class NodeRewriter:
 
     def _built(self, node: Node, arguments: Any) -> Any:
         """Build the `RealView` arguments of all but the rules that look through them."""
-        if node.target in (aten.view_as_complex.default, aten.select.int):
+        if node.target in views.LOOK_THROUGH:
             return arguments
 
         def build(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from affnet.export.fourier.rewrite.arithmetic import (
     product,
 )
 from affnet.export.fourier.rewrite.emitter import Emitter
-from affnet.export.fourier.rewrite.registry import Call, complex_rule
+from affnet.export.fourier.rewrite.registry import Call, complex_rule, real_rule
 from affnet.export.fourier.rewrite.values import Complex, Part
 
 aten = torch.ops.aten
@@ -80,9 +81,10 @@ def _addmm(call: Call) -> Complex:
 
 @complex_rule(aten.einsum.default)
 def _einsum(call: Call) -> Complex:
-    equation, operands = call.args[0], [operand(call.emitter, value) for value in call.args[1]]
-    if call.kwargs.get("path") is not None or len(operands) > 2:
+    operands = [operand(call.emitter, value) for value in call.args[1]]
+    if len(operands) > 2:
         call.emitter.refuse("a contraction of more than two complex tensors has no rule; split it")
+    equation = _spelled_out(call)
 
     def contract(*parts: Part) -> Node:
         return call.emitter.call(aten.einsum.default, equation, list(parts))
@@ -91,6 +93,43 @@ def _einsum(call: Call) -> Complex:
         real, imag = operands[0]
         return call.emitter.result(contract(real), None if imag is None else contract(imag))
     return call.emitter.result(*bilinear(call.emitter, operands[0], operands[1], contract))
+
+
+@real_rule(aten.einsum.default)
+def _real_einsum(call: Call) -> Any:
+    if "..." not in call.args[0]:
+        return NotImplemented
+    return call.emitter.call(aten.einsum.default, _spelled_out(call), *call.args[1:])
+
+
+def _spelled_out(call: Call) -> str:
+    """Return the equation with letters in the place of each ellipsis, which Core ML cannot take.
+
+    An ellipsis stands for the axes that have no letter; where operands have different numbers of
+    them the last ones meet.  Where one of them is to be broadcast, the ellipsis must remain.
+    """
+    equation: str = call.args[0].replace(" ", "")
+    if "..." not in equation:
+        return equation
+    terms, arrow, output = equation.partition("->")
+    if not arrow:
+        return equation
+    fresh = [letter for letter in string.ascii_letters if letter not in equation]
+    shapes = [node.meta["val"].shape for node in call.node.all_input_nodes]
+    if len(shapes) != len(call.args[1]):
+        return equation  # an operand is used twice
+    spelled: list[str] = []
+    lengths: dict[str, Any] = {}
+    for term, shape in zip(terms.split(","), shapes, strict=True):
+        count = len(shape) - len(term.replace("...", ""))
+        start = term.find("...")
+        letters = fresh[-count:] if count else []
+        for letter, length in zip(letters, shape[start:], strict=False):
+            if str(lengths.setdefault(letter, length)) != str(length):
+                return equation
+        spelled.append(term.replace("...", "".join(letters)))
+    common = "".join(letter for letter in fresh if letter in lengths)
+    return f"{','.join(spelled)}->{output.replace('...', common)}"
 
 
 @complex_rule(aten.linear.default)

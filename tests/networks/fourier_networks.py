@@ -77,7 +77,7 @@ class FNetBlock(nn.Module):
 
 
 class FastFourierConvolution(nn.Module):
-    """LaMa: a convolution on the real and imaginary channels of the spectrum, beside a local one."""
+    """LaMa: a convolution on the spectrum's real and imaginary channels, beside a local one."""
 
     def __init__(self, channels: int = 6) -> None:
         super().__init__()

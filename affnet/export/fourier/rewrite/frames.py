@@ -29,18 +29,20 @@ _WINDOWS = (
 
 
 @real_rule(
+    aten.fft_fftfreq.default,
+    aten.fft_rfftfreq.default,
     *(
         getattr(window, name)
         for window in _WINDOWS
         for name in window.overloads()  # type: ignore[no-untyped-call]
         if not name.endswith("out")
-    )
+    ),
 )
-def _window(call: Call) -> Any:
-    """A window is a constant."""
+def _constant(call: Call) -> Any:
+    """A window, or the list of frequencies, is a constant."""
     target: Any = call.node.target
     if any(isinstance(value, Node) for value in (*call.args, *call.kwargs.values())):
-        return NotImplemented  # its length is dynamic
+        call.emitter.refuse("its length is dynamic; export it with a fixed one")
     settings = {key: value for key, value in call.kwargs.items() if key != "device"}
     name = "_".join([target._schema.name.split("::")[1], *map(str, call.args)])
     name = "".join(letter if letter.isalnum() else "_" for letter in name)

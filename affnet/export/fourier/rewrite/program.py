@@ -18,12 +18,17 @@ from torch.export.graph_signature import (
     OutputSpec,
     TensorArgument,
 )
-from torch.fx import GraphModule, Node
+from torch.fx import Node
 from torch.fx.node import map_aggregate
 from torch.utils import _pytree as pytree
 
 from affnet.export.fourier.rewrite.check import check_real
-from affnet.export.fourier.rewrite.decompose import decompose, is_complex, touches_complex
+from affnet.export.fourier.rewrite.decompose import (
+    decompose,
+    graph_modules,
+    is_complex,
+    needs_rewriting,
+)
 from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.nodes import NodeRewriter
 from affnet.export.fourier.rewrite.values import Complex
@@ -52,20 +57,13 @@ def rewrite_program(program: ExportedProgram) -> RewrittenProgram:
         ConversionError: a node has no exact real form here; the message names the node, its
             operator, the reason and the line of the user's code.
     """
-    if not any(_needs_rewriting(module) for module in _graph_modules(program)):
+    nodes = (node for module in graph_modules(program) for node in module.graph.nodes)
+    if not any(map(needs_rewriting, nodes)):
         return RewrittenProgram(program)
     decomposed = decompose(program)
     rewritten = _ProgramRewriter(decomposed).run()
     check_real(rewritten.program)
     return rewritten
-
-
-def _graph_modules(program: ExportedProgram) -> list[GraphModule]:
-    return [module for module in program.graph_module.modules() if isinstance(module, GraphModule)]
-
-
-def _needs_rewriting(module: GraphModule) -> bool:
-    return any(touches_complex(node) or "stft" in str(node.target) for node in module.graph.nodes)
 
 
 class _ProgramRewriter:

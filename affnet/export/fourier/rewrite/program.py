@@ -15,6 +15,7 @@ from torch.export.graph_signature import (
     ExportGraphSignature,
     InputKind,
     InputSpec,
+    OutputKind,
     OutputSpec,
     TensorArgument,
 )
@@ -130,13 +131,14 @@ class _ProgramRewriter:
         self.emitter.source = None
         specs, results = [], []
         values: Any = output.args[0]
-        for index, (value, spec) in enumerate(
-            zip(values, self.signature.output_specs, strict=True)
-        ):
+        user_outputs = 0
+        for value, spec in zip(values, self.signature.output_specs, strict=True):
             new: Any = value
+            if spec.kind is OutputKind.USER_OUTPUT:
+                user_outputs += 1
             if isinstance(value, Node):
-                if is_complex(value):
-                    self._note("Output", str(index))
+                if is_complex(value) and spec.kind is OutputKind.USER_OUTPUT:
+                    self._note("Output", str(user_outputs - 1))
                 new = self.nodes.real(value)
                 spec = dataclasses.replace(spec, arg=_renamed(spec.arg, new.name))
             results.append(new)

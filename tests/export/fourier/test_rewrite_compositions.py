@@ -165,7 +165,7 @@ _COMMON: dict[str, Any] = {
 
 
 @given(chain=chains())
-@settings(max_examples=10, **_COMMON)
+@settings(max_examples=6, **_COMMON)
 def test_a_chain(chain: tuple[list[str], tuple[int, ...]]) -> None:
     check(chain)
 

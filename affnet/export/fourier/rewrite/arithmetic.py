@@ -159,25 +159,22 @@ def _reciprocal(call: Call) -> Complex:
 
 @complex_rule(aten.eq.Tensor, aten.eq.Scalar)
 def _eq(call: Call) -> Node:
-    return _compared(call.emitter, call.args, aten.eq.Tensor, aten.logical_and.default)
+    return _compared(call, aten.eq, aten.logical_and.default)
 
 
 @complex_rule(aten.ne.Tensor, aten.ne.Scalar)
 def _ne(call: Call) -> Node:
-    return _compared(call.emitter, call.args, aten.ne.Tensor, aten.logical_or.default)
+    return _compared(call, aten.ne, aten.logical_or.default)
 
 
-def _compared(emitter: Emitter, args: tuple[Any, ...], compare: Any, join: Any) -> Node:
+def _compared(call: Call, compare: Any, join: Any) -> Node:
     """Compare part by part; equal means both parts are, different that one is."""
-    a, b = args[0], args[1]
+    a, b = call.args
     if not isinstance(a, Complex):  # a comparison knows no order of its operands
         a, b = b, a
-    if isinstance(b, Node):
-        other: Operand = (b, None)
-    else:
-        other = (b.real, b.imag)
+    other = (b, 0.0) if isinstance(b, Node) else (b.real, b.imag)
     results = [
-        emitter.call(compare, mine, 0.0 if its is None else its)
+        call.emitter.call(compare.Tensor if isinstance(its, Node) else compare.Scalar, mine, its)
         for mine, its in zip((a.real, a.imag), other, strict=True)
     ]
-    return emitter.call(join, *results)
+    return call.emitter.call(join, *results)

@@ -50,6 +50,13 @@ def _abs(call: Call) -> Node:
     return modulus(call.emitter, call.args[0])
 
 
+@complex_rule(aten.linalg_vector_norm.default)
+def _vector_norm(call: Call) -> Node:
+    """The norm of a complex vector is that of its moduli."""
+    radius = modulus(call.emitter, call.args[0])
+    return call.emitter.call(aten.linalg_vector_norm.default, radius, *call.args[1:], **call.kwargs)
+
+
 @complex_rule(aten.angle.default)
 def _angle(call: Call) -> Node:
     return argument(call.emitter, call.args[0])

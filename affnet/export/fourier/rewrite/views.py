@@ -68,6 +68,8 @@ def pointwise(call: Call) -> Any:
         return NotImplemented
     if any(isinstance(value, Node | list | tuple) for value in values):
         return NotImplemented  # another tensor would have to be split along the trailing axis too
+    if "memory_format" in call.kwargs:
+        return NotImplemented  # it counts axes
     shapes = {str(tuple(node.meta["val"].shape)) for node in call.node.all_input_nodes}
     if shapes != {str(tuple(call.want.shape))}:
         return NotImplemented

@@ -105,11 +105,9 @@ def test_every_transform_with_every_norm(name: str) -> None:
     def graph(x: Tensor, y: Tensor) -> list[Tensor]:
         function = getattr(torch.fft, name)
         results = []
-        for norm in NORMS:
-            results += [function(x, norm=norm), function(y, norm=norm)]
-            for length in (4, 11):
-                lengths: Any = length if count == 1 else (length, length + 1)
-                results.append(function(x, lengths, norm=norm))
+        for norm, length in zip(NORMS, (None, 4, 11, 12), strict=True):
+            lengths: Any = (length, length + 1) if length and count == 2 else length
+            results += [function(y, norm=norm), function(x, lengths, norm=norm)]
         return results
 
     torch.manual_seed(0)

@@ -141,9 +141,13 @@ complex_rule(aten.as_strided.default)(_as_strided)
 
 
 @complex_rule(aten.unfold.default, aten.unfold_backward.default)
-def _complex_frames(call: Call) -> Any:
+def _complex_frames(call: Call) -> Complex:
     rule = _unfold if call.node.target is aten.unfold.default else _overlap_add
-    parts = [rule(replace(call, args=(call.args[0].part(part), *call.args[1:]))) for part in (0, 1)]
-    if NotImplemented in parts:
-        call.emitter.refuse("frames of a dynamic length, or not over the last axis, have no rule")
+    parts = []
+    for index in (0, 1):
+        args = (call.args[0].part(index), *call.args[1:])
+        part = rule(replace(call, args=args))
+        if part is NotImplemented:
+            part = call.emitter.call(call.node.target, *args)
+        parts.append(part)
     return call.emitter.result(parts[0], parts[1])

@@ -103,6 +103,8 @@ def test_it_runs_in_executorch(name: str) -> None:
 
     program, x, expected = _convert(name)
     edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
-    method = Runtime.get().load_program(edge.to_executorch().buffer).load_method("forward")
-    (output,) = method.execute([x])
+    # the runtime borrows the bytes and the program: both must outlive the method
+    buffer = edge.to_executorch().buffer
+    loaded = Runtime.get().load_program(buffer)
+    (output,) = loaded.load_method("forward").execute([x])
     assert relative_error(output, expected) <= 1e-4

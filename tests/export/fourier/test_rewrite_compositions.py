@@ -178,11 +178,11 @@ def test_three_hundred_chains(chain: tuple[list[str], tuple[int, ...]]) -> None:
 
 
 def test_every_step_in_one_graph() -> None:
-    """Each step on a real and on a relaid complex tensor."""
+    """Each step on a complex tensor whose strides are not those of its shape."""
 
     def graph(x: Tensor) -> list[Tensor]:
         z = torch.fft.fft2(x, norm="ortho")
-        return [step(value) for step in STEPS.values() for value in (x, z.transpose(0, 1))]
+        return [step(z.transpose(0, 1)) for step in STEPS.values()]
 
     torch.manual_seed(0)
     assert_same(graph, torch.randn(3, 4, 5, dtype=torch.float64))

@@ -1,0 +1,83 @@
+"""Bringing a program to the operators that the rules know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import torch
+from torch._ops import OpOverload
+from torch.export import ExportedProgram
+from torch.fx import GraphModule, Node
+
+from affnet.export.fourier.rewrite.registry import COMPLEX_RULES
+
+# Each round takes composite operators one level down: stft -> fft_rfft -> _fft_r2c.
+_MAX_ROUNDS = 6
+
+_TRANSFORM = re.compile(r"fft_|stft")
+
+
+def tensors(value: Any) -> Iterator[torch.Tensor]:
+    """Yield the fake tensors of a node's value, which may be a list of them."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from tensors(item)
+
+
+def is_complex(node: Node) -> bool:
+    """Tell whether a result of the node is complex."""
+    return any(value.dtype.is_complex for value in tensors(node.meta.get("val")))
+
+
+def graph_modules(program: ExportedProgram) -> list[GraphModule]:
+    """Return the program's graph and those nested in it."""
+    return [module for module in program.graph_module.modules() if isinstance(module, GraphModule)]
+
+
+def needs_rewriting(node: Node) -> bool:
+    """Tell whether an argument or a result of the node is complex, or a transform is inside it."""
+    if is_complex(node) or any(is_complex(source) for source in node.all_input_nodes):
+        return True
+    return isinstance(node.target, OpOverload) and bool(_TRANSFORM.search(str(node.target)))
+
+
+def decompose(program: ExportedProgram) -> ExportedProgram:
+    """Return the program in functional form, its composite operators on complex values taken apart.
+
+    Only composites that PyTorch itself runs by their parts are decomposed: what they compute is
+    then what eager mode computes.
+    """
+    for attempt in range(_MAX_ROUNDS):
+        table = _composites(program)
+        if attempt > 0 and not table:
+            break
+        program = program.run_decompositions(table)  # the empty table too makes it functional
+    return program
+
+
+def _composites(program: ExportedProgram) -> dict[Any, Any]:
+    """Return the composite operators on complex values in the program, with their parts."""
+    known = _known_decompositions()
+    return {
+        node.target: known[node.target]
+        for module in graph_modules(program)
+        for node in module.graph.nodes
+        if needs_rewriting(node) and _is_composite(node.target) and node.target in known
+    }
+
+
+@cache
+def _known_decompositions() -> Any:
+    return torch.export.default_decompositions()  # slow to fill, and read only here
+
+
+def _is_composite(target: Any) -> bool:
+    if not isinstance(target, OpOverload) or target in COMPLEX_RULES:
+        return False
+    name: str = target.name()  # type: ignore[no-untyped-call]
+    return torch._C._dispatch_has_kernel_for_dispatch_key(name, "CompositeImplicitAutograd")

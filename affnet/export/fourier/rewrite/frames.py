@@ -1,0 +1,153 @@
+"""Cutting a signal into overlapping frames and adding them up again, for the STFT.
+
+These operators are real, but no mobile converter knows them: as indexing and padding all do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial, reduce
+from typing import Any
+
+import torch
+from torch.fx import Node
+
+from affnet.export.fourier.rewrite.emitter import Emitter
+from affnet.export.fourier.rewrite.registry import Call, complex_rule, real_rule
+from affnet.export.fourier.rewrite.values import Complex
+
+aten = torch.ops.aten
+
+_WINDOWS = (
+    aten.bartlett_window,
+    aten.blackman_window,
+    aten.hamming_window,
+    aten.hann_window,
+    aten.kaiser_window,
+)
+
+
+@real_rule(
+    aten.fft_fftfreq.default,
+    aten.fft_rfftfreq.default,
+    *(
+        getattr(window, name)
+        for window in _WINDOWS
+        for name in window.overloads()  # type: ignore[no-untyped-call]
+        if not name.endswith("out")
+    ),
+)
+def _constant(call: Call) -> Any:
+    """A window, or the list of frequencies, is a constant."""
+    target: Any = call.node.target
+    if any(isinstance(value, Node) for value in (*call.args, *call.kwargs.values())):
+        call.emitter.refuse("its length is dynamic; export it with a fixed one")
+    settings = {key: value for key, value in call.kwargs.items() if key != "device"}
+    name = "_".join([target._schema.name.split("::")[1], *map(str, call.args)])
+    name = "".join(letter if letter.isalnum() else "_" for letter in name)
+    name += f"_f{torch.finfo(call.node.meta['val'].dtype).bits}"
+    return call.emitter.constant(name, lambda: target(*call.args, **settings))
+
+
+@real_rule(aten.unfold.default)
+def _unfold(call: Call) -> Any:
+    """Cut frames, [.., L] -> [.., frames, size], by index: frame f starts at f * step.
+
+    Over the last axis it is index_select with the constant [frame * step + k], then a view.
+    """
+    x, axis, size, step = call.args
+    value = x.meta["val"]
+    length, rank = value.shape[axis], value.dim()
+    if not isinstance(length, int) or axis % rank != rank - 1:
+        return NotImplemented  # exact as it is, though fewer converters take it
+    frames = (length - size) // step + 1
+
+    def indices() -> torch.Tensor:
+        starts = torch.arange(frames)[:, None] * step
+        return torch.flatten(starts + torch.arange(size))
+
+    index = call.emitter.constant(f"frames_{frames}_{size}_{step}", indices)
+    picked = call.emitter.call(aten.index_select.default, x, rank - 1, index)
+    return call.emitter.call(aten.view.default, picked, call.emitter.sizes(call.want))
+
+
+@real_rule(aten.unfold_backward.default)
+def _overlap_add(call: Call) -> Any:
+    """Add frames up where they overlap: [.., frames, size] -> [.., L].
+
+    With the size a multiple of the step (zeros make it one), a frame is k = size / step blocks,
+    and block j of frame f falls on block f + j of the signal: the sum of k shifted copies.
+    """
+    x, sizes, axis, size, step = call.args
+    value, rank = x.meta["val"], len(sizes)
+    frames, length = value.shape[-2], call.want.shape[-1]
+    if axis % rank != rank - 1 or not isinstance(frames, int) or not isinstance(length, int):
+        return NotImplemented
+    blocks = -(-size // step)
+    x = _padded(call.emitter, x, [0, blocks * step - size])
+    pieces = []
+    for block in range(blocks):
+        piece = call.emitter.call(aten.slice.Tensor, x, -1, block * step, (block + 1) * step)
+        pieces.append(_padded(call.emitter, piece, [0, 0, block, blocks - 1 - block]))
+    total = reduce(partial(call.emitter.call, aten.add.Tensor), pieces)
+    have = (frames + blocks - 1) * step
+    flat = call.emitter.call(aten.view.default, total, [*call.emitter.sizes(value)[:-2], have])
+    if have > length:
+        flat = call.emitter.call(aten.slice.Tensor, flat, -1, 0, length)
+    flat = _padded(call.emitter, flat, [0, max(0, length - have)])
+    # the operator broadcasts: istft gives the frames of one window for a batch of signals
+    return call.emitter.fit(flat, call.want)
+
+
+def _padded(emitter: Emitter, x: Node, amounts: list[int]) -> Node:
+    return emitter.call(aten.constant_pad_nd.default, x, amounts) if any(amounts) else x
+
+
+@real_rule(aten.as_strided.default)
+def _as_strided(call: Call) -> Any:
+    """Strides speak of memory, which the new graph lays out in its own way: pick by index.
+
+    as_strided(x, sizes, strides, offset) -> index_select(view(x, [-1]), indices) -> view(sizes)
+    """
+    x, sizes, strides = call.args[:3]
+    before: torch.Tensor = call.node.all_input_nodes[0].meta["val"]
+    offset = call.argument(3, "storage_offset")
+    numbers: Sequence[Any] = (*before.shape, *sizes, *strides, offset or 0)
+    if not all(isinstance(number, int) for number in numbers):
+        call.emitter.refuse("as_strided with a dynamic size or stride has no rule; use unfold")
+    if not before.is_contiguous() or before.storage_offset() != 0:
+        call.emitter.refuse("as_strided of a view has no rule; call contiguous() before it")
+    indices = torch.zeros((), dtype=torch.int64)
+    for size, stride in zip(sizes, strides, strict=True):
+        indices = indices[..., None] + torch.arange(size) * stride
+    indices = (indices + (offset or 0)).flatten()
+    if indices.numel() and int(indices.max()) >= before.numel():
+        call.emitter.refuse("as_strided reaches beyond its argument, which has no rule")
+    name = "strided_" + "_".join(map(str, (*sizes, *strides, offset or 0)))
+    index = call.emitter.constant(name, lambda: indices)
+
+    def pick(part: Node) -> Node:
+        flat = call.emitter.call(aten.view.default, part, [before.numel()])
+        picked = call.emitter.call(aten.index_select.default, flat, 0, index)
+        return call.emitter.call(aten.view.default, picked, list(sizes))
+
+    if isinstance(x, Complex):
+        return call.emitter.result(pick(x.real), pick(x.imag))
+    return pick(x)
+
+
+complex_rule(aten.as_strided.default)(_as_strided)
+
+
+@complex_rule(aten.unfold.default, aten.unfold_backward.default)
+def _complex_frames(call: Call) -> Complex:
+    rule = _unfold if call.node.target is aten.unfold.default else _overlap_add
+    parts = []
+    for index in (0, 1):
+        args = (call.args[0].part(index), *call.args[1:])
+        part = rule(replace(call, args=args))
+        if part is NotImplemented:
+            part = call.emitter.call(call.node.target, *args)
+        parts.append(part)
+    return call.emitter.result(parts[0], parts[1])

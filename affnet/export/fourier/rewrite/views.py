@@ -1,0 +1,84 @@
+"""Real tensors that hold both parts of a complex one, taken apart before they are put together.
+
+::
+
+    view_as_real(z) -> select(-1, 0)                            the real part, nothing is stacked
+    stack([a, b], -1) -> softshrink -> view_as_complex          softshrink(a), softshrink(b)
+
+Beside the work it saves an axis: with a complex z of rank 5 the pair would be of rank 6, one more
+than Core ML takes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch._ops import OpOverload
+from torch.fx import Node
+
+from affnet.export.fourier.rewrite.registry import Call, complex_rule, real_rule
+from affnet.export.fourier.rewrite.values import Complex, RealView
+
+aten = torch.ops.aten
+
+# The operators whose rules take a `RealView` as it is; for all others it is built.
+LOOK_THROUGH = (aten.view_as_complex.default, aten.select.int)
+
+
+@complex_rule(aten.view_as_real.default)
+def _view_as_real(call: Call) -> RealView:
+    return RealView(call.args[0])
+
+
+@real_rule(aten.stack.default)
+def _stack(call: Call) -> Any:
+    """Two tensors along a new last axis are a pair, until someone needs it built."""
+    tensors, last = call.args[0], call.want.dim() - 1
+    if len(tensors) != 2 or call.argument(1, "dim", 0) % (last + 1) != last:
+        return NotImplemented
+    if len({tensor.meta["val"].dtype for tensor in tensors}) > 1:
+        return NotImplemented  # stacking brings them to one type
+    return RealView(Complex(call.emitter, parts=(tensors[0], tensors[1])))
+
+
+@complex_rule(aten.view_as_complex.default)
+def _view_as_complex(call: Call) -> Complex:
+    value = call.args[0]
+    return value.source if isinstance(value, RealView) else Complex(call.emitter, whole=value)
+
+
+@real_rule(aten.select.int)
+def _select(call: Call) -> Any:
+    value, rank = call.args[0], call.want.dim() + 1
+    if isinstance(value, RealView) and call.args[1] % rank == rank - 1:
+        return value.source.part(call.args[2] % 2)
+    return NotImplemented
+
+
+def pointwise(call: Call) -> Any:
+    """Apply an elementwise operator to both parts, if its tensors are pairs of the same shape."""
+    target = call.node.target
+    values = (*call.args, *call.kwargs.values())
+    pairs = [value for value in values if isinstance(value, RealView)]
+    if not pairs or not isinstance(target, OpOverload) or not isinstance(call.want, torch.Tensor):
+        return NotImplemented
+    tags = target.tags
+    if torch.Tag.pointwise not in tags or torch.Tag.nondeterministic_seeded in tags:
+        return NotImplemented
+    if any(isinstance(value, Node | list | tuple) for value in values):
+        return NotImplemented  # another tensor would have to be split along the trailing axis too
+    if "memory_format" in call.kwargs:
+        return NotImplemented  # it counts axes
+    shapes = {str(tuple(node.meta["val"].shape)) for node in call.node.all_input_nodes}
+    if shapes != {str(tuple(call.want.shape))}:
+        return NotImplemented
+
+    def apply(index: int) -> Node:
+        def part(value: Any) -> Any:
+            return value.source.part(index) if isinstance(value, RealView) else value
+
+        kwargs = {key: part(value) for key, value in call.kwargs.items()}
+        return call.emitter.call(target, *map(part, call.args), **kwargs)
+
+    return RealView(Complex(call.emitter, parts=(apply(0), apply(1))))

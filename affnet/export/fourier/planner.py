@@ -36,7 +36,9 @@ def choose_plan(channels: int, height: int, width: int, candidates: Sequence[str
     return min((PLANS[name] for name in candidates), key=predicted)
 
 
-def replace_transforms(model: nn.Module, image_size: tuple[int, int], fft: str) -> dict[str, str]:
+def replace_transforms(
+    model: nn.Module, image_size: tuple[int, int], fft: str, candidates: Sequence[str]
+) -> dict[str, str]:
     """Give each frequency filter of ``model``, in place, the transform that ``fft`` names.
 
     ``auto`` chooses among ``candidates``, the plans that suit the runtime.

@@ -31,18 +31,6 @@ _TYPES = {
 }
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than a few seconds; run by -m slow")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.option.markexpr:
-        skip = pytest.mark.skip(reason="slow: run with -m slow")
-        for item in items:
-            if "slow" in item.keywords:
-                item.add_marker(skip)
-
-
 @pytest.fixture(autouse=True, scope="module")
 def _cheap_collection() -> Iterator[None]:
     """Exempt what is imported from collection: each conversion collects garbage in full."""

@@ -62,7 +62,7 @@ def export(
     attn_norm: Annotated[str | None, typer.Option(help="Overrides the config.")] = None,
     ema: Annotated[bool, typer.Option("--ema", help="Take the EMA weights.")] = False,
     image_size: SizeOption = None,
-    precision: Annotated[str, typer.Option(help="fp32.")] = "fp32",
+    precision: Annotated[str | None, typer.Option(help="fp32 or fp16.")] = None,
     fft: FftOption = "auto",
     dynamic_batch: Annotated[bool, typer.Option("--dynamic-batch")] = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path(),
@@ -83,7 +83,7 @@ def export(
 
         loaded = load_source(source, variant=variant, **options)  # type: ignore[arg-type]
         size = _parse_size(image_size)
-        chosen = ExportOptions(format_, size, precision, fft, dynamic_batch, verify)
+        chosen = ExportOptions(format_, size, precision, fft, dynamic_batch, verify=verify)
         artifact = export_artifact(loaded, chosen, output, show)
     _show_notes(loaded, quiet)
     parity = artifact.manifest.parity

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Largest allowed difference, as a fraction of the largest reference value.
-TOLERANCES = {"fp32": 1e-4}
+TOLERANCES = {"fp32": 1e-4, "fp16": 5e-2}
+#: Smallest allowed PSNR: what decides where rounding, not a mistake, makes the difference.
+MINIMUM_PSNR_DB = {"fp32": 60.0, "fp16": 40.0}
 #: Reported for outputs that agree to the last bit, whose PSNR is infinite.
 IDENTICAL_PSNR_DB = 200.0
 
@@ -30,12 +32,13 @@ class Parity:
 
 
 def compare(
-    expected: Sequence[NDArray[Any]], actual: Sequence[NDArray[Any]], tolerance: float
+    expected: Sequence[NDArray[Any]], actual: Sequence[NDArray[Any]], precision: str = "fp32"
 ) -> Parity:
-    """Compare outputs, each N x classes, one array per input batch.
+    """Compare outputs, each N x classes, one array per input batch, by a precision's tolerances.
 
     A shape that differs, or a value that is not finite, fails whatever the tolerance.
     """
+    tolerance = TOLERANCES[precision]
     if len(expected) != len(actual) or not expected:
         raise ValueError(f"{len(actual)} outputs cannot be compared with {len(expected)}")
     if any(a.shape != e.shape for e, a in zip(expected, actual, strict=True)):
@@ -46,15 +49,16 @@ def compare(
     finite = bool(np.isfinite(measured).all() and np.isfinite(reference).all())
     max_abs = float(np.abs(measured - reference).max()) if finite else math.inf
     max_rel = max_abs / peak if peak > 0 else (0.0 if max_abs == 0 else math.inf)
+    psnr_db = _psnr_db(reference, measured, peak) if finite else 0.0
     agreement = float((reference.argmax(axis=1) == measured.argmax(axis=1)).mean())
     return Parity(
         max_abs_error=max_abs,
         max_rel_error=max_rel,
-        psnr_db=_psnr_db(reference, measured, peak) if finite else 0.0,
+        psnr_db=psnr_db,
         top1_agreement=agreement if finite else 0.0,
         inputs=len(reference),
         tolerance=tolerance,
-        passed=max_rel <= tolerance,
+        passed=max_rel <= tolerance and psnr_db >= MINIMUM_PSNR_DB[precision],
     )
 
 

@@ -65,7 +65,9 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     load_ns = time.perf_counter_ns() - started
     spec = artifact.manifest.inputs[0]
     generator = np.random.default_rng(_SEED)
-    image = generator.random(spec.static_shape(), dtype=np.float32)
+    low, high = spec.range or (0.0, 1.0)
+    values = low + (high - low) * generator.random(spec.static_shape(), dtype=np.float32)
+    image = values.astype(spec.dtype)
     first_ns = time_runs(session, image, 1)[0]
     answer(load_ns=load_ns, first_inference_ns=first_ns, runtime_version=version)
     for line in requests:

@@ -36,9 +36,12 @@ class ExportOptions:
 
     format: str
     image_size: tuple[int, int] | None = None  # height, width
-    precision: str = "fp32"
+    precision: str | None = None
     fft: str = "auto"
     dynamic_batch: bool = False
+    layout: str | None = None
+    image_input: bool = False
+    deployment_target: str | None = None
     verify: bool = True
 
 
@@ -74,7 +77,15 @@ def export_artifact(
         progress(f"Converting {source.name} to {options.format}")
         native = fft == "native" and bool(fft_plan)
         request = ConversionRequest(
-            source.name, size, options.precision, options.dynamic_batch, native
+            name=source.name,
+            image_size=size,
+            precision=options.precision or converter.precisions[0],
+            dynamic_batch=options.dynamic_batch,
+            native_fft=native,
+            layout=options.layout or converter.layouts[0],
+            labels=source.labels,
+            image_input=options.image_input,
+            deployment_target=options.deployment_target,
         )
         conversion = converter().convert(network, request, staging)
         tools = {"affnet": __version__, **{t: metadata.version(t) for t in converter.tools}}
@@ -95,10 +106,12 @@ def _check_request(
 ) -> None:
     """Refuse what cannot work before anything is written."""
     check_image_size(source.name, *size)
-    if options.precision not in converter.precisions:
+    if options.precision not in (None, *converter.precisions):
         raise UnknownNameError(
             f"precision for {options.format}", options.precision, converter.precisions
         )
+    if options.layout not in (None, *converter.layouts):
+        raise UnknownNameError(f"layout for {options.format}", options.layout, converter.layouts)
     if options.fft not in FFT_CHOICES:
         raise UnknownNameError("FFT plan", options.fft, FFT_CHOICES)
     if options.fft == "native" and not converter.native_fft:
@@ -116,13 +129,14 @@ def _describe(
 ) -> Manifest:
     """Write down all that is known before the artifact has run."""
     batch: int | str = "batch" if request.dynamic_batch else 1
-    image = TensorSpec("image", (batch, 3, *request.image_size), "float32", "NCHW", (0.0, 1.0))
+    shape = (3, *request.image_size) if request.layout == "NCHW" else (*request.image_size, 3)
+    image = TensorSpec("image", (batch, *shape), "float32", request.layout, (0.0, 1.0))
     return Manifest(
         model=source.name,
         format=format_,
         precision=request.precision,
         sha256=content_sha256(conversion.path),
-        inputs=(image,),
+        inputs=(conversion.input or image,),
         outputs=(TensorSpec("logits", (batch, source.num_classes), "float32"),),
         labels=source.labels,
         fft_plan=fft_plan,

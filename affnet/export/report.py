@@ -87,7 +87,7 @@ def inspection_record(artifact: Artifact) -> dict[str, Any]:
         ],
         "fft_plan": manifest.fft_plan,
         "precision": manifest.precision,
-        "delegated_share": None,  # no delegates on this format's CPU runtime
+        "delegated_share": manifest.details.get("delegated_share"),
         "parameters": manifest.parameters,
         "macs": manifest.macs,
         "details": manifest.details,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from affnet.artifact import Artifact
+from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import UsageError
 from affnet.model.bundled import load_held_out
 from affnet.model.images import Images, digits_to_input, mosaic, random_images
 from affnet.model.source import Source
-from affnet.parity import TOLERANCES, Parity, compare
+from affnet.parity import Parity, compare
 from affnet.runtimes import Session, runtime_for
 
 _RANDOM_IMAGES = 4
@@ -51,7 +52,7 @@ def verify_against(artifact: Artifact, source: Source) -> Parity:
         )
     session = runtime_for(artifact.manifest.format).load(artifact, threads=1)
     actual = run_batches(session, images, artifact)
-    return compare([expected], [actual], TOLERANCES[artifact.manifest.precision])
+    return compare([expected], [actual], artifact.manifest.precision)
 
 
 def verify_held_out(artifact: Artifact, source: Source) -> HeldOutAgreement:
@@ -81,9 +82,13 @@ def verify_held_out(artifact: Artifact, source: Source) -> HeldOutAgreement:
 
 
 def verification_images(size: tuple[int, int]) -> Images:
-    """Return the images that every verification uses: random ones, then a picture."""
+    """Return the images that every verification uses: random ones, then a picture.
+
+    Their values are multiples of 1/255, so that inputs of 8 bits hold them without loss.
+    """
     picture = mosaic(load_held_out().images, size)
-    return np.concatenate((random_images(_RANDOM_IMAGES, size, _SEED), picture))
+    images = np.concatenate((random_images(_RANDOM_IMAGES, size, _SEED), picture))
+    return np.asarray(np.round(images * 255) / 255, np.float32)
 
 
 def reference_outputs(source: Source, images: Images) -> NDArray[np.float32]:
@@ -94,20 +99,36 @@ def reference_outputs(source: Source, images: Images) -> NDArray[np.float32]:
     return outputs
 
 
+def as_input(images: Images, spec: TensorSpec) -> NDArray[Any]:
+    """Turn N x 3 x H x W images in 0..1 into what an input spec asks for."""
+    low, high = spec.range or (0.0, 1.0)
+    values = low + images * (high - low)
+    if spec.layout == "NHWC":
+        values = values.transpose(0, 2, 3, 1)
+    dtype = np.dtype(spec.dtype)
+    if dtype.kind in "iu":
+        values = values.round()
+    return np.ascontiguousarray(values.astype(dtype))
+
+
 def run_batches(session: Session, images: Images, artifact: Artifact) -> NDArray[np.float32]:
     """Return the artifact's logits, N x classes, in batches of the size it takes.
 
     An artifact with a dynamic batch is also run on batches of two, so that both are proven.
     """
-    dynamic = isinstance(artifact.manifest.inputs[0].shape[0], str)
+    spec = artifact.manifest.inputs[0]
+    dynamic = isinstance(spec.shape[0], str)
+    feed = as_input(images, spec)
     outputs, start = [], 0
     while start < len(images):
         step = 2 if dynamic and start % 3 else 1
-        outputs.append(session.run(images[start : start + step])[0])
+        outputs.append(session.run(feed[start : start + step])[0])
         start += step
     return np.concatenate(outputs)
 
 
 def _image_size(artifact: Artifact) -> tuple[int, int]:
-    _, _, height, width = artifact.manifest.inputs[0].static_shape()
+    spec = artifact.manifest.inputs[0]
+    _, *sides = spec.static_shape()
+    height, width = sides[:2] if spec.layout == "NHWC" else sides[1:]
     return height, width

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from torch import nn
 
+from affnet.artifact import TensorSpec
 from affnet.errors import UnknownNameError
 
 CONVERTERS: dict[str, str] = {
@@ -26,6 +27,10 @@ class ConversionRequest:
     precision: str
     dynamic_batch: bool
     native_fft: bool  # whether the network still has torch.fft operators
+    layout: str = "NCHW"  # of the input: NCHW or NHWC
+    labels: tuple[str, ...] | None = None  # class names, for formats that store them
+    image_input: bool = False  # take 8-bit images instead of floats in 0..1
+    deployment_target: str | None = None  # the oldest system the file must run on
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,15 @@ class Conversion:
     path: Path
     route: str  # the path taken, such as "torch.export"
     details: dict[str, Any] = field(default_factory=dict)  # what only this format has
+    input: TensorSpec | None = None  # where it is not float32 in 0..1 called "image"
 
 
 class Converter(Protocol):
     """Turns a network in eval mode into a file of one format."""
 
     format: ClassVar[str]
-    precisions: ClassVar[tuple[str, ...]]
+    precisions: ClassVar[tuple[str, ...]]  # the first is the default
+    layouts: ClassVar[tuple[str, ...]]  # the first is the default
     native_fft: ClassVar[bool]  # whether the format has an FFT operator
     auto_fft: ClassVar[str]  # what --fft auto means: "auto" asks the planner, "native" keeps it
     plans: ClassVar[tuple[str, ...]]  # the DFT plans that --fft auto chooses from

@@ -32,6 +32,7 @@ class OnnxConverter:
 
     format = "onnx"
     precisions = ("fp32",)
+    layouts = ("NCHW",)
     native_fft = True
     auto_fft = "auto"
     plans = ("separable", "dense")

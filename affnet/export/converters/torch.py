@@ -23,6 +23,7 @@ class TorchConverter:
 
     format = "torch"
     precisions = ("fp32",)
+    layouts = ("NCHW",)
     native_fft = True
     auto_fft = "native"  # the network as it was trained
     plans = ()

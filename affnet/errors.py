@@ -42,7 +42,7 @@ class UsageError(AffnetError):
 class UnknownNameError(UsageError):
     """A name that no registry holds."""
 
-    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str | None, valid: Iterable[str]) -> None:
         super().__init__(f"Unknown {kind} {name!r}; valid: {', '.join(valid)}.")
 
 

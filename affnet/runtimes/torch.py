@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import collections
-import logging
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from affnet.artifact import Artifact
-from affnet.errors import ArtifactError, require
+from affnet.errors import require
+from affnet.runtimes.exported_program import load_exported_program
 
 
 class TorchRuntime:
@@ -39,7 +38,7 @@ class TorchRuntime:
     @classmethod
     def operators(cls, path: Path) -> Mapping[str, int]:
         """See `Runtime.operators`."""
-        graph = _load_program(path).graph
+        graph = load_exported_program(path).graph
         return collections.Counter(
             str(node.target).removeprefix("aten.").split(".")[0]
             for node in graph.nodes
@@ -55,23 +54,10 @@ class TorchSession:
 
         torch.set_num_threads(threads)
         self._torch = torch
-        self._module = _load_program(artifact.path).module()
+        self._module = load_exported_program(artifact.path).module()
 
     def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`."""
         with self._torch.inference_mode():
             output = self._module(self._torch.from_numpy(image))
         return [output.numpy()]
-
-
-def _load_program(path: Path) -> Any:
-    import torch
-
-    # torch logs a traceback before it raises; the sentence below is what the user needs
-    logging.getLogger("torch.export").setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return torch.export.load(path)
-    except Exception as error:  # torch raises nearly every kind here
-        raise ArtifactError(f"PyTorch cannot load {path}; it is damaged or too new.") from error

@@ -55,6 +55,7 @@ class Manifest:
     labels: tuple[str, ...] | None
     fft_plan: dict[str, str]  # map size, "HxW", to the plan that computes it
     route: str  # the conversion path taken
+    fallbacks: tuple[dict[str, str], ...]  # paths tried before it: fft, route, reason
     details: dict[str, Any]  # what only this format has, such as the opset
     provenance: Provenance
     parameters: int
@@ -82,6 +83,7 @@ class Manifest:
         try:
             kept["inputs"] = tuple(_tensor_spec(spec) for spec in kept["inputs"])
             kept["outputs"] = tuple(_tensor_spec(spec) for spec in kept["outputs"])
+            kept["fallbacks"] = tuple(kept["fallbacks"])
             kept["labels"] = None if kept["labels"] is None else tuple(kept["labels"])
             kept["provenance"] = Provenance(**kept["provenance"])
             kept["parity"] = None if kept["parity"] is None else Parity(**kept["parity"])
@@ -107,6 +109,10 @@ class Artifact:
     def file_bytes(self) -> int:
         """Size on disk, without the manifest."""
         return content_bytes(self.path)
+
+    def with_manifest(self, **changes: Any) -> Artifact:
+        """Return the artifact with some fields of its manifest replaced."""
+        return Artifact(self.path, dataclasses.replace(self.manifest, **changes))
 
     @classmethod
     def open(cls, path: Path) -> Artifact:

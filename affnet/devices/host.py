@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any
 
-import affnet
 from affnet.artifact import Artifact
 from affnet.devices import Startup, probes
 from affnet.errors import AffnetError, MeasurementError
+from affnet.processes import module_command, module_environment
 
 _TIMEOUT_S = 300.0  # for one answer; the longest, loading a large program in torch, takes seconds
 _RUN_TIMEOUT_S = 600.0
@@ -42,11 +39,11 @@ class HostDevice:
         """See `Device.start`."""
         with tempfile.TemporaryFile() as stderr:
             process = subprocess.Popen(
-                _worker_command(),
+                module_command("affnet.devices.worker"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env=_worker_environment(),
+                env=module_environment(),
                 start_new_session=True,  # Ctrl-C reaches the parent, which then ends its workers
                 text=True,
                 encoding="utf-8",
@@ -125,16 +122,3 @@ class HostProcess:
         lines = self._stderr.read().decode(errors="replace").strip().splitlines()
         reason = f"signal {-code}" if code < 0 else f"exit code {code}"
         return f"ended with {reason}: {lines[-1] if lines else 'it said nothing'}"
-
-
-def _worker_command() -> list[str]:
-    # -P keeps a file called like one of our packages in the working directory from being imported
-    safe_path = ["-P"] if sys.version_info >= (3, 11) else []
-    return [sys.executable, *safe_path, "-m", "affnet.devices.worker"]
-
-
-def _worker_environment() -> dict[str, str]:
-    """Let the worker import this very package, installed or not."""
-    package_root = str(Path(affnet.__file__).parents[1])
-    paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

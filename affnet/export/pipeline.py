@@ -11,8 +11,21 @@ from pathlib import Path
 
 from affnet import __version__
 from affnet.artifact import Artifact, Manifest, TensorSpec, manifest_path
-from affnet.errors import UnknownNameError, UsageError, VerificationError
-from affnet.export.converters import Conversion, ConversionRequest, Converter, get_converter
+from affnet.errors import (
+    AffnetError,
+    ConversionError,
+    UnknownNameError,
+    UsageError,
+    VerificationError,
+)
+from affnet.export.attempts import Attempt, plan_attempts
+from affnet.export.converters import (
+    Conversion,
+    ConversionRequest,
+    Converter,
+    check_installed,
+    get_converter,
+)
 from affnet.export.folding import fold_linear_maps
 from affnet.export.fourier.planner import FFT_CHOICES, replace_transforms
 from affnet.export.verification import verify_against
@@ -65,47 +78,82 @@ def export_artifact(
     """
     converter = get_converter(options.format)
     output = Path(output)
-    size = options.image_size or source.image_size
-    fft = converter.auto_fft if options.fft == "auto" else options.fft
-    _check_request(source, options, converter, size)
+    _check_request(source, options, converter)
     with staging_folder(output) as staging:
-        progress(f"Preparing {source.name} for {size[0]}x{size[1]} images")
-        network = copy.deepcopy(source.model).eval()
-        fft_plan = replace_transforms(network, size, fft, converter.plans)
-        fold_linear_maps(network)
-        macs = count_macs(network, *size)
-        progress(f"Converting {source.name} to {options.format}")
-        native = fft == "native" and bool(fft_plan)
-        request = ConversionRequest(
-            name=source.name,
-            image_size=size,
-            precision=options.precision or converter.precisions[0],
-            dynamic_batch=options.dynamic_batch,
-            native_fft=native,
-            layout=options.layout or converter.layouts[0],
-            labels=source.labels,
-            image_input=options.image_input,
-            deployment_target=options.deployment_target,
-        )
-        conversion = converter().convert(network, request, staging)
-        tools = {"affnet": __version__, **{t: metadata.version(t) for t in converter.tools}}
-        manifest = _describe(source, options.format, request, conversion, fft_plan, macs, tools)
-        artifact = Artifact(conversion.path, manifest)
-        if options.verify:
-            progress(f"Running {conversion.path.name} and comparing it with PyTorch")
-            artifact = _verified(artifact, source)
-        staged_manifest = manifest_path(conversion.path)
+        artifact = _first_success(source, options, converter, staging, progress)
+        staged_manifest = manifest_path(artifact.path)
         with translating_os_errors(output):
             write_and_sync(staged_manifest, artifact.manifest.to_json().encode())
-        target, _ = publish([conversion.path, staged_manifest], output)
+        target, _ = publish([artifact.path, staged_manifest], output)
     return Artifact(target, artifact.manifest)
 
 
-def _check_request(
-    source: Source, options: ExportOptions, converter: type[Converter], size: tuple[int, int]
-) -> None:
+def _first_success(
+    source: Source,
+    options: ExportOptions,
+    converter: type[Converter],
+    staging: Path,
+    progress: Progress,
+) -> Artifact:
+    """Make one attempt after the other until one converts and, if asked, agrees with PyTorch."""
+    failures: list[dict[str, str]] = []
+    errors: list[AffnetError] = []
+    for number, attempt in enumerate(plan_attempts(options.fft, converter)):
+        if errors:
+            progress(f"{errors[-1]} Trying {attempt} instead")
+        folder = staging / str(number)
+        folder.mkdir()
+        try:
+            artifact = _convert(source, options, converter, attempt, folder, progress)
+            artifact = artifact.with_manifest(fallbacks=tuple(failures))
+            return _verified(artifact, source, progress) if options.verify else artifact
+        except (ConversionError, VerificationError) as error:
+            errors.append(error)
+            failures.append({"fft": attempt.fft, "route": attempt.route, "reason": str(error)})
+    others = ", ".join(f"{failure['fft']} by {failure['route']}" for failure in failures[1:])
+    if not others:
+        raise errors[0]
+    raise type(errors[0])(f"{errors[0]} Also tried without success: {others}.") from errors[0]
+
+
+def _convert(
+    source: Source,
+    options: ExportOptions,
+    converter: type[Converter],
+    attempt: Attempt,
+    folder: Path,
+    progress: Progress,
+) -> Artifact:
+    """Make the file of one attempt, and describe it."""
+    size = options.image_size or source.image_size
+    progress(f"Preparing {source.name} for {size[0]}x{size[1]} images")
+    network = copy.deepcopy(source.model).eval()
+    fft_plan = replace_transforms(network, size, attempt.fft, converter.plans)
+    fold_linear_maps(network)
+    macs = count_macs(network, *size)
+    request = ConversionRequest(
+        name=source.name,
+        image_size=size,
+        precision=options.precision or converter.precisions[0],
+        route=attempt.route,
+        dynamic_batch=options.dynamic_batch,
+        native_fft=attempt.fft == "native" and bool(fft_plan),
+        layout=options.layout or converter.layouts[0],
+        labels=source.labels,
+        image_input=options.image_input,
+        deployment_target=options.deployment_target,
+    )
+    progress(f"Converting {source.name} to {options.format}")
+    conversion = converter().convert(network, request, folder)
+    tools = {"affnet": __version__, **{t: metadata.version(t) for t in converter.tools}}
+    manifest = _describe(source, options.format, request, conversion, fft_plan, macs, tools)
+    return Artifact(conversion.path, manifest)
+
+
+def _check_request(source: Source, options: ExportOptions, converter: type[Converter]) -> None:
     """Refuse what cannot work before anything is written."""
-    check_image_size(source.name, *size)
+    check_installed(converter)
+    check_image_size(source.name, *(options.image_size or source.image_size))
     if options.precision not in (None, *converter.precisions):
         raise UnknownNameError(
             f"precision for {options.format}", options.precision, converter.precisions
@@ -140,7 +188,8 @@ def _describe(
         outputs=(TensorSpec("logits", (batch, source.num_classes), "float32"),),
         labels=source.labels,
         fft_plan=fft_plan,
-        route=conversion.route,
+        route=request.route,
+        fallbacks=(),
         details=conversion.details,
         provenance=source.provenance,
         parameters=count_parameters(source.model),
@@ -151,12 +200,14 @@ def _describe(
     )
 
 
-def _verified(artifact: Artifact, source: Source) -> Artifact:
+def _verified(artifact: Artifact, source: Source, progress: Progress) -> Artifact:
+    """Run the artifact and record its agreement; raise `VerificationError` if there is none."""
+    progress(f"Running {artifact.path.name} and comparing it with PyTorch")
     parity = verify_against(artifact, source)
     if not parity.passed:
         raise VerificationError(
             f"The exported {artifact.path.name} disagrees with PyTorch: its largest error is "
-            f"{parity.max_rel_error:.1e} of the largest output, {parity.tolerance:.0e} is allowed; "
-            "nothing was written."
+            f"{parity.max_rel_error:.1e} of the largest output, {parity.tolerance:.0e} is allowed, "
+            f"its PSNR {parity.psnr_db:.0f} dB; it was not kept."
         )
-    return Artifact(artifact.path, dataclasses.replace(artifact.manifest, parity=parity))
+    return artifact.with_manifest(parity=parity)

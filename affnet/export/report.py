@@ -26,6 +26,7 @@ def parity_record(artifact: Artifact, parity: Parity | None) -> dict[str, Any]:
         "tolerance": parity.tolerance if parity else None,
         "fft_plan": manifest.fft_plan,
         "route": manifest.route,
+        "fallbacks": list(manifest.fallbacks),
         "file_bytes": artifact.file_bytes,
         "weights": manifest.provenance.weights,
     }
@@ -39,6 +40,9 @@ def parity_fields(artifact: Artifact, parity: Parity | None) -> dict[str, str]:
         "weights": manifest.provenance.weights,
         "FFT plan": plan_text(manifest.fft_plan),
     }
+    if manifest.fallbacks:
+        tried = "; ".join(f"{f['fft']} by {f['route']}: {f['reason']}" for f in manifest.fallbacks)
+        fields["fell back"] = f"to {manifest.route} after {tried}"
     if parity is None:
         return {**fields, "verified": "no (--no-verify)"}
     verdict = "agrees with PyTorch" if parity.passed else "DISAGREES with PyTorch"

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 from torch import nn
 
 from affnet.artifact import TensorSpec
-from affnet.errors import UnknownNameError
+from affnet.errors import UnknownNameError, require
 
 CONVERTERS: dict[str, str] = {
     "onnx": "affnet.export.converters.onnx:OnnxConverter",
@@ -25,6 +25,7 @@ class ConversionRequest:
     name: str  # of the file, without suffix
     image_size: tuple[int, int]  # height, width
     precision: str
+    route: str  # one of the converter's
     dynamic_batch: bool
     native_fft: bool  # whether the network still has torch.fft operators
     layout: str = "NCHW"  # of the input: NCHW or NHWC
@@ -38,7 +39,6 @@ class Conversion:
     """What a converter made."""
 
     path: Path
-    route: str  # the path taken, such as "torch.export"
     details: dict[str, Any] = field(default_factory=dict)  # what only this format has
     input: TensorSpec | None = None  # where it is not float32 in 0..1 called "image"
 
@@ -49,9 +49,12 @@ class Converter(Protocol):
     format: ClassVar[str]
     precisions: ClassVar[tuple[str, ...]]  # the first is the default
     layouts: ClassVar[tuple[str, ...]]  # the first is the default
+    routes: ClassVar[tuple[str, ...]]  # ways through other tools, the preferred one first
     native_fft: ClassVar[bool]  # whether the format has an FFT operator
     auto_fft: ClassVar[str]  # what --fft auto means: "auto" asks the planner, "native" keeps it
     plans: ClassVar[tuple[str, ...]]  # the DFT plans that --fft auto chooses from
+    packages: ClassVar[tuple[str, ...]]  # that must be importable
+    extra: ClassVar[str | None]  # of affnet, that brings them
     tools: ClassVar[tuple[str, ...]]  # packages whose versions decide the result
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
@@ -60,7 +63,6 @@ class Converter(Protocol):
         ``network`` maps B x 3 x H x W to B x classes; it is the converter's own, to change.
 
         Raises:
-            MissingError: a package is not installed.
             ConversionError: the format cannot hold the network.
         """
         ...
@@ -73,3 +75,9 @@ def get_converter(name: str) -> type[Converter]:
     module, _, attribute = CONVERTERS[name].partition(":")
     converter: type[Converter] = getattr(importlib.import_module(module), attribute)
     return converter
+
+
+def check_installed(converter: type[Converter]) -> None:
+    """Raise `MissingError`, with the pip command, unless all the converter needs is installed."""
+    for package in converter.packages:
+        require(package, extra=converter.extra, purpose=f"Exporting to {converter.format}")

@@ -7,15 +7,16 @@ reject.
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from affnet.errors import ConversionError, require
+from affnet.errors import ConversionError
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.folding import merge_scale_and_shift
 from affnet.files import translating_os_errors, write_and_sync
@@ -33,15 +34,16 @@ class OnnxConverter:
     format = "onnx"
     precisions = ("fp32",)
     layouts = ("NCHW",)
+    routes = ("torch.export", "TorchScript")
     native_fft = True
     auto_fft = "auto"
     plans = ("separable", "dense")
+    packages = ("onnx", "onnxscript", "onnxsim")
+    extra = None
     tools = ("torch", "onnx", "onnxscript", "onnxsim")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
-        for package in ("onnx", "onnxscript", "onnxsim"):
-            require(package, extra=None, purpose="Exporting to ONNX")
         merge_scale_and_shift(network)
         opset = _OPSET_WITH_DFT if request.native_fft else _OPSET
         model = _simplify(_export(network, request, opset))
@@ -49,35 +51,60 @@ class OnnxConverter:
         path = folder / f"{request.name}.onnx"
         with translating_os_errors(folder.parent):
             write_and_sync(path, model.SerializeToString())
-        return Conversion(path, "torch.export", {"opset": opset})
+        return Conversion(path, {"opset": opset})
 
 
 def _export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.ModelProto:
     # a batch of 1 would be specialised to a constant
     batch = 2 if request.dynamic_batch else 1
     example = torch.zeros(batch, 3, *request.image_size)
-    dynamic = {0: torch.export.Dim("batch")} if request.dynamic_batch else None
+    export = _by_torch_export if request.route == "torch.export" else _by_torchscript
     # the exporter tells the console of every optional package it does not find
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                network,
-                (example,),
-                dynamo=True,
-                opset_version=opset,
-                input_names=["image"],
-                output_names=["logits"],
-                dynamic_shapes=(dynamic,) if dynamic else None,
-                verbose=False,
-            )
+            return export(network, example, request.dynamic_batch, opset)
     except Exception as error:  # torch.onnx raises nearly every kind
         reason = str(error).strip().splitlines()[0]
         raise ConversionError(f"torch.onnx cannot export {request.name}: {reason}") from error
+
+
+def _by_torch_export(
+    network: nn.Module, example: Tensor, dynamic_batch: bool, opset: int
+) -> onnx.ModelProto:
+    program = torch.onnx.export(
+        network,
+        (example,),
+        dynamo=True,
+        opset_version=opset,
+        input_names=["image"],
+        output_names=["logits"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},) if dynamic_batch else None,
+        verbose=False,
+    )
     assert program is not None  # what it returns with dynamo=True
     model: onnx.ModelProto = program.model_proto
     return model
+
+
+def _by_torchscript(
+    network: nn.Module, example: Tensor, dynamic_batch: bool, opset: int
+) -> onnx.ModelProto:
+    import onnx
+
+    buffer = io.BytesIO()
+    torch.onnx.export(
+        network,
+        (example,),
+        buffer,  # type: ignore[arg-type]  # the old exporter also writes to open files
+        dynamo=False,
+        opset_version=opset,
+        input_names=["image"],
+        output_names=["logits"],
+        dynamic_axes={"image": {0: "batch"}, "logits": {0: "batch"}} if dynamic_batch else None,
+    )
+    return onnx.load_model_from_string(buffer.getvalue())
 
 
 def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -24,9 +24,12 @@ class TorchConverter:
     format = "torch"
     precisions = ("fp32",)
     layouts = ("NCHW",)
+    routes = ("torch.export",)
     native_fft = True
     auto_fft = "native"  # the network as it was trained
     plans = ()
+    packages = ("torch",)
+    extra = None
     tools = ("torch",)
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
@@ -49,4 +52,4 @@ class TorchConverter:
         path = folder / f"{request.name}.pt2"
         with translating_os_errors(folder.parent):
             write_and_sync(path, buffer.getvalue())
-        return Conversion(path, "torch.export")
+        return Conversion(path)

@@ -1,0 +1,36 @@
+"""The paths from a network to a file, in the order they are tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from affnet.export.converters import Converter
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One path: how the Fourier transforms are written, and by which route it is converted."""
+
+    fft: str  # auto (the planner's choice for each map), native, or one plan for all maps
+    route: str
+
+    def __str__(self) -> str:
+        return f"--fft {self.fft} by {self.route}"
+
+
+def plan_attempts(fft: str, converter: type[Converter]) -> list[Attempt]:
+    """Return the paths to try; the first that converts and agrees with PyTorch is taken.
+
+    An explicit plan is tried as it is, by the first route.  ``auto`` falls back to each plan of the
+    format for all maps, because a converter's defect mostly concerns one form of the product, then
+    to the other routes.
+    """
+    first, *other_routes = converter.routes
+    if fft != "auto":
+        return [Attempt(fft, first)]
+    plans = converter.plans if converter.auto_fft == "auto" else ()
+    return [
+        Attempt(converter.auto_fft, first),
+        *(Attempt(plan, first) for plan in plans),
+        *(Attempt(converter.auto_fft, route) for route in other_routes),
+    ]

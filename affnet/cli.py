@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -25,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+FORMAT_HELP = "onnx, torch, or all whose tools are installed."
 SOURCE_HELP = "A checkpoint, or a name: affnet_et, affnet_t, affnet, mobilevit_xxs|xs|s, digits."
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -54,8 +56,9 @@ def _globals(
 
 @app.command()
 def export(
+    context: typer.Context,
     source: Annotated[str, typer.Argument(help=SOURCE_HELP)],
-    format_: Annotated[str, typer.Option("--format", "-f", help="onnx or torch.")] = "onnx",
+    format_: Annotated[str, typer.Option("--format", "-f", help=FORMAT_HELP)] = "onnx",
     variant: Annotated[str | None, typer.Option(help="The variant it must be.")] = None,
     config: ConfigOption = None,
     activation: Annotated[str | None, typer.Option(help="Overrides the config.")] = None,
@@ -64,7 +67,16 @@ def export(
     image_size: SizeOption = None,
     precision: Annotated[str | None, typer.Option(help="fp32 or fp16.")] = None,
     fft: FftOption = "auto",
-    dynamic_batch: Annotated[bool, typer.Option("--dynamic-batch")] = False,
+    dynamic_batch: Annotated[
+        bool, typer.Option("--dynamic-batch", help="Leave the batch size open.")
+    ] = False,
+    layout: Annotated[str | None, typer.Option(help="Of the input: NCHW or NHWC.")] = None,
+    image_input: Annotated[
+        bool, typer.Option("--image-input", help="Take 8-bit images (coreml).")
+    ] = False,
+    deployment_target: Annotated[
+        str | None, typer.Option(help="Oldest system to run on (coreml).")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path(),
     verify: Annotated[bool, typer.Option(help="Run the file and compare it.")] = True,
     json: JsonOption = False,
@@ -74,23 +86,52 @@ def export(
 
     Example: affnet export checkpoint_ema_best.pt --config config.yaml --format onnx
     """
+    if format_ == "all":
+        _export_all(context, source, json, quiet)
     options = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
     with console.progress(quiet) as show:
         show(f"Loading {source}")
+        started = time.perf_counter()
         from affnet.export.pipeline import ExportOptions, export_artifact
-        from affnet.export.report import parity_fields, parity_record
+        from affnet.export.report import export_record, parity_fields
         from affnet.model.source import load_source
 
         loaded = load_source(source, variant=variant, **options)  # type: ignore[arg-type]
-        size = _parse_size(image_size)
-        chosen = ExportOptions(format_, size, precision, fft, dynamic_batch, verify=verify)
+        chosen = ExportOptions(
+            format=format_,
+            image_size=_parse_size(image_size),
+            precision=precision,
+            fft=fft,
+            dynamic_batch=dynamic_batch,
+            layout=layout.upper() if layout else None,
+            image_input=image_input,
+            deployment_target=deployment_target,
+            verify=verify,
+        )
         artifact = export_artifact(loaded, chosen, output, show)
     _show_notes(loaded, quiet)
     parity = artifact.manifest.parity
     if json:
-        console.print_json(parity_record(artifact, parity))
+        console.print_json(export_record(artifact, time.perf_counter() - started))
     else:
         console.print_fields(parity_fields(artifact, parity))
+
+
+def _export_all(context: typer.Context, source: str, json: bool, quiet: bool) -> NoReturn:
+    """Export to every installed format, and end with one table."""
+    from affnet.export import all_formats, report
+
+    formats, lacking = all_formats.installed_formats()
+    for sentence in lacking:
+        console.note(sentence, quiet)
+    arguments = [source, *console.forwarded(context, but=("source", "format_", "json", "quiet"))]
+    with console.progress(quiet) as show:
+        outcomes = all_formats.export_all(formats, arguments, show)
+    if json:
+        console.print_json({"results": report.outcome_records(outcomes)})
+    else:
+        console.print_table(report.outcome_table(outcomes))
+    raise typer.Exit(1 if any(outcome.exit_code for outcome in outcomes) else 0)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-# The environment is made once, in .venv, and again when its description changes.
+# The environment is made once, in .venv, and completed again when its description changes.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -6,12 +6,19 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 .PHONY: setup demo test lint format clean
 .DELETE_ON_ERROR:
 
+# What the main job needs.
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml constraints.txt
-	@echo "Making the environment in .venv (about two minutes)"
+	@echo "Making the environment in .venv (a minute or two)"
 	$(PYTHON) -m venv .venv
-	$(PIP) -e '.[dev]'
+	$(PIP) -e '.[peers]'
+	@touch $@
+
+# What the tests need besides: every format's tools, linters.
+.venv/.complete: .venv/.ready
+	@echo "Adding every format's tools to .venv (two minutes or three)"
+	$(PIP) -e '.[all,dev]'
 	@touch $@
 
 # Exports the trained checkpoint and proves it on its held-out images; then exports AFFNet-ET and
@@ -24,16 +31,16 @@ demo: demo/digits.onnx demo/affnet_et.onnx demo/mobilevit_xxs.onnx
 demo/%.onnx: .venv/.ready
 	$(BIN)/affnet export $* --format onnx --output demo
 
-test: .venv/.ready
+test: .venv/.complete
 	$(BIN)/python -m pytest -m "not slow"
 	$(BIN)/python -m pytest -m slow
 
-lint: .venv/.ready
+lint: .venv/.complete
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: .venv/.ready
+format: .venv/.complete
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -45,7 +45,10 @@ def compare(
     peak = float(np.abs(reference).max())
     finite = bool(np.isfinite(measured).all() and np.isfinite(reference).all())
     max_abs = float(np.abs(measured - reference).max()) if finite else math.inf
-    max_rel = max_abs / peak if peak > 0 else (0.0 if max_abs == 0 else math.inf)
+    if max_abs in (0.0, math.inf):  # the peak may be zero, or not finite itself
+        max_rel = max_abs
+    else:
+        max_rel = max_abs / peak if peak > 0 else math.inf
     agreement = float((reference.argmax(axis=1) == measured.argmax(axis=1)).mean())
     return Parity(
         max_abs_error=max_abs,
@@ -54,12 +57,14 @@ def compare(
         top1_agreement=agreement if finite else 0.0,
         inputs=len(reference),
         tolerance=tolerance,
-        passed=max_rel <= tolerance,
+        passed=finite and max_rel <= tolerance,
     )
 
 
 def _psnr_db(reference: NDArray[Any], measured: NDArray[Any], peak: float) -> float:
     mean_square_error = float(np.mean((reference - measured) ** 2))
-    if mean_square_error == 0 or peak == 0:
+    if mean_square_error == 0:
         return IDENTICAL_PSNR_DB
+    if peak == 0:
+        return 0.0
     return min(IDENTICAL_PSNR_DB, 10 * math.log10(peak**2 / mean_square_error))

@@ -12,7 +12,7 @@ from pathlib import Path
 from affnet import __version__
 from affnet.artifact import Artifact, Manifest, TensorSpec, manifest_path
 from affnet.errors import UnknownNameError, UsageError, VerificationError
-from affnet.export.converters import ConversionRequest, get_converter
+from affnet.export.converters import ConversionRequest, Converter, get_converter
 from affnet.export.folding import fold_linear_maps
 from affnet.export.fourier.planner import replace_transforms
 from affnet.export.verification import verify_against
@@ -60,17 +60,8 @@ def export_artifact(
         VerificationError: the artifact disagrees with PyTorch.
         OutputError: it could not be written.
     """
-    converter_class = get_converter(options.format)
-    size = options.image_size or source.image_size
-    check_image_size(source.name, *size)
-    if options.precision not in converter_class.precisions:
-        raise UnknownNameError(
-            f"precision for {options.format}", options.precision, converter_class.precisions
-        )
-    fft = converter_class.auto_fft if options.fft == "auto" else options.fft
+    converter_class, size, fft = _resolve(source, options)
     native = fft == "native"
-    if native and not converter_class.native_fft:
-        raise UsageError(f"{options.format} has no FFT operator; leave --fft native away.")
     with staging_folder(output) as staging:
         progress(f"Preparing {source.name} for {size[0]}x{size[1]} images")
         network = copy.deepcopy(source.model).eval()
@@ -114,6 +105,23 @@ def export_artifact(
             write_and_sync(staged_manifest, artifact.manifest.to_json().encode())
         target, _ = publish([conversion.path, staged_manifest], output)
     return Artifact(target, artifact.manifest)
+
+
+def _resolve(
+    source: Source, options: ExportOptions
+) -> tuple[type[Converter], tuple[int, int], str]:
+    """Check the options; return the converter, the image size and what to do with FFTs."""
+    converter_class = get_converter(options.format)
+    size = options.image_size or source.image_size
+    check_image_size(source.name, *size)
+    if options.precision not in converter_class.precisions:
+        raise UnknownNameError(
+            f"precision for {options.format}", options.precision, converter_class.precisions
+        )
+    fft = converter_class.auto_fft if options.fft == "auto" else options.fft
+    if fft == "native" and not converter_class.native_fft:
+        raise UsageError(f"{options.format} has no FFT operator; leave --fft native away.")
+    return converter_class, size, fft
 
 
 def _verified(artifact: Artifact, source: Source) -> Artifact:

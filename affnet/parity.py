@@ -45,10 +45,8 @@ def compare(
     peak = float(np.abs(reference).max())
     finite = bool(np.isfinite(measured).all() and np.isfinite(reference).all())
     max_abs = float(np.abs(measured - reference).max()) if finite else math.inf
-    if max_abs in (0.0, math.inf):  # the peak may be zero, or not finite itself
-        max_rel = max_abs
-    else:
-        max_rel = max_abs / peak if peak > 0 else math.inf
+    relative = finite and peak > 0
+    max_rel = max_abs / peak if relative else (0.0 if max_abs == 0 else math.inf)
     agreement = float((reference.argmax(axis=1) == measured.argmax(axis=1)).mean())
     return Parity(
         max_abs_error=max_abs,

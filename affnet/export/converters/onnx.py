@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from affnet.errors import ConversionError, require
+from affnet.errors import ConversionError, first_line, require
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.folding import merge_scale_and_shift
 from affnet.files import translating_os_errors, write_and_sync
@@ -71,8 +71,9 @@ def _export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.
                 verbose=False,
             )
     except Exception as error:  # torch.onnx raises nearly every kind
-        reason = str(error).strip().splitlines()[0]
-        raise ConversionError(f"torch.onnx cannot export {request.name}: {reason}") from error
+        raise ConversionError(
+            f"torch.onnx cannot export {request.name}: {first_line(error)}"
+        ) from error
     assert program is not None  # what it returns with dynamo=True
     model: onnx.ModelProto = program.model_proto
     return model
@@ -82,11 +83,16 @@ def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     import onnxsim
 
     simplified: Any
-    simplified, unchanged = onnxsim.simplify(model)
+    try:
+        simplified, unchanged = onnxsim.simplify(model)
+    except Exception as error:  # its exceptions share no base class
+        raise ConversionError(
+            f"onnxsim cannot simplify the network: {first_line(error)}"
+        ) from error
     if not unchanged:
         raise ConversionError("onnxsim changed what the network computes; report this network.")
-    model = simplified
-    return model
+    result: onnx.ModelProto = simplified
+    return result
 
 
 def _check(model: onnx.ModelProto, native_fft: bool) -> None:

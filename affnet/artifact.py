@@ -87,7 +87,7 @@ class Manifest:
             kept["labels"] = None if kept["labels"] is None else tuple(kept["labels"])
             kept["provenance"] = Provenance(**kept["provenance"])
             kept["parity"] = None if kept["parity"] is None else Parity(**kept["parity"])
-        except TypeError as error:
+        except (TypeError, LookupError) as error:
             raise ValueError(f"a field has the wrong form ({error})") from error
         return cls(**kept)
 

@@ -105,6 +105,11 @@ def require(package: str, *, extra: str | None, purpose: str) -> None:
         )
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its kind where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def existing_file(path: Path, what: str) -> Path:
     """Return ``path`` if it is a file, else raise `UsageError` that names ``what`` it should be."""
     if path.is_dir():

@@ -48,7 +48,8 @@ def compare(
     peak = float(np.abs(reference).max())
     finite = bool(np.isfinite(measured).all() and np.isfinite(reference).all())
     max_abs = float(np.abs(measured - reference).max()) if finite else math.inf
-    max_rel = max_abs / peak if peak > 0 else (0.0 if max_abs == 0 else math.inf)
+    relative = finite and peak > 0
+    max_rel = max_abs / peak if relative else (0.0 if max_abs == 0 else math.inf)
     psnr_db = _psnr_db(reference, measured, peak) if finite else 0.0
     agreement = float((reference.argmax(axis=1) == measured.argmax(axis=1)).mean())
     return Parity(
@@ -58,7 +59,7 @@ def compare(
         top1_agreement=agreement if finite else 0.0,
         inputs=len(reference),
         tolerance=tolerance,
-        passed=max_rel <= tolerance and psnr_db >= MINIMUM_PSNR_DB[precision],
+        passed=finite and max_rel <= tolerance and psnr_db >= MINIMUM_PSNR_DB[precision],
     )
 
 

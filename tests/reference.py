@@ -47,7 +47,13 @@ def fill(module: M) -> M:
     return module.eval()
 
 
-def reference_image(height: int, width: int) -> NDArray[np.float32]:
-    """Return the reference input, 1 x 3 x height x width, standard normal."""
-    draw = np.random.RandomState(0).standard_normal((1, 3, height, width))
+def reference_image(height: int, width: int, batch: int = 1) -> NDArray[np.float32]:
+    """Return the reference input, batch x 3 x height x width, standard normal."""
+    draw = np.random.RandomState(0).standard_normal((batch, 3, height, width))
     return np.asarray(draw, np.float32)
+
+
+def relative_error(actual: torch.Tensor, expected: torch.Tensor) -> float:
+    """Return the largest difference over the largest expected value."""
+    difference = (actual.detach().double() - expected.detach().double()).abs().max()
+    return float(difference / expected.detach().abs().max())

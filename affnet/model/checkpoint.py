@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import pickletools
 import warnings
 import zipfile
@@ -25,6 +26,7 @@ _EMA_KEY = "ema_state_dict"
 _HEAD = "classifier.fc.weight"
 _DEFAULTS = {"activation": "swish", "attn_norm": "layer_norm_2d"}
 _TENSOR_OBJECTS = ("torch.", "collections.OrderedDict")  # what state dicts are made of
+_LEGACY_PICKLES = 5  # torch's format before archives: three of a header, the content, its keys
 _SHOWN = 3  # offending entries that a message names
 
 
@@ -143,25 +145,33 @@ def _read_file(path: Path) -> Any:
 def _foreign_objects(path: Path) -> list[str]:
     """Name the objects other than tensors that a pickle would build, by reading its opcodes.
 
-    Nothing is unpickled.  ``path`` is torch's archive with a ``data.pkl``, or a bare pickle.
+    Nothing is unpickled.  ``path`` is torch's archive with a ``data.pkl``, or bare pickles.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             member = next(name for name in archive.namelist() if name.endswith("data.pkl"))
             pickled = archive.read(member)
-    except (zipfile.BadZipFile, StopIteration):
+    except Exception:  # no archive, or a damaged one: zipfile raises many kinds
         pickled = path.read_bytes()
-    names, strings = [], [""]
-    # what a damaged pickle, or none at all, yields before the error counts
+    names, stream = [], io.BytesIO(pickled)
+    # a damaged pickle names nothing reliably, and what is none, such as text, nothing at all
     with contextlib.suppress(Exception):
-        for opcode, argument, _ in pickletools.genops(pickled):
-            if opcode.name == "GLOBAL":
-                names.append(str(argument).replace(" ", "."))
-            elif opcode.name == "STACK_GLOBAL":
-                names.append(".".join(strings[-2:]))
-            elif isinstance(argument, str):
-                strings.append(argument)
+        for _ in range(_LEGACY_PICKLES):
+            names += _pickled_names(stream)
     return [name for name in names if not name.startswith(_TENSOR_OBJECTS)]
+
+
+def _pickled_names(stream: io.BytesIO) -> list[str]:
+    """Name all objects of one pickle, and leave ``stream`` at its end."""
+    names, strings = [], [""]
+    for opcode, argument, _ in pickletools.genops(stream):
+        if opcode.name == "GLOBAL":
+            names.append(str(argument).replace(" ", "."))
+        elif opcode.name == "STACK_GLOBAL":
+            names.append(".".join(strings[-2:]))
+        elif isinstance(argument, str):
+            strings.append(argument)
+    return names
 
 
 def _foreign_message(path: Path, name: str) -> str:

@@ -37,7 +37,7 @@ def read_config(path: Path) -> TrainingConfig:
     existing_file(path, "a training config (YAML)")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or no such date
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         raise ConfigError(f"{path} is not valid YAML{where}.") from error
@@ -51,12 +51,13 @@ def read_config(path: Path) -> TrainingConfig:
     classes = keys.get("model.classification.n_classes")
     if classes is not None and not isinstance(classes, int):
         raise ConfigError(f"{path}: model.classification.n_classes is {classes!r}, not a number.")
+    attn_norm = keys.get("model.classification.affnet.attn_norm_layer")
     return TrainingConfig(
         path=path,
         variant=_variant(path, keys.get("model.classification.affnet.mode")),
         num_classes=classes,
         activation=None if activation is None else str(activation),
-        attn_norm=keys.get("model.classification.affnet.attn_norm_layer"),
+        attn_norm=None if attn_norm is None else str(attn_norm),
         image_size=_image_size(keys.get("image_augmentation.center_crop.size")),
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from affnet.artifact import Artifact
-from affnet.errors import ArtifactError, require
+from affnet.errors import ArtifactError, first_line, require
 
 
 class OnnxRuntime:
@@ -65,8 +65,9 @@ class OnnxSession:
                 str(artifact.path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its exceptions share no base class
-            reason = str(error).splitlines()[0]
-            raise ArtifactError(f"ONNX Runtime rejects {artifact.path}: {reason}") from error
+            raise ArtifactError(
+                f"ONNX Runtime rejects {artifact.path}: {first_line(error)}"
+            ) from error
         self._input = self._session.get_inputs()[0].name
 
     def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:

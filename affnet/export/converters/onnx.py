@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from affnet.errors import ConversionError
+from affnet.errors import ConversionError, first_line
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.folding import merge_scale_and_shift
 from affnet.files import translating_os_errors, write_and_sync
@@ -66,8 +66,9 @@ def _export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.
             warnings.simplefilter("ignore")
             return export(network, example, request.dynamic_batch, opset)
     except Exception as error:  # torch.onnx raises nearly every kind
-        reason = str(error).strip().splitlines()[0]
-        raise ConversionError(f"torch.onnx cannot export {request.name}: {reason}") from error
+        raise ConversionError(
+            f"torch.onnx cannot export {request.name}: {first_line(error)}"
+        ) from error
 
 
 def _by_torch_export(

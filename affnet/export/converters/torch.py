@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from affnet.errors import ConversionError
+from affnet.errors import ConversionError, first_line
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.files import translating_os_errors, write_and_sync
 
@@ -47,8 +47,9 @@ class TorchConverter:
                 buffer = io.BytesIO()
                 torch.export.save(program, buffer)
         except Exception as error:  # torch.export raises nearly every kind
-            reason = str(error).strip().splitlines()[0]
-            raise ConversionError(f"torch.export fails on {request.name}: {reason}") from error
+            raise ConversionError(
+                f"torch.export fails on {request.name}: {first_line(error)}"
+            ) from error
         path = folder / f"{request.name}.pt2"
         with translating_os_errors(folder.parent):
             write_and_sync(path, buffer.getvalue())

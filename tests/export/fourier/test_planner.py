@@ -1,0 +1,106 @@
+"""Which plan a map gets, and that a network is the same network with every plan."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from affnet import create_model
+from affnet.errors import UnknownNameError
+from affnet.export.fourier.planner import FFT_CHOICES, choose_plan, replace_transforms
+from affnet.export.fourier.plans.dense import DensePlan
+from affnet.export.fourier.plans.separable import SeparablePlan
+from affnet.model.mixer import AdaptiveFrequencyFilter, TorchFFT
+from affnet.model.network import AFFNet
+from tests.reference import fill, reference_image, relative_error
+from tests.tiny import tiny_net
+
+
+@pytest.fixture(scope="module")
+def network() -> AFFNet:
+    """Treat it as read-only."""
+    return fill(create_model("affnet_et"))
+
+
+def filters(model: nn.Module) -> list[AdaptiveFrequencyFilter]:
+    return [module for module in model.modules() if isinstance(module, AdaptiveFrequencyFilter)]
+
+
+@pytest.mark.parametrize(
+    ("size", "plan"),
+    [
+        ((2, 2), "dense"),
+        ((7, 7), "dense"),
+        ((8, 8), "dense"),
+        ((6, 10), "dense"),
+        ((16, 16), "separable"),
+        ((32, 32), "separable"),
+        ((24, 40), "separable"),
+        ((64, 64), "separable"),
+    ],
+)
+@pytest.mark.parametrize("channels", [64, 144, 320])
+def test_small_maps_get_one_product_and_large_ones_two(
+    channels: int, size: tuple[int, int], plan: str
+) -> None:
+    assert choose_plan(channels, *size).name == plan
+
+
+@pytest.mark.parametrize("fft", ["separable", "dense", "auto"])
+@pytest.mark.parametrize("size", [(256, 256), (192, 320), (224, 224)])
+def test_the_network_is_the_same_with_every_plan(
+    network: AFFNet, size: tuple[int, int], fft: str
+) -> None:
+    image = torch.from_numpy(reference_image(*size))
+    replaced = copy.deepcopy(network)
+    replace_transforms(replaced, size, fft)
+    assert not any(isinstance(mixer.transform, TorchFFT) for mixer in filters(replaced))
+    with torch.inference_mode():
+        assert relative_error(replaced(image), network(image)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("fft", "plans"),
+    [
+        ("auto", ["separable", "separable", "dense"]),
+        ("native", ["native", "native", "native"]),
+        ("separable", ["separable", "separable", "separable"]),
+        ("dense", ["dense", "dense", "dense"]),
+    ],
+)
+def test_the_plan_of_each_map_size_is_told(network: AFFNet, fft: str, plans: list[str]) -> None:
+    model = copy.deepcopy(network)
+    chosen = replace_transforms(model, (256, 192), fft)
+    assert chosen == dict(zip(["32x24", "16x12", "8x6"], plans, strict=True))
+    kinds = {"native": TorchFFT, "separable": SeparablePlan, "dense": DensePlan}
+    used = [type(mixer.transform) for mixer in filters(model)]
+    stages = [kinds[plan] for plan in plans]
+    assert used == [stages[0]] * 2 + [stages[1]] * 4 + [stages[2]] * 3
+
+
+def test_replacing_leaves_the_state_dict_and_no_hooks(network: AFFNet) -> None:
+    model = copy.deepcopy(network)
+    replace_transforms(model, (64, 64), "auto")
+    assert model.state_dict().keys() == network.state_dict().keys()
+    assert not any(mixer._forward_pre_hooks for mixer in filters(model))
+
+
+def test_hooks_are_removed_even_if_the_network_fails() -> None:
+    model = tiny_net()
+    with pytest.raises(RuntimeError):
+        replace_transforms(model, (4, 4), "auto")  # smaller than the first kernel
+    assert not any(mixer._forward_pre_hooks for mixer in filters(model))
+
+
+def test_a_network_without_transforms_needs_no_plan() -> None:
+    assert replace_transforms(nn.Conv2d(3, 4, 1), (32, 32), "auto") == {}
+
+
+def test_an_unknown_plan_is_answered_with_the_valid_ones() -> None:
+    with pytest.raises(UnknownNameError) as error:
+        replace_transforms(nn.Identity(), (32, 32), "fast")
+    assert str(error.value) == ("Unknown FFT plan 'fast'; valid: auto, native, separable, dense.")
+    assert FFT_CHOICES == ("auto", "native", "separable", "dense")

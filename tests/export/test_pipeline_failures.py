@@ -1,0 +1,129 @@
+"""Exports that fail: one sentence, and nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from affnet.artifact import Artifact
+from affnet.errors import (
+    AffnetError,
+    ConversionError,
+    ImageSizeError,
+    UnknownNameError,
+    UsageError,
+    VerificationError,
+)
+from affnet.export.converters.torch import TorchConverter
+from affnet.export.fourier.plans.dense import DensePlan
+from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.export.verification import verify_against
+from tests.tiny import tiny_source
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def wrong_dense_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    synthesise = DensePlan.synthesise
+
+    def shifted(self: DensePlan, spectrum: Any, width: int) -> Tensor:
+        return synthesise(self, spectrum, width).roll(1, -1)
+
+    monkeypatch.setattr(DensePlan, "synthesise", shifted)
+
+
+@pytest.mark.parametrize("format_", ["onnx", "torch"])
+@pytest.mark.usefixtures("wrong_dense_plan")
+def test_an_artifact_that_disagrees_is_not_written(format_: str, tmp_path: Path) -> None:
+    options = ExportOptions(format_, fft="dense")
+    with pytest.raises(VerificationError) as error:
+        export_artifact(tiny_source(), options, tmp_path)
+    message = str(error.value)
+    suffix = {"onnx": "onnx", "torch": "pt2"}[format_]
+    assert message.startswith(
+        f"The exported tiny.{suffix} disagrees with PyTorch: its largest error is "
+    )
+    assert message.endswith(" of the largest output, 1e-04 is allowed; nothing was written.")
+    assert contents(tmp_path) == {}
+
+
+def test_what_stood_there_before_stays_when_an_export_fails(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    options = ExportOptions("torch", fft="dense")
+    export_artifact(tiny_source(), options, tmp_path)
+    before = contents(tmp_path)
+    request.getfixturevalue("wrong_dense_plan")
+    with pytest.raises(VerificationError):
+        export_artifact(tiny_source(), options, tmp_path)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.usefixtures("wrong_dense_plan")
+def test_without_verification_the_manifest_holds_no_parity(tmp_path: Path) -> None:
+    options = ExportOptions("torch", fft="dense", verify=False)
+    artifact = export_artifact(tiny_source(), options, tmp_path)
+    assert artifact.manifest.parity is None
+    assert not verify_against(Artifact.open(artifact.path), tiny_source()).passed
+
+
+def test_a_conversion_that_fails_leaves_what_stood_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiny.onnx").write_text("before")
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no rule for aten::foo\nand a long trace")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    with pytest.raises(ConversionError) as error:
+        export_artifact(tiny_source(), ExportOptions("onnx"), tmp_path)
+    assert str(error.value) == "torch.onnx cannot export tiny: no rule for aten::foo"
+    assert contents(tmp_path) == {"tiny.onnx": b"before"}
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        (ExportOptions("tfjs"), UnknownNameError, "Unknown format 'tfjs'; valid: onnx, torch."),
+        (
+            ExportOptions("onnx", precision="int4"),
+            UnknownNameError,
+            "Unknown precision for onnx 'int4'; valid: fp32.",
+        ),
+        (
+            ExportOptions("onnx", fft="fast"),
+            UnknownNameError,
+            "Unknown FFT plan 'fast'; valid: auto, native, separable, dense.",
+        ),
+        (
+            ExportOptions("onnx", image_size=(33, 64)),
+            ImageSizeError,
+            "tiny cannot take 33x64 images: each side must be a multiple of 32, "
+            "the smallest is 32x32.",
+        ),
+    ],
+)
+def test_options_that_do_not_exist_are_refused(
+    options: ExportOptions, kind: type[AffnetError], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(AffnetError) as error:
+        export_artifact(tiny_source(), options, tmp_path)
+    assert type(error.value) is kind
+    assert str(error.value) == message
+    assert contents(tmp_path) == {}
+
+
+def test_a_format_without_an_fft_operator_refuses_native(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TorchConverter, "native_fft", False)
+    with pytest.raises(UsageError, match="torch has no FFT operator; leave --fft native away"):
+        export_artifact(tiny_source(), ExportOptions("torch", fft="native"), tmp_path)

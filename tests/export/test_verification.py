@@ -1,0 +1,149 @@
+"""Running an artifact beside PyTorch."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from affnet.artifact import Artifact, TensorSpec
+from affnet.errors import UsageError
+from affnet.export.prepare import open_or_export
+from affnet.export.report import plan_text
+from affnet.export.verification import (
+    reference_outputs,
+    run_batches,
+    verification_images,
+    verify_against,
+    verify_held_out,
+)
+from affnet.model.bundled import HeldOut, load_held_out
+from affnet.model.source import load_source
+from tests.tiny import tiny_source
+
+
+class Recorder:
+    """A session that returns each image's mean and remembers its batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def run(self, image: np.ndarray) -> list[np.ndarray]:
+        self.batches.append(len(image))
+        return [image.mean(axis=(2, 3))]
+
+
+def with_batch(artifact: Artifact, batch: int | str) -> Artifact:
+    spec = TensorSpec("image", (batch, 3, 64, 64), "float32")
+    return dataclasses.replace(
+        artifact, manifest=dataclasses.replace(artifact.manifest, inputs=(spec,))
+    )
+
+
+def test_random_images_and_a_picture_are_compared() -> None:
+    images = verification_images((64, 96))
+    assert (images.shape, images.dtype) == ((5, 3, 64, 96), np.float32)
+    assert images[:4].std() == pytest.approx(12**-0.5, rel=0.01)  # uniform
+    assert (images[4] == 0).mean() > 0.5  # a picture
+    assert np.array_equal(images, verification_images((64, 96)))
+
+
+def test_reference_outputs_are_the_networks_logits() -> None:
+    source = tiny_source()
+    images = verification_images((32, 32))
+    with torch.inference_mode():
+        expected = source.model(torch.from_numpy(images)).numpy()
+    assert np.array_equal(reference_outputs(source, images), expected)
+
+
+@pytest.mark.parametrize(("batch", "batches"), [(1, [1, 1, 1, 1, 1]), ("batch", [1, 2, 1, 1])])
+def test_images_run_one_by_one_and_in_pairs_where_the_batch_is_dynamic(
+    digits_onnx: Artifact, batch: int | str, batches: list[int]
+) -> None:
+    session, images = Recorder(), verification_images((64, 64))
+    outputs = run_batches(session, images, with_batch(digits_onnx, batch))
+    assert sum(session.batches) == 5
+    assert session.batches == batches
+    assert np.allclose(outputs, images.mean(axis=(2, 3)))
+
+
+def test_the_bundled_artifacts_agree_with_their_source(
+    digits_onnx: Artifact, digits_pt2: Artifact
+) -> None:
+    source = load_source("digits")
+    for artifact in (digits_onnx, digits_pt2):
+        parity = verify_against(artifact, source)
+        assert parity.passed
+        assert parity.max_rel_error < 1e-5
+        assert (parity.inputs, parity.tolerance) == (5, 1e-4)
+
+
+def test_other_weights_do_not_agree(digits_onnx: Artifact) -> None:
+    source = load_source("digits")
+    with torch.no_grad():
+        source.model.classifier.fc.bias += 0.1
+    parity = verify_against(digits_onnx, source)
+    assert not parity.passed
+    assert parity.max_abs_error == pytest.approx(0.1, rel=1e-2)
+
+
+def test_another_class_count_is_told_before_anything_runs(digits_onnx: Artifact) -> None:
+    with pytest.raises(UsageError) as error:
+        verify_against(digits_onnx, load_source("affnet_et"))
+    assert str(error.value) == (
+        "digits.onnx has 10 classes and affnet_et 1000; "
+        "compare it with the source it was exported from."
+    )
+
+
+def test_agreement_on_held_out_digits_is_counted(
+    digits_onnx: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = load_held_out()
+    wrong = digits.labels[:30].copy()
+    wrong[:3] = (wrong[:3] + 1) % 10
+    few = HeldOut(digits.images[:30], wrong)
+    monkeypatch.setattr("affnet.export.verification.load_held_out", lambda _: few)
+    agreement = verify_held_out(digits_onnx, load_source("digits"))
+    assert (agreement.images, agreement.agreeing) == (30, 30)
+    assert agreement.top1 == agreement.top1_pytorch == pytest.approx(0.9, abs=0.04)
+
+
+@pytest.mark.slow
+def test_all_held_out_digits_get_pytorchs_class(digits_onnx: Artifact) -> None:
+    agreement = verify_held_out(digits_onnx, load_source("digits"))
+    assert agreement.agreeing == agreement.images >= 500
+    assert agreement.top1 == agreement.top1_pytorch == pytest.approx(0.989, abs=0.003)
+    assert agreement.max_rel_error < 1e-5
+
+
+def test_only_the_bundled_source_has_held_out_images(digits_onnx: Artifact) -> None:
+    with pytest.raises(UsageError) as error:
+        verify_held_out(digits_onnx, tiny_source())
+    assert str(error.value) == (
+        "--held-out needs an artifact of the bundled source 'digits'; this one came from tiny."
+    )
+
+
+def test_an_artifact_is_opened_and_not_exported_again(
+    digits_onnx: Artifact, tmp_path: Path
+) -> None:
+    assert open_or_export(str(digits_onnx.path), "onnx", None, "auto", tmp_path) == digits_onnx
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_artifact_of_another_format_is_refused(digits_onnx: Artifact, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        open_or_export(str(digits_onnx.path), "torch", None, "auto", tmp_path)
+    assert str(error.value) == (
+        f"{digits_onnx.path} is of the format onnx, but the runtime takes torch; "
+        "choose another --runtime."
+    )
+
+
+def test_a_plan_is_told_in_one_line() -> None:
+    assert plan_text({"8x8": "dense", "16x16": "separable"}) == "8x8 dense, 16x16 separable"
+    assert plan_text({}) == "none needed"

@@ -1,0 +1,156 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from affnet import files
+from affnet.errors import AffnetError, OutputError, UsageError
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_staging_folder_is_hidden_beside_its_target_and_removed(tmp_path: Path) -> None:
+    output = tmp_path / "new" / "folder"
+    with files.staging_folder(output) as staging:
+        assert staging.parent == output
+        assert staging.name.startswith(".affnet-")
+        (staging / "half").write_text("x")
+    assert names(output) == []
+
+
+def test_a_staging_folder_is_removed_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), files.staging_folder(tmp_path) as staging:
+        (staging / "half").write_text("x")
+        raise KeyError
+    assert names(tmp_path) == []
+
+
+def test_publishing_replaces_files_and_folders(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_text("old")
+    (tmp_path / "b.package").mkdir()
+    (tmp_path / "b.package" / "stale").write_text("old")
+    (tmp_path / "other").write_text("kept")
+    with files.staging_folder(tmp_path) as staging:
+        (staging / "a.onnx").write_text("new")
+        (staging / "b.package").mkdir()
+        (staging / "b.package" / "part").write_text("new")
+        targets = files.publish([staging / "a.onnx", staging / "b.package"], tmp_path)
+    assert targets == [tmp_path / "a.onnx", tmp_path / "b.package"]
+    assert names(tmp_path) == ["a.onnx", "b.package", "other"]
+    assert names(tmp_path / "b.package") == ["part"]
+    assert (tmp_path / "a.onnx").read_text() == "new"
+
+
+def test_concurrent_writers_leave_files_of_one_of_them(tmp_path: Path) -> None:
+    def write(author: str) -> None:
+        for _ in range(10):
+            with files.staging_folder(tmp_path) as staging:
+                for name in ("model", "manifest"):
+                    (staging / name).write_text(author)
+                files.publish([staging / "model", staging / "manifest"], tmp_path)
+
+    threads = [threading.Thread(target=write, args=(author,)) for author in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert names(tmp_path) == ["manifest", "model"]
+    assert (tmp_path / "model").read_text() == (tmp_path / "manifest").read_text()
+
+
+@pytest.mark.parametrize("data", ["text\n", b"\x00bytes", ""])
+def test_a_file_is_written_in_one_step(data: str | bytes, tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "file"
+    files.write_whole(path, "before")
+    files.write_whole(path, data)
+    assert path.read_bytes() == (data.encode() if isinstance(data, str) else data)
+    assert names(path.parent) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "message"),
+    [
+        (
+            errno.ENOSPC,
+            OutputError,
+            "No space is left for {}; free some or choose another --output. "
+            "What stood there before is untouched.",
+        ),
+        (
+            errno.EACCES,
+            UsageError,
+            "{} is not writable; change its rights or choose another --output.",
+        ),
+        (
+            errno.EROFS,
+            UsageError,
+            "{} is not writable; change its rights or choose another --output.",
+        ),
+        (errno.EIO, OutputError, "Writing to {} failed: Input/output error."),
+    ],
+)
+def test_errors_of_the_system_become_sentences_and_the_old_file_stays(
+    number: int,
+    kind: type[AffnetError],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "file"
+    path.write_text("before")
+
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files.os, "fsync", fail)
+    with pytest.raises(AffnetError) as error:
+        files.write_whole(path, "after")
+    assert type(error.value) is kind
+    assert str(error.value) == message.format(path)
+    assert path.read_text() == "before"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_file_in_the_folders_path_is_named(below: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    output = tmp_path / "file" / below
+    with pytest.raises(UsageError) as error, files.staging_folder(output):
+        pass
+    assert str(error.value) == (
+        f"{output} cannot be a folder, because a file stands in its path; choose another --output."
+    )
+
+
+def test_the_hash_of_a_file_is_its_contents(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    content = bytes(range(256)) * 5000  # longer than a block
+    path.write_bytes(content)
+    assert files.content_sha256(path) == hashlib.sha256(content).hexdigest()
+    assert files.content_bytes(path) == 1_280_000
+
+
+def test_the_hash_of_a_folder_covers_names_and_contents_at_any_place(tmp_path: Path) -> None:
+    def build(name: str, entries: dict[str, str]) -> Path:
+        for relative, text in entries.items():
+            path = tmp_path / name / relative
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return tmp_path / name
+
+    one = build("one", {"b/c": "1", "a": "22"})
+    same = build("same", {"a": "22", "b/c": "1"})
+    renamed = build("renamed", {"a": "22", "b/d": "1"})
+    changed = build("changed", {"a": "22", "b/c": "3"})
+    assert files.content_sha256(one) == files.content_sha256(same)
+    assert len({files.content_sha256(path) for path in (one, renamed, changed)}) == 3
+    assert files.content_bytes(one) == 3

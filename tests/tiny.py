@@ -1,0 +1,55 @@
+"""A network of one AFF stage, so that what does not depend on depth is tested in a second."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from affnet.artifact import Provenance
+from affnet.model.layers import ConvLayer
+from affnet.model.network import AFFStage
+from affnet.model.random_weights import randomise
+from affnet.model.source import Source
+
+CLASSES = 5
+
+
+class TinyNet(nn.Module):
+    """A strided convolution, one stage on maps of an eighth of the image, and a classifier."""
+
+    def __init__(self, activation: str = "swish", attn_norm: str = "layer_norm_2d") -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 8, stride=8)
+        self.conv = ConvLayer(16, 16, 1, activation=activation)
+        self.stage = AFFStage(16, 1, activation, attn_norm)
+        self.fc = nn.Linear(16, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.fc(self.stage(self.conv(self.stem(x))).mean(dim=(-2, -1)))
+        return y
+
+
+def tiny_net(activation: str = "swish", attn_norm: str = "layer_norm_2d") -> TinyNet:
+    """Return the network in eval mode, with weights that exercise every part."""
+    net = TinyNet(activation, attn_norm)
+    randomise(net)
+    return net.eval()
+
+
+def tiny_source() -> Source:
+    """Return the network as a source called ``tiny``, for 32 x 32 images."""
+    return Source(
+        model=tiny_net(),
+        name="tiny",
+        provenance=Provenance("variant", "tiny", "random (seed 0)", None, {}),
+        num_classes=CLASSES,
+        image_size=(32, 32),
+        labels=None,
+        published=None,
+        notes=(),
+    )
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    """Draw standard normal values, the same for the same seed."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))

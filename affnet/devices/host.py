@@ -112,7 +112,12 @@ class HostProcess:
             line = ""
         if not line:
             raise MeasurementError(f"Measuring {self._label} {self._how_it_ended()}")
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise MeasurementError(
+                f"Measuring {self._label} answered with nonsense: {line.strip()[:80]!r}."
+            ) from None
         if "error" in answer:  # one of our own, raised there
             error = AffnetError(answer["error"])
             error.exit_code = answer["exit_code"]

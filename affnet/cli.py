@@ -205,9 +205,9 @@ def bench(
         results = measure(jobs, place, protocol, threads=threads, progress=show)
     if against:
         results = relate_to_peer(results, jobs[names.index(against[0])].label)
+    bench_output.show(results, form)  # first: a full disk must not cost the measurement
     if output is not None:
         bench_output.write(results, output)
-    bench_output.show(results, form)
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import types
+import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,25 +78,53 @@ class Manifest:
             raise ValueError("it has no schema number")
         if (schema := fields.pop("schema")) != SCHEMA:
             raise ValueError(f"its schema is {schema}, this version reads {SCHEMA}")
-        known = {field.name for field in dataclasses.fields(cls)}
-        if missing := sorted(known - fields.keys()):
-            raise ValueError(f"it lacks {', '.join(missing)}")
-        kept = {name: fields[name] for name in known}  # later versions may add fields
-        try:
-            kept["inputs"] = tuple(_tensor_spec(spec) for spec in kept["inputs"])
-            kept["outputs"] = tuple(_tensor_spec(spec) for spec in kept["outputs"])
-            kept["labels"] = None if kept["labels"] is None else tuple(kept["labels"])
-            kept["provenance"] = Provenance(**kept["provenance"])
-            kept["parity"] = None if kept["parity"] is None else Parity(**kept["parity"])
-        except TypeError as error:
-            raise ValueError(f"a field has the wrong form ({error})") from error
-        return cls(**kept)
+        manifest: Manifest = _decode(fields, cls, "it")
+        if not manifest.inputs or not manifest.outputs:
+            raise ValueError("it names no input or no output")
+        return manifest
 
 
-def _tensor_spec(fields: dict[str, Any]) -> TensorSpec:
-    spec = TensorSpec(**fields)
-    value_range = None if spec.range is None else (spec.range[0], spec.range[1])
-    return dataclasses.replace(spec, shape=tuple(spec.shape), range=value_range)
+def _decode(value: Any, form: Any, name: str) -> Any:
+    """Turn parsed JSON into the annotated type ``form``; raise `ValueError` where it is another."""
+    origin, arguments = typing.get_origin(form), typing.get_args(form)
+    if form is Any:
+        return value
+    if origin is types.UnionType:
+        for option in arguments:
+            if _has_json_form(value, option):
+                return _decode(value, option, name)
+    elif not _has_json_form(value, form):
+        pass
+    elif isinstance(form, type) and dataclasses.is_dataclass(form):
+        hints = typing.get_type_hints(form)
+        required = {f.name for f in dataclasses.fields(form) if f.default is dataclasses.MISSING}
+        if missing := sorted(required - value.keys()):
+            raise ValueError(f"{name} lacks {', '.join(missing)}")
+        # later versions may add fields
+        return form(**{key: _decode(value[key], hints[key], key) for key in hints.keys() & value})
+    elif origin is dict:
+        return {key: _decode(entry, arguments[1], name) for key, entry in value.items()}
+    elif origin is tuple:
+        forms = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
+        if len(forms) == len(value):
+            return tuple(
+                _decode(entry, each, name) for entry, each in zip(value, forms, strict=True)
+            )
+    else:
+        return value
+    raise ValueError(f"{name} has the wrong form")
+
+
+def _has_json_form(value: Any, form: Any) -> bool:
+    """Tell whether ``value`` is of the JSON type that holds ``form``, its content aside."""
+    origin = typing.get_origin(form) or form
+    if dataclasses.is_dataclass(form) or origin is dict:
+        return isinstance(value, dict)
+    if origin is tuple:
+        return isinstance(value, list)
+    if form in (int, float):
+        return isinstance(value, (int, form)) and not isinstance(value, bool)
+    return isinstance(value, form)
 
 
 @dataclass(frozen=True)

@@ -40,15 +40,21 @@ ConfigOption = Annotated[
 ]
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"affnet {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _globals(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Show it.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show it."),
+    ] = False,
     debug: Annotated[bool, typer.Option(help="Show tracebacks of errors.")] = False,
 ) -> None:
     """Export, verify and measure vision networks with Fourier token mixers."""
-    if version:
-        print(f"affnet {__version__}")
-        raise typer.Exit
     console.debug = debug
 
 

@@ -48,7 +48,7 @@ def _show_version(asked: bool) -> None:
 
 @app.callback()
 def _globals(
-    version: Annotated[
+    _version: Annotated[
         bool,
         typer.Option("--version", is_eager=True, callback=_show_version, help="Show it."),
     ] = False,

@@ -76,26 +76,17 @@ class Manifest:
             raise ValueError("it has no schema number")
         if (schema := fields.pop("schema")) != SCHEMA:
             raise ValueError(f"its schema is {schema}, this version reads {SCHEMA}")
-        known = {field.name for field in dataclasses.fields(cls)}
-        if missing := sorted(known - fields.keys()):
-            raise ValueError(f"it lacks {', '.join(missing)}")
-        kept = {name: fields[name] for name in known}  # later versions may add fields
+        from pydantic import TypeAdapter, ValidationError
+
         try:
-            kept["inputs"] = tuple(_tensor_spec(spec) for spec in kept["inputs"])
-            kept["outputs"] = tuple(_tensor_spec(spec) for spec in kept["outputs"])
-            kept["fallbacks"] = tuple(kept["fallbacks"])
-            kept["labels"] = None if kept["labels"] is None else tuple(kept["labels"])
-            kept["provenance"] = Provenance(**kept["provenance"])
-            kept["parity"] = None if kept["parity"] is None else Parity(**kept["parity"])
-        except (TypeError, LookupError) as error:
-            raise ValueError(f"a field has the wrong form ({error})") from error
-        return cls(**kept)
-
-
-def _tensor_spec(fields: dict[str, Any]) -> TensorSpec:
-    spec = TensorSpec(**fields)
-    value_range = None if spec.range is None else (spec.range[0], spec.range[1])
-    return dataclasses.replace(spec, shape=tuple(spec.shape), range=value_range)
+            manifest: Manifest = TypeAdapter(cls).validate_python(fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ValueError(f"{where}: {first['msg'].lower()}") from error
+        if not manifest.inputs or not manifest.outputs:
+            raise ValueError("it names no input or no output")
+        return manifest
 
 
 @dataclass(frozen=True)

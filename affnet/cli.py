@@ -42,15 +42,21 @@ ConfigOption = Annotated[
 ]
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"affnet {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _globals(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Show it.")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show it."),
+    ] = False,
     debug: Annotated[bool, typer.Option(help="Show tracebacks of errors.")] = False,
 ) -> None:
     """Export, verify and measure vision networks with Fourier token mixers."""
-    if version:
-        print(f"affnet {__version__}")
-        raise typer.Exit
     console.debug = debug
 
 
@@ -246,9 +252,9 @@ def bench(
         results = measure(jobs, place, protocol, threads=threads, progress=show)
     if against:
         results = relate_to_peer(results, jobs[names.index(against[0])].label)
+    bench_output.show(results, form)  # first: a full disk must not cost the measurement
     if output is not None:
         bench_output.write(results, output)
-    bench_output.show(results, form)
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -44,15 +45,20 @@ def translating_os_errors(target: Path) -> Iterator[None]:
 def staging_folder(output: Path) -> Iterator[Path]:
     """Yield a new temporary folder inside ``output``, on its file system; remove it at the end.
 
-    ``output`` is made if it does not exist.  Use it with `publish`.
+    ``output`` is made if it does not exist, and removed again if it then stays empty.  Use it with
+    `publish`.
     """
     with translating_os_errors(output):
+        is_new = not output.exists()
         output.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".affnet-", dir=output))
     try:
         yield staging
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        if is_new:
+            with contextlib.suppress(OSError):  # it is not empty: something was published
+                output.rmdir()
 
 
 def publish(staged: Sequence[Path], output: Path) -> list[Path]:

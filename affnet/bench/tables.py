@@ -65,10 +65,11 @@ def notes(results: Sequence[Result]) -> list[str]:
     """Return what a reader must know to trust the table, a sentence each."""
     first = results[0]
     runtimes = sorted({f"{r.runtime} {r.runtime_version}" for r in results})
+    runs = min(len(r.samples_ns) for r in results)
     cpu = first.environment.get("cpu", "unknown processor")
     lines = [
         f"Measured on {first.device} ({cpu}), {', '.join(runtimes)}, {first.threads} thread(s), "
-        f"protocol {first.protocol}: {len(first.samples_ns)} runs or more each, in turns. "
+        f"protocol {first.protocol}: {runs} runs or more each, in turns. "
         "Memory is the peak of a whole process, runtime included."
     ]
     if random := [r.model for r in results if r.weights != "trained"]:

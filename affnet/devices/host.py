@@ -76,17 +76,20 @@ class HostProcess:
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._receive, daemon=True).start()
         job = {"artifact": str(artifact.path.resolve()), "runtime": runtime, "threads": threads}
-        self.startup = Startup(**self._ask(job, _TIMEOUT_S))
+        expected = ("load_ns", "first_inference_ns", "runtime_version")
+        answer = self._ask(job, expected, _TIMEOUT_S)
+        self.startup = Startup(**{name: answer[name] for name in expected})
 
     def run(self, iterations: int, discard: int = 0) -> Sequence[int]:
         """See `MeasuringProcess.run`."""
         request = {"command": "run", "iterations": iterations, "discard": discard}
-        samples: list[int] = self._ask(request, _RUN_TIMEOUT_S)["samples_ns"]
+        samples: list[int] = self._ask(request, ("samples_ns",), _RUN_TIMEOUT_S)["samples_ns"]
         return samples
 
     def peak_rss_bytes(self) -> int:
         """See `MeasuringProcess.peak_rss_bytes`."""
-        return int(self._ask({"command": "peak_rss"}, _TIMEOUT_S)["peak_rss_bytes"])
+        request = {"command": "peak_rss"}
+        return int(self._ask(request, ("peak_rss_bytes",), _TIMEOUT_S)["peak_rss_bytes"])
 
     def _receive(self) -> None:
         assert self._process.stdout is not None  # a pipe was asked for
@@ -95,7 +98,10 @@ class HostProcess:
                 self._answers.put(line)
             self._answers.put("")  # the process has ended
 
-    def _ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    def _ask(
+        self, request: dict[str, Any], expected: tuple[str, ...], timeout_s: float
+    ) -> dict[str, Any]:
+        """Return the answer to a request: one of our errors is raised, else it has ``expected``."""
         assert self._process.stdin is not None  # a pipe was asked for
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
@@ -109,7 +115,14 @@ class HostProcess:
             line = ""
         if not line:
             raise MeasurementError(f"Measuring {self._label} {self._how_it_ended()}")
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict) or not ("error" in answer or answer.keys() >= {*expected}):
+            raise MeasurementError(
+                f"Measuring {self._label} answered with nonsense: {line.strip()[:80]!r}."
+            )
         if "error" in answer:  # one of our own, raised there
             error = AffnetError(answer["error"])
             error.exit_code = answer["exit_code"]

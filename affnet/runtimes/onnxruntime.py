@@ -37,6 +37,7 @@ class OnnxRuntime:
     @classmethod
     def operators(cls, path: Path) -> Mapping[str, int]:
         """See `Runtime.operators`."""
+        require("onnx", extra=None, purpose="Reading ONNX files")
         import onnx
         from google.protobuf.message import DecodeError
 

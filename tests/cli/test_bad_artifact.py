@@ -1,0 +1,134 @@
+"""Artifacts at odds with their manifests: every command refuses them alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affnet.artifact import manifest_path
+from tests.cli.conftest import damage, edit_manifest
+from tests.conftest import Finished
+
+Refused = Callable[..., str]
+COMMANDS = ("verify", "inspect", "bench")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_artifact_without_manifest_is_refused(
+    refused: Refused, onnx_copy: Path, command: str
+) -> None:
+    manifest_path(onnx_copy).unlink()
+    assert refused(command, onnx_copy) == (
+        f"{onnx_copy} has no manifest (copy.onnx.manifest.json should stand beside it); "
+        "copy it along, or export again with: affnet export SOURCE"
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_manifest_of_another_file_is_refused(
+    refused: Refused, onnx_copy: Path, command: str
+) -> None:
+    with onnx_copy.open("ab") as file:
+        file.write(b"\0")
+    assert refused(command, onnx_copy) == (
+        f"copy.onnx.manifest.json does not match {onnx_copy}: the file was changed or replaced "
+        "after the export; export it again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "Expecting value: line 1 column 1 (char 0)"),
+        (b"{'a': 1}", "Expecting property name enclosed in double quotes"),
+        (b"\xff\xfe", "'utf-8' codec can't decode byte 0xff"),
+        (b"[]", "it has no schema number"),
+        (b"{}", "it has no schema number"),
+        (b'{"schema": 2}', "its schema is 2, this version reads 1"),
+        (b'{"schema": 1, "model": "x"}', "it lacks details, fft, fft_plan, format, inputs"),
+    ],
+)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_is_no_manifest_is_refused_with_the_reason(
+    refused: Refused, onnx_copy: Path, content: bytes, reason: str, command: str
+) -> None:
+    path = manifest_path(onnx_copy)
+    path.write_bytes(content)
+    sentence = refused(command, onnx_copy)
+    assert sentence.startswith(f"{path} is not a manifest of affnet: {reason}")
+    assert sentence.endswith("; export the model again.")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("model", 7, "model has the wrong form"),
+        ("format", ["onnx"], "format has the wrong form"),
+        ("sha256", {}, "sha256 has the wrong form"),
+        ("inputs", "image", "inputs has the wrong form"),
+        ("inputs", [], "it names no input or no output"),
+        ("inputs", [1], "inputs has the wrong form"),
+        ("inputs", [{"name": "image", "dtype": "float32"}], "inputs lacks shape"),
+        ("inputs", [{"name": "i", "dtype": "f", "shape": [1.5]}], "shape has the wrong form"),
+        (
+            "inputs",
+            [{"name": "i", "dtype": "f", "shape": [1], "range": [0]}],
+            "range has the wrong form",
+        ),
+        ("outputs", {"name": "logits"}, "outputs has the wrong form"),
+        ("labels", [0, 1], "labels has the wrong form"),
+        ("fft_plan", ["dense"], "fft_plan has the wrong form"),
+        ("fft_plan", {"8x8": 1}, "fft_plan has the wrong form"),
+        ("details", "opset 18", "details has the wrong form"),
+        ("provenance", "digits", "provenance has the wrong form"),
+        ("provenance", {"kind": "bundled"}, "provenance lacks location, settings, sha256, weights"),
+        ("parameters", "many", "parameters has the wrong form"),
+        ("macs", True, "macs has the wrong form"),
+        ("parity", {"passed": True}, "parity lacks inputs, max_abs_error"),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_named(
+    refused: Refused, onnx_copy: Path, field: str, value: Any, reason: str
+) -> None:
+    edit_manifest(onnx_copy, **{field: value})
+    for command in COMMANDS[1:]:
+        sentence = refused(command, onnx_copy)
+        assert f"is not a manifest of affnet: {reason}" in sentence
+
+
+def test_a_format_that_no_runtime_executes_is_refused(refused: Refused, onnx_copy: Path) -> None:
+    edit_manifest(onnx_copy, format="tflite")
+    for command in COMMANDS[:2]:
+        assert refused(command, onnx_copy) == (
+            "No runtime executes artifacts of the format 'tflite'."
+        )
+    assert refused("bench", onnx_copy) == (
+        f"{onnx_copy} is of the format tflite, but the runtime takes onnx; choose another "
+        "--runtime."
+    )
+
+
+def test_fields_that_a_later_version_adds_are_ignored(
+    run: Callable[..., Finished], onnx_copy: Path
+) -> None:
+    fields = json.loads(manifest_path(onnx_copy).read_text())
+    fields["inputs"][0]["colour"] = "RGB"
+    fields["provenance"]["commit"] = "abc"
+    edit_manifest(onnx_copy, **fields, signature="none")
+    assert run("inspect", onnx_copy, "--json").json["inputs"][0]["shape"] == [1, 3, 64, 64]
+
+
+@pytest.mark.parametrize("kept_bytes", [1_000_000, 100])
+def test_a_damaged_file_whose_manifest_matches_is_rejected_by_its_runtime(
+    refused: Refused, onnx_copy: Path, kept_bytes: int
+) -> None:
+    damage(onnx_copy, onnx_copy.read_bytes()[:kept_bytes])
+    assert refused("inspect", onnx_copy) == f"{onnx_copy} is damaged or no ONNX file."
+    for command in ("verify", "bench"):
+        sentence = refused(command, onnx_copy)
+        assert sentence.startswith(f"ONNX Runtime rejects {onnx_copy}: ")
+        assert "\n" not in sentence

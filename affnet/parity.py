@@ -10,10 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Largest allowed difference, as a fraction of the largest reference value.
-TOLERANCES = {"fp32": 1e-4, "fp16": 5e-2}
-#: Smallest allowed PSNR: what decides where rounding, not a mistake, makes the difference.
-MINIMUM_PSNR_DB = {"fp32": 60.0, "fp16": 40.0}
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What still counts as agreement."""
+
+    max_rel_error: float  # largest absolute difference over largest absolute reference value
+    min_psnr_db: float = 0.0  # where rounding makes the difference, not the worst value decides
+
+
+TOLERANCES = {"fp32": Tolerance(1e-4), "fp16": Tolerance(5e-2, min_psnr_db=40.0)}
+
 #: Reported for outputs that agree to the last bit, whose PSNR is infinite.
 IDENTICAL_PSNR_DB = 200.0
 
@@ -32,17 +39,18 @@ class Parity:
 
 
 def compare(
-    expected: Sequence[NDArray[Any]], actual: Sequence[NDArray[Any]], precision: str = "fp32"
+    expected: Sequence[NDArray[Any]], actual: Sequence[NDArray[Any]], tolerance: Tolerance
 ) -> Parity:
-    """Compare outputs, each N x classes, one array per input batch, by a precision's tolerances.
+    """Compare outputs, each N x classes, one array per input batch.
 
     A shape that differs, or a value that is not finite, fails whatever the tolerance.
     """
-    tolerance = TOLERANCES[precision]
     if len(expected) != len(actual) or not expected:
         raise ValueError(f"{len(actual)} outputs cannot be compared with {len(expected)}")
     if any(a.shape != e.shape for e, a in zip(expected, actual, strict=True)):
-        return Parity(math.inf, math.inf, 0.0, 0.0, sum(map(len, expected)), tolerance, False)
+        return Parity(
+            math.inf, math.inf, 0.0, 0.0, sum(map(len, expected)), tolerance.max_rel_error, False
+        )
     reference = np.concatenate([e.reshape(len(e), -1) for e in expected]).astype(np.float64)
     measured = np.concatenate([a.reshape(len(a), -1) for a in actual]).astype(np.float64)
     peak = float(np.abs(reference).max())
@@ -58,8 +66,8 @@ def compare(
         psnr_db=psnr_db,
         top1_agreement=agreement if finite else 0.0,
         inputs=len(reference),
-        tolerance=tolerance,
-        passed=finite and max_rel <= tolerance and psnr_db >= MINIMUM_PSNR_DB[precision],
+        tolerance=tolerance.max_rel_error,
+        passed=finite and max_rel <= tolerance.max_rel_error and psnr_db >= tolerance.min_psnr_db,
     )
 
 

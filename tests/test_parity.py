@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from affnet.parity import IDENTICAL_PSNR_DB, TOLERANCES, compare
+from affnet.parity import IDENTICAL_PSNR_DB, TOLERANCES, Tolerance, compare
 
 REFERENCE = np.array([[1.0, -4.0, 2.0], [0.0, 1.0, 3.0]], np.float32)
 
 
 def test_identical_outputs_agree_to_the_last_bit() -> None:
-    parity = compare([REFERENCE], [REFERENCE.copy()], 0.0)
+    parity = compare([REFERENCE], [REFERENCE.copy()], Tolerance(0.0))
     assert (parity.max_abs_error, parity.max_rel_error, parity.psnr_db) == (0, 0, IDENTICAL_PSNR_DB)
     assert (parity.top1_agreement, parity.inputs, parity.passed) == (1.0, 2, True)
 
@@ -21,17 +21,17 @@ def test_identical_outputs_agree_to_the_last_bit() -> None:
 def test_errors_are_fractions_of_the_largest_reference_value() -> None:
     measured = REFERENCE.copy()
     measured[1, 2] -= 0.04
-    parity = compare([REFERENCE], [measured], 0.011)
+    parity = compare([REFERENCE], [measured], Tolerance(0.011))
     assert parity.max_abs_error == pytest.approx(0.04, rel=1e-5)
     assert parity.max_rel_error == pytest.approx(0.01, rel=1e-5)
     # mean square error 0.04^2 / 6, peak 4
     assert parity.psnr_db == pytest.approx(10 * math.log10(16 * 6 / 0.0016), abs=1e-3)
     assert parity.passed
-    assert not compare([REFERENCE], [measured], 0.009).passed
+    assert not compare([REFERENCE], [measured], Tolerance(0.009)).passed
 
 
 def test_batches_are_judged_together() -> None:
-    parity = compare([REFERENCE, 10 * REFERENCE], [REFERENCE, 10 * REFERENCE + 1], 0.1)
+    parity = compare([REFERENCE, 10 * REFERENCE], [REFERENCE, 10 * REFERENCE + 1], Tolerance(0.1))
     assert parity.inputs == 4
     assert parity.max_rel_error == pytest.approx(1 / 40)
 
@@ -39,7 +39,7 @@ def test_batches_are_judged_together() -> None:
 def test_top1_agreement_is_the_share_of_rows() -> None:
     measured = REFERENCE.copy()
     measured[1] = [5, 1, 3]
-    assert compare([REFERENCE], [measured], 1).top1_agreement == 0.5
+    assert compare([REFERENCE], [measured], Tolerance(1)).top1_agreement == 0.5
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -48,22 +48,22 @@ def test_values_that_are_not_finite_fail_whatever_the_tolerance(value: float, si
     broken = REFERENCE.copy()
     broken[0, 0] = value
     pair = (REFERENCE, broken) if side == "measured" else (broken, REFERENCE)
-    parity = compare([pair[0]], [pair[1]], math.inf)
+    parity = compare([pair[0]], [pair[1]], Tolerance(math.inf))
     assert not parity.passed
     assert (parity.max_abs_error, parity.max_rel_error) == (math.inf, math.inf)
     assert (parity.psnr_db, parity.top1_agreement) == (0, 0)
 
 
 def test_another_shape_fails_whatever_the_tolerance() -> None:
-    parity = compare([REFERENCE], [REFERENCE[:, :2]], math.inf)
+    parity = compare([REFERENCE], [REFERENCE[:, :2]], Tolerance(math.inf))
     assert not parity.passed
     assert (parity.max_rel_error, parity.psnr_db, parity.inputs) == (math.inf, 0, 2)
 
 
 def test_a_reference_of_zeros_is_only_met_by_zeros() -> None:
     zeros = np.zeros((1, 3), np.float32)
-    assert compare([zeros], [zeros], 1e-4).passed
-    parity = compare([zeros], [zeros + 1e-9], 1e-4)
+    assert compare([zeros], [zeros], Tolerance(1e-4)).passed
+    parity = compare([zeros], [zeros + 1e-9], Tolerance(1e-4))
     assert not parity.passed
     assert (parity.max_rel_error, parity.psnr_db) == (math.inf, 0)
 
@@ -73,7 +73,7 @@ def test_a_different_number_of_outputs_is_a_mistake_of_the_caller(
     outputs: tuple[list[np.ndarray], list[np.ndarray]],
 ) -> None:
     with pytest.raises(ValueError, match="outputs cannot be compared"):
-        compare(*outputs, 1e-4)
+        compare(*outputs, Tolerance(1e-4))
 
 
 def test_float32_may_differ_by_a_ten_thousandth() -> None:

@@ -14,7 +14,7 @@ from affnet.errors import UsageError
 from affnet.model.bundled import load_held_out
 from affnet.model.images import Images, digits_to_input, mosaic, random_images
 from affnet.model.source import Source
-from affnet.parity import Parity, compare
+from affnet.parity import TOLERANCES, Parity, compare
 from affnet.runtimes import Session, runtime_for
 
 _RANDOM_IMAGES = 4
@@ -52,7 +52,7 @@ def verify_against(artifact: Artifact, source: Source) -> Parity:
         )
     session = runtime_for(artifact.manifest.format).load(artifact, threads=1)
     actual = run_batches(session, images, artifact)
-    return compare([expected], [actual], artifact.manifest.precision)
+    return compare([expected], [actual], TOLERANCES[artifact.manifest.precision])
 
 
 def verify_held_out(artifact: Artifact, source: Source) -> HeldOutAgreement:

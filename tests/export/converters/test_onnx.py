@@ -18,7 +18,9 @@ from affnet.export.converters.onnx import OnnxConverter, _check
 from affnet.export.converters.torch import TorchConverter
 from tests.tiny import tiny_net
 
-REQUEST = ConversionRequest("net", (32, 32), "fp32", dynamic_batch=False, native_fft=False)
+REQUEST = ConversionRequest(
+    "net", (32, 32), "fp32", "torch.export", dynamic_batch=False, native_fft=False
+)
 
 
 class DataDependent(nn.Module):

@@ -18,6 +18,8 @@ from affnet.model.network import AFFNet
 from tests.reference import fill, reference_image, relative_error
 from tests.tiny import tiny_net
 
+CANDIDATES = ("separable", "dense")
+
 
 @pytest.fixture(scope="module")
 def network() -> AFFNet:
@@ -46,7 +48,7 @@ def filters(model: nn.Module) -> list[AdaptiveFrequencyFilter]:
 def test_small_maps_get_one_product_and_large_ones_two(
     channels: int, size: tuple[int, int], plan: str
 ) -> None:
-    assert choose_plan(channels, *size).name == plan
+    assert choose_plan(channels, *size, CANDIDATES).name == plan
 
 
 @pytest.mark.parametrize("fft", ["separable", "dense", "auto"])
@@ -56,7 +58,7 @@ def test_the_network_is_the_same_with_every_plan(
 ) -> None:
     image = torch.from_numpy(reference_image(*size))
     replaced = copy.deepcopy(network)
-    replace_transforms(replaced, size, fft)
+    replace_transforms(replaced, size, fft, CANDIDATES)
     assert not any(isinstance(mixer.transform, TorchFFT) for mixer in filters(replaced))
     with torch.inference_mode():
         assert relative_error(replaced(image), network(image)) < 1e-5
@@ -73,7 +75,7 @@ def test_the_network_is_the_same_with_every_plan(
 )
 def test_the_plan_of_each_map_size_is_told(network: AFFNet, fft: str, plans: list[str]) -> None:
     model = copy.deepcopy(network)
-    chosen = replace_transforms(model, (256, 192), fft)
+    chosen = replace_transforms(model, (256, 192), fft, CANDIDATES)
     assert chosen == dict(zip(["32x24", "16x12", "8x6"], plans, strict=True))
     kinds = {"native": TorchFFT, "separable": SeparablePlan, "dense": DensePlan}
     used = [type(mixer.transform) for mixer in filters(model)]
@@ -83,7 +85,7 @@ def test_the_plan_of_each_map_size_is_told(network: AFFNet, fft: str, plans: lis
 
 def test_replacing_leaves_the_state_dict_and_no_hooks(network: AFFNet) -> None:
     model = copy.deepcopy(network)
-    replace_transforms(model, (64, 64), "auto")
+    replace_transforms(model, (64, 64), "auto", CANDIDATES)
     assert model.state_dict().keys() == network.state_dict().keys()
     assert not any(mixer._forward_pre_hooks for mixer in filters(model))
 
@@ -91,16 +93,16 @@ def test_replacing_leaves_the_state_dict_and_no_hooks(network: AFFNet) -> None:
 def test_hooks_are_removed_even_if_the_network_fails() -> None:
     model = tiny_net()
     with pytest.raises(RuntimeError):
-        replace_transforms(model, (4, 4), "auto")  # smaller than the first kernel
+        replace_transforms(model, (4, 4), "auto", CANDIDATES)  # smaller than the first kernel
     assert not any(mixer._forward_pre_hooks for mixer in filters(model))
 
 
 def test_a_network_without_transforms_needs_no_plan() -> None:
-    assert replace_transforms(nn.Conv2d(3, 4, 1), (32, 32), "auto") == {}
+    assert replace_transforms(nn.Conv2d(3, 4, 1), (32, 32), "auto", CANDIDATES) == {}
 
 
 def test_an_unknown_plan_is_answered_with_the_valid_ones() -> None:
     with pytest.raises(UnknownNameError) as error:
-        replace_transforms(nn.Identity(), (32, 32), "fast")
+        replace_transforms(nn.Identity(), (32, 32), "fast", CANDIDATES)
     assert str(error.value) == ("Unknown FFT plan 'fast'; valid: auto, native, separable, dense.")
     assert FFT_CHOICES == ("auto", "native", "separable", "dense")

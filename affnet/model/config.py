@@ -43,7 +43,10 @@ def read_config(path: Path) -> TrainingConfig:
         raise ConfigError(f"{path} is not valid YAML{where}.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is not a training config: it holds no keys.")
-    keys = dict(_flatten(content))
+    try:
+        keys = dict(_flatten(content))
+    except RecursionError as error:
+        raise ConfigError(f"{path} is not a training config: its keys hold themselves.") from error
     slope = next((keys[key] for key in _SLOPE_KEYS if key in keys), 0.1)
     activation = next((keys[key] for key in _ACTIVATION_KEYS if keys.get(key)), None)
     if activation == "leaky_relu" and slope != 0.1:

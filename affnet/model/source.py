@@ -189,5 +189,5 @@ def _labels_beside(checkpoint: Path, num_classes: int) -> tuple[str, ...] | None
     path = checkpoint.with_name("labels.txt")
     if not path.is_file():
         return None
-    labels = tuple(path.read_text(encoding="utf-8").splitlines())
+    labels = tuple(path.read_text(encoding="utf-8", errors="replace").splitlines())
     return labels if len(labels) == num_classes else None

@@ -90,6 +90,7 @@ def test_a_leaky_slope_other_than_the_networks_is_refused(tmp_path: Path) -> Non
         ("a: !!python/object/apply:os.getcwd []\n", " is not valid YAML (line 1)."),
         ("date: 2023-99-99\n", " is not valid YAML."),
         ("", " is not a training config: it holds no keys."),
+        ("a: &a\n  b: *a\n", " is not a training config: its keys hold themselves."),
         ("- a\n- b\n", " is not a training config: it holds no keys."),
         (
             "model.classification.n_classes: many\n",

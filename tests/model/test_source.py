@@ -153,6 +153,12 @@ def test_a_checkpoint_without_a_config_tells_what_was_assumed(tmp_path: Path) ->
     )
 
 
+def test_labels_that_are_no_utf8_are_shown_as_far_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_bytes(b"K\xe4fer\n" * 6)
+    labels = load_source(str(save(tmp_path, state_dict()))).labels
+    assert labels == ("K\N{REPLACEMENT CHARACTER}fer",) * 6
+
+
 def test_labels_of_another_count_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("a\nb\n")
     assert load_source(str(save(tmp_path, state_dict()))).labels is None

@@ -10,7 +10,7 @@ from typing import Any
 
 from affnet.errors import ArtifactError
 from affnet.files import content_bytes, content_sha256
-from affnet.parity import Parity
+from affnet.parity import TOLERANCES, Parity
 
 SCHEMA = 1
 _SUFFIX = ".manifest.json"
@@ -84,6 +84,8 @@ class Manifest:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise ValueError(f"{where}: {first['msg'].lower()}") from error
+        if manifest.precision not in TOLERANCES:
+            raise ValueError(f"precision: {manifest.precision!r} is unknown")
         if not manifest.inputs or not manifest.outputs:
             raise ValueError("it names no input or no output")
         return manifest

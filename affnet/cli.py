@@ -273,12 +273,15 @@ def _show_notes(source: Source, quiet: bool) -> None:
 
 
 def _stop(signal_number: int, _: object) -> NoReturn:
+    """End the command by an exception, so that temporary files are removed on the way out."""
+    print("Stopped; what stood in the output folder before is untouched.", file=sys.stderr)
     raise SystemExit(128 + signal_number)
 
 
 def main() -> None:
     """Run the command line; turn every expected error into one sentence and its exit code."""
-    signal.signal(signal.SIGTERM, _stop)  # so that temporary files are removed
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         app()
     except AffnetError as error:

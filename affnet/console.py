@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -60,7 +61,16 @@ def note(text: str, quiet: bool = False) -> None:
 
 def print_json(content: Mapping[str, Any]) -> None:
     """Print one machine-readable object on stdout."""
-    print(json.dumps({"schema": SCHEMA, **content}, indent=2))
+    print(json.dumps(_without_infinities({"schema": SCHEMA, **content}), indent=2))
+
+
+def _without_infinities(value: Any) -> Any:
+    """Replace what JSON has no number for, infinity and NaN, by null."""
+    if isinstance(value, Mapping):
+        return {key: _without_infinities(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_infinities(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_fields(fields: Mapping[str, object]) -> None:

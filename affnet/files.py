@@ -69,7 +69,8 @@ def publish(staged: Sequence[Path], output: Path) -> list[Path]:
     """
     from filelock import FileLock
 
-    key = hashlib.sha256(str(output.resolve()).encode()).hexdigest()[:16]
+    # one lock file per user: another user's could not be opened
+    key = hashlib.sha256(f"{Path.home()}:{output.resolve()}".encode()).hexdigest()[:16]
     with translating_os_errors(output), FileLock(Path(tempfile.gettempdir(), f"affnet-{key}.lock")):
         targets = []
         for path in staged:

@@ -73,6 +73,8 @@ def compare(
 
 def _psnr_db(reference: NDArray[Any], measured: NDArray[Any], peak: float) -> float:
     mean_square_error = float(np.mean((reference - measured) ** 2))
-    if mean_square_error == 0 or peak == 0:
+    if mean_square_error == 0:
         return IDENTICAL_PSNR_DB
+    if peak == 0:
+        return 0.0
     return min(IDENTICAL_PSNR_DB, 10 * math.log10(peak**2 / mean_square_error))

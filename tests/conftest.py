@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ def run(
     def affnet(*arguments: object) -> Finished:
         monkeypatch.setattr(sys, "argv", ["affnet", *map(str, arguments)])
         monkeypatch.setattr(console, "debug", False)
+        monkeypatch.setattr(signal, "signal", lambda *_: None)  # the handlers are pytest's
         capfd.readouterr()
         with pytest.raises(SystemExit) as exit_info:
             cli.main()

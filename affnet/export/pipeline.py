@@ -79,11 +79,10 @@ def export_artifact(
     converter = get_converter(options.format)
     output = Path(output)
     _check_request(source, options, converter)
-    with staging_folder(output) as staging:
+    with staging_folder(output) as staging, translating_os_errors(output):
         artifact = _first_success(source, options, converter, staging, progress)
         staged_manifest = manifest_path(artifact.path)
-        with translating_os_errors(output):
-            write_and_sync(staged_manifest, artifact.manifest.to_json().encode())
+        write_and_sync(staged_manifest, artifact.manifest.to_json().encode())
         target, _ = publish([artifact.path, staged_manifest], output)
     return Artifact(target, artifact.manifest)
 
@@ -113,7 +112,8 @@ def _first_success(
     others = ", ".join(f"{failure['fft']} by {failure['route']}" for failure in failures[1:])
     if not others:
         raise errors[0]
-    raise type(errors[0])(f"{errors[0]} Also tried without success: {others}.") from errors[0]
+    first = str(errors[0]).removesuffix(".")
+    raise type(errors[0])(f"{first}; also tried without success: {others}.") from errors[0]
 
 
 def _convert(
@@ -207,7 +207,7 @@ def _verified(artifact: Artifact, source: Source, progress: Progress) -> Artifac
     if not parity.passed:
         raise VerificationError(
             f"The exported {artifact.path.name} disagrees with PyTorch: its largest error is "
-            f"{parity.max_rel_error:.1e} of the largest output, {parity.tolerance:.0e} is allowed, "
-            f"its PSNR {parity.psnr_db:.0f} dB; it was not kept."
+            f"{parity.max_rel_error:.1e} of the largest output, {parity.tolerance:.0e} is allowed; "
+            f"its PSNR is {parity.psnr_db:.0f} dB."
         )
     return artifact.with_manifest(parity=parity)

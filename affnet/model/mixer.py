@@ -92,10 +92,15 @@ class AdaptiveFrequencyFilter(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B x C x H x W to the same shape, in float32 whatever the input's type."""
-        dtype, x = x.dtype, x.float()
+        if torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):
+                return self._filter(x.float()).to(x.dtype)
+        return self._filter(x.float()).to(x.dtype)
+
+    def _filter(self, x: Tensor) -> Tensor:
         spectrum = self.transform.analyse(x)
         filtered = complex_product(self.mask(spectrum), spectrum)
-        return (self.transform.synthesise(filtered, x.shape[-1]) + x).to(dtype)
+        return self.transform.synthesise(filtered, x.shape[-1]) + x
 
     def mask(self, spectrum: Spectrum) -> Spectrum:
         """Predict the mask from the spectrum."""

@@ -45,6 +45,8 @@ class OnnxRuntime:
             model = onnx.load(path, load_external_data=False)
         except DecodeError as error:
             raise ArtifactError(f"{path} is damaged or no ONNX file.") from error
+        if not model.graph.node:
+            raise ArtifactError(f"{path} is damaged or no ONNX file: it holds no operators.")
         return collections.Counter(
             f"{node.domain}::{node.op_type}" if node.domain else node.op_type
             for node in model.graph.node

@@ -70,7 +70,7 @@ def instant_conversion(digits_onnx: Artifact, monkeypatch: pytest.MonkeyPatch) -
 
     def convert(_self: Any, _network: Any, request: Any, folder: Path) -> Conversion:
         path = shutil.copy(digits_onnx.path, folder / f"{request.name}.onnx")
-        return Conversion(path, "torch.export", {"opset": 18})
+        return Conversion(path, {"opset": 18})
 
     monkeypatch.setattr(OnnxConverter, "convert", convert)
 

@@ -26,7 +26,7 @@ def test_an_export_stopped_amid_its_conversion_leaves_what_stood_before(
     export = start("export", "digits", "-o", workspace)
     export.wait_for("Converting digits to onnx")
     time.sleep(0.3)  # the conversion takes seconds
-    assert len(contents(workspace)) == 3  # the staging folder stands
+    assert len(contents(workspace)) > len(before)  # the staging folder stands
     export.process.send_signal(stop)
     done = export.finish()
     assert done.code == code

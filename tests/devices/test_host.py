@@ -42,7 +42,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Put a script in the worker's place."""
 
     def replace(script: str) -> None:
-        monkeypatch.setattr(host, "_worker_command", lambda: [sys.executable, "-c", script])
+        monkeypatch.setattr(host, "module_command", lambda _: [sys.executable, "-c", script])
 
     return replace
 

@@ -87,5 +87,5 @@ def test_a_file_that_is_no_model_is_rejected_in_one_line(tmp_path: Path, content
         runtime_for("onnx").load(artifact, threads=1)
     assert str(info.value).startswith(f"ONNX Runtime rejects {artifact.path}: ")
     assert "\n" not in str(info.value)
-    with pytest.raises(ArtifactError, match=r"^PyTorch cannot load .*; it is damaged or too new"):
+    with pytest.raises(ArtifactError, match=r"is damaged or no exported program"):
         runtime_for("torch").load(artifact, threads=1)

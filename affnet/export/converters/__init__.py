@@ -58,7 +58,7 @@ class Converter(Protocol):
     tools: ClassVar[tuple[str, ...]]  # packages whose versions decide the result
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
-        """Write the artifact into ``folder``.
+        """Write the artifact into ``folder``; an `OSError` met there may pass.
 
         ``network`` maps B x 3 x H x W to B x classes; it is the converter's own, to change.
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from affnet.errors import ConversionError, first_line
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.folding import merge_scale_and_shift
-from affnet.files import translating_os_errors, write_and_sync
+from affnet.files import write_and_sync
 
 if TYPE_CHECKING:
     import onnx
@@ -49,8 +49,7 @@ class OnnxConverter:
         model = _simplify(_export(network, request, opset))
         _check(model, request.native_fft)
         path = folder / f"{request.name}.onnx"
-        with translating_os_errors(folder.parent):
-            write_and_sync(path, model.SerializeToString())
+        write_and_sync(path, model.SerializeToString())
         return Conversion(path, {"opset": opset})
 
 
@@ -112,7 +111,12 @@ def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     import onnxsim
 
     simplified: Any
-    simplified, unchanged = onnxsim.simplify(model)
+    try:
+        simplified, unchanged = onnxsim.simplify(model)
+    except Exception as error:  # its exceptions share no base class
+        raise ConversionError(
+            f"onnxsim cannot simplify the network: {first_line(error)}"
+        ) from error
     if not unchanged:
         raise ConversionError("onnxsim changed what the network computes; report this network.")
     model = simplified

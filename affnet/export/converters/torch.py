@@ -15,7 +15,7 @@ from torch import nn
 
 from affnet.errors import ConversionError, first_line
 from affnet.export.converters import Conversion, ConversionRequest
-from affnet.files import translating_os_errors, write_and_sync
+from affnet.files import write_and_sync
 
 
 class TorchConverter:
@@ -51,6 +51,5 @@ class TorchConverter:
                 f"torch.export fails on {request.name}: {first_line(error)}"
             ) from error
         path = folder / f"{request.name}.pt2"
-        with translating_os_errors(folder.parent):
-            write_and_sync(path, buffer.getvalue())
+        write_and_sync(path, buffer.getvalue())
         return Conversion(path)

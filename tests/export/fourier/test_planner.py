@@ -104,5 +104,7 @@ def test_a_network_without_transforms_needs_no_plan() -> None:
 def test_an_unknown_plan_is_answered_with_the_valid_ones() -> None:
     with pytest.raises(UnknownNameError) as error:
         replace_transforms(nn.Identity(), (32, 32), "fast", CANDIDATES)
-    assert str(error.value) == ("Unknown FFT plan 'fast'; valid: auto, native, separable, dense.")
-    assert FFT_CHOICES == ("auto", "native", "separable", "dense")
+    assert str(error.value) == (
+        "Unknown FFT plan 'fast'; valid: auto, native, separable, right, dense."
+    )
+    assert FFT_CHOICES == ("auto", "native", "separable", "right", "dense")

@@ -166,5 +166,5 @@ def test_the_cost_is_what_torch_counts(plan: type[DFTPlan], size: tuple[int, int
 
 
 def test_plans_are_registered_under_their_names() -> None:
-    assert list(PLANS) == ["separable", "dense"]
+    assert list(PLANS) == ["separable", "right", "dense"]
     assert all(plan.name == name for name, plan in PLANS.items())

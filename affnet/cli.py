@@ -55,7 +55,7 @@ def _globals(
 @app.command()
 def export(
     source: Annotated[str, typer.Argument(help=SOURCE_HELP)],
-    format_: Annotated[str, typer.Option("--format", "-f", help="onnx or torch.")] = "onnx",
+    format_: Annotated[str, typer.Option("--format", "-f", help="onnx, coreml or torch.")] = "onnx",
     variant: Annotated[str | None, typer.Option(help="The variant it must be.")] = None,
     config: ConfigOption = None,
     activation: Annotated[str | None, typer.Option(help="Overrides the config.")] = None,
@@ -65,6 +65,13 @@ def export(
     precision: Annotated[str | None, typer.Option(help="fp32 or fp16.")] = None,
     fft: FftOption = "auto",
     dynamic_batch: Annotated[bool, typer.Option("--dynamic-batch")] = False,
+    layout: Annotated[str | None, typer.Option(help="Of the input: NCHW or NHWC.")] = None,
+    image_input: Annotated[
+        bool, typer.Option("--image-input", help="Take 8-bit images (coreml).")
+    ] = False,
+    deployment_target: Annotated[
+        str | None, typer.Option(help="The oldest system to run on (coreml); default: iOS16.")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path(),
     verify: Annotated[bool, typer.Option(help="Run the file and compare it.")] = True,
     json: JsonOption = False,
@@ -83,7 +90,17 @@ def export(
 
         loaded = load_source(source, variant=variant, **options)  # type: ignore[arg-type]
         size = _parse_size(image_size)
-        chosen = ExportOptions(format_, size, precision, fft, dynamic_batch, verify=verify)
+        chosen = ExportOptions(
+            format=format_,
+            image_size=size,
+            precision=precision,
+            fft=fft,
+            dynamic_batch=dynamic_batch,
+            layout=layout.upper() if layout else None,
+            image_input=image_input,
+            deployment_target=deployment_target,
+            verify=verify,
+        )
         artifact = export_artifact(loaded, chosen, output, show)
     _show_notes(loaded, quiet)
     parity = artifact.manifest.parity
@@ -161,7 +178,7 @@ def bench(
         list[str] | None, typer.Option(help="A peer to measure in turns; the first one divides.")
     ] = None,
     device: Annotated[str, typer.Option(help="host.")] = "host",
-    runtime: Annotated[str, typer.Option(help="onnxruntime or torch.")] = "onnxruntime",
+    runtime: Annotated[str, typer.Option(help="onnxruntime, coreml or torch.")] = "onnxruntime",
     threads: Annotated[int, typer.Option(min=1)] = 1,
     preset: Annotated[
         str, typer.Option(help="default, quick, benchmark_model (50 runs) or mlperf.")
@@ -185,12 +202,13 @@ def bench(
     from affnet.bench.protocol import get_protocol
     from affnet.devices import get_device
     from affnet.export.prepare import open_or_export
-    from affnet.runtimes import get_runtime
+    from affnet.runtimes import check_measurable, get_runtime
 
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     if output is not None:
         bench_output.check_target(output)
     protocol, place, engine = get_protocol(preset), get_device(device), get_runtime(runtime)
+    check_measurable(engine)
     engine.version()  # missing? say so before anything is exported
     names = list(dict.fromkeys([*models, *(against or [])]))
     with (

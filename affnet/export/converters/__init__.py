@@ -13,6 +13,7 @@ from affnet.artifact import TensorSpec
 from affnet.errors import UnknownNameError
 
 CONVERTERS: dict[str, str] = {
+    "coreml": "affnet.export.converters.coreml:CoreMLConverter",
     "onnx": "affnet.export.converters.onnx:OnnxConverter",
     "torch": "affnet.export.converters.torch:TorchConverter",
 }
@@ -52,6 +53,7 @@ class Converter(Protocol):
     native_fft: ClassVar[bool]  # whether the format has an FFT operator
     auto_fft: ClassVar[str]  # what --fft auto means: "auto" asks the planner, "native" keeps it
     plans: ClassVar[tuple[str, ...]]  # the DFT plans that --fft auto chooses from
+    options: ClassVar[tuple[str, ...]]  # of image_input and deployment_target: what it heeds
     tools: ClassVar[tuple[str, ...]]  # packages whose versions decide the result
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

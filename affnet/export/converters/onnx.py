@@ -36,6 +36,7 @@ class OnnxConverter:
     native_fft = True
     auto_fft = "auto"
     plans = ("separable", "dense")
+    options = ()
     tools = ("torch", "onnx", "onnxscript", "onnxsim")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

@@ -27,6 +27,7 @@ class TorchConverter:
     native_fft = True
     auto_fft = "native"  # the network as it was trained
     plans = ()
+    options = ()
     tools = ("torch",)
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

@@ -106,11 +106,11 @@ def _check_request(
 ) -> None:
     """Refuse what cannot work before anything is written."""
     check_image_size(source.name, *size)
-    if options.precision not in (None, *converter.precisions):
+    if options.precision is not None and options.precision not in converter.precisions:
         raise UnknownNameError(
             f"precision for {options.format}", options.precision, converter.precisions
         )
-    if options.layout not in (None, *converter.layouts):
+    if options.layout is not None and options.layout not in converter.layouts:
         raise UnknownNameError(f"layout for {options.format}", options.layout, converter.layouts)
     for option in ("image_input", "deployment_target"):
         if getattr(options, option) and option not in converter.options:

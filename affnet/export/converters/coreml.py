@@ -24,6 +24,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -116,7 +117,7 @@ def _convert(
             "image", shape, scale=1 / 255, color_layout=coremltools.colorlayout.RGB
         )
     else:
-        image = coremltools.TensorType("image", shape)
+        image = coremltools.TensorType("image", shape, dtype=np.float32)
     if request.precision == "fp16":
         precision = coremltools.transform.FP16ComputePrecision(
             op_selector=lambda op: not _is_variance(op)
@@ -128,7 +129,7 @@ def _convert(
             program,
             convert_to="mlprogram",
             inputs=[image],
-            outputs=[coremltools.TensorType("logits")],
+            outputs=[coremltools.TensorType("logits", dtype=np.float32)],  # of any target
             compute_precision=precision,
             minimum_deployment_target=target,
             skip_model_load=True,

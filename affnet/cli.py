@@ -26,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-FORMAT_HELP = "onnx, torch, or all whose tools are installed."
+FORMAT_HELP = "onnx, coreml, torch, or all whose tools are installed."
 SOURCE_HELP = "A checkpoint, or a name: affnet_et, affnet_t, affnet, mobilevit_xxs|xs|s, digits."
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -81,7 +81,7 @@ def export(
         bool, typer.Option("--image-input", help="Take 8-bit images (coreml).")
     ] = False,
     deployment_target: Annotated[
-        str | None, typer.Option(help="Oldest system to run on (coreml).")
+        str | None, typer.Option(help="Oldest system to run on (coreml); default: iOS16.")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path(),
     verify: Annotated[bool, typer.Option(help="Run the file and compare it.")] = True,
@@ -208,7 +208,7 @@ def bench(
         list[str] | None, typer.Option(help="A peer to measure in turns; the first one divides.")
     ] = None,
     device: Annotated[str, typer.Option(help="host.")] = "host",
-    runtime: Annotated[str, typer.Option(help="onnxruntime or torch.")] = "onnxruntime",
+    runtime: Annotated[str, typer.Option(help="onnxruntime, coreml or torch.")] = "onnxruntime",
     threads: Annotated[int, typer.Option(min=1)] = 1,
     preset: Annotated[
         str, typer.Option(help="default, quick, benchmark_model (50 runs) or mlperf.")
@@ -232,12 +232,13 @@ def bench(
     from affnet.bench.protocol import get_protocol
     from affnet.devices import get_device
     from affnet.export.prepare import open_or_export
-    from affnet.runtimes import get_runtime
+    from affnet.runtimes import check_measurable, get_runtime
 
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     if output is not None:
         bench_output.check_target(output)
     protocol, place, engine = get_protocol(preset), get_device(device), get_runtime(runtime)
+    check_measurable(engine)
     engine.version()  # missing? say so before anything is exported
     names = list(dict.fromkeys([*models, *(against or [])]))
     with (

@@ -106,8 +106,8 @@ def require(package: str, *, extra: str | None, purpose: str) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its kind where it has none."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """Return the first line of an error's message without its full stop, or its kind."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def existing_file(path: Path, what: str) -> Path:

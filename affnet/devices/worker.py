@@ -21,7 +21,7 @@ import numpy as np
 from affnet.artifact import Artifact
 from affnet.devices.probes import peak_rss_bytes
 from affnet.errors import AffnetError
-from affnet.runtimes import Session, get_runtime
+from affnet.runtimes import Session, check_measurable, get_runtime
 
 _SEED = 0
 
@@ -59,6 +59,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     job = json.loads(requests.readline())
     artifact = Artifact.open(Path(job["artifact"]))
     runtime = get_runtime(job["runtime"])
+    check_measurable(runtime)
     version = runtime.version()  # imports the runtime, which is not part of loading a model
     started = time.perf_counter_ns()
     session = runtime.load(artifact, threads=job["threads"])

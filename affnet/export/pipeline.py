@@ -158,8 +158,13 @@ def _check_request(source: Source, options: ExportOptions, converter: type[Conve
         raise UnknownNameError(
             f"precision for {options.format}", options.precision, converter.precisions
         )
-    if options.layout not in (None, *converter.layouts):
+    if options.layout is not None and options.layout not in converter.layouts:
         raise UnknownNameError(f"layout for {options.format}", options.layout, converter.layouts)
+    for option in ("image_input", "deployment_target"):
+        if getattr(options, option) and option not in converter.options:
+            raise UsageError(
+                f"--{option.replace('_', '-')} does not apply to the format {options.format}."
+            )
     if options.fft not in FFT_CHOICES:
         raise UnknownNameError("FFT plan", options.fft, FFT_CHOICES)
     if options.fft == "native" and not converter.native_fft:

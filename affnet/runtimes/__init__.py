@@ -16,6 +16,7 @@ from affnet.artifact import Artifact
 from affnet.errors import UnknownNameError, UsageError
 
 RUNTIMES: dict[str, str] = {
+    "coreml": "affnet.runtimes.coreml:CoreMLRuntime",
     "onnxruntime": "affnet.runtimes.onnxruntime:OnnxRuntime",
     "torch": "affnet.runtimes.torch:TorchRuntime",
 }
@@ -64,6 +65,16 @@ def get_runtime(name: str) -> type[Runtime]:
     module, _, attribute = RUNTIMES[name].partition(":")
     runtime: type[Runtime] = getattr(importlib.import_module(module), attribute)
     return runtime
+
+
+def check_measurable(runtime: type[Runtime]) -> None:
+    """Raise `MissingError` where ``runtime`` only emulates, so that its time says nothing.
+
+    A runtime that may do so has a class method of this name that raises; the others need none.
+    """
+    check = getattr(runtime, "check_measurable", None)
+    if check is not None:
+        check()
 
 
 def is_artifact(path: Path) -> bool:

@@ -13,6 +13,7 @@ from affnet.artifact import TensorSpec
 from affnet.errors import UnknownNameError, require
 
 CONVERTERS: dict[str, str] = {
+    "coreml": "affnet.export.converters.coreml:CoreMLConverter",
     "onnx": "affnet.export.converters.onnx:OnnxConverter",
     "torch": "affnet.export.converters.torch:TorchConverter",
 }
@@ -55,6 +56,7 @@ class Converter(Protocol):
     plans: ClassVar[tuple[str, ...]]  # the DFT plans that --fft auto chooses from
     packages: ClassVar[tuple[str, ...]]  # that must be importable
     extra: ClassVar[str | None]  # of affnet, that brings them
+    options: ClassVar[tuple[str, ...]]  # of image_input and deployment_target: what it heeds
     tools: ClassVar[tuple[str, ...]]  # packages whose versions decide the result
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

@@ -40,6 +40,7 @@ class OnnxConverter:
     plans = ("separable", "dense")
     packages = ("onnx", "onnxscript", "onnxsim")
     extra = None
+    options = ()
     tools = ("torch", "onnx", "onnxscript", "onnxsim")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

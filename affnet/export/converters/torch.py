@@ -30,6 +30,7 @@ class TorchConverter:
     plans = ()
     packages = ("torch",)
     extra = None
+    options = ()
     tools = ("torch",)
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

@@ -1,0 +1,196 @@
+"""Core ML, as an ML program: phones and Macs, float16 for the Neural Engine.
+
+What it cannot hold: FFT operators, complex tensors, tensors of more than five axes.  A batch is
+of fixed size here, as Core ML runs models with flexible shapes off the Neural Engine.
+
+**Normalisation.** coremltools has no group normalisation: it writes mean, square, root and
+division one by one.  In float16 the squares overflow once an activation is 256 from its mean; on
+AFFNet and AFFNet-T that costs 30 dB.  Statistics in float32 would cure it, but float32 does not
+run on the Neural Engine, and each of some twenty normalisations would leave it and come back.  So
+`replace_group_norms` writes each as ``layer_norm`` over the whole map, exactly the same function
+in one operator that has no intermediate value.  What else squares activations (the published form
+``layer_norm`` adds its epsilon outside the root, which no operator does) computes the variance,
+and only that, in float32.
+
+**Labels** stand as a JSON list under ``labels`` in the model's user-defined metadata, in the order
+of the logits.  A classifier config would replace the logits by a dictionary of confidences, which
+they are not, and which cannot be compared with PyTorch by position.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from affnet import __version__
+from affnet.artifact import TensorSpec
+from affnet.errors import ConversionError, UnknownNameError, UsageError, first_line
+from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.normalisation import replace_group_norms
+from affnet.runtimes.coreml import quiet_coremltools
+from affnet.runtimes.mlprogram import Program, load_program
+
+_DEFAULT_TARGET = "iOS16"
+_FIRST_SPECIFICATION = 6  # the first that holds ML programs, of iOS 15
+_MAXIMUM_RANK = 5
+
+
+class CoreMLConverter:
+    """Exports through ``torch.export`` and converts with coremltools."""
+
+    format = "coreml"
+    precisions = ("fp16", "fp32")
+    layouts = ("NCHW",)
+    routes = ("torch.export", "TorchScript")
+    native_fft = False
+    auto_fft = "auto"
+    plans = ("separable", "dense")
+    packages = ("coremltools",)
+    extra = "coreml"
+    options = ("image_input", "deployment_target")
+    tools = ("coremltools", "torch")
+
+    def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
+        """See `Converter.convert`."""
+        if request.dynamic_batch:
+            raise UsageError(
+                "Core ML models have a static shape here, because flexible ones do not run on the "
+                "Neural Engine; leave --dynamic-batch away."
+            )
+        with quiet_coremltools() as coremltools:
+            target = _deployment_target(coremltools, request.deployment_target or _DEFAULT_TARGET)
+            replace_group_norms(network)
+            program = _export(network, request)
+            path = folder / f"{request.name}.mlpackage"
+            model = _convert(coremltools, program, request, target, folder)
+            _describe(model, request)
+            model.save(str(path))
+        saved = load_program(path)
+        _check_ranks(saved)
+        details = {
+            "deployment_target": saved.deployment_target,
+            "specification_version": saved.specification_version,
+        }
+        image = TensorSpec("image", (1, *request.image_size, 3), "uint8", "NHWC", (0.0, 255.0))
+        return Conversion(path, details, image if request.image_input else None)
+
+
+def _deployment_target(coremltools: Any, name: str) -> Any:
+    """Return coremltools' constant for a system's name, such as ``iOS16`` or ``macOS13``."""
+    targets = {
+        known: target
+        for known, target in coremltools.target.__members__.items()
+        if target >= _FIRST_SPECIFICATION
+    }
+    if name not in targets:
+        raise UnknownNameError("deployment target", name, targets)
+    return targets[name]
+
+
+def _export(network: nn.Module, request: ConversionRequest) -> Any:
+    """Return what coremltools takes: an exported program, or a traced module."""
+    logging.getLogger("torch.export").setLevel(logging.ERROR)
+    example = torch.zeros(1, 3, *request.image_size)
+    try:
+        if request.route == "TorchScript":
+            return torch.jit.trace(network, example)  # type: ignore[no-untyped-call]
+        return torch.export.export(network, (example,)).run_decompositions({})
+    except Exception as error:  # torch raises nearly every kind
+        reason = first_line(error)
+        raise ConversionError(f"{request.route} fails on {request.name}: {reason}.") from error
+
+
+def _convert(
+    coremltools: Any,
+    program: Any,
+    request: ConversionRequest,
+    target: Any,
+    folder: Path,
+) -> Any:
+    shape = (1, 3, *request.image_size)
+    if request.image_input:
+        image = coremltools.ImageType(
+            "image", shape, scale=1 / 255, color_layout=coremltools.colorlayout.RGB
+        )
+    else:
+        image = coremltools.TensorType("image", shape, dtype=np.float32)
+    if request.precision == "fp16":
+        precision = coremltools.transform.FP16ComputePrecision(
+            op_selector=lambda op: not _is_variance(op)
+        )
+    else:
+        precision = coremltools.precision.FLOAT32
+    try:
+        return coremltools.convert(
+            program,
+            convert_to="mlprogram",
+            inputs=[image],
+            outputs=[coremltools.TensorType("logits", dtype=np.float32)],  # of any target
+            compute_precision=precision,
+            minimum_deployment_target=target,
+            skip_model_load=True,
+            package_dir=str(folder / "converted.mlpackage"),  # else in a folder left to the end
+        )
+    except OSError:
+        raise
+    except Exception as error:  # coremltools raises every kind, assertions included
+        raise ConversionError(
+            f"coremltools cannot convert {request.name}: {first_line(error)}."
+        ) from error
+
+
+def _is_variance(operation: Any) -> bool:
+    """Tell whether an operator of coremltools' graph is part of ``sqrt(mean(square(x)) + eps)``.
+
+    Only the root of such a value is again as large as ``x``, and so as safe in float16.
+    """
+    if operation.op_type == "square":
+        return True
+    if operation.op_type not in ("reduce_mean", "reduce_sum", "add", "sqrt", "rsqrt"):
+        return False
+    return any(
+        producer is not None
+        and producer.op_type not in ("sqrt", "rsqrt")
+        and _is_variance(producer)
+        for producer in map(_producer, (operation.inputs["x"], operation.inputs.get("y")))
+    )
+
+
+def _producer(value: Any) -> Any:
+    """Return the operator that computes ``value``, casts passed over; None for inputs."""
+    while value is not None and value.op is not None and value.op.op_type == "cast":
+        value = value.op.inputs["x"]
+    return None if value is None else value.op
+
+
+def _describe(model: Any, request: ConversionRequest) -> None:
+    """Fill in what Xcode shows of a model."""
+    height, width = request.image_size
+    model.short_description = f"{request.name}: image classification at {height}x{width}."
+    model.author = f"affnet {__version__}"
+    model.license = "Network: MIT. Weights: as the checkpoint they come from."
+    model.version = __version__
+    values = "8 bits per channel" if request.image_input else "values in 0..1"
+    model.input_description["image"] = f"RGB image of {height}x{width}, {values}"
+    model.output_description["logits"] = "One logit per class, before any softmax"
+    if request.labels:
+        labels = json.dumps(request.labels, ensure_ascii=False)
+        model.user_defined_metadata["labels"] = labels
+
+
+def _check_ranks(program: Program) -> None:
+    """Raise unless Core ML can hold every tensor of the saved program."""
+    for node in program.function.walk():
+        for output in node.outputs:
+            shape = output.type.shape if output.type else None
+            if shape is not None and len(shape) > _MAXIMUM_RANK:
+                raise ConversionError(
+                    f"The operator {node.operator} makes a tensor of {len(shape)} axes; "
+                    f"Core ML holds {_MAXIMUM_RANK} at most."
+                )

@@ -1,0 +1,169 @@
+"""Core ML on a Mac; elsewhere the evaluator of ML programs, which proves files but times none."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import platform
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partialmethod
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affnet.artifact import Artifact
+from affnet.errors import ArtifactError, MissingError, first_line, require
+from affnet.runtimes.mlprogram import Program, load_program
+
+# What coremltools imports if it finds it, for conversions that are not ours: most of its start.
+_NOT_NEEDED = (
+    "executorch",
+    "libsvm",
+    "sklearn",
+    "tensorflow",
+    "torchao",
+    "torchaudio",
+    "torchvision",
+    "transformers",
+    "xgboost",
+)
+
+
+class CoreMLRuntime:
+    """Runs ``.mlpackage`` folders: ML programs."""
+
+    name = "coreml"
+    format = "coreml"
+    suffix = ".mlpackage"
+
+    @classmethod
+    def version(cls) -> str:
+        """See `Runtime.version`; it also says whether Core ML itself runs the model."""
+        require("coremltools", extra="coreml", purpose="Running Core ML models")
+        engine = f"Core ML of macOS {platform.mac_ver()[0]}" if _on_mac() else "evaluator"
+        return f"coremltools {metadata.version('coremltools')} ({engine})"
+
+    @classmethod
+    def check_measurable(cls) -> None:
+        """See `affnet.runtimes.check_measurable`."""
+        if not _on_mac():
+            raise MissingError(
+                "Core ML is timed on a Mac only: here its programs run in an evaluator, whose time "
+                "says nothing about a device; measure on a Mac, or choose another --runtime."
+            )
+
+    @classmethod
+    def load(
+        cls,
+        artifact: Artifact,
+        *,
+        threads: int,  # noqa: ARG003 - neither lets its caller choose
+    ) -> CoreMLSession | EvaluatorSession:
+        """See `Runtime.load`."""
+        require("coremltools", extra="coreml", purpose="Running Core ML models")
+        return CoreMLSession(artifact) if _on_mac() else EvaluatorSession(artifact)
+
+    @classmethod
+    def operators(cls, path: Path) -> Mapping[str, int]:
+        """See `Runtime.operators`."""
+        return load_program(path).operator_counts()
+
+
+class EvaluatorSession:
+    """An ML program in the evaluator, with float16 rounded wherever the program declares it."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._program = load_program(artifact.path)
+        self._input, self._output = _names(self._program)
+        self._takes_image = self._program.inputs[0].kind == "image"
+
+    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+        """See `Session.run`."""
+        # an image has no batch axis
+        value = image[0] if self._takes_image else image
+        return [np.asarray(self._program.predict({self._input: value})[self._output])]
+
+
+class CoreMLSession:
+    """A model in Core ML, on whichever of the Mac's processors it chooses."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        program = load_program(artifact.path)  # its messages say what is wrong with a file
+        self._input, self._output = _names(program)
+        self._takes_image = program.inputs[0].kind == "image"
+        with quiet_coremltools() as coremltools:
+            try:
+                self._model = coremltools.models.MLModel(str(artifact.path))
+            except Exception as error:  # Core ML's reasons come as RuntimeError and others
+                reason = first_line(error)
+                raise ArtifactError(f"Core ML rejects {artifact.path}: {reason}") from error
+
+    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+        """See `Session.run`."""
+        value: Any = image
+        if self._takes_image:
+            from PIL import Image
+
+            value = Image.fromarray(image[0])
+        return [np.asarray(self._model.predict({self._input: value})[self._output])]
+
+
+@contextmanager
+def quiet_coremltools() -> Iterator[Any]:
+    """Yield the module coremltools, which prints nothing while the context lasts.
+
+    Silenced are its logger (untested versions, absent Core ML), warnings, and tqdm's bars.  Its
+    first import does without the packages that only its other conversions need; ours stay as they
+    were, because each name is freed again.
+    """
+    logger = logging.getLogger("coremltools")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings(), _without_progress_bars():
+            warnings.simplefilter("ignore")
+            yield _import_coremltools()
+    finally:
+        logger.setLevel(level)
+
+
+def _import_coremltools() -> Any:
+    hidden = []
+    if "coremltools" not in sys.modules:
+        hidden = [name for name in _NOT_NEEDED if name not in sys.modules]
+    try:
+        for name in hidden:
+            sys.modules[name] = None  # type: ignore[assignment]  # what makes an import fail
+        return importlib.import_module("coremltools")
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+@contextmanager
+def _without_progress_bars() -> Iterator[None]:
+    if util.find_spec("tqdm") is None:
+        yield
+        return
+    bar = importlib.import_module("tqdm").tqdm
+    start = bar.__init__
+    bar.__init__ = partialmethod(start, disable=True)  # coremltools gives no other way
+    try:
+        yield
+    finally:
+        bar.__init__ = start
+
+
+def _names(program: Program) -> tuple[str, str]:
+    """Return the names of the input and the output; affnet's models have one of each."""
+    return program.inputs[0].name, program.outputs[0].name
+
+
+def _on_mac() -> bool:
+    return platform.system() == "Darwin"

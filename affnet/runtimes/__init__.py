@@ -16,6 +16,7 @@ from affnet.artifact import Artifact
 from affnet.errors import UnknownNameError, UsageError
 
 RUNTIMES: dict[str, str] = {
+    "litert": "affnet.runtimes.litert:LiteRtRuntime",
     "onnxruntime": "affnet.runtimes.onnxruntime:OnnxRuntime",
     "torch": "affnet.runtimes.torch:TorchRuntime",
 }

@@ -14,6 +14,7 @@ from affnet.errors import UnknownNameError
 
 CONVERTERS: dict[str, str] = {
     "onnx": "affnet.export.converters.onnx:OnnxConverter",
+    "tflite": "affnet.export.converters.tflite:TfliteConverter",
     "torch": "affnet.export.converters.torch:TorchConverter",
 }
 

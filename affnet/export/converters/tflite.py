@@ -1,0 +1,95 @@
+"""TFLite, for LiteRT on Android and on edge boxes.
+
+What it cannot hold: FFTs (litert-torch converts none with a normalisation, and LiteRT has no
+inverse real FFT); an image count chosen at run time, since litert-torch turns it into constants;
+products of constants with batches of maps, and the reshaped products of single rows, which its
+passes get wrong: hence only one of the DFT plans.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from affnet.errors import ConversionError, MissingError, UsageError, require
+from affnet.export.converters import Conversion, ConversionRequest
+from affnet.files import translating_os_errors, write_and_sync
+from affnet.runtimes.litert import CUSTOM_PREFIX, LiteRtRuntime
+from affnet.silence import silenced
+
+
+class TfliteConverter:
+    """Converts through litert-torch and reads the operators of the result back."""
+
+    format = "tflite"
+    precisions = ("fp32",)
+    layouts = ("NCHW", "NHWC")
+    native_fft = False
+    auto_fft = "auto"
+    plans = ("right",)
+    tools = ("torch", "litert-torch", "ai-edge-litert")
+
+    def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
+        """See `Converter.convert`."""
+        if request.dynamic_batch:
+            raise UsageError("A TFLite file takes one image at a time; leave --dynamic-batch away.")
+        for package in ("litert_torch", "ai_edge_litert"):
+            require(package, extra="tflite", purpose="Exporting to TFLite")
+        example = torch.zeros(1, 3, *request.image_size)
+        if request.layout == "NHWC":
+            network, example = ChannelsLast(network), example.permute(0, 2, 3, 1).contiguous()
+        content = _converted(network.eval(), example, request.name)
+        path = folder / f"{request.name}.tflite"
+        with translating_os_errors(folder.parent):
+            write_and_sync(path, content)
+        _check_operators(path)
+        return Conversion(path, "torch.export")
+
+
+class ChannelsLast(nn.Module):
+    """A network that takes B x H x W x 3."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map B x H x W x 3 to what the network gives for B x 3 x H x W."""
+        output: Tensor = self.network(image.permute(0, 3, 1, 2))
+        return output
+
+
+def _converted(network: nn.Module, example: Tensor, name: str) -> bytes:
+    with silenced() as printed:
+        try:
+            litert_torch = _import_litert_torch()
+            model: Any = litert_torch.convert(network, (example,))
+            return bytes(model.model_content())
+        except MissingError:
+            raise
+        except Exception as error:  # torch.export and MLIR raise nearly every kind
+            reason = next(iter(str(error).strip().splitlines()), "") or printed.last_line()
+            raise ConversionError(f"litert-torch cannot convert {name}: {reason}") from error
+
+
+def _import_litert_torch() -> Any:
+    try:
+        import litert_torch
+    except ImportError as error:
+        raise MissingError(
+            f"litert-torch is installed but cannot be imported ({error}); "
+            "run: pip install --upgrade 'affnet[tflite]'"
+        ) from error
+    return litert_torch
+
+
+def _check_operators(path: Path) -> None:
+    """Raise unless a plain LiteRT, without Flex or custom operators, runs the file."""
+    operators = LiteRtRuntime.operators(path)
+    foreign = sorted(name for name in operators if name.startswith(CUSTOM_PREFIX))
+    if foreign:
+        names = ", ".join(name.removeprefix(CUSTOM_PREFIX) for name in foreign)
+        raise ConversionError(f"Operators that plain LiteRT does not have remain: {names}.")

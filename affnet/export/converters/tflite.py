@@ -3,7 +3,8 @@
 What it cannot hold: FFTs (litert-torch converts none with a normalisation, and LiteRT has no
 inverse real FFT); an image count chosen at run time, since litert-torch turns it into constants;
 products of constants with batches of maps, and the reshaped products of single rows, which its
-passes get wrong: hence only one of the DFT plans.
+passes get wrong: hence only one of the DFT plans.  Input range and class names are in the file as
+TFLite's metadata.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from torch import Tensor, nn
 
 from affnet.errors import ConversionError, MissingError, UsageError, require
 from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.tflite_metadata import with_metadata
 from affnet.files import translating_os_errors, write_and_sync
 from affnet.runtimes.litert import CUSTOM_PREFIX, LiteRtRuntime
 from affnet.silence import silenced
+
+_INPUT_RANGE = (0.0, 1.0)  # of float images, as every network here takes them
 
 
 class TfliteConverter:
@@ -42,6 +46,7 @@ class TfliteConverter:
         if request.layout == "NHWC":
             network, example = ChannelsLast(network), example.permute(0, 2, 3, 1).contiguous()
         content = _converted(network.eval(), example, request.name)
+        content = with_metadata(content, request.name, _INPUT_RANGE, request.labels)
         path = folder / f"{request.name}.tflite"
         with translating_os_errors(folder.parent):
             write_and_sync(path, content)

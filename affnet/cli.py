@@ -26,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-FORMAT_HELP = "onnx, coreml, torch, or all whose tools are installed."
+FORMAT_HELP = "onnx, coreml, tflite, torch, or all whose tools are installed."
 SOURCE_HELP = "A checkpoint, or a name: affnet_et, affnet_t, affnet, mobilevit_xxs|xs|s, digits."
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]

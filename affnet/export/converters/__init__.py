@@ -15,6 +15,7 @@ from affnet.errors import UnknownNameError, require
 CONVERTERS: dict[str, str] = {
     "coreml": "affnet.export.converters.coreml:CoreMLConverter",
     "onnx": "affnet.export.converters.onnx:OnnxConverter",
+    "tflite": "affnet.export.converters.tflite:TfliteConverter",
     "torch": "affnet.export.converters.torch:TorchConverter",
 }
 

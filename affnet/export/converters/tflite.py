@@ -1,0 +1,101 @@
+"""TFLite, for LiteRT on Android and on edge boxes.
+
+What it cannot hold: FFTs (litert-torch converts none with a normalisation, and LiteRT has no
+inverse real FFT); an image count chosen at run time, since litert-torch turns it into constants;
+products of constants with batches of maps, and the reshaped products of single rows, which its
+passes get wrong: hence only one of the DFT plans.  Input range and class names are in the file as
+TFLite's metadata.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from affnet.errors import ConversionError, MissingError, UsageError
+from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.tflite_metadata import with_metadata
+from affnet.files import write_and_sync
+from affnet.runtimes.litert import CUSTOM_PREFIX, LiteRtRuntime
+from affnet.silence import silenced
+
+_INPUT_RANGE = (0.0, 1.0)  # of float images, as every network here takes them
+
+
+class TfliteConverter:
+    """Converts through litert-torch and reads the operators of the result back."""
+
+    format = "tflite"
+    precisions = ("fp32",)
+    layouts = ("NCHW", "NHWC")
+    routes = ("torch.export",)
+    native_fft = False
+    auto_fft = "auto"
+    plans = ("right",)
+    options = ()
+    packages = ("litert_torch", "ai_edge_litert")
+    extra = "tflite"
+    tools = ("torch", "litert-torch", "ai-edge-litert")
+
+    def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
+        """See `Converter.convert`."""
+        if request.dynamic_batch:
+            raise UsageError("A TFLite file takes one image at a time; leave --dynamic-batch away.")
+        example = torch.zeros(1, 3, *request.image_size)
+        if request.layout == "NHWC":
+            network, example = ChannelsLast(network), example.permute(0, 2, 3, 1).contiguous()
+        content = _converted(network.eval(), example, request.name)
+        content = with_metadata(content, request.name, _INPUT_RANGE, request.labels)
+        path = folder / f"{request.name}.tflite"
+        write_and_sync(path, content)
+        _check_operators(path)
+        return Conversion(path)
+
+
+class ChannelsLast(nn.Module):
+    """A network that takes B x H x W x 3."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map B x H x W x 3 to what the network gives for B x 3 x H x W."""
+        output: Tensor = self.network(image.permute(0, 3, 1, 2))
+        return output
+
+
+def _converted(network: nn.Module, example: Tensor, name: str) -> bytes:
+    with silenced() as printed:
+        try:
+            litert_torch = _import_litert_torch()
+            model: Any = litert_torch.convert(network, (example,))
+            return bytes(model.model_content())
+        except MissingError:
+            raise
+        except Exception as error:  # torch.export and MLIR raise nearly every kind
+            reason = next(iter(str(error).strip().splitlines()), "") or printed.last_line()
+            raise ConversionError(f"litert-torch cannot convert {name}: {reason}") from error
+
+
+def _import_litert_torch() -> Any:
+    try:
+        import litert_torch
+    except ImportError as error:
+        raise MissingError(
+            f"litert-torch is installed but cannot be imported ({error}); "
+            "run: pip install --upgrade 'affnet[tflite]'"
+        ) from error
+    return litert_torch
+
+
+def _check_operators(path: Path) -> None:
+    """Raise unless a plain LiteRT, without Flex or custom operators, runs the file."""
+    operators = LiteRtRuntime.operators(path)
+    foreign = sorted(name for name in operators if name.startswith(CUSTOM_PREFIX))
+    if foreign:
+        names = ", ".join(name.removeprefix(CUSTOM_PREFIX) for name in foreign)
+        raise ConversionError(f"Operators that plain LiteRT does not have remain: {names}.")

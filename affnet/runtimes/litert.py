@@ -1,0 +1,122 @@
+"""LiteRT, formerly TensorFlow Lite, on the CPU with its XNNPACK delegate.
+
+A file whose structure is damaged is rejected before it is read.  One whose structure is sound but
+whose content was altered can still crash LiteRT, and this process with it: an artifact's manifest
+holds its hash, which is compared first.
+"""
+
+from __future__ import annotations
+
+import collections
+import struct
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from affnet.artifact import Artifact
+from affnet.errors import ArtifactError, require
+from affnet.silence import silenced
+
+_PURPOSE = "Running TFLite files"
+_IDENTIFIER = b"TFL3"  # at offset 4 of every file
+#: Before the names of operators that LiteRT does not bring along, Flex operators among them.
+CUSTOM_PREFIX = "custom::"
+
+
+class LiteRtRuntime:
+    """Runs ``.tflite`` files with LiteRT's interpreter."""
+
+    name = "litert"
+    format = "tflite"
+    suffix = ".tflite"
+
+    @classmethod
+    def version(cls) -> str:
+        """See `Runtime.version`."""
+        require("ai_edge_litert", extra="tflite", purpose=_PURPOSE)
+        with silenced():
+            import ai_edge_litert.interpreter  # noqa: F401  # later it is there at once
+        return metadata.version("ai-edge-litert")
+
+    @classmethod
+    def load(cls, artifact: Artifact, *, threads: int) -> LiteRtSession:
+        """See `Runtime.load`."""
+        require("ai_edge_litert", extra="tflite", purpose=_PURPOSE)
+        return LiteRtSession(artifact, threads)
+
+    @classmethod
+    def operators(cls, path: Path) -> Mapping[str, int]:
+        """See `Runtime.operators`; read from the file, where nothing is delegated yet."""
+        require("ai_edge_litert", extra="tflite", purpose=_PURPOSE)
+        _interpreter(path, threads=1, delegate=False)  # its verifier is stricter than the reader
+        from ai_edge_litert import schema_py_generated as schema
+
+        names = {
+            code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()
+        }
+        counts: collections.Counter[str] = collections.Counter()
+        try:
+            model = schema.Model.GetRootAs(path.read_bytes())
+            for graph in map(model.Subgraphs, range(model.SubgraphsLength())):
+                for operator in map(graph.Operators, range(graph.OperatorsLength())):
+                    code = model.OperatorCodes(operator.OpcodeIndex())
+                    # codes above 127 do not fit the older of both fields
+                    builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+                    if builtin == schema.BuiltinOperator.CUSTOM:
+                        counts[CUSTOM_PREFIX + code.CustomCode().decode()] += 1
+                    else:
+                        counts[names[builtin]] += 1
+        except (struct.error, LookupError, AttributeError, TypeError, ValueError) as error:
+            raise ArtifactError(f"{path} is damaged or no TFLite file.") from error
+        return counts
+
+
+class LiteRtSession:
+    """One interpreter with its tensors allocated."""
+
+    def __init__(self, artifact: Artifact, threads: int) -> None:
+        self._interpreter = _interpreter(artifact.path, threads, delegate=True)
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
+
+    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+        """See `Session.run`; the outputs are copies."""
+        interpreter = self._interpreter
+        interpreter.set_tensor(self._input, image)
+        interpreter.invoke()
+        return [interpreter.get_tensor(index) for index in self._outputs]
+
+
+def _interpreter(path: Path, threads: int, *, delegate: bool) -> Any:
+    """Open a file; with ``delegate``, also hand what can be to XNNPACK and allocate tensors."""
+    _check_identifier(path)
+    with silenced():  # the runtime announces its delegate
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        resolver = OpResolverType.AUTO
+        if not delegate:
+            resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        try:
+            # it checks the structure of the file before it reads it
+            interpreter = Interpreter(
+                str(path), num_threads=threads, experimental_op_resolver_type=resolver
+            )
+            if delegate:
+                interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise ArtifactError(f"LiteRT rejects {path}: {reason}") from error
+    return interpreter
+
+
+def _check_identifier(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}.") from error
+    if start[4:] != _IDENTIFIER:
+        raise ArtifactError(f"{path} is damaged or no TFLite file.")

@@ -1,0 +1,104 @@
+"""Keeping what libraries print away from the user."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import IO, TextIO
+
+_STREAMS = {1: "stdout", 2: "stderr"}
+
+
+class Silenced:
+    """What was printed while `silenced` was at work."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def last_line(self) -> str:
+        """Return the last line with a word in it, "" if there is none."""
+        size = os.fstat(self._file.fileno()).st_size
+        text = os.pread(self._file.fileno(), size, 0).decode(errors="replace")
+        lines = (line.strip() for line in text.splitlines())
+        return next((line for line in reversed(list(lines)) if any(map(str.isalpha, line))), "")
+
+
+@contextmanager
+def silenced() -> Iterator[Silenced]:
+    """Swallow warnings and all that this thread prints, loggers and C libraries included.
+
+    C libraries write to file descriptors, so these are what is redirected, for the whole process;
+    only Python code of other threads, such as a progress bar's, still reaches the real streams.
+    Streams and descriptors are restored whatever happens.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        file = stack.enter_context(tempfile.TemporaryFile())
+        for descriptor, name in _STREAMS.items():
+            stack.enter_context(_redirected(descriptor, name, file))
+        yield Silenced(file)
+
+
+@contextmanager
+def _redirected(descriptor: int, name: str, file: IO[bytes]) -> Iterator[None]:
+    original: TextIO | None = getattr(sys, name)
+    try:
+        saved = os.dup(descriptor)
+    except OSError:  # the process runs without this stream
+        yield
+        return
+    if original is not None:
+        original.flush()
+    with (
+        os.fdopen(saved, "w", buffering=1, encoding="utf-8", errors="replace") as real,
+        open(file.fileno(), "w", closefd=False, encoding="utf-8", errors="replace") as hidden,
+    ):
+        os.dup2(file.fileno(), descriptor)
+        stream = _OneThreadHidden(hidden, real)
+        setattr(sys, name, stream)
+        try:
+            yield
+        finally:
+            setattr(sys, name, original)
+            if original is not None:
+                original.flush()
+            stream.restore(original)
+            os.dup2(saved, descriptor)
+
+
+class _OneThreadHidden(io.TextIOBase):
+    """A stream that hides what the thread writes that made it."""
+
+    def __init__(self, hidden: TextIO, real: TextIO) -> None:
+        self._hidden: TextIO | None = hidden
+        self._real: TextIO | None = real
+        self._thread = threading.get_ident()
+
+    def write(self, text: str) -> int:
+        stream = self._stream()
+        return len(text) if stream is None else stream.write(text)
+
+    def flush(self) -> None:
+        stream = self._stream()
+        if stream is not None:
+            stream.flush()
+
+    def isatty(self) -> bool:
+        stream = self._stream()
+        return stream is not None and stream.isatty()
+
+    def restore(self, original: TextIO | None) -> None:
+        """Write to ``original`` from now on: handlers made meanwhile keep this stream."""
+        if self._hidden is not None:
+            self._hidden.flush()
+        self._hidden = self._real = original
+
+    def _stream(self) -> TextIO | None:
+        return self._hidden if threading.get_ident() == self._thread else self._real

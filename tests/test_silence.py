@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import warnings
+
+import pytest
+
+from affnet.silence import silenced
+
+
+def test_all_that_is_printed_is_swallowed(capfd: pytest.CaptureFixture[str]) -> None:
+    with silenced() as printed:
+        print("a print")
+        warnings.warn("a warning", stacklevel=1)
+        logging.getLogger("noisy").error("a log record")
+        os.write(1, b"a C library on stdout\n")
+        os.write(2, b"a C library on stderr\n---\n")
+        assert printed.last_line() == "a C library on stderr"
+    print("after")
+    assert capfd.readouterr() == ("after\n", "")
+
+
+def test_streams_are_restored_after_a_failure(capfd: pytest.CaptureFixture[str]) -> None:
+    streams = sys.stdout, sys.stderr
+    with pytest.raises(ValueError, match="failed"), silenced():
+        raise ValueError("failed")
+    assert (sys.stdout, sys.stderr) == streams
+    os.write(2, b"heard again\n")
+    assert capfd.readouterr().err == "heard again\n"
+
+
+def test_a_progress_bar_in_another_thread_is_still_seen(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with silenced():
+        bar = threading.Thread(target=lambda: print("bar", file=sys.stderr))
+        bar.start()
+        bar.join()
+        print("hidden", file=sys.stderr)
+    assert capfd.readouterr().err == "bar\n"
+
+
+def test_handlers_made_inside_write_to_the_stream_afterwards(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with silenced():
+        handler = logging.StreamHandler()  # libraries make theirs when they are imported
+    handler.emit(logging.makeLogRecord({"msg": "later"}))
+    assert capfd.readouterr().err == "later\n"

@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 
 FORMAT_HELP = "onnx, coreml, tflite, torch, or all whose tools are installed."
+RUNTIME_HELP = "onnxruntime, litert, coreml (on a Mac) or torch."
 SOURCE_HELP = "A checkpoint, or a name: affnet_et, affnet_t, affnet, mobilevit_xxs|xs|s, digits."
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -208,7 +209,9 @@ def bench(
         list[str] | None, typer.Option(help="A peer to measure in turns; the first one divides.")
     ] = None,
     device: Annotated[str, typer.Option(help="host.")] = "host",
-    runtime: Annotated[str, typer.Option(help="onnxruntime, coreml or torch.")] = "onnxruntime",
+    runtime: Annotated[
+        str, typer.Option(help="onnxruntime, litert, coreml (on a Mac) or torch.")
+    ] = "onnxruntime",
     threads: Annotated[int, typer.Option(min=1)] = 1,
     preset: Annotated[
         str, typer.Option(help="default, quick, benchmark_model (50 runs) or mlperf.")

@@ -146,3 +146,13 @@ def test_complex_product_multiplies_element_by_element() -> None:
     expected = torch.complex(*a) * torch.complex(*b)
     assert relative_error(product.real, expected.real) < 1e-6
     assert relative_error(product.imag, expected.imag) < 1e-6
+
+
+def test_autocast_does_not_reach_the_filter() -> None:
+    torch.manual_seed(0)
+    mixer = AdaptiveFrequencyFilter(16, "swish")
+    x = torch.randn(1, 16, 8, 8)
+    with torch.no_grad():
+        expected = mixer(x)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(mixer(x), expected)

@@ -1,0 +1,73 @@
+"""Which paths an export tries, and what it tells of those that failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affnet.errors import ConversionError
+from affnet.export.attempts import Attempt, plan_attempts
+from affnet.export.converters import onnx
+from affnet.export.converters.onnx import OnnxConverter
+from affnet.export.converters.torch import TorchConverter
+from affnet.export.fourier.plans.dense import DensePlan
+from affnet.export.pipeline import ExportOptions, export_artifact
+from tests.tiny import tiny_source
+
+
+def fail(*_: Any) -> Any:
+    raise RuntimeError("planted")
+
+
+def test_auto_tries_the_planner_then_each_plan_then_the_other_route() -> None:
+    assert plan_attempts("auto", OnnxConverter) == [
+        Attempt("auto", "torch.export"),
+        Attempt("separable", "torch.export"),
+        Attempt("dense", "torch.export"),
+        Attempt("auto", "TorchScript"),
+    ]
+
+
+def test_an_explicit_plan_is_the_only_one_tried() -> None:
+    assert plan_attempts("dense", OnnxConverter) == [Attempt("dense", "torch.export")]
+    assert plan_attempts("auto", TorchConverter) == [Attempt("native", "torch.export")]
+
+
+def test_a_failing_route_falls_back_to_the_other_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx, "_by_torch_export", fail)
+    steps: list[str] = []
+    artifact = export_artifact(tiny_source(), ExportOptions("onnx"), tmp_path, steps.append)
+    manifest = artifact.manifest
+    assert manifest.route == "TorchScript"
+    assert [f["fft"] for f in manifest.fallbacks] == ["auto", "separable", "dense"]
+    assert {f["reason"] for f in manifest.fallbacks} == {"torch.onnx cannot export tiny: planted"}
+    assert manifest.parity is not None
+    assert manifest.parity.max_rel_error < 1e-5
+    assert any("Trying --fft auto by TorchScript instead" in step for step in steps)
+
+
+def test_a_wrong_plan_falls_back_to_the_one_that_agrees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planner takes the dense plan for the small map; with its sign wrong, it disagrees."""
+    right = DensePlan.synthesise
+    monkeypatch.setattr(DensePlan, "synthesise", lambda *args: -right(*args))
+    artifact = export_artifact(tiny_source(), ExportOptions("onnx"), tmp_path)
+    assert set(artifact.manifest.fft_plan.values()) == {"separable"}
+    (failure,) = artifact.manifest.fallbacks
+    assert failure["fft"] == "auto"
+    assert "disagrees with PyTorch" in failure["reason"]
+
+
+def test_when_all_paths_fail_the_first_reason_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx, "_by_torch_export", fail)
+    monkeypatch.setattr(onnx, "_by_torchscript", fail)
+    with pytest.raises(ConversionError, match=r"planted; also tried without success: separable"):
+        export_artifact(tiny_source(), ExportOptions("onnx"), tmp_path)
+    assert list(tmp_path.iterdir()) == []

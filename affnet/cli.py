@@ -27,7 +27,6 @@ app = typer.Typer(
 )
 
 FORMAT_HELP = "onnx, coreml, tflite, torch, or all whose tools are installed."
-RUNTIME_HELP = "onnxruntime, litert, coreml (on a Mac) or torch."
 SOURCE_HELP = "A checkpoint, or a name: affnet_et, affnet_t, affnet, mobilevit_xxs|xs|s, digits."
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]

@@ -100,14 +100,13 @@ def test_a_field_of_the_wrong_type_is_named(
 
 
 def test_a_format_that_no_runtime_executes_is_refused(refused: Refused, onnx_copy: Path) -> None:
-    edit_manifest(onnx_copy, format="tflite")
+    edit_manifest(onnx_copy, format="tfjs")
     for command in COMMANDS[:2]:
         assert refused(command, onnx_copy) == (
-            "No runtime executes artifacts of the format 'tflite'."
+            "No runtime executes artifacts of the format 'tfjs'."
         )
     assert refused("bench", onnx_copy) == (
-        f"{onnx_copy} is of the format tflite, but the runtime takes onnx; choose another "
-        "--runtime."
+        f"{onnx_copy} is of the format tfjs, but the runtime takes onnx; choose another --runtime."
     )
 
 

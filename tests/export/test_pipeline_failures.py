@@ -95,7 +95,11 @@ def test_a_conversion_that_fails_leaves_what_stood_there(
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
-        (ExportOptions("tfjs"), UnknownNameError, "Unknown format 'tfjs'; valid: onnx, torch."),
+        (
+            ExportOptions("tfjs"),
+            UnknownNameError,
+            "Unknown format 'tfjs'; valid: coreml, onnx, tflite, torch.",
+        ),
         (
             ExportOptions("onnx", precision="int4"),
             UnknownNameError,

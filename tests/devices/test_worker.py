@@ -83,6 +83,6 @@ def test_the_artifact_is_checked_again_where_it_runs(digits_onnx: Artifact) -> N
     with pytest.raises(ArtifactError, match="does not exist"):
         served(gone)
     with pytest.raises(
-        UnknownNameError, match="Unknown runtime 'tensorrt'; valid: .*onnxruntime, "
+        UnknownNameError, match=r"Unknown runtime 'tensorrt'; valid: .*onnxruntime, "
     ):
         served(digits_onnx, runtime="tensorrt")

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test lint format clean
+.PHONY: setup demo test test-exhaustive lint format clean
 .DELETE_ON_ERROR:
 
 # What the main job needs.
@@ -32,8 +32,12 @@ demo/%.onnx: .venv/.ready
 	$(BIN)/affnet export $* --format onnx --output demo
 
 test: .venv/.complete
-	$(BIN)/python -m pytest -m "not slow"
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "not slow and not exhaustive"
+	$(BIN)/python -m pytest -m "slow and not exhaustive"
+
+# Hundreds of random graphs through the rewrite, some ten minutes: when the rewrite changes.
+test-exhaustive: .venv/.complete
+	$(BIN)/python -m pytest -m exhaustive
 
 lint: .venv/.complete
 	$(BIN)/ruff check .

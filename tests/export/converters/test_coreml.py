@@ -222,7 +222,7 @@ def test_damaged_package(run, copy, file, content, sentence):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("attn_norm", "precision"), [(None, "fp32"), (None, "fp16"), ("layer_norm", "fp16")]
+    ("attn_norm", "precision"), [(None, "fp32"), (None, "fp16"), ("layer_norm", "fp32")]
 )
 def test_affnet_et(tmp_path, attn_norm, precision):
     artifact: Artifact = exported(

@@ -170,7 +170,7 @@ def test_a_chain(chain: tuple[list[str], tuple[int, ...]]) -> None:
     check(chain)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @given(chain=chains())
 @settings(max_examples=300, **_COMMON)
 def test_three_hundred_chains(chain: tuple[list[str], tuple[int, ...]]) -> None:

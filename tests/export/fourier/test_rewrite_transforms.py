@@ -88,7 +88,7 @@ def test_a_transform(transform: Transform) -> None:
     check(transform)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @given(transform=transforms())
 @settings(max_examples=600, **_COMMON)
 def test_six_hundred_transforms(transform: Transform) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 import tempfile
@@ -35,15 +36,27 @@ def silenced() -> Iterator[Silenced]:
 
     C libraries write to file descriptors, so these are what is redirected, for the whole process;
     only Python code of other threads, such as a progress bar's, still reaches the real streams.
-    Streams and descriptors are restored whatever happens.
+    Streams, descriptors and the root logger, which libraries configure when they are imported, are
+    restored whatever happens.
     """
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
+        stack.enter_context(_root_logger_kept())
         file = stack.enter_context(tempfile.TemporaryFile())
         for descriptor, name in _STREAMS.items():
             stack.enter_context(_redirected(descriptor, name, file))
         yield Silenced(file)
+
+
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    handlers, level = list(logging.root.handlers), logging.root.level
+    try:
+        yield
+    finally:
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
 
 
 @contextmanager

@@ -50,3 +50,10 @@ def test_handlers_made_inside_write_to_the_stream_afterwards(
         handler = logging.StreamHandler()  # libraries make theirs when they are imported
     handler.emit(logging.makeLogRecord({"msg": "later"}))
     assert capfd.readouterr().err == "later\n"
+
+
+def test_the_root_logger_is_left_as_it_was() -> None:
+    before = list(logging.root.handlers)
+    with silenced():
+        logging.root.addHandler(logging.NullHandler())
+    assert logging.root.handlers == before

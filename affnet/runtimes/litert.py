@@ -8,6 +8,7 @@ holds its hash, which is compared first.
 from __future__ import annotations
 
 import collections
+import mmap
 import struct
 from collections.abc import Mapping
 from importlib import metadata
@@ -22,6 +23,7 @@ from affnet.silence import silenced
 
 _PURPOSE = "Running TFLite files"
 _IDENTIFIER = b"TFL3"  # at offset 4 of every file
+_GRAPHS = 8  # where the table of a model's fields has its list of graphs
 #: Before the names of operators that LiteRT does not bring along, Flex operators among them.
 CUSTOM_PREFIX = "custom::"
 
@@ -79,7 +81,10 @@ class LiteRtSession:
 
     def __init__(self, artifact: Artifact, threads: int) -> None:
         self._interpreter = _interpreter(artifact.path, threads, delegate=True)
-        self._input = self._interpreter.get_input_details()[0]["index"]
+        inputs = self._interpreter.get_input_details()
+        if len(inputs) != 1:
+            raise ArtifactError(f"{artifact.path} has {len(inputs)} inputs, not one image.")
+        self._input = inputs[0]["index"]
         self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
 
     def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
@@ -92,7 +97,7 @@ class LiteRtSession:
 
 def _interpreter(path: Path, threads: int, *, delegate: bool) -> Any:
     """Open a file; with ``delegate``, also hand what can be to XNNPACK and allocate tensors."""
-    _check_identifier(path)
+    _check_root(path)
     with silenced():  # the runtime announces its delegate
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -112,11 +117,23 @@ def _interpreter(path: Path, threads: int, *, delegate: bool) -> Any:
     return interpreter
 
 
-def _check_identifier(path: Path) -> None:
+def _check_root(path: Path) -> None:
+    """Refuse what is no TFLite file, and what LiteRT's own verifier passes but ends the process."""
+    from flatbuffers.table import Table
+
+    foreign = ArtifactError(f"{path} is damaged or no TFLite file.")
     try:
-        with path.open("rb") as file:
-            start = file.read(8)
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            if content[4:8] != _IDENTIFIER:
+                raise foreign
+            root = Table(content, struct.unpack_from("<I", content)[0])
+            graphs = root.Offset(_GRAPHS)
+            if not graphs or not root.VectorLen(graphs):
+                raise foreign
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror}.") from error
-    if start[4:] != _IDENTIFIER:
-        raise ArtifactError(f"{path} is damaged or no TFLite file.")
+    except (ValueError, IndexError, struct.error, TypeError) as error:  # empty, or beyond the end
+        raise foreign from error

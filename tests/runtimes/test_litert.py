@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 import sys
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def doubling(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return Artifact(path, manifest)
 
 
-def build_model(operator: str, custom: str | None = None) -> bytes:
+def build_model(operator: str, custom: str | None = None, *, graphs: int = 1) -> bytes:
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
@@ -63,7 +64,7 @@ def build_model(operator: str, custom: str | None = None) -> bytes:
     graph = schema.SubGraphT()
     graph.tensors, graph.operators, graph.inputs, graph.outputs = tensors, [step], [0], [1]
     model = schema.ModelT()
-    model.version, model.operatorCodes, model.subgraphs = 3, [code], [graph]
+    model.version, model.operatorCodes, model.subgraphs = 3, [code], [graph] * graphs
     model.buffers = [schema.BufferT()]
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
@@ -118,6 +119,13 @@ def test_foreign_files_are_rejected(doubling: Artifact, tmp_path: Path, content:
         assert "\n" not in str(caught.value)
 
 
+def test_a_file_without_a_graph_is_rejected(doubling: Artifact, tmp_path: Path) -> None:
+    # LiteRT's verifier lets it pass, and its reader ends the process
+    empty = with_content(doubling, tmp_path / "empty.tflite", build_model("ADD", graphs=0))
+    with pytest.raises(ArtifactError, match="is damaged or no TFLite file"):
+        LiteRtRuntime.load(empty, threads=1)
+
+
 def test_files_cut_at_any_length_are_rejected(doubling: Artifact, tmp_path: Path) -> None:
     content = doubling.path.read_bytes()
     # the last bytes are the tables written first, the padding before them may go unnoticed
@@ -125,6 +133,32 @@ def test_files_cut_at_any_length_are_rejected(doubling: Artifact, tmp_path: Path
         cut = with_content(doubling, tmp_path / "cut.tflite", content[:length])
         with pytest.raises(ArtifactError):
             LiteRtRuntime.load(cut, threads=1)
+
+
+_SURVIVE = """
+import sys
+from pathlib import Path
+from affnet.errors import ArtifactError
+from affnet.runtimes.litert import LiteRtRuntime, _interpreter
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    for act in (LiteRtRuntime.operators, lambda path: _interpreter(path, 1, delegate=True)):
+        try:
+            act(path)
+        except ArtifactError:
+            pass
+"""
+
+
+def test_flipped_bits_never_end_the_process(doubling: Artifact, tmp_path: Path) -> None:
+    content, generator = doubling.path.read_bytes(), np.random.default_rng(3)
+    for index in range(300):
+        damaged = bytearray(content)
+        for _ in range(int(generator.choice((1, 2, 8)))):
+            damaged[generator.integers(8, len(content))] ^= 1 << int(generator.integers(8))
+        (tmp_path / f"{index}.tflite").write_bytes(damaged)
+    command = [sys.executable, "-c", _SURVIVE, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

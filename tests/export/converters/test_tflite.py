@@ -134,7 +134,7 @@ def test_custom_operators_are_named(
     from affnet.export.converters import tflite
 
     counts = {"CONV_2D": 1, "custom::FlexRFFT2D": 2}
-    monkeypatch.setattr(LiteRtRuntime, "operators", lambda _: counts)
+    monkeypatch.setattr(LiteRtRuntime, "operators", classmethod(lambda *_: counts))
     content = digits.path.read_bytes()
     monkeypatch.setattr(tflite, "_converted", lambda *_: content)
     with pytest.raises(ConversionError, match=r"remain: FlexRFFT2D\.$"):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from affnet.errors import UnknownNameError, require
 from affnet.model.published import Published
+from affnet.silence import silenced
 
 PEER_CLASSES = 1000  # ImageNet-1K, as published
 _MOBILEVIT = "arXiv 2110.02178, ImageNet-1K, 256 px; counts quoted by arXiv 2307.14008"
@@ -88,8 +89,9 @@ def create_peer(name: str) -> nn.Module:
     if name not in PEERS:
         raise UnknownNameError("peer", name, PEERS)
     require("transformers", extra="peers", purpose=f"Building {name}")
-    import transformers
-
     peer = PEERS[name]
-    config = getattr(transformers, peer.config_class)(num_labels=PEER_CLASSES, **peer.config)
-    return LogitsOnly(getattr(transformers, peer.model_class)(config)).eval()
+    with silenced():  # transformers imports torchao where litert-torch brought it, which is noisy
+        import transformers
+
+        config = getattr(transformers, peer.config_class)(num_labels=PEER_CLASSES, **peer.config)
+        return LogitsOnly(getattr(transformers, peer.model_class)(config)).eval()

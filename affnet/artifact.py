@@ -26,9 +26,35 @@ class TensorSpec:
     layout: str | None = None  # NCHW or NHWC for images
     range: tuple[float, float] | None = None  # of an image's values
 
+    @property
+    def is_image(self) -> bool:
+        """Whether it holds images, whose size and layout an export may choose."""
+        return self.layout is not None
+
+    @property
+    def dynamic_batch(self) -> bool:
+        """Whether the first axis is left open."""
+        return isinstance(self.shape[0], str)
+
     def static_shape(self, batch: int = 1) -> tuple[int, ...]:
         """Return the shape with ``batch`` in place of dynamic axes."""
         return tuple(batch if isinstance(axis, str) else axis for axis in self.shape)
+
+    def image_size(self) -> tuple[int, int]:
+        """Return height and width of the images."""
+        _, *sides = self.static_shape()
+        height, width = sides[:2] if self.layout == "NHWC" else sides[1:]
+        return height, width
+
+
+def image_spec(height: int, width: int) -> TensorSpec:
+    """Return the spec of one image as every image network here takes it."""
+    return TensorSpec("image", (1, 3, height, width), "float32", "NCHW", (0.0, 1.0))
+
+
+def logits_spec(classes: int) -> TensorSpec:
+    """Return the spec of one image's logits."""
+    return TensorSpec("logits", (1, classes), "float32")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,10 @@ app = typer.Typer(
 )
 
 FORMAT_HELP = "onnx, coreml, tflite, torch, or all whose tools are installed."
-SOURCE_HELP = "A checkpoint, or a name: affnet_et, affnet_t, affnet, mobilevit_xxs|xs|s, digits."
+SOURCE_HELP = (
+    "A checkpoint, a name (affnet_et, affnet_t, affnet, mobilevit_xxs|xs|s, digits), or a network "
+    "of your own: a torch.export program (.pt2) or module:function."
+)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from affnet.artifact import Provenance
+from affnet.artifact import Provenance, image_spec, logits_spec
 from affnet.model.layers import ConvLayer
 from affnet.model.network import AFFStage
 from affnet.model.random_weights import randomise
@@ -42,8 +42,8 @@ def tiny_source() -> Source:
         model=tiny_net(),
         name="tiny",
         provenance=Provenance("variant", "tiny", "random (seed 0)", None, {}),
-        num_classes=CLASSES,
-        image_size=(32, 32),
+        input=image_spec(32, 32),
+        output=logits_spec(CLASSES),
         labels=None,
         published=None,
         notes=(),

@@ -18,17 +18,19 @@ class Attempt:
         return f"--fft {self.fft} by {self.route}"
 
 
-def plan_attempts(fft: str, converter: type[Converter]) -> list[Attempt]:
+def plan_attempts(
+    fft: str, converter: type[Converter], *, with_plans: bool = True
+) -> list[Attempt]:
     """Return the paths to try; the first that converts and agrees with PyTorch is taken.
 
     An explicit plan is tried as it is, by the first route.  ``auto`` falls back to each plan of the
     format for all maps, because a converter's defect mostly concerns one form of the product, then
-    to the other routes.
+    to the other routes.  ``with_plans`` is off for a network that the plans do not apply to.
     """
     first, *other_routes = converter.routes
     if fft != "auto":
         return [Attempt(fft, first)]
-    plans = converter.plans if converter.auto_fft == "auto" else ()
+    plans = converter.plans if with_plans and converter.auto_fft == "auto" else ()
     return [
         Attempt(converter.auto_fft, first),
         *(Attempt(plan, first) for plan in plans),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from affnet import __version__
-from affnet.artifact import Artifact, Manifest, TensorSpec, manifest_path
+from affnet.artifact import Artifact, Manifest, TensorSpec, image_spec, manifest_path
 from affnet.errors import (
     AffnetError,
     ConversionError,
@@ -26,8 +25,8 @@ from affnet.export.converters import (
     check_installed,
     get_converter,
 )
-from affnet.export.folding import fold_linear_maps
-from affnet.export.fourier.planner import FFT_CHOICES, replace_transforms
+from affnet.export.fourier.planner import FFT_CHOICES
+from affnet.export.network import prepare_network
 from affnet.export.verification import verify_against
 from affnet.files import (
     content_sha256,
@@ -97,7 +96,8 @@ def _first_success(
     """Make one attempt after the other until one converts and, if asked, agrees with PyTorch."""
     failures: list[dict[str, str]] = []
     errors: list[AffnetError] = []
-    for number, attempt in enumerate(plan_attempts(options.fft, converter)):
+    attempts = plan_attempts(options.fft, converter, with_plans=source.program is None)
+    for number, attempt in enumerate(attempts):
         if errors:
             progress(f"{errors[-1]} Trying {attempt} instead")
         folder = staging / str(number)
@@ -125,35 +125,39 @@ def _convert(
     progress: Progress,
 ) -> Artifact:
     """Make the file of one attempt, and describe it."""
-    size = options.image_size or source.image_size
-    progress(f"Preparing {source.name} for {size[0]}x{size[1]} images")
-    network = copy.deepcopy(source.model).eval()
-    fft_plan = replace_transforms(network, size, attempt.fft, converter.plans)
-    fold_linear_maps(network)
-    macs = count_macs(network, *size)
+    taken = image_spec(*options.image_size) if options.image_size else source.input
+    shape = taken.static_shape()
+    progress(f"Preparing {source.name} for inputs of {' x '.join(map(str, shape))}")
+    prepared = prepare_network(source, shape, attempt.fft, converter.plans)
+    macs = count_macs(prepared.module, shape)
     request = ConversionRequest(
         name=source.name,
-        image_size=size,
+        input=_with_batch(taken, options.dynamic_batch),
+        output=_with_batch(source.output, options.dynamic_batch),
         precision=options.precision or converter.precisions[0],
         route=attempt.route,
-        dynamic_batch=options.dynamic_batch,
-        native_fft=attempt.fft == "native" and bool(fft_plan),
+        native_fft=attempt.fft == "native" and bool(prepared.fft_plan),
         layout=options.layout or converter.layouts[0],
         labels=source.labels,
         image_input=options.image_input,
         deployment_target=options.deployment_target,
     )
     progress(f"Converting {source.name} to {options.format}")
-    conversion = converter().convert(network, request, folder)
+    conversion = converter().convert(prepared.module, request, folder)
     tools = {"affnet": __version__, **{t: metadata.version(t) for t in converter.tools}}
-    manifest = _describe(source, options.format, request, conversion, fft_plan, macs, tools)
+    manifest = _describe(
+        source, options.format, request, conversion, prepared.fft_plan, macs, tools
+    )
     return Artifact(conversion.path, manifest)
 
 
 def _check_request(source: Source, options: ExportOptions, converter: type[Converter]) -> None:
     """Refuse what cannot work before anything is written."""
     check_installed(converter)
-    check_image_size(source.name, *(options.image_size or source.image_size))
+    if source.input.is_image:
+        check_image_size(source.name, *(options.image_size or source.input.image_size()))
+    else:
+        _check_program_request(source, options)
     if options.precision not in (None, *converter.precisions):
         raise UnknownNameError(
             f"precision for {options.format}", options.precision, converter.precisions
@@ -171,6 +175,26 @@ def _check_request(source: Source, options: ExportOptions, converter: type[Conve
         raise UsageError(f"{options.format} has no FFT operator; leave --fft native away.")
 
 
+def _check_program_request(source: Source, options: ExportOptions) -> None:
+    """Refuse what only networks of this package have a meaning for."""
+    for option in ("image_size", "layout", "image_input", "dynamic_batch"):
+        if getattr(options, option):
+            raise UsageError(
+                f"--{option.replace('_', '-')} does not apply to {source.name}, whose program says "
+                "what it takes."
+            )
+    if options.fft not in ("auto", "native"):
+        raise UsageError(
+            f"--fft {options.fft} is a plan for AFFNet's filters; the program {source.name} "
+            "takes auto or native."
+        )
+
+
+def _with_batch(spec: TensorSpec, dynamic: bool) -> TensorSpec:
+    """Return the spec with its first axis left open if ``dynamic``."""
+    return dataclasses.replace(spec, shape=("batch", *spec.shape[1:])) if dynamic else spec
+
+
 def _describe(
     source: Source,
     format_: str,
@@ -181,16 +205,13 @@ def _describe(
     tools: dict[str, str],
 ) -> Manifest:
     """Write down all that is known before the artifact has run."""
-    batch: int | str = "batch" if request.dynamic_batch else 1
-    shape = (3, *request.image_size) if request.layout == "NCHW" else (*request.image_size, 3)
-    image = TensorSpec("image", (batch, *shape), "float32", request.layout, (0.0, 1.0))
     return Manifest(
         model=source.name,
         format=format_,
         precision=request.precision,
         sha256=content_sha256(conversion.path),
-        inputs=(conversion.input or image,),
-        outputs=(TensorSpec("logits", (batch, source.num_classes), "float32"),),
+        inputs=(conversion.input or request.input,),
+        outputs=(request.output,),
         labels=source.labels,
         fft_plan=fft_plan,
         route=request.route,

@@ -96,10 +96,11 @@ def parity_fields(artifact: Artifact, parity: Parity | None) -> dict[str, str]:
         fields["fell back"] = f"to {manifest.route} after {tried}"
     if parity is None:
         return {**fields, "verified": "no (--no-verify)"}
+    inputs = "images" if manifest.inputs[0].is_image else "random inputs"
     verdict = "agrees with PyTorch" if parity.passed else "DISAGREES with PyTorch"
     return {
         **fields,
-        "verified": f"{verdict} in {runtime_for(manifest.format).name}, {parity.inputs} images",
+        "verified": f"{verdict} in {runtime_for(manifest.format).name}, {parity.inputs} {inputs}",
         "largest error": f"{parity.max_rel_error:.1e} of the largest output "
         f"({parity.tolerance:.0e} allowed)",
         "PSNR": f"{parity.psnr_db:.1f} dB",
@@ -156,7 +157,7 @@ def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
     """Return an `inspection_record` for people."""
     operators = ", ".join(f"{name} {count}" for name, count in record["operators"].items())
     inputs = [
-        f"{i['name']} {'x'.join(map(str, i['shape']))} {i['dtype']} {i['layout']}"
+        f"{i['name']} {'x'.join(map(str, i['shape']))} {i['dtype']} {i['layout'] or ''}".rstrip()
         for i in record["inputs"]
     ]
     details = [f"{name} {value}" for name, value in record["details"].items()]

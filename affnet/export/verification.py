@@ -33,23 +33,19 @@ class HeldOutAgreement:
 
 
 def verify_against(artifact: Artifact, source: Source) -> Parity:
-    """Compare the artifact with PyTorch on random images and on a picture.
+    """Compare the artifact with PyTorch on random images and a picture, or on random tensors.
 
     The reference is the network as it was trained, with torch's own FFT, in float32.
 
     Raises:
-        UsageError: the source has another class count than the artifact.
+        UsageError: the source takes or gives other shapes than the artifact.
         MissingError: the artifact's runtime is not installed.
         ArtifactError: the runtime rejects the file.
     """
-    images = verification_images(_image_size(artifact))
-    expected = reference_outputs(source, images)
-    classes = artifact.manifest.outputs[0].shape[-1]
-    if expected.shape[-1] != classes:
-        raise UsageError(
-            f"{artifact.path.name} has {classes} classes and {source.name} {expected.shape[-1]}; "
-            "compare it with the source it was exported from."
-        )
+    _check_comparable(artifact, source)
+    taken = artifact.manifest.inputs[0]
+    images = verification_images(taken.image_size()) if taken.is_image else random_tensors(taken)
+    expected = reference_outputs(source, images, taken)
     session = runtime_for(artifact.manifest.format).load(artifact, threads=1)
     actual = run_batches(session, images, artifact)
     return compare([expected], [actual], TOLERANCES[artifact.manifest.precision])
@@ -67,8 +63,9 @@ def verify_held_out(artifact: Artifact, source: Source) -> HeldOutAgreement:
             f"this one came from {source.provenance.location}."
         )
     held_out = load_held_out(source.provenance.location)
-    images = digits_to_input(held_out.images, _image_size(artifact))
-    expected = reference_outputs(source, images)
+    taken = artifact.manifest.inputs[0]
+    images = digits_to_input(held_out.images, taken.image_size())
+    expected = reference_outputs(source, images, taken)
     session = runtime_for(artifact.manifest.format).load(artifact, threads=1)
     actual = run_batches(session, images, artifact)
     expected_class, actual_class = expected.argmax(axis=1), actual.argmax(axis=1)
@@ -91,16 +88,56 @@ def verification_images(size: tuple[int, int]) -> Images:
     return np.asarray(np.round(images * 255) / 255, np.float32)
 
 
-def reference_outputs(source: Source, images: Images) -> NDArray[np.float32]:
-    """Return PyTorch's logits, N x classes."""
+def random_tensors(spec: TensorSpec) -> NDArray[np.float32]:
+    """Return some inputs of a shape, normally distributed, joined on the first axis."""
+    batch, *axes = spec.static_shape()
+    generator = np.random.default_rng(_SEED)
+    return generator.standard_normal((_RANDOM_IMAGES * batch, *axes), dtype=np.float32)
+
+
+def reference_outputs(
+    source: Source, images: NDArray[np.float32], spec: TensorSpec
+) -> NDArray[np.float32]:
+    """Return what PyTorch gives for inputs of ``spec``, images as N x 3 x H x W in 0..1."""
+    step = 50 if spec.is_image else spec.static_shape()[0]
     with torch.inference_mode():
-        batches = [source.model(batch) for batch in torch.split(torch.from_numpy(images), 50)]
+        batches = [source.model(batch) for batch in torch.split(torch.from_numpy(images), step)]
     outputs: NDArray[np.float32] = torch.cat(batches).numpy()
     return outputs
 
 
-def as_input(images: Images, spec: TensorSpec) -> NDArray[Any]:
-    """Turn N x 3 x H x W images in 0..1 into what an input spec asks for."""
+def _check_comparable(artifact: Artifact, source: Source) -> None:
+    """Raise `UsageError` unless the artifact takes and gives what the source does."""
+    remedy = "compare it with the source it was exported from."
+    (taken,), (given,) = artifact.manifest.inputs, artifact.manifest.outputs
+    if taken.is_image != source.input.is_image or (
+        not taken.is_image and taken.shape != source.input.shape
+    ):
+        raise UsageError(
+            f"{artifact.path.name} takes {_shape_text(taken)} and {source.name} "
+            f"{_shape_text(source.input)}; {remedy}"
+        )
+    if given.shape[1:] == source.output.shape[1:]:
+        return
+    if taken.is_image:
+        raise UsageError(
+            f"{artifact.path.name} has {given.shape[-1]} classes and {source.name} "
+            f"{source.output.shape[-1]}; {remedy}"
+        )
+    raise UsageError(
+        f"{artifact.path.name} gives {_shape_text(given)} and {source.name} "
+        f"{_shape_text(source.output)}; {remedy}"
+    )
+
+
+def _shape_text(spec: TensorSpec) -> str:
+    return " x ".join(map(str, spec.shape))
+
+
+def as_input(images: NDArray[np.float32], spec: TensorSpec) -> NDArray[Any]:
+    """Turn N x 3 x H x W images in 0..1 into what an input spec asks for; else change nothing."""
+    if not spec.is_image:
+        return images
     low, high = spec.range or (0.0, 1.0)
     values = low + images * (high - low)
     if spec.layout == "NHWC":
@@ -111,24 +148,18 @@ def as_input(images: Images, spec: TensorSpec) -> NDArray[Any]:
     return np.ascontiguousarray(values.astype(dtype))
 
 
-def run_batches(session: Session, images: Images, artifact: Artifact) -> NDArray[np.float32]:
-    """Return the artifact's logits, N x classes, in batches of the size it takes.
+def run_batches(
+    session: Session, images: NDArray[np.float32], artifact: Artifact
+) -> NDArray[np.float32]:
+    """Return the artifact's outputs, in batches of the size it takes.
 
     An artifact with a dynamic batch is also run on batches of two, so that both are proven.
     """
     spec = artifact.manifest.inputs[0]
-    dynamic = isinstance(spec.shape[0], str)
     feed = as_input(images, spec)
     outputs, start = [], 0
     while start < len(images):
-        step = 2 if dynamic and start % 3 else 1
+        step = spec.static_shape()[0] if not spec.dynamic_batch else 2 if start % 3 else 1
         outputs.append(session.run(feed[start : start + step])[0])
         start += step
     return np.concatenate(outputs)
-
-
-def _image_size(artifact: Artifact) -> tuple[int, int]:
-    spec = artifact.manifest.inputs[0]
-    _, *sides = spec.static_shape()
-    height, width = sides[:2] if spec.layout == "NHWC" else sides[1:]
-    return height, width

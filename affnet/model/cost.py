@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -12,12 +14,12 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def count_macs(model: nn.Module, height: int, width: int) -> int:
-    """Return the multiply-accumulates of one image in convolutions and matrix products.
+def count_macs(model: nn.Module, shape: Sequence[int]) -> int:
+    """Return the multiply-accumulates of an input of ``shape`` in convolutions and matrix products.
 
     Elementwise work and FFTs (where the network still has some) are not counted.
     """
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
-        model(torch.zeros(1, 3, height, width))
+        model(torch.zeros(*shape))
     return int(counter.get_total_flops()) // 2

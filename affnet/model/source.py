@@ -1,4 +1,4 @@
-"""SOURCE, as the command line takes it: a checkpoint, a variant, a peer or a bundled name."""
+"""SOURCE, as the command line takes it: a checkpoint, a name, or a network of the user's own."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from torch import nn
+from torch.export import ExportedProgram
 
-from affnet.artifact import Provenance
+from affnet.artifact import Provenance, TensorSpec, image_spec, logits_spec
 from affnet.errors import UnknownNameError, UsageError
 from affnet.files import content_sha256
 from affnet.model.bundled import BUNDLED, bundled_folder
 from affnet.model.checkpoint import read_checkpoint
 from affnet.model.network import create_model
 from affnet.model.peers import PEER_CLASSES, PEERS, create_peer
+from affnet.model.programs import LoadedProgram, build_program, is_function, load_program
 from affnet.model.published import Published
 from affnet.model.random_weights import randomise
 from affnet.model.variants import VARIANTS
 
 SEED = 0
+PROGRAM_SUFFIX = ".pt2"
 _DEFAULT_SIZE = (256, 256)
 
 
@@ -30,11 +33,12 @@ class Source:
     model: nn.Module
     name: str  # of files and table rows
     provenance: Provenance
-    num_classes: int
-    image_size: tuple[int, int]  # height, width; what it was trained for where that is known
+    input: TensorSpec  # an image's size is what it was trained for where that is known
+    output: TensorSpec
     labels: tuple[str, ...] | None
     published: Published | None  # only where the weights could be the published ones
     notes: tuple[str, ...]  # what the user should know, a sentence each
+    program: ExportedProgram | None = None  # of a network that is not of this package
 
 
 def source_names() -> tuple[str, ...]:
@@ -51,14 +55,19 @@ def load_source(
     attn_norm: str | None = None,
     ema: bool = False,
 ) -> Source:
-    """Load SOURCE: a variant's, peer's or bundled name, or the path of a checkpoint.
+    """Load SOURCE.
+
+    It is a variant's, peer's or bundled name, the path of a checkpoint, or a network of your own:
+    the path of a ``torch.export`` program (``.pt2``) or ``module:function``, see
+    `affnet.model.programs.build_program`.
 
     The options are those of `affnet.load_checkpoint`; ``activation`` and ``attn_norm`` also apply
     to a variant's name, whose weights are random.
 
     Raises:
         UsageError: ``source`` is neither a known name nor a file, or an option does not apply.
-        AffnetError: as `affnet.load_checkpoint` and `affnet.model.peers.create_peer`.
+        AffnetError: as `affnet.load_checkpoint`, `affnet.model.peers.create_peer` and the
+            functions of `affnet.model.programs`.
     """
     options = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
     if source in VARIANTS:
@@ -70,8 +79,11 @@ def load_source(
         _refuse_options(source, {**options, "variant": variant})
         return _from_bundled(source)
     path = Path(source)
+    if path.suffix == PROGRAM_SUFFIX or (is_function(source) and not path.exists()):
+        _refuse_options(source, {**options, "variant": variant})
+        return _from_program(path) if path.suffix == PROGRAM_SUFFIX else _from_function(source)
     if not path.exists() and path.suffix == "" and path.parent == Path():
-        raise UnknownNameError("source", source, (*source_names(), "or the path of a checkpoint"))
+        raise UnknownNameError("source", source, (*source_names(), "a path, or module:function"))
     return _from_checkpoint(path, variant=variant, **options)
 
 
@@ -82,7 +94,7 @@ def reload_source(provenance: Provenance) -> Source:
         UsageError: its checkpoint has moved or changed since.
     """
     settings = provenance.settings
-    if provenance.kind != "checkpoint":
+    if provenance.kind not in ("checkpoint", "program"):
         return load_source(provenance.location, **settings)
     path = Path(provenance.location)
     if not path.is_file():
@@ -94,7 +106,7 @@ def reload_source(provenance: Provenance) -> Source:
             f"{path} has changed since the artifact was exported from it; "
             "export again, or name the right checkpoint with --against."
         )
-    return _from_checkpoint(path, **settings)
+    return load_source(str(path), **settings)
 
 
 def _refuse_options(name: str, options: dict[str, Any]) -> None:
@@ -114,8 +126,8 @@ def _from_variant(name: str, variant: str | None, options: dict[str, Any]) -> So
         model=model.eval(),
         name=name,
         provenance=Provenance("variant", name, f"random (seed {SEED})", None, settings),
-        num_classes=model.num_classes,
-        image_size=_DEFAULT_SIZE,
+        input=image_spec(*_DEFAULT_SIZE),
+        output=logits_spec(model.num_classes),
         labels=None,
         published=model.variant.published,
         notes=(f"{name} has random weights (seed {SEED}); its outputs mean nothing.",),
@@ -129,8 +141,8 @@ def _from_peer(name: str) -> Source:
         model=model,
         name=name,
         provenance=Provenance("peer", name, f"random (seed {SEED})", None, {}),
-        num_classes=PEER_CLASSES,
-        image_size=_DEFAULT_SIZE,
+        input=image_spec(*_DEFAULT_SIZE),
+        output=logits_spec(PEER_CLASSES),
         labels=None,
         published=PEERS[name].published,
         notes=(f"{name} has random weights (seed {SEED}); latency does not depend on them.",),
@@ -145,8 +157,8 @@ def _from_bundled(name: str) -> Source:
         model=checkpoint.model,
         name=name,
         provenance=Provenance("bundled", name, "trained", checkpoint.sha256, {}),
-        num_classes=checkpoint.model.num_classes,
-        image_size=checkpoint.config.image_size or _DEFAULT_SIZE,
+        input=image_spec(*(checkpoint.config.image_size or _DEFAULT_SIZE)),
+        output=logits_spec(checkpoint.model.num_classes),
         labels=tuple((folder / "labels.txt").read_text(encoding="utf-8").splitlines()),
         published=None,
         notes=(),
@@ -172,8 +184,8 @@ def _from_checkpoint(path: Path, **options: Any) -> Source:
         provenance=Provenance(
             "checkpoint", str(path.resolve()), "trained", checkpoint.sha256, settings
         ),
-        num_classes=model.num_classes,
-        image_size=(config.image_size if config else None) or _DEFAULT_SIZE,
+        input=image_spec(*((config.image_size if config else None) or _DEFAULT_SIZE)),
+        output=logits_spec(model.num_classes),
         labels=_labels_beside(path, model.num_classes),
         published=published,
         notes=(
@@ -181,6 +193,33 @@ def _from_checkpoint(path: Path, **options: Any) -> Source:
             + (f" (config {config.path.name})." if config else "."),
             *checkpoint.notes,
         ),
+    )
+
+
+def _from_program(path: Path) -> Source:
+    loaded = load_program(path)
+    location = str(path.resolve())
+    provenance = Provenance("program", location, "as given", content_sha256(path), {})
+    return _of_your_own(loaded, path.stem, provenance)
+
+
+def _from_function(name: str) -> Source:
+    loaded = build_program(name, SEED)
+    provenance = Provenance("function", name, "as given", None, {})
+    return _of_your_own(loaded, name.partition(":")[2], provenance)
+
+
+def _of_your_own(loaded: LoadedProgram, name: str, provenance: Provenance) -> Source:
+    return Source(
+        model=loaded.model,
+        name=name,
+        provenance=provenance,
+        input=loaded.input,
+        output=loaded.output,
+        labels=None,
+        published=None,
+        notes=loaded.notes,
+        program=loaded.program,
     )
 
 

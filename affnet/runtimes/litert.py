@@ -1,8 +1,8 @@
 """LiteRT, formerly TensorFlow Lite, on the CPU with its XNNPACK delegate.
 
-A file whose structure is damaged is rejected before it is read, and so is one without a graph, which
-LiteRT's own check passes and then crashes on.  No other such file was found by flipping bits, which
-is no proof: an artifact's manifest holds its hash, which is compared first.
+A file whose structure is damaged is rejected before it is read, and so is one without a graph,
+which LiteRT's own check passes and then crashes on.  No other such file was found by flipping bits,
+which is no proof: an artifact's manifest holds its hash, which is compared first.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from affnet.artifact import Artifact
 from affnet.errors import require
-from affnet.runtimes.exported_program import load_exported_program
+from affnet.exported_program import load_exported_program
 
 
 class TorchRuntime:

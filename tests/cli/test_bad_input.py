@@ -24,7 +24,7 @@ from tests.conftest import Finished
 Run = Callable[..., Finished]
 Refused = Callable[..., str]
 
-SOURCES = (*source_names(), "or the path of a checkpoint")
+SOURCES = (*source_names(), "a path, or module:function")
 
 
 @pytest.mark.parametrize(

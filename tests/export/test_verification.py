@@ -37,7 +37,7 @@ class Recorder:
 
 
 def with_batch(artifact: Artifact, batch: int | str) -> Artifact:
-    spec = TensorSpec("image", (batch, 3, 64, 64), "float32")
+    spec = TensorSpec("image", (batch, 3, 64, 64), "float32", "NCHW")
     return dataclasses.replace(
         artifact, manifest=dataclasses.replace(artifact.manifest, inputs=(spec,))
     )
@@ -56,7 +56,7 @@ def test_reference_outputs_are_the_networks_logits() -> None:
     images = verification_images((32, 32))
     with torch.inference_mode():
         expected = source.model(torch.from_numpy(images)).numpy()
-    assert np.array_equal(reference_outputs(source, images), expected)
+    assert np.array_equal(reference_outputs(source, images, source.input), expected)
 
 
 @pytest.mark.parametrize(("batch", "batches"), [(1, [1, 1, 1, 1, 1]), ("batch", [1, 2, 1, 1])])

@@ -28,7 +28,7 @@ def test_peers_have_the_published_parameters_and_work(name: str) -> None:
     parameters, macs = PEER_COSTS[name]
     peer = create_peer(name)
     assert count_parameters(peer) == pytest.approx(parameters, rel=0.01)
-    assert count_macs(peer, 256, 256) == pytest.approx(macs, rel=0.01)
+    assert count_macs(peer, (1, 3, 256, 256)) == pytest.approx(macs, rel=0.01)
 
 
 def test_a_peer_returns_its_logits_alone() -> None:
@@ -63,14 +63,17 @@ def test_a_missing_package_is_answered_with_the_command(monkeypatch: pytest.Monk
     ("name", "macs"), [("affnet_et", 343e6), ("affnet_t", 757e6), ("affnet", 1386e6)]
 )
 def test_without_plans_only_the_mixers_channel_products_are_counted(name: str, macs: float) -> None:
-    counted = count_macs(create_model(name).eval(), 256, 256)
+    counted = count_macs(create_model(name).eval(), (1, 3, 256, 256))
     assert macs < counted < 1.1 * macs  # the mixers' own share is 11 to 16 %
 
 
 def test_work_grows_with_the_pixels_and_parameters_do_not() -> None:
     model = create_model("affnet_et", num_classes=1).eval()
     head = 576  # the classifier and nothing else sees no pixels
-    small, large = count_macs(model, 64, 64) - head, count_macs(model, 128, 128) - head
+    small, large = (
+        count_macs(model, (1, 3, 64, 64)) - head,
+        count_macs(model, (1, 3, 128, 128)) - head,
+    )
     # the half spectrum of a map of W columns has W // 2 + 1: a little more than half
     assert 3.5 * small < large < 4 * small
 

@@ -47,7 +47,11 @@ def test_all_names_are_listed() -> None:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variants_name_gives_it_with_random_weights(name: str) -> None:
     source = load_source(name)
-    assert (source.name, source.num_classes, source.image_size) == (name, 1000, (256, 256))
+    assert (source.name, source.output.shape[-1], source.input.image_size()) == (
+        name,
+        1000,
+        (256, 256),
+    )
     assert source.provenance.kind == "variant"
     assert source.provenance.weights == "random (seed 0)"
     assert source.published == VARIANTS[name].published
@@ -72,7 +76,7 @@ def test_a_variant_takes_activation_and_normalisation() -> None:
 def test_digits_is_trained_has_ten_labels_and_takes_64_pixels() -> None:
     source = load_source("digits")
     assert source.labels == tuple("0123456789")
-    assert (source.num_classes, source.image_size) == (10, (64, 64))
+    assert (source.output.shape[-1], source.input.image_size()) == (10, (64, 64))
     assert source.published is None
     assert source.notes == ()
     provenance = source.provenance
@@ -84,7 +88,7 @@ def test_digits_is_trained_has_ten_labels_and_takes_64_pixels() -> None:
 @pytest.mark.parametrize("name", ["affnet_s", "Digits", "mobilevit"])
 def test_an_unknown_name_is_answered_with_the_valid_ones(name: str) -> None:
     assert error_of(name, UnknownNameError) == (
-        f"Unknown source {name!r}; valid: {NAMES}, or the path of a checkpoint."
+        f"Unknown source {name!r}; valid: {NAMES}, a path, or module:function."
     )
 
 
@@ -126,7 +130,11 @@ def test_a_checkpoint_comes_with_its_configs_settings_and_labels(tmp_path: Path)
     (tmp_path / "labels.txt").write_text("a\nb\nc\nd\ne\nf\n")
     path = save(tmp_path, state_dict(), "best.pt")
     source = load_source(str(path))
-    assert (source.name, source.num_classes, source.image_size) == ("best", 6, (192, 320))
+    assert (source.name, source.output.shape[-1], source.input.image_size()) == (
+        "best",
+        6,
+        (192, 320),
+    )
     assert source.labels == tuple("abcdef")
     assert source.published is None  # of ImageNet's thousand classes only
     assert source.notes == (
@@ -145,7 +153,7 @@ def test_a_checkpoint_comes_with_its_configs_settings_and_labels(tmp_path: Path)
 
 def test_a_checkpoint_without_a_config_tells_what_was_assumed(tmp_path: Path) -> None:
     source = load_source(str(save(tmp_path, state_dict())), activation="swish")
-    assert source.image_size == (256, 256)
+    assert source.input.image_size() == (256, 256)
     assert source.labels is None
     assert source.notes == (
         "checkpoint_best.pt is affnet_et with 6 classes, swish, layer_norm_2d.",

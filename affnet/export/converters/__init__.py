@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from torch import nn
+from torch import Tensor, nn, zeros
 
 from affnet.artifact import TensorSpec
 from affnet.errors import UnknownNameError, require
@@ -25,15 +25,19 @@ class ConversionRequest:
     """What every converter is told."""
 
     name: str  # of the file, without suffix
-    image_size: tuple[int, int]  # height, width
+    input: TensorSpec  # as the network takes it: an image is NCHW, in 0..1
+    output: TensorSpec
     precision: str
     route: str  # one of the converter's
-    dynamic_batch: bool
     native_fft: bool  # whether the network still has torch.fft operators
     layout: str = "NCHW"  # of the input: NCHW or NHWC
     labels: tuple[str, ...] | None = None  # class names, for formats that store them
     image_input: bool = False  # take 8-bit images instead of floats in 0..1
     deployment_target: str | None = None  # the oldest system the file must run on
+
+    def example(self) -> Tensor:
+        """Return an input of zeros; a dynamic batch has 2, as 1 would become a constant."""
+        return zeros(self.input.static_shape(batch=2))
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Conversion:
 
     path: Path
     details: dict[str, Any] = field(default_factory=dict)  # what only this format has
-    input: TensorSpec | None = None  # where it is not float32 in 0..1 called "image"
+    input: TensorSpec | None = None  # where the file takes another than the network
 
 
 class Converter(Protocol):
@@ -63,7 +67,8 @@ class Converter(Protocol):
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """Write the artifact into ``folder``; an `OSError` met there may pass.
 
-        ``network`` maps B x 3 x H x W to B x classes; it is the converter's own, to change.
+        ``network`` maps ``request.input`` to ``request.output``; it is the converter's own, to
+        change.
 
         Raises:
             ConversionError: the format cannot hold the network.

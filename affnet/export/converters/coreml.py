@@ -35,6 +35,7 @@ from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.normalisation import replace_group_norms
 from affnet.runtimes.coreml import quiet_coremltools
 from affnet.runtimes.mlprogram import Program, load_program
+from affnet.units import image_size
 
 _DEFAULT_TARGET = "iOS16"
 _FIRST_SPECIFICATION = 6  # the first that holds ML programs, of iOS 15
@@ -58,7 +59,7 @@ class CoreMLConverter:
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
-        if request.dynamic_batch:
+        if request.input.dynamic_batch:
             raise UsageError(
                 "Core ML models have a static shape here, because flexible ones do not run on the "
                 "Neural Engine; leave --dynamic-batch away."
@@ -77,8 +78,11 @@ class CoreMLConverter:
             "deployment_target": saved.deployment_target,
             "specification_version": saved.specification_version,
         }
-        image = TensorSpec("image", (1, *request.image_size, 3), "uint8", "NHWC", (0.0, 255.0))
-        return Conversion(path, details, image if request.image_input else None)
+        if not request.image_input:
+            return Conversion(path, details)
+        shape = (1, *request.input.image_size(), 3)
+        image = TensorSpec(request.input.name, shape, "uint8", "NHWC", (0.0, 255.0))
+        return Conversion(path, details, image)
 
 
 def _deployment_target(coremltools: Any, name: str) -> Any:
@@ -96,7 +100,7 @@ def _deployment_target(coremltools: Any, name: str) -> Any:
 def _export(network: nn.Module, request: ConversionRequest) -> Any:
     """Return what coremltools takes: an exported program, or a traced module."""
     logging.getLogger("torch.export").setLevel(logging.ERROR)
-    example = torch.zeros(1, 3, *request.image_size)
+    example = request.example()
     try:
         if request.route == "TorchScript":
             return torch.jit.trace(network, example)  # type: ignore[no-untyped-call]
@@ -113,13 +117,14 @@ def _convert(
     target: Any,
     folder: Path,
 ) -> Any:
-    shape = (1, 3, *request.image_size)
+    name, shape = request.input.name, request.input.static_shape()
     if request.image_input:
         image = coremltools.ImageType(
-            "image", shape, scale=1 / 255, color_layout=coremltools.colorlayout.RGB
+            name, shape, scale=1 / 255, color_layout=coremltools.colorlayout.RGB
         )
     else:
-        image = coremltools.TensorType("image", shape, dtype=np.float32)
+        image = coremltools.TensorType(name, shape, dtype=np.float32)
+    output = coremltools.TensorType(request.output.name, dtype=np.float32)  # of any target
     if request.precision == "fp16":
         precision = coremltools.transform.FP16ComputePrecision(
             op_selector=lambda op: not _is_variance(op)
@@ -131,7 +136,7 @@ def _convert(
             program,
             convert_to="mlprogram",
             inputs=[image],
-            outputs=[coremltools.TensorType("logits", dtype=np.float32)],  # of any target
+            outputs=[output],
             compute_precision=precision,
             minimum_deployment_target=target,
             skip_model_load=True,
@@ -171,14 +176,17 @@ def _producer(value: Any) -> Any:
 
 def _describe(model: Any, request: ConversionRequest) -> None:
     """Fill in what Xcode shows of a model."""
-    height, width = request.image_size
-    model.short_description = f"{request.name}: image classification at {height}x{width}."
     model.author = f"affnet {__version__}"
-    model.license = "Network: MIT. Weights: as the checkpoint they come from."
     model.version = __version__
+    if not request.input.is_image:
+        model.short_description = request.name
+        return
+    size = image_size(*request.input.image_size())
+    model.short_description = f"{request.name}: image classification at {size}."
+    model.license = "Network: MIT. Weights: as the checkpoint they come from."
     values = "8 bits per channel" if request.image_input else "values in 0..1"
-    model.input_description["image"] = f"RGB image of {height}x{width}, {values}"
-    model.output_description["logits"] = "One logit per class, before any softmax"
+    model.input_description[request.input.name] = f"RGB image of {size}, {values}"
+    model.output_description[request.output.name] = "One logit per class, before any softmax"
     if request.labels:
         labels = json.dumps(request.labels, ensure_ascii=False)
         model.user_defined_metadata["labels"] = labels

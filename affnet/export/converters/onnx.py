@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from affnet.errors import ConversionError, first_line
 from affnet.export.converters import Conversion, ConversionRequest
@@ -55,33 +55,29 @@ class OnnxConverter:
 
 
 def _export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.ModelProto:
-    # a batch of 1 would be specialised to a constant
-    batch = 2 if request.dynamic_batch else 1
-    example = torch.zeros(batch, 3, *request.image_size)
     export = _by_torch_export if request.route == "torch.export" else _by_torchscript
     # the exporter tells the console of every optional package it does not find
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return export(network, example, request.dynamic_batch, opset)
+            return export(network, request, opset)
     except Exception as error:  # torch.onnx raises nearly every kind
         raise ConversionError(
             f"torch.onnx cannot export {request.name}: {first_line(error)}"
         ) from error
 
 
-def _by_torch_export(
-    network: nn.Module, example: Tensor, dynamic_batch: bool, opset: int
-) -> onnx.ModelProto:
+def _by_torch_export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.ModelProto:
+    dynamic = request.input.dynamic_batch
     program = torch.onnx.export(
         network,
-        (example,),
+        (request.example(),),
         dynamo=True,
         opset_version=opset,
-        input_names=["image"],
-        output_names=["logits"],
-        dynamic_shapes=({0: torch.export.Dim("batch")},) if dynamic_batch else None,
+        input_names=[request.input.name],
+        output_names=[request.output.name],
+        dynamic_shapes=({0: torch.export.Dim("batch")},) if dynamic else None,
         verbose=False,
     )
     assert program is not None  # what it returns with dynamo=True
@@ -89,21 +85,22 @@ def _by_torch_export(
     return model
 
 
-def _by_torchscript(
-    network: nn.Module, example: Tensor, dynamic_batch: bool, opset: int
-) -> onnx.ModelProto:
+def _by_torchscript(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.ModelProto:
     import onnx
 
+    names = [request.input.name, request.output.name]
     buffer = io.BytesIO()
     torch.onnx.export(
         network,
-        (example,),
+        (request.example(),),
         buffer,  # type: ignore[arg-type]  # the old exporter also writes to open files
         dynamo=False,
         opset_version=opset,
-        input_names=["image"],
-        output_names=["logits"],
-        dynamic_axes={"image": {0: "batch"}, "logits": {0: "batch"}} if dynamic_batch else None,
+        input_names=names[:1],
+        output_names=names[1:],
+        dynamic_axes={name: {0: "batch"} for name in names}
+        if request.input.dynamic_batch
+        else None,
     )
     return onnx.load_model_from_string(buffer.getvalue())
 

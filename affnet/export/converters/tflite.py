@@ -9,10 +9,10 @@ TFLite's metadata.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from affnet.errors import ConversionError, MissingError, UsageError
@@ -42,17 +42,22 @@ class TfliteConverter:
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
-        if request.dynamic_batch:
+        if request.input.dynamic_batch:
             raise UsageError("A TFLite file takes one image at a time; leave --dynamic-batch away.")
-        example = torch.zeros(1, 3, *request.image_size)
+        example, taken = request.example(), request.input
         if request.layout == "NHWC":
-            network, example = ChannelsLast(network), example.permute(0, 2, 3, 1).contiguous()
-        content = _converted(network.eval(), example, request.name)
-        content = with_metadata(content, request.name, _INPUT_RANGE, request.labels)
+            network, example = (
+                ChannelsLast(network).eval(),
+                example.permute(0, 2, 3, 1).contiguous(),
+            )
+            taken = dataclasses.replace(taken, shape=tuple(example.shape), layout="NHWC")
+        content = _converted(network, example, request.name)
+        if request.input.is_image:
+            content = with_metadata(content, request.name, _INPUT_RANGE, request.labels)
         path = folder / f"{request.name}.tflite"
         write_and_sync(path, content)
         _check_operators(path)
-        return Conversion(path)
+        return Conversion(path, input=taken)
 
 
 class ChannelsLast(nn.Module):

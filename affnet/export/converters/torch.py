@@ -35,15 +35,13 @@ class TorchConverter:
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
-        batch = 2 if request.dynamic_batch else 1
-        example = torch.zeros(batch, 3, *request.image_size)
-        dynamic = {0: torch.export.Dim("batch")} if request.dynamic_batch else None
+        dynamic = {0: torch.export.Dim("batch")} if request.input.dynamic_batch else None
         logging.getLogger("torch.export").setLevel(logging.ERROR)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 program = torch.export.export(
-                    network, (example,), dynamic_shapes=(dynamic,) if dynamic else None
+                    network, (request.example(),), dynamic_shapes=(dynamic,) if dynamic else None
                 )
                 buffer = io.BytesIO()
                 torch.export.save(program, buffer)

@@ -12,14 +12,15 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
+from affnet.artifact import image_spec, logits_spec
 from affnet.errors import ConversionError, MissingError, UnknownNameError
 from affnet.export.converters import CONVERTERS, ConversionRequest, check_installed, get_converter
 from affnet.export.converters.onnx import OnnxConverter, _check
 from affnet.export.converters.torch import TorchConverter
-from tests.tiny import tiny_net
+from tests.tiny import CLASSES, tiny_net
 
 REQUEST = ConversionRequest(
-    "net", (32, 32), "fp32", "torch.export", dynamic_batch=False, native_fft=False
+    "net", image_spec(32, 32), logits_spec(CLASSES), "fp32", "torch.export", native_fft=False
 )
 
 

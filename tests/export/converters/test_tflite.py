@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import zipfile
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from affnet.artifact import Artifact
+from affnet.artifact import Artifact, image_spec, logits_spec
 from affnet.errors import ConversionError, MissingError
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.tflite import TfliteConverter
@@ -34,7 +35,12 @@ def exported(name: str, size: tuple[int, int], folder: Path) -> Artifact:
 
 
 def request(size: tuple[int, int] = (8, 8), *, dynamic_batch: bool = False) -> ConversionRequest:
-    return ConversionRequest("tiny", size, "fp32", "torch.export", dynamic_batch, native_fft=False)
+    image = image_spec(*size)
+    if dynamic_batch:
+        image = dataclasses.replace(image, shape=("batch", *image.shape[1:]))
+    return ConversionRequest(
+        "tiny", image, logits_spec(10), "fp32", "torch.export", native_fft=False
+    )
 
 
 def assert_proven(artifact: Artifact) -> None:

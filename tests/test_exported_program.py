@@ -13,7 +13,7 @@ import torch
 
 from affnet.artifact import Artifact
 from affnet.errors import ArtifactError
-from affnet.runtimes.exported_program import load_exported_program
+from affnet.exported_program import load_exported_program
 
 
 class Marker:

@@ -1,0 +1,87 @@
+"""Networks of the user's own, exported to every format, run and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from affnet.artifact import Artifact
+from affnet.errors import UsageError
+from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.export.verification import verify_against
+from affnet.model.source import Source, load_source
+from affnet.runtimes import runtime_for
+from tests.conftest import Finished
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
+from tests.networks.fourier_networks import NETWORKS, make
+
+pytestmark = [
+    *THIRD_PARTY_WARNINGS,
+    pytest.mark.filterwarnings("ignore:No complete tensor found in the group:UserWarning"),
+]
+
+FORMATS = [
+    "onnx",
+    *(pytest.param(name, marks=pytest.mark.converters) for name in ("coreml", "tflite")),
+]
+
+
+def program(name: str, folder: Path) -> Source:
+    """Return one of the networks, saved and loaded as a program."""
+    model, x = make(name)
+    path = folder / f"{name}.pt2"
+    torch.export.save(torch.export.export(model, (x,)), path)
+    return load_source(str(path))
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_it_agrees_and_has_no_fft(name: str, format_: str, tmp_path: Path) -> None:
+    options = ExportOptions(format_, precision="fp32")
+    artifact = export_artifact(program(name, tmp_path), options, tmp_path / "out")
+    assert artifact.manifest.parity is not None
+    assert artifact.manifest.parity.max_rel_error <= 1e-4
+    assert artifact.manifest.fft_plan == {"graph": "rewritten"}
+    assert artifact.manifest.fallbacks == ()
+    operators = " ".join(runtime_for(format_).operators(artifact.path)).lower()
+    assert not [word for word in ("fft", "dft", "complex", "custom", "flex") if word in operators]
+
+
+def test_the_commands_take_it(run: Callable[..., Finished], tmp_path: Path) -> None:
+    program("gfnet", tmp_path)
+    done = run("export", tmp_path / "gfnet.pt2", "-o", tmp_path, "--quiet")
+    assert (done.code, done.err) == (0, "")
+    assert "graph rewritten" in done.out
+    assert "agrees with PyTorch in onnxruntime, 8 random inputs" in done.out
+    file = tmp_path / "gfnet.onnx"
+    assert run("verify", file).code == 0
+    assert "2x8x6x12 float32" in run("inspect", file).out
+    measured = run("bench", file, "--preset", "quick", "--json", "--quiet")
+    assert measured.code == 0, measured
+
+
+def test_native_keeps_the_transforms_of_the_program(tmp_path: Path) -> None:
+    options = ExportOptions("torch", fft="native")
+    artifact = export_artifact(program("gfnet", tmp_path), options, tmp_path / "out")
+    assert artifact.manifest.fft_plan == {"graph": "native"}
+    assert artifact.manifest.parity is not None
+    assert artifact.manifest.parity.passed
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"image_size": (32, 32)}, {"layout": "NCHW"}, {"dynamic_batch": True}, {"fft": "dense"}],
+)
+def test_options_for_images_and_filters_are_refused(option: dict, tmp_path: Path) -> None:
+    source = program("gfnet", tmp_path)
+    with pytest.raises(UsageError, match=r"program says what it takes|takes auto or native"):
+        export_artifact(source, ExportOptions("onnx", **option), tmp_path / "out")
+
+
+def test_another_network_is_refused_before_it_runs(tmp_path: Path, digits_onnx: Artifact) -> None:
+    source = program("gfnet", tmp_path)
+    with pytest.raises(UsageError, match="takes 1 x 3 x 64 x 64 and gfnet 2 x 8 x 6 x 12; compare"):
+        verify_against(digits_onnx, source)

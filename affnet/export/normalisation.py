@@ -1,12 +1,16 @@
-"""Group normalisation as one operator that float16 cannot overflow."""
+"""Normalisations without squares of activations among their values, which overflow in float16."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from affnet.model.layers import ChannelLayerNorm
 
 
 class WholeMapNorm(nn.Module):
@@ -30,17 +34,50 @@ class WholeMapNorm(nn.Module):
         return y if self.bias is None else y + self.bias.view(shape)
 
 
-def replace_group_norms(model: nn.Module) -> None:
-    """Give ``model``, in place, layer normalisations where it has group normalisations.
+class VectorNorm(nn.Module):
+    """`ChannelLayerNorm` with the deviation at each pixel as the length of its vector of channels.
 
-    Before, as converters without a group normalisation write it, each line a pass over the map,
-    with squares of values that float16 holds up to 256 only::
+    With ``d = x - mean(x)`` over C channels, ``sqrt(mean(square(d))) = |d| / sqrt(C)``, so that::
 
-        m = mean(x); d = x - m; v = mean(square(d)); y = d / sqrt(v + eps)
+        d / (sqrt(mean(square(d))) + eps) = sqrt(C) d / (|d| + sqrt(C) eps)
 
-    After, ``y = layer_norm(x over C, H, W)``: one operator, whose sums are the runtime's business.
+    The factor before ``d`` joins the scale.  That of the epsilon lifts 1e-5, which float16 holds
+    as a subnormal number only, into the normal range for 38 channels and more.
+    """
+
+    def __init__(self, norm: ChannelLayerNorm) -> None:
+        super().__init__()
+        root = math.sqrt(len(norm.weight))
+        self.eps = root * norm.eps
+        self.weight = nn.Parameter(root * norm.weight.detach())
+        self.bias = norm.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map B x C x H x W to the same shape."""
+        centred = x - x.mean(dim=1, keepdim=True)
+        length: Tensor = torch.linalg.vector_norm(centred, dim=1, keepdim=True)
+        weight, bias = self.weight.view(-1, 1, 1), self.bias.view(-1, 1, 1)
+        y: Tensor = centred / (length + self.eps) * weight + bias
+        return y
+
+
+def replace_norms(model: nn.Module) -> None:
+    """Write both forms of AFFNet's normalisation, in ``model`` and in place, without squares.
+
+    Before, as converters write them, each line a pass over the map, with squares of values that
+    float16 holds up to 256 only::
+
+        m = mean(x); d = x - m; v = mean(square(d)); y = d / sqrt(v + eps)  # group normalisation
+        m = mean(x); d = x - m; v = mean(square(d)); y = d / (sqrt(v) + eps)  # the other form
+
+    After, with the squares and their sums inside an operator, and so the runtime's business::
+
+        y = layer_norm(x over C, H, W)
+        m = mean(x); d = x - m; y = d / (vector_norm(d over C) + eps)
     """
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.GroupNorm):
                 setattr(module, name, WholeMapNorm(child))
+            elif isinstance(child, ChannelLayerNorm):
+                setattr(module, name, VectorNorm(child))

@@ -1,4 +1,4 @@
-"""Group normalisations as layer normalisations: the same function."""
+"""Normalisations in operators that square inside: the same functions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from affnet.export.normalisation import WholeMapNorm, replace_group_norms
+from affnet.export.normalisation import VectorNorm, WholeMapNorm, replace_norms
+from affnet.model.layers import ChannelLayerNorm
+from tests.reference import fill, relative_error
+from tests.tiny import noise
 
 
 @pytest.mark.parametrize("groups", [1, 2, 6])
@@ -23,9 +26,25 @@ def test_the_same_function(groups, affine, shape):
     torch.testing.assert_close(WholeMapNorm(norm)(x), norm(x), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [1e-6, 1e-5, 1, 1e4])  # epsilon, 1e-5, decides the first two
+def test_the_same_function_with_epsilon_outside_the_root(size):
+    norm = fill(ChannelLayerNorm(48))
+    x = size * noise(2, 48, 5, 7)
+    assert relative_error(VectorNorm(norm)(x), norm(x)) < 1e-6
+
+
+def test_pixels_whose_channels_are_all_equal():
+    norm = fill(ChannelLayerNorm(48))
+    result = VectorNorm(norm)(torch.full((1, 48, 2, 2), 3.0))
+    torch.testing.assert_close(result, norm.bias.view(1, -1, 1, 1).expand_as(result))
+
+
 def test_replaces_all_of_a_network():
-    network = nn.Sequential(nn.Sequential(nn.GroupNorm(1, 4)), nn.GroupNorm(2, 4), nn.ReLU())
-    replace_group_norms(network)
+    network = nn.Sequential(
+        nn.Sequential(nn.GroupNorm(1, 4)), nn.GroupNorm(2, 4), nn.ReLU(), ChannelLayerNorm(4)
+    )
+    replace_norms(network)
     kinds = [type(module).__name__ for module in network.modules()]
     assert kinds.count("WholeMapNorm") == 2
-    assert "GroupNorm" not in kinds
+    assert kinds.count("VectorNorm") == 1
+    assert not {"GroupNorm", "ChannelLayerNorm"} & {*kinds}

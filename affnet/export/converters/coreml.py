@@ -4,13 +4,11 @@ What it cannot hold: FFT operators, complex tensors, tensors of more than five a
 of fixed size here, as Core ML runs models with flexible shapes off the Neural Engine.
 
 **Normalisation.** coremltools has no group normalisation: it writes mean, square, root and
-division one by one.  In float16 the squares overflow once an activation is 256 from its mean; on
-AFFNet and AFFNet-T that costs 30 dB.  Statistics in float32 would cure it, but float32 does not
-run on the Neural Engine, and each of some twenty normalisations would leave it and come back.  So
-`replace_group_norms` writes each as ``layer_norm`` over the whole map, exactly the same function
-in one operator that has no intermediate value.  What else squares activations (the published form
-``layer_norm`` adds its epsilon outside the root, which no operator does) computes the variance,
-and only that, in float32.
+division one by one, and AFFNet's other form likewise.  In float16 the squares overflow once an
+activation is 256 from its mean, and one overflow zeroes a pixel or a whole map.  Statistics in
+float32 would cure it, but float32 does not run on the Neural Engine, and each of some twenty
+normalisations would leave it and come back.  So `replace_norms` writes them with ``layer_norm``
+and ``reduce_l2_norm``, exactly the same functions, in which no square is a value of the program.
 
 **Labels** stand as a JSON list under ``labels`` in the model's user-defined metadata, in the order
 of the logits.  A classifier config would replace the logits by a dictionary of confidences, which
@@ -32,7 +30,7 @@ from affnet import __version__
 from affnet.artifact import TensorSpec
 from affnet.errors import ConversionError, UnknownNameError, UsageError, first_line
 from affnet.export.converters import Conversion, ConversionRequest
-from affnet.export.normalisation import replace_group_norms
+from affnet.export.normalisation import replace_norms
 from affnet.runtimes.coreml import quiet_coremltools
 from affnet.runtimes.mlprogram import Program, load_program
 from affnet.units import image_size
@@ -66,7 +64,7 @@ class CoreMLConverter:
             )
         with quiet_coremltools() as coremltools:
             target = _deployment_target(coremltools, request.deployment_target or _DEFAULT_TARGET)
-            replace_group_norms(network)
+            replace_norms(network)
             program = _export(network, request)
             path = folder / f"{request.name}.mlpackage"
             model = _convert(coremltools, program, request, target, folder)
@@ -125,12 +123,8 @@ def _convert(
     else:
         image = coremltools.TensorType(name, shape, dtype=np.float32)
     output = coremltools.TensorType(request.output.name, dtype=np.float32)  # of any target
-    if request.precision == "fp16":
-        precision = coremltools.transform.FP16ComputePrecision(
-            op_selector=lambda op: not _is_variance(op)
-        )
-    else:
-        precision = coremltools.precision.FLOAT32
+    precisions = coremltools.precision
+    precision = precisions.FLOAT16 if request.precision == "fp16" else precisions.FLOAT32
     try:
         return coremltools.convert(
             program,
@@ -148,30 +142,6 @@ def _convert(
         raise ConversionError(
             f"coremltools cannot convert {request.name}: {first_line(error)}."
         ) from error
-
-
-def _is_variance(operation: Any) -> bool:
-    """Tell whether an operator of coremltools' graph is part of ``sqrt(mean(square(x)) + eps)``.
-
-    Only the root of such a value is again as large as ``x``, and so as safe in float16.
-    """
-    if operation.op_type == "square":
-        return True
-    if operation.op_type not in ("reduce_mean", "reduce_sum", "add", "sqrt", "rsqrt"):
-        return False
-    return any(
-        producer is not None
-        and producer.op_type not in ("sqrt", "rsqrt")
-        and _is_variance(producer)
-        for producer in map(_producer, (operation.inputs["x"], operation.inputs.get("y")))
-    )
-
-
-def _producer(value: Any) -> Any:
-    """Return the operator that computes ``value``, casts passed over; None for inputs."""
-    while value is not None and value.op is not None and value.op.op_type == "cast":
-        value = value.op.inputs["x"]
-    return None if value is None else value.op
 
 
 def _describe(model: Any, request: ConversionRequest) -> None:

@@ -221,9 +221,8 @@ def test_damaged_package(run, copy, file, content, sentence):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("attn_norm", "precision"), [(None, "fp32"), (None, "fp16"), ("layer_norm", "fp32")]
-)
+@pytest.mark.parametrize("attn_norm", ["layer_norm_2d", "layer_norm"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_affnet_et(tmp_path, attn_norm, precision):
     artifact: Artifact = exported(
         tmp_path, "affnet_et", attn_norm, reference=True, precision=precision
@@ -232,3 +231,7 @@ def test_affnet_et(tmp_path, attn_norm, precision):
     assert parity.max_rel_error <= (1e-4 if precision == "fp32" else 5e-2)
     assert parity.psnr_db >= 40
     assert parity.top1_agreement == 1
+    counts = load_program(artifact.path).operator_counts()
+    norms = "layer_norm" if attn_norm == "layer_norm_2d" else "reduce_l2_norm"
+    assert counts[norms] == 21
+    assert not {"square", "pow", "sqrt", "rsqrt"} & counts.keys()

@@ -26,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-FORMAT_HELP = "onnx, coreml, tflite, torch, or all whose tools are installed."
+FORMAT_HELP = "onnx, coreml, tflite, executorch, torch, or all that are installed."
 SOURCE_HELP = (
     "A checkpoint, a name (affnet_et, affnet_t, affnet, mobilevit_xxs|xs|s, digits), or a network "
     "of your own: a torch.export program (.pt2) or module:function."
@@ -212,7 +212,7 @@ def bench(
     ] = None,
     device: Annotated[str, typer.Option(help="host.")] = "host",
     runtime: Annotated[
-        str, typer.Option(help="onnxruntime, litert, coreml (on a Mac) or torch.")
+        str, typer.Option(help="onnxruntime, litert, executorch, coreml (on a Mac) or torch.")
     ] = "onnxruntime",
     threads: Annotated[int, typer.Option(min=1)] = 1,
     preset: Annotated[

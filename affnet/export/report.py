@@ -9,6 +9,7 @@ from rich.table import Table
 
 from affnet.artifact import Artifact
 from affnet.export.all_formats import Outcome
+from affnet.export.delegation import DELEGATION_DETAILS
 from affnet.export.verification import HeldOutAgreement
 from affnet.parity import Parity
 from affnet.runtimes import runtime_for
@@ -94,6 +95,7 @@ def parity_fields(artifact: Artifact, parity: Parity | None) -> dict[str, str]:
     if manifest.fallbacks:
         tried = "; ".join(f"{f['fft']} by {f['route']}: {f['reason']}" for f in manifest.fallbacks)
         fields["fell back"] = f"to {manifest.route} after {tried}"
+    fields |= delegation_fields(manifest.details)
     if parity is None:
         return {**fields, "verified": "no (--no-verify)"}
     inputs = "images" if manifest.inputs[0].is_image else "random inputs"
@@ -160,7 +162,12 @@ def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
         f"{i['name']} {'x'.join(map(str, i['shape']))} {i['dtype']} {i['layout'] or ''}".rstrip()
         for i in record["inputs"]
     ]
-    details = [f"{name} {value}" for name, value in record["details"].items()]
+    delegation = delegation_fields(record["details"])
+    details = [
+        f"{name} {value}"
+        for name, value in record["details"].items()
+        if name not in DELEGATION_DETAILS
+    ]
     return {
         "artifact": f"{record['artifact']} ({MEGABYTES.text(record['file_bytes'])})",
         "format": ", ".join([record["format"], *details]),
@@ -172,8 +179,27 @@ def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
         "multiply-accumulates": MILLIONS.text(record["macs"]),
         "FFT plan": plan_text(record["fft_plan"]),
         "operators": f"{sum(record['operators'].values())}: {operators}",
+        **delegation,
         "made with": ", ".join(f"{name} {version}" for name, version in record["tools"].items()),
     }
+
+
+def delegation_fields(details: dict[str, Any]) -> dict[str, str]:
+    """Return what a delegate executes, and what it does not and why; empty without a delegate."""
+    if "delegated_share" not in details:
+        return {}
+    undelegated = details["undelegated"]
+    inside = sum(details["delegated"].values())
+    total = inside + sum(entry["count"] for entry in undelegated)
+    fields = {
+        "delegated": f"{PERCENT.text(details['delegated_share'])} "
+        f"({inside} of {total} operators, in {details['delegated_parts']} part(s))"
+    }
+    if undelegated:
+        fields["not delegated"] = "; ".join(
+            f"{entry['operator']} {entry['count']} ({entry['reason']})" for entry in undelegated
+        )
+    return fields
 
 
 def plan_text(plan: dict[str, str]) -> str:

@@ -65,7 +65,9 @@ class BufferList(nn.Module):
     def __init__(self, values: Iterable[Tensor]) -> None:
         super().__init__()
         for index, value in enumerate(values):
-            self.register_buffer(str(index), value.contiguous(), persistent=False)
+            # a copy, because some converters store a view by the start of its storage
+            value = value.clone(memory_format=torch.contiguous_format)
+            self.register_buffer(str(index), value, persistent=False)
 
 
 class AdaptiveFrequencyFilter(nn.Module):
@@ -104,14 +106,19 @@ class AdaptiveFrequencyFilter(nn.Module):
 
     def mask(self, spectrum: Spectrum) -> Spectrum:
         """Predict the mask from the spectrum."""
-        kernels = self.kernels() if self.frozen is None else tuple(self.frozen.buffers())
-        from_real, from_imag, to_real, to_imag = kernels
-        hidden = self._mix(spectrum.real, from_real, self.b1.transpose(0, 1))
+        constants = self.constants() if self.frozen is None else tuple(self.frozen.buffers())
+        from_real, from_imag, to_real, to_imag, hidden_bias, real_bias, imag_bias = constants
+        hidden = self._mix(spectrum.real, from_real, hidden_bias)
         hidden = self.act(hidden + self._mix(spectrum.imag, from_imag))
         return Spectrum(
-            self._shrink(self._mix(hidden, to_real, self.b2[0])),
-            self._shrink(self._mix(hidden, to_imag, self.b2[1])),
+            self._shrink(self._mix(hidden, to_real, real_bias)),
+            self._shrink(self._mix(hidden, to_imag, imag_bias)),
         )
+
+    def constants(self) -> tuple[Tensor, ...]:
+        """Return the `kernels`, then the biases of the hidden layer and of both output parts."""
+        biases = (self.b1.transpose(0, 1), self.b2[0], self.b2[1])
+        return (*self.kernels(), *(bias.flatten() for bias in biases))
 
     def kernels(self) -> tuple[Tensor, ...]:
         """Return the complex weights as the kernels of four grouped 1x1 convolutions.
@@ -129,13 +136,13 @@ class AdaptiveFrequencyFilter(nn.Module):
         return tuple(block.flatten(0, 1)[..., None, None] for block in blocks)
 
     def freeze(self) -> None:
-        """Compute the kernels once and for all, so that an export holds them as constants."""
+        """Compute kernels and biases once and for all: an export holds them as constants."""
         with torch.no_grad():
-            self.frozen = BufferList(self.kernels())
+            self.frozen = BufferList(self.constants())
 
     def _mix(self, x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
         """Mix the channels of each block."""
-        return F.conv2d(x, kernel, None if bias is None else bias.flatten(), groups=self.NUM_BLOCKS)
+        return F.conv2d(x, kernel, bias, groups=self.NUM_BLOCKS)
 
     def _shrink(self, x: Tensor) -> Tensor:
         """Soft shrinkage, without comparisons: they are what mobile runtimes do worst."""

@@ -17,6 +17,7 @@ from affnet.errors import UnknownNameError, UsageError
 
 RUNTIMES: dict[str, str] = {
     "coreml": "affnet.runtimes.coreml:CoreMLRuntime",
+    "executorch": "affnet.runtimes.executorch:ExecutorchRuntime",
     "litert": "affnet.runtimes.litert:LiteRtRuntime",
     "onnxruntime": "affnet.runtimes.onnxruntime:OnnxRuntime",
     "torch": "affnet.runtimes.torch:TorchRuntime",

@@ -25,7 +25,10 @@ pytestmark = [
 
 FORMATS = [
     "onnx",
-    *(pytest.param(name, marks=pytest.mark.converters) for name in ("coreml", "tflite")),
+    *(
+        pytest.param(name, marks=pytest.mark.converters)
+        for name in ("coreml", "tflite", "executorch")
+    ),
 ]
 
 

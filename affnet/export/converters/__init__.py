@@ -14,6 +14,7 @@ from affnet.errors import UnknownNameError, require
 
 CONVERTERS: dict[str, str] = {
     "coreml": "affnet.export.converters.coreml:CoreMLConverter",
+    "executorch": "affnet.export.converters.executorch:ExecutorchConverter",
     "onnx": "affnet.export.converters.onnx:OnnxConverter",
     "tflite": "affnet.export.converters.tflite:TfliteConverter",
     "torch": "affnet.export.converters.torch:TorchConverter",

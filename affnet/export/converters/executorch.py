@@ -1,0 +1,101 @@
+"""ExecuTorch, for phones and microcontrollers: a program whose operators XNNPACK executes.
+
+What it cannot hold: FFTs (it has no such operator); an image count chosen at run time, which
+XNNPACK would accept only as an upper bound; class names and the input's range, for which a program
+has no place.  What XNNPACK does not take is computed by portable kernels, which are slow and cut
+the delegated part in two each time: the details of a conversion say how many operators that are,
+and why.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from affnet.errors import ConversionError, MissingError, UsageError
+from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.executorch_decompositions import decompositions
+from affnet.export.delegation import Delegation, reasons_for_refusals
+from affnet.files import write_and_sync
+from affnet.silence import silenced
+
+
+class ExecutorchConverter:
+    """Converts through ``torch.export``, delegates to XNNPACK and counts what was delegated."""
+
+    format = "executorch"
+    precisions = ("fp32",)
+    layouts = ("NCHW",)
+    routes = ("XNNPACK", "portable")
+    native_fft = False
+    auto_fft = "auto"
+    plans = ("right", "dense", "separable")  # the last leaves expansions to portable kernels
+    options = ()
+    packages = ("executorch",)
+    extra = "executorch"
+    tools = ("torch", "executorch")
+
+    def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
+        """See `Converter.convert`."""
+        if request.input.dynamic_batch:
+            raise UsageError(
+                "An ExecuTorch program takes one image at a time; leave --dynamic-batch away."
+            )
+        example = request.example()
+        content, delegation = _converted(network, example, request)
+        path = folder / f"{request.name}.pte"
+        write_and_sync(path, content)
+        return Conversion(path, delegation.details())
+
+
+def _converted(
+    network: nn.Module, example: Tensor, request: ConversionRequest
+) -> tuple[bytes, Delegation]:
+    with silenced() as printed:
+        try:
+            return _lowered(network, example, delegate=request.route == "XNNPACK")
+        except MissingError:
+            raise
+        except Exception as error:  # torch.export and ExecuTorch raise nearly every kind
+            reason = next(iter(str(error).strip().splitlines()), "") or printed.last_line()
+            raise ConversionError(f"ExecuTorch cannot convert {request.name}: {reason}") from error
+
+
+def _lowered(network: nn.Module, example: Tensor, *, delegate: bool) -> tuple[bytes, Delegation]:
+    exir, partitioner = _import_executorch()
+    own_storage(network)
+    program = torch.export.export(network, (example,))
+    if delegate:
+        program = program.run_decompositions(decompositions())
+    chosen = [partitioner.XnnpackPartitioner()] if delegate else []
+    with reasons_for_refusals() as reasons:
+        edge = exir.to_edge_transform_and_lower(program, partitioner=chosen)
+    known = frozenset(name for each in chosen for name in each.target_partitioner_configs)
+    delegation = Delegation.of(edge.exported_program(), reasons, known)
+    return bytes(edge.to_executorch().buffer), delegation
+
+
+def own_storage(network: nn.Module) -> None:
+    """Give each tensor of ``network``, in place, a storage of its own.
+
+    A delegated constant is stored by the start of its storage, so that a view of a part of another
+    tensor would become that tensor's first elements.
+    """
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.storage_offset() or not tensor.is_contiguous():
+            tensor.data = tensor.detach().clone(memory_format=torch.contiguous_format)
+
+
+def _import_executorch() -> tuple[Any, Any]:
+    try:
+        from executorch import exir
+        from executorch.backends.xnnpack.partition import xnnpack_partitioner
+    except ImportError as error:
+        raise MissingError(
+            f"executorch is installed but cannot be imported ({error}); "
+            "run: pip install --upgrade 'affnet[executorch]'"
+        ) from error
+    return exir, xnnpack_partitioner

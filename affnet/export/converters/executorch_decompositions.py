@@ -1,0 +1,108 @@
+"""Operators that XNNPACK lacks, in terms of those it has.
+
+Its only mean is that over the last two axes of four, with these axes kept.  Group and layer
+normalisation, for which it has nothing, become two such means each::
+
+    c = x - mean(x);  y = c * (rsqrt(mean(c * c) + eps) * weight) + bias
+
+torch would write a product of batches with expansions to the shape that they have already; XNNPACK
+has no expansion.
+
+A decomposition that does not apply returns NotImplemented: torch then leaves the operator as it
+is, and it is reported as not delegated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_MAP = (2, 3)  # the axes of a B x C x H x W map that XNNPACK can average over
+
+
+def decompositions() -> dict[Any, Callable[..., Any]]:
+    """Return the table that `torch.export.ExportedProgram.run_decompositions` takes."""
+    aten = torch.ops.aten
+    return {
+        aten.group_norm.default: _group_norm,
+        aten.layer_norm.default: _layer_norm,
+        aten.matmul.default: _matmul,
+        aten.mean.dim: _mean,
+    }
+
+
+def _group_norm(
+    x: Tensor,
+    groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    cudnn_enabled: bool = True,  # noqa: ARG001 - the operator has it
+) -> Any:
+    """Normalise one image as a whole; the mean of its channels' means keeps the blocked layout."""
+    if groups != 1 or x.ndim != 4:
+        return NotImplemented
+    return _normalised(x, _mean_of_image, weight, bias, (1, -1, 1, 1), eps)
+
+
+def _layer_norm(
+    x: Tensor,
+    shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    cudnn_enable: bool = True,  # noqa: ARG001 - the operator has it
+) -> Any:
+    """Normalise over the last axis."""
+    if len(shape) != 1:
+        return NotImplemented
+    return _normalised(x, _mean_of_row, weight, bias, (-1,), eps)
+
+
+def _normalised(
+    x: Tensor,
+    mean: Callable[[Tensor], Tensor],
+    weight: Tensor | None,
+    bias: Tensor | None,
+    shape: tuple[int, ...],
+    eps: float,
+) -> Tensor:
+    centred = x - mean(x)
+    scale = torch.rsqrt(mean(centred * centred) + eps)
+    if weight is not None:
+        scale = scale * weight.reshape(shape)
+    y = centred * scale
+    return y if bias is None else y + bias.reshape(shape)
+
+
+def _mean_of_image(x: Tensor) -> Tensor:
+    of_channels = x.mean(_MAP, keepdim=True)
+    return of_channels.reshape(x.shape[0], 1, x.shape[1], 1).mean(_MAP, keepdim=True)
+
+
+def _mean_of_row(x: Tensor) -> Tensor:
+    rows = x.reshape(1, -1, x.shape[-1], 1)
+    return rows.mean(_MAP, keepdim=True).reshape(*x.shape[:-1], 1)
+
+
+def _matmul(x: Tensor, y: Tensor) -> Any:
+    """Multiply batches of matrices, without an expansion to the same shape."""
+    batch = x.shape[:-2]
+    if x.ndim < 3 or y.shape[:-2] != batch:
+        return NotImplemented
+    flat = torch.bmm(x.reshape(-1, *x.shape[-2:]), y.reshape(-1, *y.shape[-2:]))
+    return flat.reshape(*batch, x.shape[-2], y.shape[-1])
+
+
+def _mean(
+    x: Tensor, dims: Sequence[int] | None, keepdim: bool = False, *, dtype: Any = None
+) -> Any:
+    """Keep the axes averaged over, and drop them afterwards."""
+    if keepdim or dtype is not None or dims is None or x.ndim != 4:
+        return NotImplemented
+    if tuple(sorted(dim % 4 for dim in dims)) != _MAP:
+        return NotImplemented
+    return x.mean(_MAP, keepdim=True).reshape(x.shape[:2])

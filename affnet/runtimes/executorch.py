@@ -1,0 +1,181 @@
+"""ExecuTorch on the CPU, with its XNNPACK delegate.
+
+A file is verified before it is loaded.  Still, 1 of 60 files with flipped bits ended the process
+from inside ExecuTorch, which does not verify all: an artifact's manifest holds its hash,
+which is compared first.
+
+The threads are those of one pool for the whole process, which may not change while a session is
+in use.
+"""
+
+from __future__ import annotations
+
+import collections
+import struct
+import weakref
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from affnet.artifact import Artifact
+from affnet.errors import ArtifactError, MissingError, UsageError, first_line, require
+from affnet.silence import silenced
+
+_PURPOSE = "Running ExecuTorch programs"
+_IDENTIFIER = b"ET12"  # at offset 4 of every program: the format that executorch 1 reads
+_METHOD = "forward"
+_NEEDED = ("_threadpool_get_thread_count", "_unsafe_reset_threadpool")
+#: Before the names of delegates among the operators of a program.
+DELEGATE_PREFIX = "delegate::"
+
+
+class ExecutorchRuntime:
+    """Runs ``.pte`` files with ExecuTorch's Python bindings."""
+
+    name = "executorch"
+    format = "executorch"
+    suffix = ".pte"
+
+    @classmethod
+    def version(cls) -> str:
+        """See `Runtime.version`."""
+        _bindings()
+        return metadata.version("executorch")
+
+    @classmethod
+    def load(cls, artifact: Artifact, *, threads: int) -> ExecutorchSession:
+        """See `Runtime.load`.
+
+        Raises:
+            UsageError: sessions with another number of threads are in use.
+        """
+        return ExecutorchSession(artifact, threads)
+
+    @classmethod
+    def operators(cls, path: Path) -> Mapping[str, int]:
+        """See `Runtime.operators`; what a delegate executes is one call of it."""
+        _load_program(path)  # its verifier is stricter than the reader
+        with silenced():
+            from executorch.exir import schema
+            from executorch.exir._serialize._flatbuffer_program import _flatbuffer_to_program
+        counts: collections.Counter[str] = collections.Counter()
+        try:
+            program = _flatbuffer_to_program(path.read_bytes())
+            for plan in program.execution_plan:
+                for instruction in (step for chain in plan.chains for step in chain.instructions):
+                    call = instruction.instr_args
+                    if isinstance(call, schema.KernelCall):
+                        counts[plan.operators[call.op_index].name.removeprefix("aten::")] += 1
+                    elif isinstance(call, schema.DelegateCall):
+                        counts[DELEGATE_PREFIX + plan.delegates[call.delegate_index].id] += 1
+        except (struct.error, LookupError, AttributeError, TypeError, ValueError) as error:
+            raise ArtifactError(f"{path} is damaged or no ExecuTorch program.") from error
+        return counts
+
+
+class ExecutorchSession:
+    """One loaded method, with the program it lives in."""
+
+    def __init__(self, artifact: Artifact, threads: int) -> None:
+        import torch
+
+        self._from_numpy = torch.from_numpy
+        _set_threads(threads)
+        _sessions.add(self)
+        # the method borrows from the program, and the delegate from its file's bytes
+        self._program = _load_program(artifact.path)
+        with silenced():
+            try:
+                self._method = self._program.load_method(_METHOD)
+                inputs = self._method.metadata.num_inputs()
+            except (RuntimeError, KeyError) as error:
+                raise _rejected(artifact.path, error) from error
+        if inputs != 1:
+            raise ArtifactError(f"{artifact.path} has {inputs} inputs, not one image.")
+
+    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+        """See `Session.run`; the outputs are copies."""
+        outputs = self._method.execute([self._from_numpy(image)])
+        return [output.numpy() for output in outputs]
+
+
+#: Whose delegates hold the pool of threads that was there when they were loaded.
+_sessions: weakref.WeakSet[ExecutorchSession] = weakref.WeakSet()
+
+
+def _set_threads(threads: int) -> None:
+    """Give the process's pool ``threads`` threads.
+
+    A session that is in use would keep the pool that is freed here.
+    """
+    _, bindings = _bindings()
+    with silenced():  # it announces the pool and every change of it
+        before = bindings._threadpool_get_thread_count()
+        if threads != before and not _sessions:
+            bindings._unsafe_reset_threadpool(threads)
+        now = bindings._threadpool_get_thread_count()
+    if now == threads:
+        return
+    if _sessions:
+        raise UsageError(
+            f"ExecuTorch runs programs on {before} threads in this process already; "
+            f"close them before loading one for {threads}."
+        )
+    raise UsageError(f"ExecuTorch offers {now} threads on this machine, not {threads}.")
+
+
+def _load_program(path: Path) -> Any:
+    runtime, bindings = _bindings()
+    _check_header(path)
+    with silenced():
+        try:
+            return runtime.Runtime.get().load_program(
+                path, verification=bindings.Verification.InternalConsistency
+            )
+        except RuntimeError as error:
+            raise _rejected(path, error) from error
+
+
+def _check_header(path: Path) -> None:
+    """Refuse what is no program of this version; what is one may still be damaged."""
+    try:
+        with path.open("rb") as file:
+            identifier = file.read(8)[4:]
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}.") from error
+    if identifier == _IDENTIFIER:
+        return
+    if identifier[:2] == _IDENTIFIER[:2] and identifier[2:].isdigit():
+        raise ArtifactError(
+            f"{path} is an ExecuTorch program of the version {identifier.decode()}, but "
+            f"executorch {metadata.version('executorch')} runs {_IDENTIFIER.decode()}."
+        )
+    raise ArtifactError(f"{path} is damaged or no ExecuTorch program.")
+
+
+def _rejected(path: Path, error: Exception) -> ArtifactError:
+    return ArtifactError(f"ExecuTorch rejects {path}: {first_line(error)}.")
+
+
+def _bindings() -> tuple[Any, Any]:
+    """Return the runtime's modules, Python's and C++'s."""
+    require("executorch", extra="executorch", purpose=_PURPOSE)
+    with silenced():  # it looks for the CPU's identity where there is none, and says so
+        try:
+            from executorch import runtime
+            from executorch.extension.pybindings import portable_lib
+        except ImportError as error:
+            raise MissingError(
+                f"executorch is installed but cannot be imported ({error}); "
+                "run: pip install --upgrade 'affnet[executorch]'"
+            ) from error
+    lacking = [name for name in _NEEDED if not hasattr(portable_lib, name)]
+    if lacking:
+        raise MissingError(
+            f"executorch {metadata.version('executorch')} lacks {lacking[0]}, with which threads "
+            "are chosen; run: pip install --upgrade 'affnet[executorch]'"
+        )
+    return runtime, portable_lib

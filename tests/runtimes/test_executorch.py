@@ -1,0 +1,91 @@
+"""ExecuTorch as a runtime: damaged files are refused in one sentence, and never end the process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from affnet.artifact import Artifact
+from affnet.errors import ArtifactError, MissingError, UsageError
+from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.runtimes.executorch import ExecutorchRuntime
+from tests.tiny import CLASSES, noise, tiny_source
+
+pytestmark = [pytest.mark.converters, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    folder = tmp_path_factory.mktemp("executorch")
+    return export_artifact(tiny_source(), ExportOptions("executorch"), folder)
+
+
+def damaged(artifact: Artifact, folder: Path, content: bytes) -> Artifact:
+    path = folder / "damaged.pte"
+    path.write_bytes(content)
+    return Artifact(path, artifact.manifest)
+
+
+def test_it_runs_and_its_outputs_are_copies(tiny: Artifact) -> None:
+    session = ExecutorchRuntime.load(tiny, threads=1)
+    (first,) = session.run(noise(1, 3, 32, 32, seed=1).numpy())
+    kept = first.copy()
+    (second,) = session.run(noise(1, 3, 32, 32, seed=2).numpy())
+    assert first.shape == (1, CLASSES)
+    assert np.array_equal(first, kept)
+    assert not np.array_equal(first, second)
+
+
+def test_threads_stay_as_they_are_while_a_session_is_in_use(tiny: Artifact) -> None:
+    session = ExecutorchRuntime.load(tiny, threads=1)
+    with pytest.raises(UsageError, match="runs programs on 1 threads in this process already"):
+        ExecutorchRuntime.load(tiny, threads=2)
+    del session
+    ExecutorchRuntime.load(tiny, threads=2)
+
+
+@pytest.mark.parametrize("length", [0, 3, 8, 40, 1000, -1000, -1])
+def test_a_truncated_file_is_refused(length: int, tiny: Artifact, tmp_path: Path) -> None:
+    content = tiny.path.read_bytes()
+    artifact = damaged(tiny, tmp_path, content[:length])
+    with pytest.raises(ArtifactError) as error:
+        ExecutorchRuntime.load(artifact, threads=1)
+    assert str(error.value).count("\n") == 0
+    assert str(artifact.path) in str(error.value)
+
+
+def test_a_program_of_another_version_is_named(tiny: Artifact, tmp_path: Path) -> None:
+    content = bytearray(tiny.path.read_bytes())
+    content[4:8] = b"ET11"
+    with pytest.raises(ArtifactError, match=r"of the version ET11, but executorch .* runs ET12\."):
+        ExecutorchRuntime.load(damaged(tiny, tmp_path, bytes(content)), threads=1)
+
+
+def test_the_wrong_kind_of_file_is_refused(tiny: Artifact, tmp_path: Path) -> None:
+    for call in (ExecutorchRuntime.operators, lambda p: ExecutorchRuntime.load(p, threads=1)):
+        artifact = damaged(tiny, tmp_path, b"nothing of the kind")
+        with pytest.raises(ArtifactError, match="is damaged or no ExecuTorch program"):
+            call(artifact.path if call == ExecutorchRuntime.operators else artifact)
+
+
+def test_nothing_is_printed(tiny: Artifact) -> None:
+    code = (
+        "import sys; from pathlib import Path; from affnet.artifact import Artifact;"
+        "from affnet.runtimes.executorch import ExecutorchRuntime as R;"
+        "a = Artifact.open(Path(sys.argv[1])); R.version(); R.load(a, threads=1)"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, str(tiny.path)]
+    finished = subprocess.run(command, capture_output=True, text=True)
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
+
+
+def test_without_the_package_the_command_to_install_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "executorch", None)
+    with pytest.raises(MissingError, match=r"pip install 'affnet\[executorch\]'"):
+        ExecutorchRuntime.version()

@@ -98,7 +98,7 @@ def test_a_conversion_that_fails_leaves_what_stood_there(
         (
             ExportOptions("tfjs"),
             UnknownNameError,
-            "Unknown format 'tfjs'; valid: coreml, onnx, tflite, torch.",
+            "Unknown format 'tfjs'; valid: coreml, executorch, onnx, tflite, torch.",
         ),
         (
             ExportOptions("onnx", precision="int4"),

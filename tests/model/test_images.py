@@ -56,7 +56,7 @@ def test_held_out_images_are_of_all_ten_digits() -> None:
 
 def test_the_bundled_checkpoint_recognises_the_held_out_digits() -> None:
     held_out, source = load_held_out(), load_source("digits")
-    images = torch.from_numpy(digits_to_input(held_out.images, source.image_size))
+    images = torch.from_numpy(digits_to_input(held_out.images, source.input.image_size()))
     with torch.inference_mode():
         classes = torch.cat([source.model(batch).argmax(1) for batch in images.split(100)])
     assert (classes.numpy() == held_out.labels).mean() == pytest.approx(0.989, abs=0.003)

@@ -59,7 +59,8 @@ def test_every_registered_converter_has_its_name_and_fp32() -> None:
 
 def test_an_unknown_format_is_answered_with_the_valid_ones() -> None:
     with pytest.raises(
-        UnknownNameError, match=r"Unknown format 'tfjs'; valid: coreml, executorch, onnx, tflite, torch\."
+        UnknownNameError,
+        match=r"Unknown format 'tfjs'; valid: coreml, executorch, onnx, tflite, torch\.",
     ):
         get_converter("tfjs")
 

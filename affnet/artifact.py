@@ -146,7 +146,8 @@ class Artifact:
         if not manifest_file.is_file():
             raise ArtifactError(
                 f"{path} has no manifest ({manifest_file.name} should stand beside it); "
-                "copy it along, or export again with: affnet export SOURCE"
+                "copy it along, or export again with: affnet export SOURCE (a file of another tool "
+                "is compared by: affnet verify FILE --against SOURCE)"
             )
         try:
             manifest = Manifest.from_json(manifest_file.read_text(encoding="utf-8"))

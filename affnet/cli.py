@@ -145,7 +145,9 @@ def _export_all(context: typer.Context, source: str, json: bool, quiet: bool) ->
 
 @app.command()
 def verify(
-    artifact: Annotated[Path, typer.Argument(help="A file that export made.")],
+    artifact: Annotated[
+        Path, typer.Argument(help="A file that export made, or with --against any other.")
+    ],
     against: Annotated[
         str | None, typer.Option(help="The source; default: the one it was exported from.")
     ] = None,
@@ -156,30 +158,28 @@ def verify(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Run an artifact and compare its outputs with PyTorch's; exit code 1 if they disagree.
+    """Run a file and compare its outputs with PyTorch's; exit code 1 if they disagree.
 
     Example: affnet verify digits.onnx --held-out
+    A file of another tool: affnet verify their.mlpackage --against my.pt2
     """
     with console.progress(quiet) as show:
         show(f"Running {artifact} and comparing it with PyTorch")
-        from affnet.artifact import Artifact
         from affnet.export import report, verification
-        from affnet.model.source import load_source, reload_source
+        from affnet.export.subjects import open_subject
 
-        opened = Artifact.open(artifact)
-        if against is None:
-            source = reload_source(opened.manifest.provenance)
-        else:
-            source = load_source(against, config=config)
-        parity = verification.verify_against(opened, source)
-        agreement = verification.verify_held_out(opened, source) if held_out else None
+        subject, opened, source = open_subject(artifact, against, config)
+        parity = verification.verify_against(subject, source)
+        agreement = verification.verify_held_out(subject, source) if held_out else None
     if json:
-        record = report.parity_record(opened, parity)
+        verdict = report.verdict_record(subject, parity)
+        record = report.parity_record(opened, parity) if opened else verdict
         if agreement:
             record["held_out"] = report.held_out_record(agreement)
         console.print_json(record)
     else:
-        fields = report.parity_fields(opened, parity)
+        verdict = report.verdict_fields(subject, parity)
+        fields = report.parity_fields(opened, parity) if opened else verdict
         console.print_fields(fields | (report.held_out_fields(agreement) if agreement else {}))
     if not parity.passed or (agreement and agreement.agreeing < agreement.images):
         raise typer.Exit(1)

@@ -62,7 +62,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     check_measurable(runtime)
     version = runtime.version()  # imports the runtime, which is not part of loading a model
     started = time.perf_counter_ns()
-    session = runtime.load(artifact, threads=job["threads"])
+    session = runtime.load(artifact.path, threads=job["threads"])
     load_ns = time.perf_counter_ns() - started
     spec = artifact.manifest.inputs[0]
     generator = np.random.default_rng(_SEED)

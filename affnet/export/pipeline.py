@@ -27,7 +27,7 @@ from affnet.export.converters import (
 )
 from affnet.export.fourier.planner import FFT_CHOICES
 from affnet.export.network import prepare_network
-from affnet.export.verification import verify_against
+from affnet.export.verification import Subject, verify_against
 from affnet.files import (
     content_sha256,
     publish,
@@ -229,7 +229,7 @@ def _describe(
 def _verified(artifact: Artifact, source: Source, progress: Progress) -> Artifact:
     """Run the artifact and record its agreement; raise `VerificationError` if there is none."""
     progress(f"Running {artifact.path.name} and comparing it with PyTorch")
-    parity = verify_against(artifact, source)
+    parity = verify_against(Subject.of(artifact), source)
     if not parity.passed:
         raise VerificationError(
             f"The exported {artifact.path.name} disagrees with PyTorch: its largest error is "

@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from affnet.artifact import Artifact
+from affnet.artifact import Artifact, manifest_path
 from affnet.errors import UsageError
-from affnet.runtimes import is_artifact
+from affnet.runtimes import get_runtime, is_artifact
 
 
 def open_or_export(
@@ -26,7 +26,7 @@ def open_or_export(
         AffnetError: as `Artifact.open` and `affnet.export.pipeline.export_artifact`.
     """
     path = Path(model)
-    if is_artifact(path):
+    if is_artifact(path) and not _is_source(path):
         artifact = Artifact.open(path)
         if artifact.manifest.format != format_:
             raise UsageError(
@@ -42,3 +42,8 @@ def open_or_export(
     folder = Path(tempfile.mkdtemp(dir=scratch))  # two checkpoints may be called alike
     options = ExportOptions(format_, image_size, fft=fft)
     return export_artifact(load_source(model), options, folder, progress)
+
+
+def _is_source(path: Path) -> bool:
+    """Tell a program of the user's own from an artifact of the format torch."""
+    return path.suffix == get_runtime("torch").suffix and not manifest_path(path).exists()

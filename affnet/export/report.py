@@ -10,30 +10,38 @@ from rich.table import Table
 from affnet.artifact import Artifact
 from affnet.export.all_formats import Outcome
 from affnet.export.delegation import DELEGATION_DETAILS
-from affnet.export.verification import HeldOutAgreement
+from affnet.export.verification import HeldOutAgreement, Subject
+from affnet.files import content_bytes
 from affnet.parity import Parity
 from affnet.runtimes import runtime_for
 from affnet.units import MEGABYTES, MILLIONS, PERCENT
 
 
 def parity_record(artifact: Artifact, parity: Parity | None) -> dict[str, Any]:
-    """Return the machine-readable form of an export or a verification."""
+    """Return the machine-readable form of an export, or of a verification of an artifact."""
     manifest = artifact.manifest
     return {
-        "artifact": str(artifact.path),
-        "format": manifest.format,
-        "runtime": runtime_for(manifest.format).name,
+        **verdict_record(Subject.of(artifact), parity),
+        "fft_plan": manifest.fft_plan,
+        "route": manifest.route,
+        "fallbacks": list(manifest.fallbacks),
+        "weights": manifest.provenance.weights,
+    }
+
+
+def verdict_record(subject: Subject, parity: Parity | None) -> dict[str, Any]:
+    """Return the machine-readable form of a comparison, of a file with or without a manifest."""
+    return {
+        "artifact": str(subject.path),
+        "format": subject.format,
+        "runtime": runtime_for(subject.format).name,
         "max_abs_error": parity.max_abs_error if parity else None,
         "max_rel_error": parity.max_rel_error if parity else None,
         "psnr_db": parity.psnr_db if parity else None,
         "top1_agreement": parity.top1_agreement if parity else None,
         "passed": parity.passed if parity else None,
         "tolerance": parity.tolerance if parity else None,
-        "fft_plan": manifest.fft_plan,
-        "route": manifest.route,
-        "fallbacks": list(manifest.fallbacks),
-        "file_bytes": artifact.file_bytes,
-        "weights": manifest.provenance.weights,
+        "file_bytes": content_bytes(subject.path),
     }
 
 
@@ -98,11 +106,23 @@ def parity_fields(artifact: Artifact, parity: Parity | None) -> dict[str, str]:
     fields |= delegation_fields(manifest.details)
     if parity is None:
         return {**fields, "verified": "no (--no-verify)"}
-    inputs = "images" if manifest.inputs[0].is_image else "random inputs"
+    return fields | _verdict(Subject.of(artifact), parity)
+
+
+def verdict_fields(subject: Subject, parity: Parity) -> dict[str, str]:
+    """Return a `verdict_record` of a file without a manifest for people."""
+    return {
+        "file": f"{subject.path} ({MEGABYTES.text(content_bytes(subject.path))})",
+        "precision": f"{subject.precision}, as the file says (it has no manifest)",
+        **_verdict(subject, parity),
+    }
+
+
+def _verdict(subject: Subject, parity: Parity) -> dict[str, str]:
+    inputs = "images" if subject.input.is_image else "random inputs"
     verdict = "agrees with PyTorch" if parity.passed else "DISAGREES with PyTorch"
     return {
-        **fields,
-        "verified": f"{verdict} in {runtime_for(manifest.format).name}, {parity.inputs} {inputs}",
+        "verified": f"{verdict} in {runtime_for(subject.format).name}, {parity.inputs} {inputs}",
         "largest error": f"{parity.max_rel_error:.1e} of the largest output "
         f"({parity.tolerance:.0e} allowed)",
         "PSNR": f"{parity.psnr_db:.1f} dB",

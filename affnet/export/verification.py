@@ -1,8 +1,9 @@
-"""Running an artifact next to the PyTorch network it came from."""
+"""Running a file next to the PyTorch network it came from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,36 +23,57 @@ _SEED = 20230714  # the paper's month; any number serves, but always the same on
 
 
 @dataclass(frozen=True)
+class Subject:
+    """A file to compare with PyTorch: by its manifest, or by its own account."""
+
+    path: Path
+    format: str
+    input: TensorSpec
+    output: TensorSpec
+    precision: str
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> Subject:
+        """Return what an artifact's manifest says of it."""
+        manifest = artifact.manifest
+        (taken,), (given,) = manifest.inputs, manifest.outputs
+        return cls(artifact.path, manifest.format, taken, given, manifest.precision)
+
+    def load(self) -> Session:
+        """Load it into the runtime of its format, on one thread."""
+        return runtime_for(self.format).load(self.path, threads=1)
+
+
+@dataclass(frozen=True)
 class HeldOutAgreement:
-    """An artifact and PyTorch on the images held out from a bundled checkpoint's training."""
+    """A file and PyTorch on the images held out from a bundled checkpoint's training."""
 
     images: int
     agreeing: int  # images with the same top-1 class
-    top1: float  # of the artifact, 0..1
+    top1: float  # of the file, 0..1
     top1_pytorch: float
     max_rel_error: float  # largest difference over the largest PyTorch logit
 
 
-def verify_against(artifact: Artifact, source: Source) -> Parity:
-    """Compare the artifact with PyTorch on random images and a picture, or on random tensors.
+def verify_against(subject: Subject, source: Source) -> Parity:
+    """Compare a file with PyTorch on random images and a picture, or on random tensors.
 
     The reference is the network as it was trained, with torch's own FFT, in float32.
 
     Raises:
-        UsageError: the source takes or gives other shapes than the artifact.
-        MissingError: the artifact's runtime is not installed.
+        UsageError: the source takes or gives other shapes than the file.
+        MissingError: the file's runtime is not installed.
         ArtifactError: the runtime rejects the file.
     """
-    _check_comparable(artifact, source)
-    taken = artifact.manifest.inputs[0]
+    _check_comparable(subject, source)
+    taken = subject.input
     images = verification_images(taken.image_size()) if taken.is_image else random_tensors(taken)
     expected = reference_outputs(source, images, taken)
-    session = runtime_for(artifact.manifest.format).load(artifact, threads=1)
-    actual = run_batches(session, images, artifact)
-    return compare([expected], [actual], TOLERANCES[artifact.manifest.precision])
+    actual = run_batches(subject.load(), images, taken)
+    return compare([expected], [actual], TOLERANCES[subject.precision])
 
 
-def verify_held_out(artifact: Artifact, source: Source) -> HeldOutAgreement:
+def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:
     """Compare top-1 classes on every held-out image of the bundled digits.
 
     Raises:
@@ -59,15 +81,13 @@ def verify_held_out(artifact: Artifact, source: Source) -> HeldOutAgreement:
     """
     if source.provenance.kind != "bundled":
         raise UsageError(
-            "--held-out needs an artifact of the bundled source 'digits'; "
-            f"this one came from {source.provenance.location}."
+            "--held-out needs the bundled source 'digits' to compare with, "
+            f"not {source.provenance.location}."
         )
     held_out = load_held_out(source.provenance.location)
-    taken = artifact.manifest.inputs[0]
-    images = digits_to_input(held_out.images, taken.image_size())
-    expected = reference_outputs(source, images, taken)
-    session = runtime_for(artifact.manifest.format).load(artifact, threads=1)
-    actual = run_batches(session, images, artifact)
+    images = digits_to_input(held_out.images, subject.input.image_size())
+    expected = reference_outputs(source, images, subject.input)
+    actual = run_batches(subject.load(), images, subject.input)
     expected_class, actual_class = expected.argmax(axis=1), actual.argmax(axis=1)
     return HeldOutAgreement(
         images=len(images),
@@ -106,26 +126,26 @@ def reference_outputs(
     return outputs
 
 
-def _check_comparable(artifact: Artifact, source: Source) -> None:
-    """Raise `UsageError` unless the artifact takes and gives what the source does."""
+def _check_comparable(subject: Subject, source: Source) -> None:
+    """Raise `UsageError` unless the file takes and gives what the source does."""
     remedy = "compare it with the source it was exported from."
-    (taken,), (given,) = artifact.manifest.inputs, artifact.manifest.outputs
+    taken, given, name = subject.input, subject.output, subject.path.name
     if taken.is_image != source.input.is_image or (
         not taken.is_image and taken.shape != source.input.shape
     ):
         raise UsageError(
-            f"{artifact.path.name} takes {_shape_text(taken)} and {source.name} "
+            f"{name} takes {_shape_text(taken)} and {source.name} "
             f"{_shape_text(source.input)}; {remedy}"
         )
     if given.shape[1:] == source.output.shape[1:]:
         return
     if taken.is_image:
         raise UsageError(
-            f"{artifact.path.name} has {given.shape[-1]} classes and {source.name} "
+            f"{name} has {given.shape[-1]} classes and {source.name} "
             f"{source.output.shape[-1]}; {remedy}"
         )
     raise UsageError(
-        f"{artifact.path.name} gives {_shape_text(given)} and {source.name} "
+        f"{name} gives {_shape_text(given)} and {source.name} "
         f"{_shape_text(source.output)}; {remedy}"
     )
 
@@ -149,13 +169,12 @@ def as_input(images: NDArray[np.float32], spec: TensorSpec) -> NDArray[Any]:
 
 
 def run_batches(
-    session: Session, images: NDArray[np.float32], artifact: Artifact
+    session: Session, images: NDArray[np.float32], spec: TensorSpec
 ) -> NDArray[np.float32]:
-    """Return the artifact's outputs, in batches of the size it takes.
+    """Return the outputs of a file that takes ``spec``, in batches of its size.
 
-    An artifact with a dynamic batch is also run on batches of two, so that both are proven.
+    A file with a dynamic batch is also run on batches of two, so that both are proven.
     """
-    spec = artifact.manifest.inputs[0]
     feed = as_input(images, spec)
     outputs, start = [], 0
     while start < len(images):

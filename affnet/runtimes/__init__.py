@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from numpy.typing import NDArray
 
-from affnet.artifact import Artifact
+from affnet.artifact import TensorSpec
 from affnet.errors import UnknownNameError, UsageError
 
 RUNTIMES: dict[str, str] = {
@@ -22,6 +23,15 @@ RUNTIMES: dict[str, str] = {
     "onnxruntime": "affnet.runtimes.onnxruntime:OnnxRuntime",
     "torch": "affnet.runtimes.torch:TorchRuntime",
 }
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a file takes and gives, by its own account."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    precision: str  # fp16 if any of its tensors is of that type, else fp32
 
 
 class Session(Protocol):
@@ -45,12 +55,21 @@ class Runtime(Protocol):
         ...
 
     @classmethod
-    def load(cls, artifact: Artifact, *, threads: int) -> Session:
-        """Load an artifact to run on ``threads`` threads of the CPU.
+    def load(cls, path: Path, *, threads: int) -> Session:
+        """Load a file to run on ``threads`` threads of the CPU.
 
         Raises:
             MissingError: the runtime's package is not installed.
             ArtifactError: the runtime rejects the file.
+        """
+        ...
+
+    @classmethod
+    def describe(cls, path: Path) -> Interface:
+        """Return what a file takes and gives, which need not have been written by affnet.
+
+        Raises:
+            MissingError, ArtifactError: as `load`.
         """
         ...
 
@@ -82,6 +101,16 @@ def check_measurable(runtime: type[Runtime]) -> None:
 def is_artifact(path: Path) -> bool:
     """Tell by its suffix whether ``path`` is a file that some runtime executes."""
     return any(get_runtime(name).suffix == path.suffix for name in RUNTIMES)
+
+
+def runtime_of_file(path: Path) -> type[Runtime]:
+    """Return the runtime that executes files with the suffix of ``path``."""
+    runtimes = {runtime.suffix: runtime for runtime in map(get_runtime, RUNTIMES)}
+    if path.suffix not in runtimes:
+        raise UsageError(
+            f"{path} is no file of a format that affnet runs: {', '.join(sorted(runtimes))}."
+        )
+    return runtimes[path.suffix]
 
 
 def runtime_for(artifact_format: str) -> type[Runtime]:

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.artifact import Artifact
+from affnet.artifact import TensorSpec
 from affnet.errors import ArtifactError, MissingError, first_line, require
-from affnet.runtimes.mlprogram import Program, load_program
+from affnet.runtimes import Interface
+from affnet.runtimes.mlprogram import Feature, Program, load_program
 
 # What coremltools imports if it finds it, for conversions that are not ours: most of its start.
 _NOT_NEEDED = (
@@ -61,13 +62,30 @@ class CoreMLRuntime:
     @classmethod
     def load(
         cls,
-        artifact: Artifact,
+        path: Path,
         *,
         threads: int,  # noqa: ARG003 - neither lets its caller choose
     ) -> CoreMLSession | EvaluatorSession:
         """See `Runtime.load`."""
         require("coremltools", extra="coreml", purpose="Running Core ML models")
-        return CoreMLSession(artifact) if _on_mac() else EvaluatorSession(artifact)
+        return CoreMLSession(path) if _on_mac() else EvaluatorSession(path)
+
+    @classmethod
+    def describe(cls, path: Path) -> Interface:
+        """See `Runtime.describe`; the type of what is no tensor is what it is, ``label`` say."""
+        require("coremltools", extra="coreml", purpose="Running Core ML models")
+        program = load_program(path)
+        types = {
+            value.type.dtype
+            for node in program.function.walk()
+            for value in node.outputs
+            if value.type
+        }
+        return Interface(
+            tuple(map(_spec, program.inputs)),
+            tuple(map(_spec, program.outputs)),
+            "fp16" if "float16" in types else "fp32",
+        )
 
     @classmethod
     def operators(cls, path: Path) -> Mapping[str, int]:
@@ -78,8 +96,8 @@ class CoreMLRuntime:
 class EvaluatorSession:
     """An ML program in the evaluator, with float16 rounded wherever the program declares it."""
 
-    def __init__(self, artifact: Artifact) -> None:
-        self._program = load_program(artifact.path)
+    def __init__(self, path: Path) -> None:
+        self._program = load_program(path)
         self._input, self._output = _names(self._program)
         self._takes_image = self._program.inputs[0].kind == "image"
 
@@ -93,16 +111,16 @@ class EvaluatorSession:
 class CoreMLSession:
     """A model in Core ML, on whichever of the Mac's processors it chooses."""
 
-    def __init__(self, artifact: Artifact) -> None:
-        program = load_program(artifact.path)  # its messages say what is wrong with a file
+    def __init__(self, path: Path) -> None:
+        program = load_program(path)  # its messages say what is wrong with a file
         self._input, self._output = _names(program)
         self._takes_image = program.inputs[0].kind == "image"
         with quiet_coremltools() as coremltools:
             try:
-                self._model = coremltools.models.MLModel(str(artifact.path))
+                self._model = coremltools.models.MLModel(str(path))
             except Exception as error:  # Core ML's reasons come as RuntimeError and others
                 reason = first_line(error)
-                raise ArtifactError(f"Core ML rejects {artifact.path}: {reason}") from error
+                raise ArtifactError(f"Core ML rejects {path}: {reason}") from error
 
     def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`."""
@@ -163,6 +181,16 @@ def _without_progress_bars() -> Iterator[None]:
 def _names(program: Program) -> tuple[str, str]:
     """Return the names of the input and the output; affnet's models have one of each."""
     return program.inputs[0].name, program.outputs[0].name
+
+
+def _spec(feature: Feature) -> TensorSpec:
+    shape = tuple(f"axis {i}" if size is None else size for i, size in enumerate(feature.shape))
+    if feature.kind == "image":
+        batch, channels, height, width = shape
+        return TensorSpec(
+            feature.name, (batch, height, width, channels), "uint8", "NHWC", (0.0, 255.0)
+        )
+    return TensorSpec(feature.name, shape, feature.dtype or feature.kind)
 
 
 def _on_mac() -> bool:

@@ -20,14 +20,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from affnet.artifact import Artifact
+from affnet.artifact import TensorSpec
 from affnet.errors import ArtifactError, MissingError, UsageError, first_line, require
+from affnet.runtimes import Interface
 from affnet.silence import silenced
 
 _PURPOSE = "Running ExecuTorch programs"
 _IDENTIFIER = b"ET12"  # at offset 4 of every program: the format that executorch 1 reads
 _METHOD = "forward"
 _NEEDED = ("_threadpool_get_thread_count", "_unsafe_reset_threadpool")
+# Its scalar types in the order of their numbers.
+_TYPES = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 #: Before the names of delegates among the operators of a program.
 DELEGATE_PREFIX = "delegate::"
 
@@ -46,13 +49,28 @@ class ExecutorchRuntime:
         return metadata.version("executorch")
 
     @classmethod
-    def load(cls, artifact: Artifact, *, threads: int) -> ExecutorchSession:
+    def load(cls, path: Path, *, threads: int) -> ExecutorchSession:
         """See `Runtime.load`.
 
         Raises:
             UsageError: sessions with another number of threads are in use.
         """
-        return ExecutorchSession(artifact, threads)
+        return ExecutorchSession(path, threads)
+
+    @classmethod
+    def describe(cls, path: Path) -> Interface:
+        """See `Runtime.describe`; its types are those at the borders, tensors have no names."""
+        with silenced():
+            try:
+                method = _load_program(path).metadata(_METHOD)
+                taken = [method.input_tensor_meta(i) for i in range(method.num_inputs())]
+                given = [method.output_tensor_meta(i) for i in range(method.num_outputs())]
+            except (RuntimeError, KeyError) as error:
+                raise _rejected(path, error) from error
+        inputs = tuple(_spec("input", tensor) for tensor in taken)
+        outputs = tuple(_spec("output", tensor) for tensor in given)
+        half = any(spec.dtype == "float16" for spec in (*inputs, *outputs))
+        return Interface(inputs, outputs, "fp16" if half else "fp32")
 
     @classmethod
     def operators(cls, path: Path) -> Mapping[str, int]:
@@ -79,22 +97,22 @@ class ExecutorchRuntime:
 class ExecutorchSession:
     """One loaded method, with the program it lives in."""
 
-    def __init__(self, artifact: Artifact, threads: int) -> None:
+    def __init__(self, path: Path, threads: int) -> None:
         import torch
 
         self._from_numpy = torch.from_numpy
         _set_threads(threads)
         _sessions.add(self)
         # the method borrows from the program, and the delegate from its file's bytes
-        self._program = _load_program(artifact.path)
+        self._program = _load_program(path)
         with silenced():
             try:
                 self._method = self._program.load_method(_METHOD)
                 inputs = self._method.metadata.num_inputs()
             except (RuntimeError, KeyError) as error:
-                raise _rejected(artifact.path, error) from error
+                raise _rejected(path, error) from error
         if inputs != 1:
-            raise ArtifactError(f"{artifact.path} has {inputs} inputs, not one image.")
+            raise ArtifactError(f"{path} has {inputs} inputs, not one image.")
 
     def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`; the outputs are copies."""
@@ -104,6 +122,12 @@ class ExecutorchSession:
 
 #: Whose delegates hold the pool of threads that was there when they were loaded.
 _sessions: weakref.WeakSet[ExecutorchSession] = weakref.WeakSet()
+
+
+def _spec(name: str, tensor: Any) -> TensorSpec:
+    number = tensor.dtype()
+    dtype = _TYPES[number] if number < len(_TYPES) else f"scalar type {number}"
+    return TensorSpec(name, tuple(tensor.sizes()), dtype)
 
 
 def _set_threads(threads: int) -> None:

@@ -15,10 +15,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from affnet.artifact import Artifact
+from affnet.artifact import TensorSpec
 from affnet.errors import ArtifactError, require
+from affnet.runtimes import Interface
 from affnet.silence import silenced
 
 _PURPOSE = "Running TFLite files"
@@ -44,10 +46,20 @@ class LiteRtRuntime:
         return metadata.version("ai-edge-litert")
 
     @classmethod
-    def load(cls, artifact: Artifact, *, threads: int) -> LiteRtSession:
+    def load(cls, path: Path, *, threads: int) -> LiteRtSession:
         """See `Runtime.load`."""
         require("ai_edge_litert", extra="tflite", purpose=_PURPOSE)
-        return LiteRtSession(artifact, threads)
+        return LiteRtSession(path, threads)
+
+    @classmethod
+    def describe(cls, path: Path) -> Interface:
+        """See `Runtime.describe`."""
+        require("ai_edge_litert", extra="tflite", purpose=_PURPOSE)
+        interpreter = _interpreter(path, threads=1, delegate=False)
+        inputs = tuple(map(_spec, interpreter.get_input_details()))
+        outputs = tuple(map(_spec, interpreter.get_output_details()))
+        half = any(tensor["dtype"] is np.float16 for tensor in interpreter.get_tensor_details())
+        return Interface(inputs, outputs, "fp16" if half else "fp32")
 
     @classmethod
     def operators(cls, path: Path) -> Mapping[str, int]:
@@ -79,11 +91,11 @@ class LiteRtRuntime:
 class LiteRtSession:
     """One interpreter with its tensors allocated."""
 
-    def __init__(self, artifact: Artifact, threads: int) -> None:
-        self._interpreter = _interpreter(artifact.path, threads, delegate=True)
+    def __init__(self, path: Path, threads: int) -> None:
+        self._interpreter = _interpreter(path, threads, delegate=True)
         inputs = self._interpreter.get_input_details()
         if len(inputs) != 1:
-            raise ArtifactError(f"{artifact.path} has {len(inputs)} inputs, not one image.")
+            raise ArtifactError(f"{path} has {len(inputs)} inputs, not one image.")
         self._input = inputs[0]["index"]
         self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
 
@@ -93,6 +105,15 @@ class LiteRtSession:
         interpreter.set_tensor(self._input, image)
         interpreter.invoke()
         return [interpreter.get_tensor(index) for index in self._outputs]
+
+
+def _spec(details: dict[str, Any]) -> TensorSpec:
+    """Read what the interpreter says of a tensor; an axis of any size gets a name."""
+    shape = tuple(
+        int(size) if size >= 0 else f"axis {axis}"
+        for axis, size in enumerate(details["shape_signature"])
+    )
+    return TensorSpec(details["name"], shape, np.dtype(details["dtype"]).name)
 
 
 def _interpreter(path: Path, threads: int, *, delegate: bool) -> Any:

@@ -9,8 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from affnet.artifact import Artifact
+from affnet.artifact import TensorSpec
 from affnet.errors import ArtifactError, first_line, require
+from affnet.runtimes import Interface
 
 
 class OnnxRuntime:
@@ -29,34 +30,39 @@ class OnnxRuntime:
         return str(onnxruntime.__version__)
 
     @classmethod
-    def load(cls, artifact: Artifact, *, threads: int) -> OnnxSession:
+    def load(cls, path: Path, *, threads: int) -> OnnxSession:
         """See `Runtime.load`."""
         require("onnxruntime", extra=None, purpose="Running ONNX files")
-        return OnnxSession(artifact, threads)
+        return OnnxSession(path, threads)
+
+    @classmethod
+    def describe(cls, path: Path) -> Interface:
+        """See `Runtime.describe`."""
+        import onnx
+
+        graph = _read(path).graph
+        weights = {value.name for value in graph.initializer}
+        inputs = [value for value in graph.input if value.name not in weights]
+        types = [value.data_type for value in graph.initializer]
+        types += [value.type.tensor_type.elem_type for value in (*inputs, *graph.output)]
+        half = onnx.TensorProto.FLOAT16 in types
+        return Interface(
+            tuple(map(_spec, inputs)), tuple(map(_spec, graph.output)), "fp16" if half else "fp32"
+        )
 
     @classmethod
     def operators(cls, path: Path) -> Mapping[str, int]:
         """See `Runtime.operators`."""
-        require("onnx", extra=None, purpose="Reading ONNX files")
-        import onnx
-        from google.protobuf.message import DecodeError
-
-        try:
-            model = onnx.load(path, load_external_data=False)
-        except DecodeError as error:
-            raise ArtifactError(f"{path} is damaged or no ONNX file.") from error
-        if not model.graph.node:
-            raise ArtifactError(f"{path} is damaged or no ONNX file: it holds no operators.")
         return collections.Counter(
             f"{node.domain}::{node.op_type}" if node.domain else node.op_type
-            for node in model.graph.node
+            for node in _read(path).graph.node
         )
 
 
 class OnnxSession:
     """One inference session."""
 
-    def __init__(self, artifact: Artifact, threads: int) -> None:
+    def __init__(self, path: Path, threads: int) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -65,15 +71,45 @@ class OnnxSession:
         options.log_severity_level = 3  # errors only: they come as exceptions too
         try:
             self._session = onnxruntime.InferenceSession(
-                str(artifact.path), options, providers=["CPUExecutionProvider"]
+                str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its exceptions share no base class
-            raise ArtifactError(
-                f"ONNX Runtime rejects {artifact.path}: {first_line(error)}"
-            ) from error
+            raise ArtifactError(f"ONNX Runtime rejects {path}: {first_line(error)}") from error
         self._input = self._session.get_inputs()[0].name
 
     def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`."""
         outputs: list[NDArray[Any]] = self._session.run(None, {self._input: image})
         return outputs
+
+
+def _read(path: Path) -> Any:
+    """Return the message in a file, without weights that stand in others."""
+    require("onnx", extra=None, purpose="Reading ONNX files")
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except DecodeError as error:
+        raise ArtifactError(f"{path} is damaged or no ONNX file.") from error
+    if not model.graph.node:
+        raise ArtifactError(f"{path} is damaged or no ONNX file: it holds no operators.")
+    return model
+
+
+def _spec(value: Any) -> TensorSpec:
+    """Read a ``ValueInfoProto``; an axis of unknown size gets a name."""
+    import onnx
+
+    declared = value.type.tensor_type
+    shape = tuple(
+        axis.dim_value if axis.HasField("dim_value") else axis.dim_param or f"axis {index}"
+        for index, axis in enumerate(declared.shape.dim)
+    )
+    known = {number: name for name, number in onnx.TensorProto.DataType.items()}
+    try:
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(declared.elem_type).name
+    except (KeyError, TypeError, ValueError):  # a sequence, a map, or a type that numpy lacks
+        dtype = known.get(declared.elem_type, "unknown").lower()
+    return TensorSpec(value.name, shape, dtype)

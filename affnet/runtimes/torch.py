@@ -9,9 +9,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from affnet.artifact import Artifact
+from affnet.artifact import TensorSpec
 from affnet.errors import require
 from affnet.exported_program import load_exported_program
+from affnet.runtimes import Interface
 
 
 class TorchRuntime:
@@ -30,10 +31,22 @@ class TorchRuntime:
         return str(torch.__version__)
 
     @classmethod
-    def load(cls, artifact: Artifact, *, threads: int) -> TorchSession:
+    def load(cls, path: Path, *, threads: int) -> TorchSession:
         """See `Runtime.load`."""
         require("torch", extra=None, purpose="Running exported programs")
-        return TorchSession(artifact, threads)
+        return TorchSession(path, threads)
+
+    @classmethod
+    def describe(cls, path: Path) -> Interface:
+        """See `Runtime.describe`."""
+        require("torch", extra=None, purpose="Running exported programs")
+        program = load_exported_program(path)
+        values = {node.name: node.meta.get("val") for node in program.graph.nodes}
+        signature = program.graph_signature
+        inputs = tuple(_spec(name, values.get(name)) for name in signature.user_inputs)
+        outputs = tuple(_spec(name, values.get(name)) for name in signature.user_outputs)
+        half = any(str(value.dtype) == "torch.float16" for value in program.state_dict.values())
+        return Interface(inputs, outputs, "fp16" if half else "fp32")
 
     @classmethod
     def operators(cls, path: Path) -> Mapping[str, int]:
@@ -49,15 +62,23 @@ class TorchRuntime:
 class TorchSession:
     """One loaded program."""
 
-    def __init__(self, artifact: Artifact, threads: int) -> None:
+    def __init__(self, path: Path, threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
         self._torch = torch
-        self._module = load_exported_program(artifact.path).module()
+        self._module = load_exported_program(path).module()
 
     def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`."""
         with self._torch.inference_mode():
             output = self._module(self._torch.from_numpy(image))
         return [output.numpy()]
+
+
+def _spec(name: Any, value: Any) -> TensorSpec:
+    """Describe what a node of the program stands for; anything but a tensor has no shape."""
+    if not hasattr(value, "dtype"):
+        return TensorSpec(str(name), (), type(value).__name__)
+    shape = tuple(axis if isinstance(axis, int) else str(axis) for axis in value.shape)
+    return TensorSpec(str(name), shape, str(value.dtype).removeprefix("torch."))

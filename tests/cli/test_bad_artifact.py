@@ -24,7 +24,8 @@ def test_an_artifact_without_manifest_is_refused(
     manifest_path(onnx_copy).unlink()
     assert refused(command, onnx_copy) == (
         f"{onnx_copy} has no manifest (copy.onnx.manifest.json should stand beside it); "
-        "copy it along, or export again with: affnet export SOURCE"
+        "copy it along, or export again with: affnet export SOURCE (a file of another tool is "
+        "compared by: affnet verify FILE --against SOURCE)"
     )
 
 

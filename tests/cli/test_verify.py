@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from affnet.artifact import Artifact
+from affnet.artifact import Artifact, manifest_path
 from affnet.model.bundled import bundled_folder
 from tests.cli.conftest import copy_artifact, damage, edit_manifest
 from tests.cli.test_export import FIELDS
@@ -88,8 +88,7 @@ def test_held_out_images_need_the_bundled_source(
     shutil.copy(bundled_folder("digits") / "weights.safetensors", checkpoint)
     sentence = refused("verify", onnx_copy, "--against", checkpoint, "--held-out")
     assert sentence == (
-        "--held-out needs an artifact of the bundled source 'digits'; "
-        f"this one came from {checkpoint}."
+        f"--held-out needs the bundled source 'digits' to compare with, not {checkpoint}."
     )
 
 
@@ -100,3 +99,24 @@ def test_a_damaged_program_whose_manifest_matches_is_refused_in_one_sentence(
     damage(path, path.read_bytes()[:1_000_000])
     for command in ("verify", "inspect"):
         assert refused(command, path) == f"{path} is damaged or no exported program."
+
+
+def test_a_file_without_a_manifest_is_compared_with_a_source(run: Run, onnx_copy: Path) -> None:
+    manifest_path(onnx_copy).unlink()
+    done = run("verify", onnx_copy, "--against", "digits", "--held-out", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    assert "fp32, as the file says (it has no manifest)" in done.out
+    assert "agrees with PyTorch in onnxruntime, 5 images" in done.out
+    assert "1000 of 1000" in done.out
+    record = run("verify", onnx_copy, "--against", "digits", "--json", "--quiet").json
+    assert (record["passed"], record["format"]) == (True, "onnx")
+    assert record["file_bytes"] == onnx_copy.stat().st_size
+
+
+def test_a_damaged_file_without_a_manifest_is_one_sentence(
+    refused: Refused, onnx_copy: Path
+) -> None:
+    manifest_path(onnx_copy).unlink()
+    onnx_copy.write_bytes(onnx_copy.read_bytes()[:1000])
+    sentence = refused("verify", onnx_copy, "--against", "digits")
+    assert sentence == f"{onnx_copy} is damaged or no ONNX file."

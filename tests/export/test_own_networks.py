@@ -11,7 +11,7 @@ import torch
 from affnet.artifact import Artifact
 from affnet.errors import UsageError
 from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.export.verification import verify_against
+from affnet.export.verification import Subject, verify_against
 from affnet.model.source import Source, load_source
 from affnet.runtimes import runtime_for
 from tests.conftest import Finished
@@ -66,6 +66,16 @@ def test_the_commands_take_it(run: Callable[..., Finished], tmp_path: Path) -> N
     assert measured.code == 0, measured
 
 
+def test_bench_exports_a_program_first(run: Callable[..., Finished], tmp_path: Path) -> None:
+    program("gfnet", tmp_path)
+    options = ("--preset", "quick", "--json", "--quiet")
+    for runtime in ("onnxruntime", "torch"):
+        done = run("bench", tmp_path / "gfnet.pt2", "--runtime", runtime, *options)
+        assert done.code == 0, done.err
+        (result,) = done.json["results"]
+        assert (result["model"], result["runtime"]) == ("gfnet", runtime)
+
+
 def test_native_keeps_the_transforms_of_the_program(tmp_path: Path) -> None:
     options = ExportOptions("torch", fft="native")
     artifact = export_artifact(program("gfnet", tmp_path), options, tmp_path / "out")
@@ -87,4 +97,4 @@ def test_options_for_images_and_filters_are_refused(option: dict, tmp_path: Path
 def test_another_network_is_refused_before_it_runs(tmp_path: Path, digits_onnx: Artifact) -> None:
     source = program("gfnet", tmp_path)
     with pytest.raises(UsageError, match="takes 1 x 3 x 64 x 64 and gfnet 2 x 8 x 6 x 12; compare"):
-        verify_against(digits_onnx, source)
+        verify_against(Subject.of(digits_onnx), source)

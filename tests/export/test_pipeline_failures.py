@@ -21,7 +21,7 @@ from affnet.errors import (
 from affnet.export.converters.torch import TorchConverter
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.export.verification import verify_against
+from affnet.export.verification import Subject, verify_against
 from tests.tiny import tiny_source
 
 
@@ -71,7 +71,7 @@ def test_without_verification_the_manifest_holds_no_parity(tmp_path: Path) -> No
     options = ExportOptions("torch", fft="dense", verify=False)
     artifact = export_artifact(tiny_source(), options, tmp_path)
     assert artifact.manifest.parity is None
-    assert not verify_against(Artifact.open(artifact.path), tiny_source()).passed
+    assert not verify_against(Subject.of(Artifact.open(artifact.path)), tiny_source()).passed
 
 
 def test_a_conversion_that_fails_leaves_what_stood_there(

@@ -14,6 +14,7 @@ from affnet.errors import UsageError
 from affnet.export.prepare import open_or_export
 from affnet.export.report import plan_text
 from affnet.export.verification import (
+    Subject,
     reference_outputs,
     run_batches,
     verification_images,
@@ -64,7 +65,7 @@ def test_images_run_one_by_one_and_in_pairs_where_the_batch_is_dynamic(
     digits_onnx: Artifact, batch: int | str, batches: list[int]
 ) -> None:
     session, images = Recorder(), verification_images((64, 64))
-    outputs = run_batches(session, images, with_batch(digits_onnx, batch))
+    outputs = run_batches(session, images, with_batch(digits_onnx, batch).manifest.inputs[0])
     assert sum(session.batches) == 5
     assert session.batches == batches
     assert np.allclose(outputs, images.mean(axis=(2, 3)))
@@ -75,7 +76,7 @@ def test_the_bundled_artifacts_agree_with_their_source(
 ) -> None:
     source = load_source("digits")
     for artifact in (digits_onnx, digits_pt2):
-        parity = verify_against(artifact, source)
+        parity = verify_against(Subject.of(artifact), source)
         assert parity.passed
         assert parity.max_rel_error < 1e-5
         assert (parity.inputs, parity.tolerance) == (5, 1e-4)
@@ -85,14 +86,14 @@ def test_other_weights_do_not_agree(digits_onnx: Artifact) -> None:
     source = load_source("digits")
     with torch.no_grad():
         source.model.classifier.fc.bias += 0.1
-    parity = verify_against(digits_onnx, source)
+    parity = verify_against(Subject.of(digits_onnx), source)
     assert not parity.passed
     assert parity.max_abs_error == pytest.approx(0.1, rel=1e-2)
 
 
 def test_another_class_count_is_told_before_anything_runs(digits_onnx: Artifact) -> None:
     with pytest.raises(UsageError) as error:
-        verify_against(digits_onnx, load_source("affnet_et"))
+        verify_against(Subject.of(digits_onnx), load_source("affnet_et"))
     assert str(error.value) == (
         "digits.onnx has 10 classes and affnet_et 1000; "
         "compare it with the source it was exported from."
@@ -107,14 +108,14 @@ def test_agreement_on_held_out_digits_is_counted(
     wrong[:3] = (wrong[:3] + 1) % 10
     few = HeldOut(digits.images[:30], wrong)
     monkeypatch.setattr("affnet.export.verification.load_held_out", lambda _: few)
-    agreement = verify_held_out(digits_onnx, load_source("digits"))
+    agreement = verify_held_out(Subject.of(digits_onnx), load_source("digits"))
     assert (agreement.images, agreement.agreeing) == (30, 30)
     assert agreement.top1 == agreement.top1_pytorch == pytest.approx(0.9, abs=0.04)
 
 
 @pytest.mark.slow
 def test_all_held_out_digits_get_pytorchs_class(digits_onnx: Artifact) -> None:
-    agreement = verify_held_out(digits_onnx, load_source("digits"))
+    agreement = verify_held_out(Subject.of(digits_onnx), load_source("digits"))
     assert agreement.agreeing == agreement.images >= 500
     assert agreement.top1 == agreement.top1_pytorch == pytest.approx(0.989, abs=0.003)
     assert agreement.max_rel_error < 1e-5
@@ -122,9 +123,9 @@ def test_all_held_out_digits_get_pytorchs_class(digits_onnx: Artifact) -> None:
 
 def test_only_the_bundled_source_has_held_out_images(digits_onnx: Artifact) -> None:
     with pytest.raises(UsageError) as error:
-        verify_held_out(digits_onnx, tiny_source())
+        verify_held_out(Subject.of(digits_onnx), tiny_source())
     assert str(error.value) == (
-        "--held-out needs an artifact of the bundled source 'digits'; this one came from tiny."
+        "--held-out needs the bundled source 'digits' to compare with, not tiny."
     )
 
 

@@ -55,7 +55,7 @@ def feed(artifact):
 
 
 def test_evaluator(artifact):
-    session = CoreMLRuntime.load(artifact, threads=1)
+    session = CoreMLRuntime.load(artifact.path, threads=1)
     assert isinstance(session, EvaluatorSession)
     (logits,) = session.run(feed(artifact))
     assert logits.shape == (1, 10)
@@ -65,7 +65,7 @@ def test_evaluator(artifact):
 
 @pytest.mark.usefixtures("mac")
 def test_core_ml(artifact):
-    session = CoreMLRuntime.load(artifact, threads=1)
+    session = CoreMLRuntime.load(artifact.path, threads=1)
     assert isinstance(session, CoreMLSession)
     image = feed(artifact)
     (logits,) = session.run(image)
@@ -87,7 +87,7 @@ def test_core_ml_rejects_a_file(artifact, monkeypatch):
 
     monkeypatch.setattr(Model, "__init__", broken)
     with pytest.raises(ArtifactError, match=r"Core ML rejects .*: compiler error$"):
-        CoreMLRuntime.load(artifact, threads=1)
+        CoreMLRuntime.load(artifact.path, threads=1)
 
 
 def test_the_double_has_the_signature_of_the_real_model():

@@ -31,7 +31,7 @@ def damaged(artifact: Artifact, folder: Path, content: bytes) -> Artifact:
 
 
 def test_it_runs_and_its_outputs_are_copies(tiny: Artifact) -> None:
-    session = ExecutorchRuntime.load(tiny, threads=1)
+    session = ExecutorchRuntime.load(tiny.path, threads=1)
     (first,) = session.run(noise(1, 3, 32, 32, seed=1).numpy())
     kept = first.copy()
     (second,) = session.run(noise(1, 3, 32, 32, seed=2).numpy())
@@ -41,11 +41,11 @@ def test_it_runs_and_its_outputs_are_copies(tiny: Artifact) -> None:
 
 
 def test_threads_stay_as_they_are_while_a_session_is_in_use(tiny: Artifact) -> None:
-    session = ExecutorchRuntime.load(tiny, threads=1)
+    session = ExecutorchRuntime.load(tiny.path, threads=1)
     with pytest.raises(UsageError, match="runs programs on 1 threads in this process already"):
-        ExecutorchRuntime.load(tiny, threads=2)
+        ExecutorchRuntime.load(tiny.path, threads=2)
     del session
-    ExecutorchRuntime.load(tiny, threads=2)
+    ExecutorchRuntime.load(tiny.path, threads=2)
 
 
 @pytest.mark.parametrize("length", [0, 3, 8, 40, 1000, -1000, -1])
@@ -53,7 +53,7 @@ def test_a_truncated_file_is_refused(length: int, tiny: Artifact, tmp_path: Path
     content = tiny.path.read_bytes()
     artifact = damaged(tiny, tmp_path, content[:length])
     with pytest.raises(ArtifactError) as error:
-        ExecutorchRuntime.load(artifact, threads=1)
+        ExecutorchRuntime.load(artifact.path, threads=1)
     assert str(error.value).count("\n") == 0
     assert str(artifact.path) in str(error.value)
 
@@ -62,21 +62,21 @@ def test_a_program_of_another_version_is_named(tiny: Artifact, tmp_path: Path) -
     content = bytearray(tiny.path.read_bytes())
     content[4:8] = b"ET11"
     with pytest.raises(ArtifactError, match=r"of the version ET11, but executorch .* runs ET12\."):
-        ExecutorchRuntime.load(damaged(tiny, tmp_path, bytes(content)), threads=1)
+        ExecutorchRuntime.load(damaged(tiny, tmp_path, bytes(content)).path, threads=1)
 
 
 def test_the_wrong_kind_of_file_is_refused(tiny: Artifact, tmp_path: Path) -> None:
+    path = damaged(tiny, tmp_path, b"nothing of the kind").path
     for call in (ExecutorchRuntime.operators, lambda p: ExecutorchRuntime.load(p, threads=1)):
-        artifact = damaged(tiny, tmp_path, b"nothing of the kind")
         with pytest.raises(ArtifactError, match="is damaged or no ExecuTorch program"):
-            call(artifact.path if call == ExecutorchRuntime.operators else artifact)
+            call(path)
 
 
 def test_nothing_is_printed(tiny: Artifact) -> None:
     code = (
         "import sys; from pathlib import Path; from affnet.artifact import Artifact;"
         "from affnet.runtimes.executorch import ExecutorchRuntime as R;"
-        "a = Artifact.open(Path(sys.argv[1])); R.version(); R.load(a, threads=1)"
+        "a = Artifact.open(Path(sys.argv[1])); R.version(); R.load(a.path, threads=1)"
     )
     command = [sys.executable, "-W", "ignore", "-c", code, str(tiny.path)]
     finished = subprocess.run(command, capture_output=True, text=True)

@@ -77,7 +77,7 @@ def with_content(artifact: Artifact, path: Path, content: bytes) -> Artifact:
 
 
 def test_it_runs_and_returns_copies(doubling: Artifact) -> None:
-    session = LiteRtRuntime.load(doubling, threads=1)
+    session = LiteRtRuntime.load(doubling.path, threads=1)
     image = np.arange(12, dtype=np.float32).reshape(1, 2, 2, 3)
     (first,) = session.run(image)
     (second,) = session.run(image + 1)
@@ -88,7 +88,7 @@ def test_it_runs_and_returns_copies(doubling: Artifact) -> None:
 def test_it_prints_nothing(doubling: Artifact, capfd: pytest.CaptureFixture[str]) -> None:
     LiteRtRuntime.version()
     LiteRtRuntime.operators(doubling.path)
-    session = LiteRtRuntime.load(doubling, threads=1)
+    session = LiteRtRuntime.load(doubling.path, threads=1)
     session.run(np.zeros((1, 2, 2, 3), np.float32))
     assert capfd.readouterr() == ("", "")
 
@@ -103,7 +103,7 @@ def test_operators_are_counted_as_they_are_in_the_file(doubling: Artifact, tmp_p
 def test_an_operator_it_does_not_have_is_one_sentence(doubling: Artifact, tmp_path: Path) -> None:
     flex = with_content(doubling, tmp_path / "flex.tflite", build_model("CUSTOM", "FlexRFFT2D"))
     with pytest.raises(ArtifactError, match="FlexRFFT2D") as caught:
-        LiteRtRuntime.load(flex, threads=1)
+        LiteRtRuntime.load(flex.path, threads=1)
     assert "\n" not in str(caught.value)
 
 
@@ -111,7 +111,7 @@ def test_an_operator_it_does_not_have_is_one_sentence(doubling: Artifact, tmp_pa
 def test_foreign_files_are_rejected(doubling: Artifact, tmp_path: Path, content: bytes) -> None:
     foreign = with_content(doubling, tmp_path / "foreign.tflite", content)
     for act in (
-        lambda: LiteRtRuntime.load(foreign, threads=1),
+        lambda: LiteRtRuntime.load(foreign.path, threads=1),
         lambda: LiteRtRuntime.operators(foreign.path),
     ):
         with pytest.raises(ArtifactError, match=r"foreign\.tflite") as caught:
@@ -123,7 +123,7 @@ def test_a_file_without_a_graph_is_rejected(doubling: Artifact, tmp_path: Path) 
     # LiteRT's verifier lets it pass, and its reader ends the process
     empty = with_content(doubling, tmp_path / "empty.tflite", build_model("ADD", graphs=0))
     with pytest.raises(ArtifactError, match="is damaged or no TFLite file"):
-        LiteRtRuntime.load(empty, threads=1)
+        LiteRtRuntime.load(empty.path, threads=1)
 
 
 def test_files_cut_at_any_length_are_rejected(doubling: Artifact, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_files_cut_at_any_length_are_rejected(doubling: Artifact, tmp_path: Path
     for length in range(0, len(content) - 8, 3):
         cut = with_content(doubling, tmp_path / "cut.tflite", content[:length])
         with pytest.raises(ArtifactError):
-            LiteRtRuntime.load(cut, threads=1)
+            LiteRtRuntime.load(cut.path, threads=1)
 
 
 _SURVIVE = """

@@ -36,7 +36,7 @@ def test_a_session_computes_what_pytorch_computes(artifact: Artifact, threads: i
         expected = load_source("digits").model(torch.from_numpy(images)).numpy()
     before = torch.get_num_threads()
     try:
-        session = runtime_for(artifact.manifest.format).load(artifact, threads=threads)
+        session = runtime_for(artifact.manifest.format).load(artifact.path, threads=threads)
         outputs = [session.run(images[index : index + 1]) for index in range(len(images))]
     finally:
         torch.set_num_threads(before)
@@ -84,8 +84,8 @@ def test_a_file_that_is_no_model_is_rejected_in_one_line(tmp_path: Path, content
     artifact = an_artifact("bad", tmp_path)
     artifact.path.write_bytes(content)
     with pytest.raises(ArtifactError) as info:
-        runtime_for("onnx").load(artifact, threads=1)
+        runtime_for("onnx").load(artifact.path, threads=1)
     assert str(info.value).startswith(f"ONNX Runtime rejects {artifact.path}: ")
     assert "\n" not in str(info.value)
     with pytest.raises(ArtifactError, match=r"is damaged or no exported program"):
-        runtime_for("torch").load(artifact, threads=1)
+        runtime_for("torch").load(artifact.path, threads=1)

@@ -97,9 +97,9 @@ def test_image_input_agrees_with_float_input(single, image):
     assert load_program(image.path).inputs[0].kind == "image"
     picture = verification_images((64, 64))[-1:]
     results = [
-        CoreMLRuntime.load(artifact, threads=1).run(as_input(picture, artifact.manifest.inputs[0]))[
-            0
-        ]
+        CoreMLRuntime.load(artifact.path, threads=1).run(
+            as_input(picture, artifact.manifest.inputs[0])
+        )[0]
         for artifact in (single, image)
     ]
     np.testing.assert_allclose(results[0], results[1], atol=1e-4 * np.abs(results[0]).max())

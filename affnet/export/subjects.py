@@ -1,0 +1,81 @@
+"""Opening what ``verify`` is given: an artifact by its manifest, any other file by trying it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from affnet.artifact import Artifact, TensorSpec, manifest_path
+from affnet.errors import ArtifactError, UsageError
+from affnet.export.verification import Subject
+from affnet.model.source import Source, load_source, reload_source
+from affnet.runtimes import runtime_of_file
+from affnet.runtimes.trial import open_axes, try_out
+
+_COLOURS = 3
+
+
+def open_subject(
+    path: Path, against: str | None, config: Path | None
+) -> tuple[Subject, Artifact | None, Source]:
+    """Return a file, the artifact it belongs to if it has a manifest, and what to compare it with.
+
+    Raises:
+        UsageError: a file without a manifest, and no ``against``.
+        AffnetError: as `Artifact.open`, `load_source`, `reload_source` and `open_foreign`.
+    """
+    if path.exists() and not manifest_path(path).exists() and against is not None:
+        source = load_source(against, config=config)
+        return open_foreign(path, source), None, source
+    artifact = Artifact.open(path)
+    if against is None:
+        source = reload_source(artifact.manifest.provenance)
+    else:
+        source = load_source(against, config=config)
+    return Subject.of(artifact), artifact, source
+
+
+def open_foreign(path: Path, source: Source) -> Subject:
+    """Return a file that need not come from affnet as what can be compared with ``source``.
+
+    Where ``source`` takes images, a float input of the file is taken to be an image in 0..1.
+
+    Raises:
+        UsageError: no runtime here executes such files.
+        ArtifactError: the runtime rejects the file or crashes on it, or the file has several
+            inputs or outputs, or some that are no numbers.
+        MissingError: the runtime is not installed.
+    """
+    runtime = runtime_of_file(path)
+    interface = try_out(path, runtime, source.input.static_shape())
+    taken = open_axes(_only(path, "input", interface.inputs), source.input.static_shape())
+    given = open_axes(_only(path, "output", interface.outputs), source.output.static_shape())
+    if source.input.is_image:
+        taken = _image(path, taken)
+    return Subject(path, runtime.format, taken, given, interface.precision)
+
+
+def _only(path: Path, kind: str, specs: tuple[TensorSpec, ...]) -> TensorSpec:
+    if len(specs) != 1:
+        raise ArtifactError(
+            f"{path} has {len(specs)} {kind}s; files of one {kind} can be compared with PyTorch."
+        )
+    (spec,) = specs
+    if not spec.dtype.startswith(("float", "uint8")):
+        raise ArtifactError(
+            f"{path}'s {kind} {spec.name!r} is of the type {spec.dtype}; only floats can be "
+            "compared with PyTorch."
+        )
+    return spec
+
+
+def _image(path: Path, spec: TensorSpec) -> TensorSpec:
+    """Return the spec of an input as that of images."""
+    if spec.is_image:
+        return spec
+    if len(spec.shape) == 4 and _COLOURS in (spec.shape[1], spec.shape[3]):
+        layout = "NCHW" if spec.shape[1] == _COLOURS else "NHWC"
+        values = (0.0, 255.0) if spec.dtype == "uint8" else (0.0, 1.0)
+        return dataclasses.replace(spec, layout=layout, range=values)
+    shape = " x ".join(map(str, spec.shape))
+    raise UsageError(f"{path} takes {shape}, which is no image of three colours.")

@@ -1,0 +1,105 @@
+"""Trying a file out in a process of its own.
+
+Runtimes check the files they load, but not against everything: a damaged or hostile one may end the
+process.  A file that affnet wrote has a manifest with its hash; any other is tried out here first,
+so that a crash costs one sentence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from affnet.artifact import TensorSpec
+from affnet.errors import AffnetError, ArtifactError, first_line
+from affnet.processes import module_command, module_environment
+from affnet.runtimes import Interface, Runtime, get_runtime
+
+_TIMEOUT_S = 600.0  # the evaluator of ML programs takes seconds for each GMAC
+
+
+def try_out(path: Path, runtime: type[Runtime], shape: tuple[int, ...]) -> Interface:
+    """Load a file in another process, run it once, and return what it takes and gives.
+
+    ``shape`` is that of the input wanted, for axes that the file leaves open.
+
+    Raises:
+        ArtifactError: the runtime rejects the file, crashes on it, or does not come to an end.
+        AffnetError: as `Runtime.load` and `Session.run`.
+    """
+    try:
+        done = subprocess.run(
+            [*module_command("affnet.runtimes.trial"), runtime.name, str(path), json.dumps(shape)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=module_environment(),
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ArtifactError(
+            f"{runtime.name} did not finish running {path} within {_TIMEOUT_S:.0f} s."
+        ) from error
+    if done.returncode != 0:
+        how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit {done.returncode}"
+        raise ArtifactError(
+            f"{runtime.name} crashes on {path} ({how}): the file is damaged, or uses what this "
+            f"version of the runtime gets wrong; write it again."
+        )
+    answer = json.loads(done.stdout)
+    if "error" in answer:
+        failure = AffnetError(answer["error"])
+        failure.exit_code = answer["exit_code"]
+        raise failure
+    return Interface(_specs(answer["inputs"]), _specs(answer["outputs"]), answer["precision"])
+
+
+def _specs(values: list[dict[str, object]]) -> tuple[TensorSpec, ...]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[TensorSpec, ...]).validate_python(values)
+
+
+def open_axes(spec: TensorSpec, shape: tuple[int, ...]) -> TensorSpec:
+    """Give the axes that ``spec`` leaves open the sizes they have in ``shape``, else 1."""
+    sizes = shape if len(shape) == len(spec.shape) else (1,) * len(spec.shape)
+    filled = tuple(
+        size if isinstance(axis, str) else axis
+        for axis, size in zip(spec.shape, sizes, strict=True)
+    )
+    return dataclasses.replace(spec, shape=filled)
+
+
+def _answer(runtime: type[Runtime], path: Path, shape: tuple[int, ...]) -> dict[str, object]:
+    try:
+        runtime.version()
+        interface = runtime.describe(path)
+        session = runtime.load(path, threads=1)
+        if len(interface.inputs) == 1:  # else it is refused, and by the caller
+            taken = open_axes(interface.inputs[0], shape)
+            session.run(np.zeros(taken.static_shape(), taken.dtype))
+    except AffnetError as error:
+        return {"error": str(error), "exit_code": error.exit_code}
+    except Exception as error:  # each runtime has its own kinds
+        reason = f"{runtime.name} cannot run {path}: {first_line(error)}."
+        return {"error": reason, "exit_code": ArtifactError.exit_code}
+    return dataclasses.asdict(interface)
+
+
+def main() -> None:
+    """Print one JSON object, and nothing that a library prints."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(2, 1)
+        name, path, shape = sys.argv[1:]
+        answer = _answer(get_runtime(name), Path(path), tuple(json.loads(shape)))
+        json.dump(answer, answers)
+
+
+if __name__ == "__main__":
+    main()

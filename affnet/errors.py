@@ -22,8 +22,10 @@ what to do.  The command line prints it and exits with ``exit_code``.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 
@@ -89,20 +91,40 @@ class MeasurementError(AffnetError):
 
 
 def require(package: str, *, extra: str | None, purpose: str) -> None:
-    """Raise `MissingError` with the exact pip command unless ``package`` can be imported.
+    """Raise `MissingError` with the exact pip command unless ``package`` is there, and new enough.
 
     ``extra`` is the extra of affnet that brings the package, None where affnet itself requires it.
     """
+    target = f"affnet[{extra}]" if extra else "affnet"
     try:
         found = importlib.util.find_spec(package) is not None
     except (ImportError, ValueError):  # ValueError: a None entry in sys.modules blocks the import
         found = False
     if not found:
-        target = f"affnet[{extra}]" if extra else "affnet"
         raise MissingError(
             f"{purpose} needs the package {package!r}, which is not installed; "
             f"run: pip install '{target}'"
         )
+    if outdated := _outdated(package.replace("_", "-")):
+        raise MissingError(f"{purpose} needs {outdated}; run: pip install --upgrade '{target}'")
+
+
+@functools.cache
+def _outdated(distribution: str) -> str | None:
+    """Say what affnet requires of a distribution and what is installed, if that is older."""
+    from packaging.requirements import Requirement
+
+    try:
+        installed = metadata.version(distribution)
+        declared = map(Requirement, metadata.requires("affnet") or ())
+    except metadata.PackageNotFoundError:  # run from a checkout, or a module of another name
+        return None
+    for requirement in declared:
+        if requirement.name == distribution:
+            if not requirement.specifier.contains(installed, prereleases=True):
+                return f"{distribution} {requirement.specifier}, but {installed} is installed"
+            return None
+    return None
 
 
 def first_line(error: BaseException) -> str:

@@ -1,0 +1,74 @@
+"""What is said of packages that are missing, or older than affnet needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import metadata
+
+import pytest
+
+from affnet import errors
+from affnet.errors import MissingError, require
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    errors._outdated.cache_clear()
+    yield
+    errors._outdated.cache_clear()
+
+
+def test_a_missing_package_is_named_with_the_command_that_brings_it() -> None:
+    with pytest.raises(MissingError) as caught:
+        require("no_such_converter", extra="tflite", purpose="Exporting to tflite")
+    assert str(caught.value) == (
+        "Exporting to tflite needs the package 'no_such_converter', which is not installed; "
+        "run: pip install 'affnet[tflite]'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "installed", "sentence"),
+    [
+        (
+            "onnxruntime",
+            None,
+            "1.4.0",
+            "onnxruntime >=1.20, but 1.4.0 is installed; run: pip install --upgrade 'affnet'",
+        ),
+        pytest.param(
+            "litert_torch",
+            "tflite",
+            "0.2.1",
+            "litert-torch >=0.10, but 0.2.1 is installed; "
+            "run: pip install --upgrade 'affnet[tflite]'",
+            marks=pytest.mark.converters,
+        ),
+    ],
+)
+def test_an_old_package_is_refused_with_what_is_needed(
+    package: str,
+    extra: str | None,
+    installed: str,
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(metadata, "version", lambda _: installed)
+    with pytest.raises(MissingError) as caught:
+        require(package, extra=extra, purpose="Running files")
+    assert str(caught.value) == f"Running files needs {sentence}"
+
+
+def test_newer_local_and_preliminary_versions_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    for installed in ("2.13.0+cpu", "99.0", "3.0.0.dev20261101"):
+        monkeypatch.setattr(metadata, "version", lambda _, found=installed: found)
+        errors._outdated.cache_clear()
+        require("torch", extra=None, purpose="Running programs")
+
+
+def test_a_checkout_without_metadata_checks_no_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_: str) -> str:
+        raise metadata.PackageNotFoundError
+
+    monkeypatch.setattr(metadata, "version", unknown)
+    require("onnx", extra=None, purpose="Reading files")

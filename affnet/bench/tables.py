@@ -72,7 +72,7 @@ def notes(results: Sequence[Result]) -> list[str]:
         f"protocol {first.protocol}: {runs} runs or more each, in turns. "
         "Memory is the peak of a whole process, runtime included."
     ]
-    if random := [r.model for r in results if r.weights != "trained"]:
+    if random := [r.model for r in results if r.weights.startswith("random")]:
         lines.append(
             f"Random weights: {', '.join(random)}; latency does not depend on them, "
             "the quoted accuracy is that of the published weights."

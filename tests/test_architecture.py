@@ -37,7 +37,8 @@ ALLOWED = {
     "devices": BASE | {"runtimes"},
     "bench": BASE | {"runtimes", "devices"},
     "__init__": {"artifact", "export", "model"},  # lazily: see the test of what an import loads
-    "cli": BASE | {"model", "runtimes", "export", "devices", "bench"},
+    "commands": BASE | {"model", "runtimes", "export", "devices", "bench"},
+    "cli": BASE | {"commands"},
 }
 
 

@@ -1,0 +1,105 @@
+"""``affnet export``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from affnet import console
+from affnet.commands.options import (
+    ConfigOption,
+    FftOption,
+    JsonOption,
+    QuietOption,
+    SizeOption,
+    parse_size,
+)
+
+FORMAT_HELP = "onnx, coreml, tflite, executorch, torch, or all that are installed."
+SOURCE_HELP = (
+    "A checkpoint, a name (affnet_et, affnet_t, affnet, mobilevit_xxs|xs|s, digits), or a network "
+    "of your own: a torch.export program (.pt2) or module:function."
+)
+
+
+def export(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help=SOURCE_HELP)],
+    format_: Annotated[str, typer.Option("--format", "-f", help=FORMAT_HELP)] = "onnx",
+    variant: Annotated[str | None, typer.Option(help="The variant it must be.")] = None,
+    config: ConfigOption = None,
+    activation: Annotated[str | None, typer.Option(help="Overrides the config.")] = None,
+    attn_norm: Annotated[str | None, typer.Option(help="Overrides the config.")] = None,
+    ema: Annotated[bool, typer.Option("--ema", help="Take the EMA weights.")] = False,
+    image_size: SizeOption = None,
+    precision: Annotated[str | None, typer.Option(help="fp32 or fp16.")] = None,
+    fft: FftOption = "auto",
+    dynamic_batch: Annotated[
+        bool, typer.Option("--dynamic-batch", help="Leave the batch size open.")
+    ] = False,
+    layout: Annotated[str | None, typer.Option(help="Of the input: NCHW or NHWC.")] = None,
+    image_input: Annotated[
+        bool, typer.Option("--image-input", help="Take 8-bit images (coreml).")
+    ] = False,
+    deployment_target: Annotated[
+        str | None, typer.Option(help="Oldest system to run on (coreml); default: iOS16.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path(),
+    verify: Annotated[bool, typer.Option(help="Run the file and compare it.")] = True,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Turn a network into a file that a runtime executes, and prove it by running it.
+
+    Example: affnet export checkpoint_ema_best.pt --config config.yaml --format onnx
+    """
+    if format_ == "all":
+        _export_all(context, source, json, quiet)
+    options = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
+    with console.progress(quiet) as show:
+        show(f"Loading {source}")
+        started = time.perf_counter()
+        from affnet.export.pipeline import ExportOptions, export_artifact
+        from affnet.export.report import export_record, parity_fields
+        from affnet.model.source import load_source
+
+        loaded = load_source(source, variant=variant, **options)  # type: ignore[arg-type]
+        chosen = ExportOptions(
+            format=format_,
+            image_size=parse_size(image_size),
+            precision=precision,
+            fft=fft,
+            dynamic_batch=dynamic_batch,
+            layout=layout.upper() if layout else None,
+            image_input=image_input,
+            deployment_target=deployment_target,
+            verify=verify,
+        )
+        artifact = export_artifact(loaded, chosen, output, show)
+    for sentence in loaded.notes:
+        console.note(sentence, quiet)
+    parity = artifact.manifest.parity
+    if json:
+        console.print_json(export_record(artifact, time.perf_counter() - started))
+    else:
+        console.print_fields(parity_fields(artifact, parity))
+
+
+def _export_all(context: typer.Context, source: str, json: bool, quiet: bool) -> NoReturn:
+    """Export to every installed format, and end with one table."""
+    from affnet.export import all_formats, report
+
+    formats, lacking = all_formats.installed_formats()
+    for sentence in lacking:
+        console.note(sentence, quiet)
+    arguments = [source, *console.forwarded(context, but=("source", "format_", "json", "quiet"))]
+    with console.progress(quiet) as show:
+        outcomes = all_formats.export_all(formats, arguments, show)
+    if json:
+        console.print_json({"results": report.outcome_records(outcomes)})
+    else:
+        console.print_table(report.outcome_table(outcomes))
+    raise typer.Exit(1 if any(outcome.exit_code for outcome in outcomes) else 0)

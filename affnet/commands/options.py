@@ -1,0 +1,32 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from affnet.errors import UsageError
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+SizeOption = Annotated[
+    str | None, typer.Option("--image-size", metavar="HxW", help="Default: the source's own.")
+]
+FftOption = Annotated[
+    str, typer.Option("--fft", help="auto, native (keep FFT operators), separable, right or dense.")
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Training config (YAML) of a checkpoint.")
+]
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Parse ``HxW``, or one number for both sides."""
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise UsageError(f"--image-size {text!r} is not HxW, such as 256x256 or 192x320.")
+    return int(sides[0]), int(sides[-1])

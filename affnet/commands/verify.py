@@ -1,0 +1,52 @@
+"""``affnet verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from affnet import console
+from affnet.commands.options import ConfigOption, JsonOption, QuietOption
+
+
+def verify(
+    artifact: Annotated[
+        Path, typer.Argument(help="A file that export made, or with --against any other.")
+    ],
+    against: Annotated[
+        str | None, typer.Option(help="The source; default: the one it was exported from.")
+    ] = None,
+    config: ConfigOption = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Also on all held-out images (digits only).")
+    ] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run a file and compare its outputs with PyTorch's; exit code 1 if they disagree.
+
+    Example: affnet verify digits.onnx --held-out
+    A file of another tool: affnet verify their.mlpackage --against my.pt2
+    """
+    with console.progress(quiet) as show:
+        show(f"Running {artifact} and comparing it with PyTorch")
+        from affnet.export import report, verification
+        from affnet.export.subjects import open_subject
+
+        subject, opened, source = open_subject(artifact, against, config)
+        parity = verification.verify_against(subject, source)
+        agreement = verification.verify_held_out(subject, source) if held_out else None
+    if json:
+        verdict = report.verdict_record(subject, parity)
+        record = report.parity_record(opened, parity) if opened else verdict
+        if agreement:
+            record["held_out"] = report.held_out_record(agreement)
+        console.print_json(record)
+    else:
+        verdict = report.verdict_fields(subject, parity)
+        fields = report.parity_fields(opened, parity) if opened else verdict
+        console.print_fields(fields | (report.held_out_fields(agreement) if agreement else {}))
+    if not parity.passed or (agreement and agreement.agreeing < agreement.images):
+        raise typer.Exit(1)

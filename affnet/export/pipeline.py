@@ -171,8 +171,8 @@ def _check_request(source: Source, options: ExportOptions, converter: type[Conve
             )
     if options.fft not in FFT_CHOICES:
         raise UnknownNameError("FFT plan", options.fft, FFT_CHOICES)
-    if options.fft == "native" and not converter.native_fft:
-        raise UsageError(f"{options.format} has no FFT operator; leave --fft native away.")
+    if options.fft == "native" and converter.native_fft_refusal:
+        raise UsageError(converter.native_fft_refusal)
 
 
 def _check_program_request(source: Source, options: ExportOptions) -> None:

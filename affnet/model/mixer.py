@@ -44,18 +44,22 @@ class FourierTransform(nn.Module, ABC):
 
 
 class TorchFFT(FourierTransform):
-    """The transform by `torch.fft`; differentiable, for any size, what training uses."""
+    """The transform by `torch.fft`; differentiable, for any size, what training uses.
+
+    ``rfftn`` and ``irfftn`` over two axes are `rfft2` and `irfft2`, under the only name that
+    coremltools knows.
+    """
 
     def analyse(self, x: Tensor) -> Spectrum:
         """See `FourierTransform.analyse`."""
-        spectrum = torch.fft.rfft2(x, norm="ortho")
+        spectrum = torch.fft.rfftn(x, dim=(-2, -1), norm="ortho")
         return Spectrum(spectrum.real, spectrum.imag)
 
     def synthesise(self, spectrum: Spectrum, width: int) -> Tensor:
         """See `FourierTransform.synthesise`."""
         height = spectrum.real.shape[-2]
         parts = torch.complex(spectrum.real, spectrum.imag)
-        x: Tensor = torch.fft.irfft2(parts, s=(height, width), norm="ortho")
+        x: Tensor = torch.fft.irfftn(parts, s=(height, width), dim=(-2, -1), norm="ortho")
         return x
 
 

@@ -131,6 +131,6 @@ def test_options_that_do_not_exist_are_refused(
 def test_a_format_without_an_fft_operator_refuses_native(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TorchConverter, "native_fft", False)
-    with pytest.raises(UsageError, match="torch has no FFT operator; leave --fft native away"):
+    monkeypatch.setattr(TorchConverter, "native_fft_refusal", "There is none; leave it away.")
+    with pytest.raises(UsageError, match=r"^There is none; leave it away\.$"):
         export_artifact(tiny_source(), ExportOptions("torch", fft="native"), tmp_path)

@@ -3,6 +3,10 @@
 What it cannot hold: FFT operators, complex tensors, tensors of more than five axes.  A batch is
 of fixed size here, as Core ML runs models with flexible shapes off the Neural Engine.
 
+**--fft native** leaves the transforms to coremltools, which writes them as products with constants
+on real and imaginary parts, one axis after the other.  It multiplies no complex tensors, nor does
+the mixer.
+
 **Normalisation.** coremltools has no group normalisation: it writes mean, square, root and
 division one by one, and AFFNet's other form likewise.  In float16 the squares overflow once an
 activation is 256 from its mean, and one overflow zeroes a pixel or a whole map.  Statistics in
@@ -47,7 +51,7 @@ class CoreMLConverter:
     precisions = ("fp16", "fp32")
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
-    native_fft = False
+    native_fft_refusal = None  # coremltools lowers the transforms itself
     auto_fft = "auto"
     plans = ("separable", "dense")
     packages = ("coremltools",)

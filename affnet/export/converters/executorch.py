@@ -30,7 +30,7 @@ class ExecutorchConverter:
     precisions = ("fp32",)
     layouts = ("NCHW",)
     routes = ("XNNPACK", "portable")
-    native_fft = False
+    native_fft_refusal = "executorch has no FFT operator; leave --fft native away."
     auto_fft = "auto"
     plans = ("right", "dense", "separable")  # the last leaves expansions to portable kernels
     options = ()

@@ -35,7 +35,7 @@ class OnnxConverter:
     precisions = ("fp32",)
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
-    native_fft = True
+    native_fft_refusal = None
     auto_fft = "auto"
     plans = ("separable", "dense")
     packages = ("onnx", "onnxscript", "onnxsim")

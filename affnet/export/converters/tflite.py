@@ -32,7 +32,7 @@ class TfliteConverter:
     precisions = ("fp32",)
     layouts = ("NCHW", "NHWC")
     routes = ("torch.export",)
-    native_fft = False
+    native_fft_refusal = "tflite has no FFT operator; leave --fft native away."
     auto_fft = "auto"
     plans = ("right",)
     options = ()

@@ -11,11 +11,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from affnet import __version__
 from affnet.artifact import Artifact, manifest_path
 from affnet.errors import ConversionError
 from affnet.export.converters import coreml
+from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.verification import as_input, verification_images
 from affnet.files import content_sha256
@@ -23,6 +25,7 @@ from affnet.model.source import load_source
 from affnet.runtimes.coreml import CoreMLRuntime, quiet_coremltools
 from affnet.runtimes.mlprogram import load_program
 from tests.reference import fill
+from tests.tiny import tiny_source
 
 pytest.importorskip("coremltools")
 pytestmark = pytest.mark.converters
@@ -105,6 +108,58 @@ def test_image_input_agrees_with_float_input(single, image):
     np.testing.assert_allclose(results[0], results[1], atol=1e-4 * np.abs(results[0]).max())
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_native_leaves_the_transforms_to_coremltools(tmp_path, precision):
+    artifact = export_artifact(
+        tiny_source(), ExportOptions("coreml", precision=precision, fft="native"), tmp_path
+    )
+    manifest = artifact.manifest
+    assert manifest.fft_plan == {"4x4": "native"}
+    assert (manifest.route, manifest.fallbacks) == ("torch.export", ())
+    assert manifest.parity.max_rel_error <= (1e-4 if precision == "fp32" else 5e-2)
+    assert manifest.parity.psnr_db >= 60
+    counts = load_program(artifact.path).operator_counts()
+    # each of the one filter's two transforms: two axes, four products of real matrices each
+    # but the first, whose input is real, and the last, whose output is
+    assert counts["matmul"] == 12
+    assert not [name for name in counts if "fft" in name or "complex" in name]
+
+
+def test_native_works_by_torchscript_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(coreml.CoreMLConverter, "routes", ("TorchScript",))
+    options = ExportOptions("coreml", precision="fp32", fft="native")
+    artifact = export_artifact(tiny_source(), options, tmp_path)
+    assert artifact.manifest.route == "TorchScript"
+    assert artifact.manifest.parity.max_rel_error <= 1e-5
+
+
+def test_a_failing_torch_export_falls_back_to_torchscript(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(torch.export, "export", fail)
+    artifact = export_artifact(tiny_source(), ExportOptions("coreml", precision="fp32"), tmp_path)
+    manifest = artifact.manifest
+    assert manifest.route == "TorchScript"
+    assert [(f["fft"], f["route"]) for f in manifest.fallbacks] == [
+        ("auto", "torch.export"),
+        ("separable", "torch.export"),
+        ("dense", "torch.export"),
+    ]
+    assert {f["reason"] for f in manifest.fallbacks} == {"torch.export fails on tiny: planted."}
+    assert manifest.parity.max_rel_error <= 1e-5
+
+
+def test_a_wrong_plan_falls_back_to_the_one_that_agrees(tmp_path, monkeypatch):
+    right = DensePlan.synthesise
+    monkeypatch.setattr(DensePlan, "synthesise", lambda *args: -right(*args))
+    artifact = export_artifact(tiny_source(), ExportOptions("coreml", precision="fp32"), tmp_path)
+    assert set(artifact.manifest.fft_plan.values()) == {"separable"}
+    (failure,) = artifact.manifest.fallbacks
+    assert (failure["fft"], failure["route"]) == ("auto", "torch.export")
+    assert "disagrees with PyTorch" in failure["reason"]
+
+
 def test_metadata(half):
     program = load_program(half.path)
     metadata = program.metadata
@@ -171,7 +226,6 @@ def test_failure_leaves_nothing(run, tmp_path, monkeypatch):
         (["--dynamic-batch"], "leave --dynamic-batch away"),
         (["--precision", "int3"], "valid: fp16, fp32"),
         (["--layout", "nhwc"], "Unknown layout for coreml 'NHWC'; valid: NCHW"),
-        (["--fft", "native"], "coreml has no FFT operator"),
     ],
 )
 def test_refusals(run, tmp_path, options, sentence):

@@ -110,9 +110,13 @@ def _first_success(
             errors.append(error)
             failures.append({"fft": attempt.fft, "route": attempt.route, "reason": str(error)})
     others = ", ".join(f"{failure['fft']} by {failure['route']}" for failure in failures[1:])
+    first = str(errors[0]).removesuffix(".")
+    if options.fft == "native":
+        raise type(errors[0])(
+            f"{first}; leave --fft native away to have the transforms replaced."
+        ) from errors[0]
     if not others:
         raise errors[0]
-    first = str(errors[0]).removesuffix(".")
     raise type(errors[0])(f"{first}; also tried without success: {others}.") from errors[0]
 
 
@@ -171,8 +175,6 @@ def _check_request(source: Source, options: ExportOptions, converter: type[Conve
             )
     if options.fft not in FFT_CHOICES:
         raise UnknownNameError("FFT plan", options.fft, FFT_CHOICES)
-    if options.fft == "native" and converter.native_fft_refusal:
-        raise UsageError(converter.native_fft_refusal)
 
 
 def _check_program_request(source: Source, options: ExportOptions) -> None:

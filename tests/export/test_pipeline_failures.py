@@ -15,10 +15,8 @@ from affnet.errors import (
     ConversionError,
     ImageSizeError,
     UnknownNameError,
-    UsageError,
     VerificationError,
 )
-from affnet.export.converters.torch import TorchConverter
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.verification import Subject, verify_against
@@ -128,9 +126,17 @@ def test_options_that_do_not_exist_are_refused(
     assert contents(tmp_path) == {}
 
 
-def test_a_format_without_an_fft_operator_refuses_native(
+def test_a_failure_of_native_says_how_to_do_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TorchConverter, "native_fft_refusal", "There is none; leave it away.")
-    with pytest.raises(UsageError, match=r"^There is none; leave it away\.$"):
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no rule for aten::fft_rfftn")
+
+    monkeypatch.setattr(torch.export, "export", fail)
+    with pytest.raises(ConversionError) as error:
         export_artifact(tiny_source(), ExportOptions("torch", fft="native"), tmp_path)
+    assert str(error.value) == (
+        "torch.export fails on tiny: no rule for aten::fft_rfftn; leave --fft native away to have "
+        "the transforms replaced."
+    )
+    assert contents(tmp_path) == {}

@@ -57,7 +57,6 @@ class Converter(Protocol):
     precisions: ClassVar[tuple[str, ...]]  # the first is the default
     layouts: ClassVar[tuple[str, ...]]  # the first is the default
     routes: ClassVar[tuple[str, ...]]  # ways through other tools, the preferred one first
-    native_fft_refusal: ClassVar[str | None]  # why --fft native cannot serve; None if it can
     auto_fft: ClassVar[str]  # what --fft auto means: "auto" asks the planner, "native" keeps it
     plans: ClassVar[tuple[str, ...]]  # the DFT plans that --fft auto chooses from
     packages: ClassVar[tuple[str, ...]]  # that must be importable

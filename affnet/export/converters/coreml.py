@@ -51,7 +51,6 @@ class CoreMLConverter:
     precisions = ("fp16", "fp32")
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
-    native_fft_refusal = None  # coremltools lowers the transforms itself
     auto_fft = "auto"
     plans = ("separable", "dense")
     packages = ("coremltools",)

@@ -1,10 +1,11 @@
 """ExecuTorch, for phones and microcontrollers: a program whose operators XNNPACK executes.
 
-What it cannot hold: FFTs (it has no such operator); an image count chosen at run time, which
-XNNPACK would accept only as an upper bound; class names and the input's range, for which a program
-has no place.  What XNNPACK does not take is computed by portable kernels, which are slow and cut
-the delegated part in two each time: the details of a conversion say how many operators that are,
-and why.
+What it cannot hold: products of complex tensors, hence any FFTs but a filter's own, which
+``--fft native`` writes with the forward transform of its optimised kernels; an image count chosen
+at run time, which XNNPACK would accept only as an upper bound; class names and the input's range,
+for which a program has no place.  What XNNPACK does not take is computed by portable kernels, which
+are slow and cut the delegated part in two each time: the details of a conversion say how many
+operators that are, and why.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from affnet.errors import ConversionError, MissingError, UsageError
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.executorch_decompositions import decompositions
 from affnet.export.delegation import Delegation, reasons_for_refusals
+from affnet.export.fourier.forward_only import ForwardOnlyFFT, replace_native_transforms
 from affnet.files import write_and_sync
 from affnet.silence import silenced
 
@@ -30,7 +32,6 @@ class ExecutorchConverter:
     precisions = ("fp32",)
     layouts = ("NCHW",)
     routes = ("XNNPACK", "portable")
-    native_fft_refusal = "executorch has no FFT operator; leave --fft native away."
     auto_fft = "auto"
     plans = ("right", "dense", "separable")  # the last leaves expansions to portable kernels
     options = ()
@@ -44,6 +45,8 @@ class ExecutorchConverter:
             raise UsageError(
                 "An ExecuTorch program takes one image at a time; leave --dynamic-batch away."
             )
+        if request.native_fft:
+            replace_native_transforms(network, ForwardOnlyFFT())
         example = request.example()
         content, delegation = _converted(network, example, request)
         path = folder / f"{request.name}.pte"

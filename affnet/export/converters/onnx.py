@@ -35,7 +35,6 @@ class OnnxConverter:
     precisions = ("fp32",)
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
-    native_fft_refusal = None
     auto_fft = "auto"
     plans = ("separable", "dense")
     packages = ("onnx", "onnxscript", "onnxsim")

@@ -1,10 +1,10 @@
 """TFLite, for LiteRT on Android and on edge boxes.
 
-What it cannot hold: FFTs (litert-torch converts none with a normalisation, and LiteRT has no
-inverse real FFT); an image count chosen at run time, since litert-torch turns it into constants;
-products of constants with batches of maps, and the reshaped products of single rows, which its
-passes get wrong: hence only one of the DFT plans.  Input range and class names are in the file as
-TFLite's metadata.
+What it cannot hold: complex tensors between operators, hence any FFTs but a filter's own, which
+``--fft native`` writes with ``RFFT2D`` (`tflite_fft`); an image count chosen at run time, since
+litert-torch turns it into constants; products of constants with batches of maps, and the reshaped
+products of single rows, which its passes get wrong: hence only one of the DFT plans.  Input range
+and class names are in the file as TFLite's metadata.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from affnet.errors import ConversionError, MissingError, UsageError
 from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.tflite_fft import LiteRtFFT, register_lowering
 from affnet.export.converters.tflite_metadata import with_metadata
+from affnet.export.fourier.forward_only import replace_native_transforms
 from affnet.files import write_and_sync
 from affnet.runtimes.litert import CUSTOM_PREFIX, LiteRtRuntime
 from affnet.silence import silenced
@@ -32,7 +34,6 @@ class TfliteConverter:
     precisions = ("fp32",)
     layouts = ("NCHW", "NHWC")
     routes = ("torch.export",)
-    native_fft_refusal = "tflite has no FFT operator; leave --fft native away."
     auto_fft = "auto"
     plans = ("right",)
     options = ()
@@ -44,6 +45,8 @@ class TfliteConverter:
         """See `Converter.convert`."""
         if request.input.dynamic_batch:
             raise UsageError("A TFLite file takes one image at a time; leave --dynamic-batch away.")
+        if request.native_fft:
+            replace_native_transforms(network, LiteRtFFT())
         example, taken = request.example(), request.input
         if request.layout == "NHWC":
             network, example = (
@@ -77,9 +80,10 @@ def _converted(network: nn.Module, example: Tensor, name: str) -> bytes:
     with silenced() as printed:
         try:
             litert_torch = _import_litert_torch()
+            register_lowering()
             model: Any = litert_torch.convert(network, (example,))
             return bytes(model.model_content())
-        except MissingError:
+        except (MissingError, ConversionError):
             raise
         except Exception as error:  # torch.export and MLIR raise nearly every kind
             reason = next(iter(str(error).strip().splitlines()), "") or printed.last_line()

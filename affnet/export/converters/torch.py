@@ -25,7 +25,6 @@ class TorchConverter:
     precisions = ("fp32",)
     layouts = ("NCHW",)
     routes = ("torch.export",)
-    native_fft_refusal = None
     auto_fft = "native"  # the network as it was trained
     plans = ()
     packages = ("torch",)

@@ -15,6 +15,7 @@ from affnet.errors import ConversionError, MissingError, UsageError
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters import executorch as converter
 from affnet.export.converters.executorch import ExecutorchConverter
+from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.source import load_source
 from affnet.runtimes.executorch import ExecutorchRuntime
@@ -73,6 +74,35 @@ def test_each_plan_agrees(fft: str, tmp_path: Path) -> None:
     assert set(artifact.manifest.fft_plan.values()) == {fft}
     assert artifact.manifest.parity is not None
     assert artifact.manifest.parity.max_rel_error <= 1e-5
+
+
+@pytest.mark.parametrize("route", ["XNNPACK", "portable"])
+def test_native_takes_the_kernels_own_transform_both_ways(
+    route: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ExecutorchConverter, "routes", (route,))
+    options = ExportOptions("executorch", fft="native")
+    artifact = export_artifact(tiny_source(), options, tmp_path)
+    manifest = artifact.manifest
+    assert (manifest.fft_plan, manifest.fallbacks) == ({"4x4": "native"}, ())
+    assert manifest.parity is not None
+    assert manifest.parity.max_rel_error <= 1e-5
+    assert ExecutorchRuntime.operators(artifact.path)["_fft_r2c"] == 2
+    (transform,) = (e for e in manifest.details["undelegated"] if e["operator"] == "_fft_r2c")
+    assert transform["count"] == 2
+
+
+def test_a_wrong_plan_falls_back_to_the_one_that_agrees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planner takes the dense plan for the small map; with its sign wrong, it disagrees."""
+    right = DensePlan.synthesise
+    monkeypatch.setattr(DensePlan, "synthesise", lambda *args: -right(*args))
+    artifact = export_artifact(tiny_source(), ExportOptions("executorch"), tmp_path)
+    assert set(artifact.manifest.fft_plan.values()) == {"right"}
+    (failure,) = artifact.manifest.fallbacks
+    assert (failure["fft"], failure["route"]) == ("auto", "XNNPACK")
+    assert "disagrees with PyTorch" in failure["reason"]
 
 
 def test_without_the_delegate_portable_kernels_take_over(

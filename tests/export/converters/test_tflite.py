@@ -16,10 +16,13 @@ from affnet.errors import ConversionError, MissingError
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.tflite import TfliteConverter
 from affnet.export.converters.tflite_metadata import with_metadata
+from affnet.export.fourier import planner
+from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.source import load_source
 from affnet.runtimes.litert import LiteRtRuntime
 from tests.conftest import Finished
+from tests.tiny import tiny_source
 
 pytestmark = pytest.mark.converters
 
@@ -124,6 +127,44 @@ def test_what_cannot_be_converted_is_one_sentence_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_native_takes_litert_s_own_transform_both_ways(layout: str, tmp_path: Path) -> None:
+    options = ExportOptions("tflite", fft="native", layout=layout)
+    artifact = export_artifact(tiny_source(), options, tmp_path)
+    manifest = artifact.manifest
+    assert manifest.fft_plan == {"4x4": "native"}
+    assert (manifest.inputs[0].layout, manifest.fallbacks) == (layout, ())
+    assert manifest.parity is not None
+    assert manifest.parity.max_rel_error <= 1e-5
+    operators = LiteRtRuntime.operators(artifact.path)
+    assert operators["RFFT2D"] == operators["REAL"] == operators["IMAG"] == 2
+    assert not [name for name in operators if name.startswith("custom")]
+
+
+def test_litert_s_own_transform_takes_powers_of_two_only(tmp_path: Path) -> None:
+    options = ExportOptions("tflite", fft="native", image_size=(96, 64))
+    with pytest.raises(ConversionError) as error:
+        export_artifact(tiny_source(), options, tmp_path)
+    assert str(error.value) == (
+        "LiteRT's RFFT2D takes lengths that are powers of two, not maps of 12x8; leave --fft "
+        "native away to have the transforms replaced."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_plan_falls_back_to_the_one_that_agrees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a second plan in the format, the planner takes it for the small map; its sign is off."""
+    right = DensePlan.synthesise
+    monkeypatch.setattr(DensePlan, "synthesise", lambda *args: -right(*args))
+    monkeypatch.setattr(TfliteConverter, "plans", ("dense", "right"))
+    monkeypatch.setattr(planner, "choose_plan", lambda *_: DensePlan)
+    artifact = export_artifact(tiny_source(), ExportOptions("tflite"), tmp_path)
+    assert set(artifact.manifest.fft_plan.values()) == {"right"}
+    assert [failure["fft"] for failure in artifact.manifest.fallbacks] == ["auto", "dense"]
+
+
 def test_an_operator_without_a_builtin_form_is_refused(tmp_path: Path) -> None:
     class Spectrum(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -147,7 +188,7 @@ def test_custom_operators_are_named(
         TfliteConverter().convert(nn.Identity(), request(), tmp_path)
 
 
-@pytest.mark.parametrize("option", ["--dynamic-batch", "--fft=native", "--precision=fp16"])
+@pytest.mark.parametrize("option", ["--dynamic-batch", "--precision=fp16"])
 def test_what_the_format_cannot_hold_is_wrong_use(
     run: Callable[..., Finished], tmp_path: Path, option: str
 ) -> None:

@@ -46,11 +46,18 @@ class OnnxConverter:
         """See `Converter.convert`."""
         merge_scale_and_shift(network)
         opset = _OPSET_WITH_DFT if request.native_fft else _OPSET
-        model = _simplify(_export(network, request, opset))
+        model = exported_model(network, request, opset)
         _check(model, request.native_fft)
         path = folder / f"{request.name}.onnx"
         write_and_sync(path, model.SerializeToString())
         return Conversion(path, {"opset": opset})
+
+
+def exported_model(
+    network: nn.Module, request: ConversionRequest, opset: int = _OPSET
+) -> onnx.ModelProto:
+    """Return the ONNX model of ``network`` by ``request.route``, simplified."""
+    return _simplify(_export(network, request, opset))
 
 
 def _export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.ModelProto:

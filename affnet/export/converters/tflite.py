@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from affnet.errors import ConversionError, MissingError, UsageError
 from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.tflite_bridge import convert_through_onnx
 from affnet.export.converters.tflite_fft import LiteRtFFT, register_lowering
 from affnet.export.converters.tflite_metadata import with_metadata
 from affnet.export.fourier.forward_only import replace_native_transforms
@@ -33,7 +34,7 @@ class TfliteConverter:
     format = "tflite"
     precisions = ("fp32",)
     layouts = ("NCHW", "NHWC")
-    routes = ("torch.export",)
+    routes = ("torch.export", "ONNX")
     auto_fft = "auto"
     plans = ("right",)
     options = ()
@@ -47,14 +48,14 @@ class TfliteConverter:
             raise UsageError("A TFLite file takes one image at a time; leave --dynamic-batch away.")
         if request.native_fft:
             replace_native_transforms(network, LiteRtFFT())
-        example, taken = request.example(), request.input
+        taken = request.input
         if request.layout == "NHWC":
-            network, example = (
-                ChannelsLast(network).eval(),
-                example.permute(0, 2, 3, 1).contiguous(),
-            )
-            taken = dataclasses.replace(taken, shape=tuple(example.shape), layout="NHWC")
-        content = _converted(network, example, request.name)
+            batch, channels, *size = taken.static_shape()
+            taken = dataclasses.replace(taken, shape=(batch, *size, channels), layout="NHWC")
+        if request.route == "ONNX":
+            content = convert_through_onnx(network, request)
+        else:
+            content = _converted(network, request)
         if request.input.is_image:
             content = with_metadata(content, request.name, _INPUT_RANGE, request.labels)
         path = folder / f"{request.name}.tflite"
@@ -76,7 +77,10 @@ class ChannelsLast(nn.Module):
         return output
 
 
-def _converted(network: nn.Module, example: Tensor, name: str) -> bytes:
+def _converted(network: nn.Module, request: ConversionRequest) -> bytes:
+    name, example = request.name, request.example()
+    if request.layout == "NHWC":
+        network, example = ChannelsLast(network).eval(), example.permute(0, 2, 3, 1).contiguous()
     with silenced() as printed:
         try:
             litert_torch = _import_litert_torch()

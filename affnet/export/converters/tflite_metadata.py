@@ -41,7 +41,7 @@ def with_metadata(
     entry.name, entry.buffer = _ENTRY, len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
-    builder = _builder()
+    builder = aligned_builder()
     builder.Finish(model.Pack(builder), b"TFL3")
     packed = bytes(builder.Output())
     return packed if labels is None else _with_labels(packed, labels)
@@ -60,7 +60,7 @@ def _describe(name: str, value_range: tuple[float, float], *, has_labels: bool) 
     """Return a ``ModelMetadata`` flatbuffer; integers beside the values are field numbers."""
     low, high = value_range
     deviation = 255 / (high - low)  # value = (pixel - mean) / deviation
-    b = _builder()
+    b = aligned_builder()
     normalization = _table(b, {0: _floats(b, -low * deviation), 1: _floats(b, deviation)})
     process = _table(b, {1: normalization}, kinds={0: _NORMALIZATION})
     image = _table(b, {}, kinds={0: _RGB})
@@ -106,7 +106,8 @@ def _floats(builder: Any, value: float) -> int:
     return int(builder.CreateNumpyVector(np.array([value], np.float32)))
 
 
-def _builder() -> Any:
+def aligned_builder() -> Any:
+    """Return a writer of flatbuffers that TFLite maps into memory."""
     import flatbuffers
 
     class AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]  # it has no types

@@ -1,0 +1,219 @@
+"""The ONNX nodes that become LiteRT's operators by more than another name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affnet.errors import ConversionError
+from affnet.export.converters.tflite_writer import TO_LAST
+
+if TYPE_CHECKING:
+    import onnx
+
+    from affnet.export.converters.tflite_bridge import Bridge
+
+_REDUCTIONS = {"ReduceMax": "REDUCE_MAX", "ReduceMean": "MEAN", "ReduceSum": "SUM"}
+_LAST_OF = (0, 3, 1, 2)  # where an axis of an ONNX map is with channels last
+
+
+def _convolution(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    """CONV_2D, its filter O x H x W x I, or DEPTHWISE_CONV_2D, its filter 1 x H x W x O."""
+    kernel = bridge.constant(node.input[1], node).astype(np.float32)
+    if kernel.ndim != 4:
+        raise ConversionError(f"A convolution over {kernel.ndim - 2} axes is not of two.")
+    bias = np.zeros(len(kernel), np.float32)
+    if len(node.input) > 2:
+        bias = bridge.constant(node.input[2], node)
+    value = bridge.channels_last(node.input[0])
+    channels = bridge.writer.shape(value)[-1]
+    groups = attributes.get("group", 1)
+    stride, dilation = attributes.get("strides", (1, 1)), attributes.get("dilations", (1, 1))
+    settings = {
+        "padding": bridge.writer.padding("VALID"),
+        "strideH": stride[0], "strideW": stride[1],
+        "dilationHFactor": dilation[0], "dilationWFactor": dilation[1],
+    }  # fmt: skip
+    before, after = np.reshape(attributes.get("pads", (0,) * 4), (2, 2))
+    reach = (np.array(kernel.shape[2:]) - 1) * dilation
+    if before.any() or after.any():
+        if tuple(stride) == (1, 1) and (before == reach // 2).all() and (before == after).all():
+            settings["padding"] = bridge.writer.padding("SAME")
+        else:
+            value = _padded(bridge, value, before, after)
+    depthwise = 1 < groups == channels
+    order = (1, 2, 3, 0) if depthwise else (0, 2, 3, 1)
+    kind, options = "CONV_2D", "Conv2DOptions"
+    if depthwise:
+        kind, options = "DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions"
+        settings["depthMultiplier"] = len(kernel) // channels
+    filters = bridge.writer.constant(kernel.transpose(order))
+    shape = [bridge.shapes[node.output[0]][axis] for axis in TO_LAST]
+    inputs = [value, filters, bridge.writer.constant(bias.astype(np.float32))]
+    bridge.last[node.output[0]] = bridge.writer.operator(kind, inputs, shape, options, **settings)
+
+
+def _padded(bridge: Bridge, value: int, before: Sequence[int], after: Sequence[int]) -> int:
+    margins = np.array([(0, 0), *zip(before, after, strict=True), (0, 0)], np.int32)
+    shape = np.add(bridge.writer.shape(value), margins.sum(axis=1)).tolist()
+    return bridge.writer.operator("PAD", [value, bridge.writer.constant(margins)], shape)
+
+
+def _clip(bridge: Bridge, node: onnx.NodeProto, _: dict[str, Any]) -> None:
+    name = node.input[0]
+    for kind, limit in zip(("MAXIMUM", "MINIMUM"), node.input[1:], strict=False):
+        if limit:
+            output = f"{node.output[0]}/{kind}"
+            bridge.shapes[output] = bridge.shapes[node.output[0]]
+            bridge.element_wise(kind, [name, limit], output)
+            name = output
+    for values in (bridge.first, bridge.last):
+        if name in values:
+            values[node.output[0]] = values[name]
+
+
+def _instance_norm(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    scale, bias = (bridge.constant(name, node) for name in node.input[1:])
+    value = bridge.value(node.input[0])
+    axes = range(2, len(bridge.writer.shape(value)))
+    value = bridge.normalised(value, axes, attributes.get("epsilon", 1e-5))
+    shape = (-1, *(1 for _ in axes))
+    bridge.first[node.output[0]] = _affine(bridge, value, scale.reshape(shape), bias.reshape(shape))
+
+
+def _layer_norm(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    value = bridge.value(node.input[0])
+    rank = len(bridge.writer.shape(value))
+    axes = range(attributes.get("axis", -1) % rank, rank)
+    value = bridge.normalised(value, axes, attributes.get("epsilon", 1e-5))
+    scale = bridge.constant(node.input[1], node)
+    bias = bridge.constant(node.input[2], node) if len(node.input) > 2 else np.zeros(())
+    bridge.first[node.output[0]] = _affine(bridge, value, scale, bias)
+
+
+def _affine(bridge: Bridge, value: int, scale: NDArray[Any], bias: NDArray[Any]) -> int:
+    """Multiply and add, where that changes anything."""
+    if (scale != 1).any():
+        value = bridge.binary("MUL", value, scale)
+    return bridge.binary("ADD", value, bias) if bias.any() else value
+
+
+def _batch_norm(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    scale, bias, mean, variance = (
+        bridge.constant(name, node).astype(np.float64) for name in node.input[1:]
+    )
+    scale = scale / np.sqrt(variance + attributes.get("epsilon", 1e-5))
+    value = bridge.channels_last(node.input[0])
+    bridge.last[node.output[0]] = _affine(bridge, value, scale, bias - mean * scale)
+
+
+def _matrix_product(bridge: Bridge, node: onnx.NodeProto, _: dict[str, Any]) -> None:
+    """FULLY_CONNECTED with a constant matrix, which it stores transposed; else BATCH_MATMUL."""
+    name, factor = node.input
+    value, shape = bridge.value(name), bridge.shapes[node.output[0]]
+    if factor in bridge.constants and bridge.constants[factor].ndim == 2:
+        result = _connected(bridge, value, bridge.constants[factor].T, shape)
+    else:
+        inputs = [value, bridge.value(factor)]
+        result = bridge.writer.operator("BATCH_MATMUL", inputs, shape, "BatchMatMulOptions")
+    bridge.first[node.output[0]] = result
+
+
+def _connected(bridge: Bridge, value: int, weights: NDArray[Any], shape: Sequence[int]) -> int:
+    inputs = [value, bridge.writer.constant(weights.astype(np.float32))]
+    options = "FullyConnectedOptions"
+    return bridge.writer.operator("FULLY_CONNECTED", inputs, shape, options, keepNumDims=True)
+
+
+def _gemm(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    weights = attributes.get("alpha", 1.0) * bridge.constant(node.input[1], node)
+    weights = weights if attributes.get("transB") else weights.T
+    value, shape = bridge.value(node.input[0]), bridge.shapes[node.output[0]]
+    if attributes.get("transA"):
+        value = bridge.transposed(value, (1, 0))
+    result = _connected(bridge, value, weights, shape)
+    if len(node.input) > 2:
+        bias = attributes.get("beta", 1.0) * bridge.constant(node.input[2], node)
+        result = bridge.binary("ADD", result, bias)
+    bridge.first[node.output[0]] = result
+
+
+def _reduction(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    rank = len(bridge.shapes[node.input[0]])
+    axes = attributes.get("axes")
+    if axes is None:  # an input in newer opsets
+        axes = bridge.constant(node.input[1], node).tolist() if len(node.input) > 1 else range(rank)
+    axes = sorted(axis % rank for axis in axes)
+    keep, shape = bool(attributes.get("keepdims", 1)), bridge.shapes[node.output[0]]
+    results, value = bridge.first, None
+    # without the spatial axes, or with all in place, the layout does not matter
+    if bridge.prefers_last(node.input[:1]) and rank == 4 and (keep or axes == [2, 3]):
+        value, axes = bridge.channels_last(node.input[0]), sorted(_LAST_OF[a] for a in axes)
+        if keep:
+            shape, results = tuple(shape[axis] for axis in TO_LAST), bridge.last
+    inputs = [bridge.value(node.input[0]) if value is None else value]
+    inputs.append(bridge.writer.integers(axes))
+    kind = _REDUCTIONS[node.op_type]
+    results[node.output[0]] = bridge.writer.operator(
+        kind, inputs, shape, "ReducerOptions", keepDims=keep
+    )
+
+
+def _transpose(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    value = bridge.value(node.input[0])
+    order = attributes.get("perm", range(len(bridge.writer.shape(value)))[::-1])
+    bridge.first[node.output[0]] = bridge.transposed(value, list(order))
+
+
+def _concatenation(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    shape = bridge.shapes[node.output[0]]
+    axis = attributes["axis"] % len(shape)
+    get, results = bridge.value, bridge.first
+    if len(shape) == 4 and bridge.prefers_last(node.input):
+        get, results = bridge.channels_last, bridge.last
+        shape, axis = tuple(shape[a] for a in TO_LAST), _LAST_OF[axis]
+    inputs = [get(name) for name in node.input]
+    results[node.output[0]] = bridge.writer.operator(
+        "CONCATENATION", inputs, shape, "ConcatenationOptions", axis=axis
+    )
+
+
+def _softmax(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    shape = bridge.shapes[node.output[0]]
+    if attributes.get("axis", -1) % len(shape) != len(shape) - 1:
+        raise ConversionError("LiteRT has a softmax over the last axis only.")
+    inputs = [bridge.value(node.input[0])]
+    bridge.first[node.output[0]] = bridge.writer.operator(
+        "SOFTMAX", inputs, shape, "SoftmaxOptions", beta=1.0
+    )
+
+
+def _split(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    value = bridge.value(node.input[0])
+    start = [0] * len(bridge.writer.shape(value))
+    for name in node.output:
+        shape = bridge.shapes[name]
+        inputs = [value, bridge.writer.integers(start), bridge.writer.integers(shape)]
+        bridge.first[name] = bridge.writer.operator("SLICE", inputs, shape)
+        axis = attributes.get("axis", 0)
+        start[axis] += shape[axis]
+
+
+#: How each kind of node is converted.
+NODES: dict[str, Callable[[Bridge, onnx.NodeProto, dict[str, Any]], None]] = {
+    "BatchNormalization": _batch_norm,
+    "Clip": _clip,
+    "Concat": _concatenation,
+    "Conv": _convolution,
+    "Gemm": _gemm,
+    "InstanceNormalization": _instance_norm,
+    "LayerNormalization": _layer_norm,
+    "MatMul": _matrix_product,
+    **dict.fromkeys(_REDUCTIONS, _reduction),
+    "Softmax": _softmax,
+    "Split": _split,
+    "Transpose": _transpose,
+}

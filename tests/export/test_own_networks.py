@@ -10,6 +10,7 @@ import torch
 
 from affnet.artifact import Artifact
 from affnet.errors import UsageError
+from affnet.export.converters import onnx
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.verification import Subject, verify_against
 from affnet.model.source import Source, load_source
@@ -82,6 +83,21 @@ def test_native_keeps_the_transforms_of_the_program(tmp_path: Path) -> None:
     assert artifact.manifest.fft_plan == {"graph": "native"}
     assert artifact.manifest.parity is not None
     assert artifact.manifest.parity.passed
+
+
+@pytest.mark.parametrize("name", ["gfnet", "fnet"])
+def test_a_program_takes_the_other_route_to_onnx(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(onnx, "_by_torch_export", fail)
+    artifact = export_artifact(program(name, tmp_path), ExportOptions("onnx"), tmp_path / "out")
+    assert artifact.manifest.route == "TorchScript"
+    assert [failure["fft"] for failure in artifact.manifest.fallbacks] == ["auto"]
+    assert artifact.manifest.parity is not None
+    assert artifact.manifest.parity.max_rel_error <= 1e-4
 
 
 @pytest.mark.parametrize(

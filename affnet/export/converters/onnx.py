@@ -101,6 +101,7 @@ def _by_torchscript(network: nn.Module, request: ConversionRequest, opset: int) 
         (request.example(),),
         buffer,  # type: ignore[arg-type]  # the old exporter also writes to open files
         dynamo=False,
+        training=torch.onnx.TrainingMode.PRESERVE,  # programs refuse to have theirs set
         opset_version=opset,
         input_names=names[:1],
         output_names=names[1:],

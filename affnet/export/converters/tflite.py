@@ -40,7 +40,7 @@ class TfliteConverter:
     options = ()
     packages = ("litert_torch", "ai_edge_litert")
     extra = "tflite"
-    tools = ("torch", "litert-torch", "ai-edge-litert")
+    tools = ("torch", "litert-torch", "ai-edge-litert", "onnx", "onnxsim")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""

@@ -28,6 +28,7 @@ from affnet.export.converters.tflite_writer import TO_FIRST, TO_LAST, GraphWrite
 if TYPE_CHECKING:
     import onnx
 
+_OPSET = 20  # the first with GELU as one node; LiteRT has no error function
 _UNARY = {
     "Abs": "ABS", "Cos": "COS", "Exp": "EXP", "HardSwish": "HARD_SWISH", "Log": "LOG",
     "Neg": "NEG", "Relu": "RELU", "Sigmoid": "LOGISTIC", "Sin": "SIN", "Sqrt": "SQRT",
@@ -47,7 +48,7 @@ def convert_through_onnx(network: nn.Module, request: ConversionRequest) -> byte
         ConversionError: torch cannot write it as ONNX, or a node has no counterpart here.
     """
     request = dataclasses.replace(request, route="TorchScript")
-    return Bridge(onnx_converter.exported_model(network, request), request).converted()
+    return Bridge(onnx_converter.exported_model(network, request, _OPSET), request).converted()
 
 
 class Bridge:
@@ -136,16 +137,18 @@ class Bridge:
         values = [name for name in names if name not in self.constants]
         return bool(values) and all(name in self.last for name in values)
 
-    def element_wise(self, kind: str, names: Sequence[str], output: str) -> None:
-        """Add an operator to which the layout is all the same."""
+    def element_wise(
+        self, kind: str, names: Sequence[str], output: str, options: str = "", **settings: Any
+    ) -> None:
+        """Add an operator to which the layout is all the same; see `GraphWriter.operator`."""
         shape = self.shapes[output]
         if len(shape) == 4 and self.prefers_last(names):
             inputs = [self.channels_last(name) for name in names]
             shape = tuple(shape[axis] for axis in TO_LAST)
-            self.last[output] = self.writer.operator(kind, inputs, shape)
+            self.last[output] = self.writer.operator(kind, inputs, shape, options, **settings)
         else:
             inputs = [self.value(name) for name in names]
-            self.first[output] = self.writer.operator(kind, inputs, shape)
+            self.first[output] = self.writer.operator(kind, inputs, shape, options, **settings)
 
     def transposed(self, value: int, order: Sequence[int]) -> int:
         """Return a value with its axes in another order."""

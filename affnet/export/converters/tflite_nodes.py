@@ -63,16 +63,37 @@ def _padded(bridge: Bridge, value: int, before: Sequence[int], after: Sequence[i
 
 
 def _clip(bridge: Bridge, node: onnx.NodeProto, _: dict[str, Any]) -> None:
+    limits = zip(("MAXIMUM", "MINIMUM"), node.input[1:], strict=False)
+    _chain(bridge, node, [(kind, limit) for kind, limit in limits if limit])
+
+
+def _chain(bridge: Bridge, node: onnx.NodeProto, steps: Sequence[tuple[str, str]]) -> None:
+    """Apply operators of two operands, of which the first is the result so far."""
     name = node.input[0]
-    for kind, limit in zip(("MAXIMUM", "MINIMUM"), node.input[1:], strict=False):
-        if limit:
-            output = f"{node.output[0]}/{kind}"
-            bridge.shapes[output] = bridge.shapes[node.output[0]]
-            bridge.element_wise(kind, [name, limit], output)
-            name = output
-    for values in (bridge.first, bridge.last):
-        if name in values:
-            values[node.output[0]] = values[name]
+    for number, (kind, operand) in enumerate(steps, start=1):
+        output = node.output[0] if number == len(steps) else f"{node.output[0]}/{kind}"
+        bridge.shapes[output] = bridge.shapes[node.output[0]]
+        bridge.element_wise(kind, [name, operand], output)
+        name = output
+
+
+def _gelu(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    approximate = attributes.get("approximate") == b"tanh"
+    bridge.element_wise("GELU", node.input, node.output[0], "GeluOptions", approximate=approximate)
+
+
+def _leaky_relu(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    slope = attributes.get("alpha", 0.01)
+    bridge.element_wise("LEAKY_RELU", node.input, node.output[0], "LeakyReluOptions", alpha=slope)
+
+
+def _hard_sigmoid(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    """Return min(max(alpha x + beta, 0), 1)."""
+    alpha, beta = attributes.get("alpha", 0.2), attributes.get("beta", 0.5)
+    operands = {"MUL": alpha, "ADD": beta, "MAXIMUM": 0.0, "MINIMUM": 1.0}
+    names = {kind: f"{node.output[0]}/{kind}/operand" for kind in operands}
+    bridge.constants.update((names[kind], np.array(operands[kind])) for kind in operands)
+    _chain(bridge, node, list(names.items()))
 
 
 def _instance_norm(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
@@ -208,9 +229,12 @@ NODES: dict[str, Callable[[Bridge, onnx.NodeProto, dict[str, Any]], None]] = {
     "Clip": _clip,
     "Concat": _concatenation,
     "Conv": _convolution,
+    "Gelu": _gelu,
     "Gemm": _gemm,
+    "HardSigmoid": _hard_sigmoid,
     "InstanceNormalization": _instance_norm,
     "LayerNormalization": _layer_norm,
+    "LeakyRelu": _leaky_relu,
     "MatMul": _matrix_product,
     **dict.fromkeys(_REDUCTIONS, _reduction),
     "Softmax": _softmax,

@@ -12,6 +12,7 @@ from affnet import __version__
 from affnet.artifact import Artifact, Manifest, TensorSpec, image_spec, manifest_path
 from affnet.errors import (
     AffnetError,
+    ArtifactError,
     ConversionError,
     UnknownNameError,
     UsageError,
@@ -93,7 +94,10 @@ def _first_success(
     staging: Path,
     progress: Progress,
 ) -> Artifact:
-    """Make one attempt after the other until one converts and, if asked, agrees with PyTorch."""
+    """Make one attempt after the other until one converts and, if asked, agrees with PyTorch.
+
+    A file that its own runtime rejects is a failed attempt too.
+    """
     failures: list[dict[str, str]] = []
     errors: list[AffnetError] = []
     attempts = plan_attempts(options.fft, converter, with_plans=source.program is None)
@@ -106,7 +110,7 @@ def _first_success(
             artifact = _convert(source, options, converter, attempt, folder, progress)
             artifact = artifact.with_manifest(fallbacks=tuple(failures))
             return _verified(artifact, source, progress) if options.verify else artifact
-        except (ConversionError, VerificationError) as error:
+        except (ArtifactError, ConversionError, VerificationError) as error:
             errors.append(error)
             failures.append({"fft": attempt.fft, "route": attempt.route, "reason": str(error)})
     others = ", ".join(f"{failure['fft']} by {failure['route']}" for failure in failures[1:])

@@ -63,6 +63,25 @@ def test_a_wrong_plan_falls_back_to_the_one_that_agrees(
     assert "disagrees with PyTorch" in failure["reason"]
 
 
+def test_a_file_that_its_runtime_rejects_falls_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = onnx._by_torch_export
+
+    def unknown_operator(*args: Any) -> Any:
+        model = export(*args)
+        model.graph.node[-1].op_type = "NoSuchOperator"
+        return model
+
+    monkeypatch.setattr(onnx, "_by_torch_export", unknown_operator)
+    for check in ("_check", "_simplify"):
+        monkeypatch.setattr(onnx, check, lambda model, *_: model)
+    artifact = export_artifact(tiny_source(), ExportOptions("onnx"), tmp_path)
+    assert artifact.manifest.route == "TorchScript"
+    assert len(artifact.manifest.fallbacks) == 3
+    assert "ONNX Runtime rejects" in artifact.manifest.fallbacks[0]["reason"]
+
+
 def test_when_all_paths_fail_the_first_reason_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

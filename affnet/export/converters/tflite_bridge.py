@@ -90,7 +90,7 @@ class Bridge:
             self.constants[node.output[0]] = numpy_helper.to_array(attributes["value"])
         elif node.op_type in _UNARY:
             self.element_wise(_UNARY[node.op_type], node.input, node.output[0])
-        elif node.op_type in _BINARY:
+        elif node.op_type in _BINARY and len(node.input) == 2:
             self.element_wise(_BINARY[node.op_type], node.input, node.output[0])
         elif node.op_type in _RESHAPES:
             self.first[node.output[0]] = self.reshaped(

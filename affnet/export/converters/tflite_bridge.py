@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from affnet.errors import ConversionError
+from affnet.errors import ConversionError, first_line
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters import onnx as onnx_converter
 from affnet.export.converters.tflite_nodes import NODES
@@ -58,7 +58,12 @@ class Bridge:
         from onnx import numpy_helper, shape_inference
 
         self.request = request
-        self.graph = shape_inference.infer_shapes(model, strict_mode=True).graph
+        try:
+            self.graph = shape_inference.infer_shapes(model, strict_mode=True).graph
+        except shape_inference.InferenceError as error:
+            raise ConversionError(
+                f"The ONNX form of {request.name} has no shapes: {first_line(error)}"
+            ) from error
         self.writer = GraphWriter()
         self.constants = {t.name: numpy_helper.to_array(t) for t in self.graph.initializer}
         self.first: dict[str, int] = {}  # values by name, as ONNX has them

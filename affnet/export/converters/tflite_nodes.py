@@ -25,6 +25,8 @@ def _convolution(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any
     kernel = bridge.constant(node.input[1], node).astype(np.float32)
     if kernel.ndim != 4:
         raise ConversionError(f"A convolution over {kernel.ndim - 2} axes is not of two.")
+    if attributes.get("auto_pad", b"NOTSET") != b"NOTSET":
+        raise ConversionError("A convolution does not say its margins.")
     bias = np.zeros(len(kernel), np.float32)
     if len(node.input) > 2:
         bias = bridge.constant(node.input[2], node)
@@ -40,7 +42,8 @@ def _convolution(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any
     before, after = np.reshape(attributes.get("pads", (0,) * 4), (2, 2))
     reach = (np.array(kernel.shape[2:]) - 1) * dilation
     if before.any() or after.any():
-        if tuple(stride) == (1, 1) and (before == reach // 2).all() and (before == after).all():
+        # LiteRT's SAME puts an odd margin's larger half behind, for a stride more than torch does
+        if tuple(stride) == (1, 1) and (2 * before == reach).all() and (2 * after == reach).all():
             settings["padding"] = bridge.writer.padding("SAME")
         else:
             value = _padded(bridge, value, before, after)
@@ -64,7 +67,10 @@ def _padded(bridge: Bridge, value: int, before: Sequence[int], after: Sequence[i
 
 def _clip(bridge: Bridge, node: onnx.NodeProto, _: dict[str, Any]) -> None:
     limits = zip(("MAXIMUM", "MINIMUM"), node.input[1:], strict=False)
-    _chain(bridge, node, [(kind, limit) for kind, limit in limits if limit])
+    steps = [(kind, limit) for kind, limit in limits if limit]
+    if not steps:
+        raise ConversionError("A Clip node has no limits.")
+    _chain(bridge, node, steps)
 
 
 def _chain(bridge: Bridge, node: onnx.NodeProto, steps: Sequence[tuple[str, str]]) -> None:

@@ -97,7 +97,9 @@ class Convolutions(nn.Module):
             nn.Conv2d(4, 8, 3, stride=2, padding=1, bias=False),
             nn.Conv2d(8, 16, 3, padding=1, groups=8),
             nn.Conv2d(16, 12, (1, 3), padding=(0, 1), groups=4),
+            nn.Conv2d(12, 12, (2, 3), padding=(0, 1)),
             nn.Conv2d(12, 6, 3, dilation=2, padding=2),
+            nn.Conv2d(6, 6, (2, 4), padding=(1, 2), stride=(1, 2)),
             nn.Conv2d(6, 6, 2, padding=1, groups=6, bias=False),
         )
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from affnet.artifact import Artifact, TensorSpec
-from affnet.errors import UsageError
+from affnet.errors import AffnetError, ArtifactError, UsageError, first_line
 from affnet.model.bundled import load_held_out
 from affnet.model.images import Images, digits_to_input, mosaic, random_images
 from affnet.model.source import Source
@@ -69,7 +69,7 @@ def verify_against(subject: Subject, source: Source) -> Parity:
     taken = subject.input
     images = verification_images(taken.image_size()) if taken.is_image else random_tensors(taken)
     expected = reference_outputs(source, images, taken)
-    actual = run_batches(subject.load(), images, taken)
+    actual = _outputs(subject, images)
     return compare([expected], [actual], TOLERANCES[subject.precision])
 
 
@@ -87,7 +87,7 @@ def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:
     held_out = load_held_out(source.provenance.location)
     images = digits_to_input(held_out.images, subject.input.image_size())
     expected = reference_outputs(source, images, subject.input)
-    actual = run_batches(subject.load(), images, subject.input)
+    actual = _outputs(subject, images)
     expected_class, actual_class = expected.argmax(axis=1), actual.argmax(axis=1)
     return HeldOutAgreement(
         images=len(images),
@@ -166,6 +166,19 @@ def as_input(images: NDArray[np.float32], spec: TensorSpec) -> NDArray[Any]:
     if dtype.kind in "iu":
         values = values.round()
     return np.ascontiguousarray(values.astype(dtype))
+
+
+def _outputs(subject: Subject, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what a file gives; raise `ArtifactError` if it loads but does not run."""
+    session = subject.load()
+    try:
+        return run_batches(session, images, subject.input)
+    except AffnetError:
+        raise
+    except Exception as error:  # each runtime has its own kinds
+        raise ArtifactError(
+            f"{runtime_for(subject.format).name} cannot run {subject.path}: {first_line(error)}."
+        ) from error
 
 
 def run_batches(

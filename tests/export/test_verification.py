@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from affnet.artifact import Artifact, TensorSpec
-from affnet.errors import UsageError
+from affnet.errors import ArtifactError, UsageError
 from affnet.export.prepare import open_or_export
 from affnet.export.report import plan_text
 from affnet.export.verification import (
@@ -69,6 +69,19 @@ def test_images_run_one_by_one_and_in_pairs_where_the_batch_is_dynamic(
     assert sum(session.batches) == 5
     assert session.batches == batches
     assert np.allclose(outputs, images.mean(axis=(2, 3)))
+
+
+def test_a_file_that_loads_but_does_not_run_is_one_sentence(
+    digits_onnx: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def run(self, _: np.ndarray) -> list[np.ndarray]:
+            raise RuntimeError("kernel failed\nwith details")
+
+    monkeypatch.setattr(Subject, "load", lambda _: Broken())
+    with pytest.raises(ArtifactError) as error:
+        verify_against(Subject.of(digits_onnx), load_source("digits"))
+    assert str(error.value) == f"onnxruntime cannot run {digits_onnx.path}: kernel failed."
 
 
 def test_the_bundled_artifacts_agree_with_their_source(

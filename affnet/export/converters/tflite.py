@@ -84,7 +84,8 @@ def _converted(network: nn.Module, request: ConversionRequest) -> bytes:
     with silenced() as printed:
         try:
             litert_torch = _import_litert_torch()
-            register_lowering()
+            if request.native_fft:
+                register_lowering()
             model: Any = litert_torch.convert(network, (example,))
             return bytes(model.model_content())
         except (MissingError, ConversionError):

@@ -1,4 +1,4 @@
-"""Normalisations without squares of activations among their values, which overflow in float16."""
+"""Forms of AFFNet's normalisations: without squares that overflow in float16, or channels last."""
 
 from __future__ import annotations
 
@@ -59,6 +59,41 @@ class VectorNorm(nn.Module):
         weight, bias = self.weight.view(-1, 1, 1), self.bias.view(-1, 1, 1)
         y: Tensor = centred / (length + self.eps) * weight + bias
         return y
+
+
+class ChannelsLastNorm(nn.Module):
+    """`torch.nn.GroupNorm` of one group on maps whose channels stand last.
+
+    Its statistics go over the whole map and do not see the layout, but converters that keep
+    channels last write it for channels first, between two transposes.  The permutations here meet
+    those of the convolutions around it, so that none is left.
+    """
+
+    def __init__(self, norm: nn.GroupNorm) -> None:
+        super().__init__()
+        self.eps = norm.eps
+        self.weight, self.bias = cast("Sequence[nn.Parameter | None]", (norm.weight, norm.bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map B x C x H x W to the same shape."""
+        pixels = x.permute(0, 2, 3, 1)
+        centred = pixels - pixels.mean(dim=(1, 2, 3), keepdim=True)
+        variance = (centred * centred).mean(dim=(1, 2, 3), keepdim=True)
+        scale = (variance + self.eps).rsqrt()
+        if self.weight is not None:  # one pass over the map for both scales
+            scale = scale * self.weight
+        y = centred * scale
+        if self.bias is not None:
+            y = y + self.bias
+        return y.permute(0, 3, 1, 2)
+
+
+def keep_channels_last(model: nn.Module) -> None:
+    """Write ``model``'s normalisations over whole maps, in place, as `ChannelsLastNorm`."""
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.GroupNorm) and child.num_groups == 1:
+                setattr(module, name, ChannelsLastNorm(child))
 
 
 def replace_norms(model: nn.Module) -> None:

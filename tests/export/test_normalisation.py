@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from affnet.export.normalisation import VectorNorm, WholeMapNorm, replace_norms
+from affnet.export.normalisation import (
+    ChannelsLastNorm,
+    VectorNorm,
+    WholeMapNorm,
+    keep_channels_last,
+    replace_norms,
+)
 from affnet.model.layers import ChannelLayerNorm
 from tests.reference import fill, relative_error
 from tests.tiny import noise
@@ -48,3 +54,21 @@ def test_replaces_all_of_a_network():
     assert kinds.count("WholeMapNorm") == 2
     assert kinds.count("VectorNorm") == 1
     assert not {"GroupNorm", "ChannelLayerNorm"} & {*kinds}
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("offset", [0, 3, 300])
+def test_the_same_function_with_channels_last(affine, offset):
+    norm = nn.GroupNorm(1, 6, affine=affine)
+    if affine:
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+    x = offset + 10 * noise(2, 6, 5, 7)
+    assert relative_error(ChannelsLastNorm(norm)(x), norm(x)) < 2e-5
+
+
+def test_only_norms_of_one_group_are_kept_channels_last():
+    network = nn.Sequential(nn.GroupNorm(1, 4), nn.GroupNorm(2, 4), ChannelLayerNorm(4))
+    keep_channels_last(network)
+    kinds = [type(module).__name__ for module in network]
+    assert kinds == ["ChannelsLastNorm", "GroupNorm", "ChannelLayerNorm"]

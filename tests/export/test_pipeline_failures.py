@@ -106,7 +106,7 @@ def test_a_conversion_that_fails_leaves_what_stood_there(
         (
             ExportOptions("onnx", fft="fast"),
             UnknownNameError,
-            "Unknown FFT plan 'fast'; valid: auto, native, separable, right, dense.",
+            "Unknown FFT plan 'fast'; valid: auto, native, separable, right, dense, channels_last.",
         ),
         (
             ExportOptions("onnx", image_size=(33, 64)),

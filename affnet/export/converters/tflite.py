@@ -2,9 +2,9 @@
 
 What it cannot hold: complex tensors between operators, hence any FFTs but a filter's own, which
 ``--fft native`` writes with ``RFFT2D`` (`tflite_fft`); an image count chosen at run time, since
-litert-torch turns it into constants; products of constants with batches of maps, and the reshaped
-products of single rows, which its passes get wrong: hence only one of the DFT plans.  Input range
-and class names are in the file as TFLite's metadata.
+litert-torch turns it into constants; the products of the other DFT plans, which its passes get
+wrong where rows are single.  Maps are kept channels last: transforms and normalisations are written
+so that nothing is transposed.  Input range and class names are in the file as TFLite's metadata.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from affnet.export.converters.tflite_bridge import convert_through_onnx
 from affnet.export.converters.tflite_fft import LiteRtFFT, register_lowering
 from affnet.export.converters.tflite_metadata import with_metadata
 from affnet.export.fourier.forward_only import replace_native_transforms
+from affnet.export.normalisation import keep_channels_last
 from affnet.files import write_and_sync
 from affnet.runtimes.litert import CUSTOM_PREFIX, LiteRtRuntime
 from affnet.silence import silenced
@@ -36,7 +37,7 @@ class TfliteConverter:
     layouts = ("NCHW", "NHWC")
     routes = ("torch.export", "ONNX")
     auto_fft = "auto"
-    plans = ("right",)
+    plans = ("channels_last",)
     options = ()
     packages = ("litert_torch", "ai_edge_litert")
     extra = "tflite"
@@ -55,6 +56,7 @@ class TfliteConverter:
         if request.route == "ONNX":
             content = convert_through_onnx(network, request)
         else:
+            keep_channels_last(network)
             content = _converted(network, request)
         if request.input.is_image:
             content = with_metadata(content, request.name, _INPUT_RANGE, request.labels)

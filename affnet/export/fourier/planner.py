@@ -9,6 +9,7 @@ from torch import nn
 
 from affnet.errors import UnknownNameError
 from affnet.export.fourier.plans.base import DFTPlan
+from affnet.export.fourier.plans.channels_last import ChannelsLastPlan
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.fourier.plans.right_products import RightProductsPlan
 from affnet.export.fourier.plans.separable import SeparablePlan
@@ -16,7 +17,7 @@ from affnet.model.mixer import AdaptiveFrequencyFilter
 from affnet.units import image_size as size_text
 
 PLANS: dict[str, type[DFTPlan]] = {
-    plan.name: plan for plan in (SeparablePlan, RightProductsPlan, DensePlan)
+    plan.name: plan for plan in (SeparablePlan, RightProductsPlan, DensePlan, ChannelsLastPlan)
 }
 #: What ``--fft`` takes: ``native`` leaves the transform to the runtime's own FFT operator.
 FFT_CHOICES = ("auto", "native", *PLANS)

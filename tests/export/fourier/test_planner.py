@@ -51,7 +51,7 @@ def test_small_maps_get_one_product_and_large_ones_two(
     assert choose_plan(channels, *size, CANDIDATES).name == plan
 
 
-@pytest.mark.parametrize("fft", ["separable", "dense", "auto"])
+@pytest.mark.parametrize("fft", ["separable", "dense", "channels_last", "auto"])
 @pytest.mark.parametrize("size", [(256, 256), (192, 320), (224, 224)])
 def test_the_network_is_the_same_with_every_plan(
     network: AFFNet, size: tuple[int, int], fft: str
@@ -105,6 +105,6 @@ def test_an_unknown_plan_is_answered_with_the_valid_ones() -> None:
     with pytest.raises(UnknownNameError) as error:
         replace_transforms(nn.Identity(), (32, 32), "fast", CANDIDATES)
     assert str(error.value) == (
-        "Unknown FFT plan 'fast'; valid: auto, native, separable, right, dense."
+        "Unknown FFT plan 'fast'; valid: auto, native, separable, right, dense, channels_last."
     )
-    assert FFT_CHOICES == ("auto", "native", "separable", "right", "dense")
+    assert FFT_CHOICES == ("auto", "native", "separable", "right", "dense", "channels_last")

@@ -12,6 +12,7 @@ from torch import Tensor
 from affnet.export.fourier.planner import PLANS
 from affnet.export.fourier.plans import matrices
 from affnet.export.fourier.plans.base import DFTPlan
+from affnet.export.fourier.plans.channels_last import ChannelsLastPlan
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.fourier.plans.separable import SeparablePlan
 from affnet.model.mixer import AdaptiveFrequencyFilter, Spectrum, TorchFFT
@@ -19,15 +20,18 @@ from tests.reference import fill, relative_error
 from tests.tiny import noise
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
-both_plans = pytest.mark.parametrize("plan", [SeparablePlan, DensePlan])
+every_plan = pytest.mark.parametrize("plan", [SeparablePlan, DensePlan, ChannelsLastPlan])
 drawn_sizes = settings(max_examples=30, deadline=None, derandomize=True)
 
 
 def to_plan(spectrum: Tensor, plan: type[DFTPlan]) -> Spectrum:
     """Order a complex B x C x H x F spectrum as the plan has it."""
-    ordered = (
-        spectrum.transpose(-1, -2) if plan is SeparablePlan else spectrum.flatten(2)[:, :, None]
-    )
+    orders = {
+        SeparablePlan: lambda x: x.transpose(-1, -2),
+        DensePlan: lambda x: x.flatten(2)[:, :, None],
+        ChannelsLastPlan: lambda x: x,
+    }
+    ordered = orders[plan](spectrum)
     return Spectrum(ordered.real.float().contiguous(), ordered.imag.float().contiguous())
 
 
@@ -38,7 +42,7 @@ def make_plan(plan: type[DFTPlan], size: tuple[int, int]) -> DFTPlan:
     return plan(*size)
 
 
-@both_plans
+@every_plan
 @drawn_sizes
 @given(size=SIZES, seed=st.integers(0, 1000))
 def test_analysis_is_the_real_dft(plan: type[DFTPlan], size: tuple[int, int], seed: int) -> None:
@@ -52,7 +56,7 @@ def test_analysis_is_the_real_dft(plan: type[DFTPlan], size: tuple[int, int], se
         assert float((own - reference).abs().max()) < 2e-6 * scale
 
 
-@both_plans
+@every_plan
 @drawn_sizes
 @given(size=SIZES, seed=st.integers(0, 1000))
 def test_synthesis_is_the_real_inverse_of_any_spectrum(
@@ -70,7 +74,7 @@ def test_synthesis_is_the_real_inverse_of_any_spectrum(
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 8), (8, 1), (2, 2), (7, 7), (14, 28), (9, 6)])
-@both_plans
+@every_plan
 def test_numpys_fft_agrees_too(plan: type[DFTPlan], size: tuple[int, int]) -> None:
     x = noise(1, 1, *size)
     expected = np.fft.rfft2(x.numpy().astype(np.float64), norm="ortho")
@@ -80,7 +84,7 @@ def test_numpys_fft_agrees_too(plan: type[DFTPlan], size: tuple[int, int]) -> No
         assert float((own - reference).abs().max()) < 1e-6 * float(x.abs().max())
 
 
-@both_plans
+@every_plan
 @pytest.mark.parametrize("size", [(4, 6), (7, 5), (16, 16)])
 def test_a_mixer_and_its_gradients_do_not_depend_on_the_transform(
     plan: type[DFTPlan], size: tuple[int, int]
@@ -99,7 +103,7 @@ def test_a_mixer_and_its_gradients_do_not_depend_on_the_transform(
         assert relative_error(actual, expected) < 1e-5
 
 
-@both_plans
+@every_plan
 def test_constants_are_float32_and_no_part_of_the_state_dict(plan: type[DFTPlan]) -> None:
     transform = plan(5, 4)
     assert not transform.state_dict()
@@ -154,7 +158,7 @@ def test_imaginary_parts_of_frequencies_that_are_real_carry_nothing(length: int)
         assert not imaginary[-1].any()
 
 
-@both_plans
+@every_plan
 @pytest.mark.parametrize("size", [(8, 8), (7, 5), (6, 10)])
 def test_the_cost_is_what_torch_counts(plan: type[DFTPlan], size: tuple[int, int]) -> None:
     from torch.utils.flop_counter import FlopCounterMode
@@ -166,5 +170,5 @@ def test_the_cost_is_what_torch_counts(plan: type[DFTPlan], size: tuple[int, int
 
 
 def test_plans_are_registered_under_their_names() -> None:
-    assert list(PLANS) == ["separable", "right", "dense"]
+    assert list(PLANS) == ["separable", "right", "dense", "channels_last"]
     assert all(plan.name == name for name, plan in PLANS.items())

@@ -110,13 +110,18 @@ class AdaptiveFrequencyFilter(nn.Module):
 
     def mask(self, spectrum: Spectrum) -> Spectrum:
         """Predict the mask from the spectrum."""
+        mask = self.mask_before_shrinkage(spectrum)
+        return Spectrum(self.shrink(mask.real), self.shrink(mask.imag))
+
+    def mask_before_shrinkage(self, spectrum: Spectrum) -> Spectrum:
+        """Apply the complex channel MLP to the spectrum."""
         constants = self.constants() if self.frozen is None else tuple(self.frozen.buffers())
         from_real, from_imag, to_real, to_imag, hidden_bias, real_bias, imag_bias = constants
         hidden = self._mix(spectrum.real, from_real, hidden_bias)
         hidden = self.act(hidden + self._mix(spectrum.imag, from_imag))
         return Spectrum(
-            self._shrink(self._mix(hidden, to_real, real_bias)),
-            self._shrink(self._mix(hidden, to_imag, imag_bias)),
+            self._mix(hidden, to_real, real_bias),
+            self._mix(hidden, to_imag, imag_bias),
         )
 
     def constants(self) -> tuple[Tensor, ...]:
@@ -148,7 +153,7 @@ class AdaptiveFrequencyFilter(nn.Module):
         """Mix the channels of each block."""
         return F.conv2d(x, kernel, bias, groups=self.NUM_BLOCKS)
 
-    def _shrink(self, x: Tensor) -> Tensor:
+    def shrink(self, x: Tensor) -> Tensor:
         """Soft shrinkage, without comparisons: they are what mobile runtimes do worst."""
         return x - x.clamp(-self.THRESHOLD, self.THRESHOLD)
 

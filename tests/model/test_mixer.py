@@ -65,8 +65,8 @@ def test_the_mask_is_shrunk_softly_at_a_hundredth() -> None:
     mixer = make_filter(8, "relu")
     values = torch.tensor([-0.5, -0.01, -0.004, 0.0, 0.01, 0.0125, 2.0])
     expected = F.softshrink(values, 0.01)
-    assert float((mixer._shrink(values) - expected).abs().max()) < 1e-7
-    assert mixer._shrink(values[1:5]).tolist() == [0, 0, 0, 0]
+    assert float((mixer.shrink(values) - expected).abs().max()) < 1e-7
+    assert mixer.shrink(values[1:5]).tolist() == [0, 0, 0, 0]
 
 
 def test_a_mask_of_zeros_leaves_the_input_unchanged() -> None:

@@ -19,6 +19,7 @@ from torch import nn
 from affnet.errors import ConversionError, first_line
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.folding import merge_scale_and_shift
+from affnet.export.skip import merge_skips
 from affnet.files import write_and_sync
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class OnnxConverter:
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
         merge_scale_and_shift(network)
+        merge_skips(network)
         opset = _OPSET_WITH_DFT if request.native_fft else _OPSET
         model = exported_model(network, request, opset)
         _check(model, request.native_fft)

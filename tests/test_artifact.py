@@ -116,7 +116,8 @@ def test_an_artifact_without_a_manifest_is_refused(tmp_path: Path) -> None:
     manifest_path(path).unlink()
     assert error_of(path) == (
         f"{path} has no manifest (net.onnx.manifest.json should stand beside it); "
-        "copy it along, or export again with: affnet export SOURCE"
+        "copy it along, or export again with: affnet export SOURCE (a file of another tool is "
+        "compared by: affnet verify FILE --against SOURCE)"
     )
 
 

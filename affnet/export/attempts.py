@@ -31,6 +31,8 @@ def plan_attempts(
     if fft != "auto":
         return [Attempt(fft, first)]
     plans = converter.plans if with_plans and converter.auto_fft == "auto" else ()
+    if len(plans) == 1:  # it is what the planner chose
+        plans = ()
     return [
         Attempt(converter.auto_fft, first),
         *(Attempt(plan, first) for plan in plans),

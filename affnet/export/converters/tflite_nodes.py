@@ -229,6 +229,19 @@ def _split(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> 
         start[axis] += shape[axis]
 
 
+def _slice(bridge: Bridge, node: onnx.NodeProto, _: dict[str, Any]) -> None:
+    """SLICE, which takes where it begins and its shape; steps other than 1 are not held."""
+    value, shape = bridge.value(node.input[0]), bridge.shapes[node.output[0]]
+    starts, _ends, axes, *steps = (bridge.constant(name, node) for name in node.input[1:])
+    if any((step != 1).any() for step in steps):
+        raise ConversionError("The TFLite route by ONNX has no slices with steps.")
+    begin, whole = [0] * len(shape), bridge.writer.shape(value)
+    for axis, start in zip(axes.tolist(), starts.tolist(), strict=True):
+        begin[axis] = min(start % whole[axis] if start < 0 else start, whole[axis])
+    inputs = [value, bridge.writer.integers(begin), bridge.writer.integers(shape)]
+    bridge.first[node.output[0]] = bridge.writer.operator("SLICE", inputs, shape)
+
+
 #: How each kind of node is converted.
 NODES: dict[str, Callable[[Bridge, onnx.NodeProto, dict[str, Any]], None]] = {
     "BatchNormalization": _batch_norm,
@@ -244,6 +257,7 @@ NODES: dict[str, Callable[[Bridge, onnx.NodeProto, dict[str, Any]], None]] = {
     "MatMul": _matrix_product,
     **dict.fromkeys(_REDUCTIONS, _reduction),
     "Softmax": _softmax,
+    "Slice": _slice,
     "Split": _split,
     "Transpose": _transpose,
 }

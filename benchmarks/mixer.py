@@ -1,110 +1,142 @@
-"""Time the DFT plans on ONNX Runtime at each map size, and show which one the planner chooses.
+"""Time the DFT plans at each map size on one runtime, and show which one the planner chooses.
 
-    python benchmarks/mixer.py
+    python benchmarks/mixer.py --runtime litert --plot mixer.svg
+    python benchmarks/mixer.py --calibrate
 
-Each plan's transform and inverse, without the rest of the mixer, become an ONNX file.  All are
-loaded in one process and timed in turns.  A choice is marked when another plan was faster by more
-than 5 %.
+A filter is timed in its place, inside an AFF block; its cost is what the block takes longer than
+the same block without filter, all plans of a map size in turns.  A choice is marked when another
+plan was faster by more than 5 %.  The roofline is the share of the best rate that a matrix product
+reaches here in the same run.  ``--calibrate`` fits the coefficients of the cost model to what was
+measured, for `affnet.export.fourier.costs`.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from affnet.export.converters.onnx import OnnxConverter
-from affnet.export.fourier.planner import PLANS, choose_plan
-from affnet.export.fourier.plans.base import DFTPlan
+from affnet.artifact import Provenance, TensorSpec
+from affnet.bench.timing import DeviceTimer
+from affnet.devices import get_device
+from affnet.export.converters import get_converter
+from affnet.export.fourier.costs import PredictedCosts, filter_cost
+from affnet.export.fourier.planner import rank_plans
+from affnet.export.fourier.plans.base import MapSize
+from affnet.export.fourier.wisdom import Wisdom
+from affnet.export.measurement import measure_plans
+from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.model.source import Source
+from affnet.runtimes import get_runtime
 
-# channels, height, width: AFFNet's maps at 256 px, at 224 px, and larger
+#: AFFNet's maps at 256 px and at 224 px, those of affnet_et, and of larger and oblong images.
 MAPS = [
-    (128, 32, 32),
-    (256, 16, 16),
-    (320, 8, 8),
-    (128, 28, 28),
-    (256, 14, 14),
-    (320, 7, 7),
-    (64, 32, 32),
-    (104, 16, 16),
-    (144, 8, 8),
-    (128, 24, 40),
-    (128, 64, 64),
+    MapSize(128, 32, 32),
+    MapSize(256, 16, 16),
+    MapSize(320, 8, 8),
+    MapSize(128, 28, 28),
+    MapSize(256, 14, 14),
+    MapSize(320, 7, 7),
+    MapSize(64, 32, 32),
+    MapSize(104, 16, 16),
+    MapSize(144, 8, 8),
+    MapSize(128, 24, 40),
+    MapSize(128, 48, 48),
+    MapSize(128, 64, 64),
+    MapSize(128, 60, 80),
+    MapSize(128, 128, 128),
 ]
-DENSE_LIMIT = 32 * 32  # pixels; the dense constants of larger maps take gigabytes
+GEMM = 512  # rows, columns and inner size of the product whose rate is the roof
 
 
-class RoundTrip(nn.Module):
-    """A transform followed by its inverse."""
+class Product(nn.Module):
+    """A square matrix product."""
 
-    def __init__(self, plan: DFTPlan) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.plan = plan
+        self.matrix = nn.Parameter(torch.randn(GEMM, GEMM) / GEMM**0.5)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map 1 x C x H x W to itself."""
-        return self.plan.synthesise(self.plan.analyse(x), x.shape[-1])
+        """Map 1 x N x N to the same shape."""
+        return x @ self.matrix
 
 
-def session(plan: DFTPlan, shape: tuple[int, ...], folder: Path) -> object:
-    import onnxruntime
-
-    path = folder / f"{plan.name}_{'x'.join(map(str, shape))}.onnx"
-    program = torch.onnx.export(
-        RoundTrip(plan).eval(), (torch.zeros(shape),), dynamo=True, verbose=False
-    )
-    program.save(path)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(path, options)
+def roof(timer: DeviceTimer, format_: str) -> float:
+    """Return the best rate of a matrix product here, in multiply-accumulates per microsecond."""
+    spec = TensorSpec("x", (1, GEMM, GEMM), "float32")
+    provenance = Provenance("benchmark", "product", "random", None, {})
+    source = Source(Product().eval(), "product", provenance, spec, spec, None, None, ())
+    with tempfile.TemporaryDirectory() as folder:
+        artifact = export_artifact(source, ExportOptions(format_), folder)
+        return GEMM**3 / min(timer.medians_us([artifact]))
 
 
-def time_in_turns(sessions: dict[str, object], x: np.ndarray, seconds: float) -> dict[str, float]:
-    """Return each session's median, in microseconds."""
-    samples: dict[str, list[float]] = {name: [] for name in sessions}
-    names, until = list(sessions), time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        for name in names:
-            feed = {sessions[name].get_inputs()[0].name: x}
-            sessions[name].run(None, feed)  # fills the caches again
-            for _ in range(5):
-                started = time.perf_counter()
-                sessions[name].run(None, feed)
-                samples[name].append(1e6 * (time.perf_counter() - started))
-        names.reverse()
-    return {name: statistics.median(values) for name, values in samples.items()}
+def calibrate(points: Sequence[tuple[str, MapSize, float]]) -> str:
+    """Return the line for `SPEEDS`: the non-negative fit of least relative errors."""
+    from scipy.optimize import nnls
+
+    costs = [filter_cost(plan, size) for plan, size, _ in points]
+    measured = np.array([us for *_, us in points])
+    features = np.array([[c.macs / 1e6, c.products, c.bytes / 1e6] for c in costs])
+    weights, _ = nnls(features / measured[:, None], np.ones(len(measured)))
+    errors = features @ weights / measured - 1
+    figures = ", ".join(f"{weight:.3g}" for weight in weights)
+    return f"Speed({figures})  # errors: median {np.median(np.abs(errors)):.0%}"
+
+
+def plot(points: Sequence[tuple[str, MapSize, float]], path: Path) -> None:
+    """Draw cost against pixels, one line per plan, per channel so that sizes compare."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.5))
+    for plan in dict.fromkeys(plan for plan, *_ in points):
+        rows = sorted((s.height * s.width, us / s.channels) for p, s, us in points if p == plan)
+        axes.plot(*zip(*rows, strict=True), "o-", label=plan)
+    axes.set(xscale="log", yscale="log", xlabel="pixels of a map", ylabel="us per channel")
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path)
 
 
 def main() -> None:
     """Print one line per map size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=1.0, help="per map size")
+    parser.add_argument("--runtime", default="onnxruntime")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--maps", type=int, default=len(MAPS), help="only the first so many")
+    parser.add_argument("--plot", type=Path, help="draw cost against map size here")
+    parser.add_argument("--calibrate", action="store_true", help="fit the cost model")
     arguments = parser.parse_args()
-    print("| C x H x W | " + " | ".join(f"{name} us" for name in PLANS) + " | chosen |")
-    print("| --- |" + " ---: |" * len(PLANS) + " --- |")
+    format_ = get_runtime(arguments.runtime).format
+    timer = DeviceTimer(get_device("host"), arguments.runtime, arguments.threads)
+    best, plans = roof(timer, format_), get_converter(format_).plans
+    print(f"{timer.runtime}, {timer.threads} thread(s); best product {best / 1e3:.0f} GMAC/s\n")
+    print("| C x H x W | " + " | ".join(f"{p} us" for p in plans) + " | % of best | chosen |")
+    print("| --- |" + " ---: |" * (len(plans) + 1) + " --- |")
+    points = []
     with tempfile.TemporaryDirectory() as folder:
-        for channels, height, width in MAPS:
-            shape = (1, channels, height, width)
-            plans = [
-                plan
-                for plan in PLANS.values()
-                if plan.name != "dense" or height * width <= DENSE_LIMIT
-            ]
-            sessions = {
-                plan.name: session(plan(height, width), shape, Path(folder)) for plan in plans
-            }
-            x = np.random.default_rng(0).random(shape, dtype=np.float32)
-            medians = time_in_turns(sessions, x, arguments.seconds)
-            chosen = choose_plan(channels, height, width, OnnxConverter.plans).name
-            mark = " (slower)" if medians[chosen] > 1.05 * min(medians.values()) else ""
-            cells = [f"{medians[name]:.0f}" if name in medians else "-" for name in PLANS]
-            print(f"| {channels} x {height} x {width} | {' | '.join(cells)} | {chosen}{mark} |")
+        wisdom = Wisdom(Path(folder, "wisdom.json"))  # measured anew at every call
+        for size in MAPS[: arguments.maps]:
+            costs = measure_plans([size], format_, timer, wisdom)
+            chosen = rank_plans(size, plans, PredictedCosts(arguments.runtime))[0].plan
+            measured = {plan: costs.microseconds(plan, size) for plan in plans}
+            known = {plan: us for plan, us in measured.items() if us}
+            points += [(plan, size, us) for plan, us in known.items()]
+            fastest = min(known.values())
+            mark = " (slower)" if known.get(chosen, np.inf) > 1.05 * fastest else ""
+            rate = filter_cost(chosen, size).macs / known.get(chosen, np.inf) / best
+            cells = [f"{known[plan]:.0f}" if plan in known else "-" for plan in plans]
+            print(f"| {size} | {' | '.join(cells)} | {rate:.0%} | {chosen}{mark} |", flush=True)
+    if arguments.calibrate:
+        print(f"\n{arguments.runtime}: {calibrate(points)}")
+    if arguments.plot:
+        plot(points, arguments.plot)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from affnet.export.converters import Converter
 class Attempt:
     """One path: how the Fourier transforms are written, and by which route it is converted."""
 
-    fft: str  # auto (the planner's choice for each map), native, or one plan for all maps
+    fft: str  # auto or measure (the planner's choice for each map), native, or a plan for all maps
     route: str
 
     def __str__(self) -> str:
@@ -23,18 +23,20 @@ def plan_attempts(
 ) -> list[Attempt]:
     """Return the paths to try; the first that converts and agrees with PyTorch is taken.
 
-    An explicit plan is tried as it is, by the first route.  ``auto`` falls back to each plan of the
-    format for all maps, because a converter's defect mostly concerns one form of the product, then
-    to the other routes.  ``with_plans`` is off for a network that the plans do not apply to.
+    An explicit plan is tried as it is, by the first route.  ``auto`` and ``measure``
+    fall back to each plan of the format for all maps, because a converter's defect mostly concerns
+    one form of the product, then to the other routes.  ``with_plans`` is off for a network that the
+    plans do not apply to.
     """
     first, *other_routes = converter.routes
-    if fft != "auto":
+    if fft not in ("auto", "measure"):
         return [Attempt(fft, first)]
+    chosen = fft if converter.auto_fft == "auto" else converter.auto_fft
     plans = converter.plans if with_plans and converter.auto_fft == "auto" else ()
     if len(plans) == 1:  # it is what the planner chose
         plans = ()
     return [
-        Attempt(converter.auto_fft, first),
+        Attempt(chosen, first),
         *(Attempt(plan, first) for plan in plans),
-        *(Attempt(converter.auto_fft, route) for route in other_routes),
+        *(Attempt(chosen, route) for route in other_routes),
     ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from affnet.export.folding import fold_linear_maps
+from affnet.export.fourier.costs import PlanCosts
 from affnet.export.fourier.planner import replace_transforms
 from affnet.export.fourier.rewrite import rewrite_program
 from affnet.model.source import Source
@@ -24,7 +25,7 @@ class PreparedNetwork:
 
 
 def prepare_network(
-    source: Source, shape: tuple[int, ...], fft: str, plans: Sequence[str]
+    source: Source, shape: tuple[int, ...], fft: str, plans: Sequence[str], costs: PlanCosts
 ) -> PreparedNetwork:
     """Return ``source``'s network for inputs of ``shape``, its transforms computed as ``fft`` says.
 
@@ -36,8 +37,7 @@ def prepare_network(
     """
     if source.program is None:
         network = copy.deepcopy(source.model).eval()
-        height, width = shape[2:]
-        fft_plan = replace_transforms(network, (height, width), fft, plans)
+        fft_plan = replace_transforms(network, shape, fft, plans, costs)
         fold_linear_maps(network)
         return PreparedNetwork(network, fft_plan)
     with warnings.catch_warnings():  # torch's, about its own deprecated parts

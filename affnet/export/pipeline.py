@@ -26,6 +26,7 @@ from affnet.export.converters import (
     check_installed,
     get_converter,
 )
+from affnet.export.fourier.costs import PlanCosts, PredictedCosts
 from affnet.export.fourier.planner import FFT_CHOICES
 from affnet.export.network import prepare_network
 from affnet.export.verification import Subject, verify_against
@@ -39,6 +40,7 @@ from affnet.files import (
 from affnet.model.cost import count_macs, count_parameters
 from affnet.model.network import check_image_size
 from affnet.model.source import Source
+from affnet.runtimes import runtime_for
 
 Progress = Callable[[str], None]
 
@@ -56,6 +58,7 @@ class ExportOptions:
     image_input: bool = False
     deployment_target: str | None = None
     verify: bool = True
+    costs: PlanCosts | None = None  # what ``fft`` measure chooses by, of `measure_plans`
 
 
 def export_artifact(
@@ -136,7 +139,8 @@ def _convert(
     taken = image_spec(*options.image_size) if options.image_size else source.input
     shape = taken.static_shape()
     progress(f"Preparing {source.name} for inputs of {' x '.join(map(str, shape))}")
-    prepared = prepare_network(source, shape, attempt.fft, converter.plans)
+    costs = options.costs or PredictedCosts(runtime_for(options.format).name)
+    prepared = prepare_network(source, shape, attempt.fft, converter.plans, costs)
     macs = count_macs(prepared.module, shape)
     request = ConversionRequest(
         name=source.name,
@@ -164,7 +168,7 @@ def _check_request(source: Source, options: ExportOptions, converter: type[Conve
     check_installed(converter)
     if source.input.is_image:
         check_image_size(source.name, *(options.image_size or source.input.image_size()))
-    else:
+    if source.program is not None:
         _check_program_request(source, options)
     if options.precision not in (None, *converter.precisions):
         raise UnknownNameError(
@@ -179,6 +183,8 @@ def _check_request(source: Source, options: ExportOptions, converter: type[Conve
             )
     if options.fft not in FFT_CHOICES:
         raise UnknownNameError("FFT plan", options.fft, FFT_CHOICES)
+    if options.fft == "measure" and options.costs is None:
+        raise UsageError("The plan measure needs costs; see affnet.export.measurement.")
 
 
 def _check_program_request(source: Source, options: ExportOptions) -> None:

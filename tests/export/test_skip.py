@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from affnet.export.folding import fold_linear_maps
+from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.fourier.planner import replace_transforms
 from affnet.export.skip import SkipInMask, merge_skips
 from affnet.model.layers import ACTIVATIONS
@@ -22,7 +23,7 @@ from tests.tiny import noise, tiny_net
 def test_the_same_function(activation: str, fft: str, size: tuple[int, int]) -> None:
     model = tiny_net(activation)
     merged = copy.deepcopy(model)
-    replace_transforms(merged, size, fft, ())
+    replace_transforms(merged, (1, 3, *size), fft, (), PredictedCosts("onnxruntime"))
     fold_linear_maps(merged)
     merge_skips(merged)
     assert any(isinstance(module, SkipInMask) for module in merged.modules())

@@ -17,6 +17,7 @@ from affnet.export.converters import ConversionRequest
 from affnet.export.converters.tflite import TfliteConverter
 from affnet.export.converters.tflite_metadata import with_metadata
 from affnet.export.fourier import planner
+from affnet.export.fourier.planner import Candidate
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.source import load_source
@@ -159,7 +160,7 @@ def test_a_wrong_plan_falls_back_to_the_one_that_agrees(
     right = DensePlan.synthesise
     monkeypatch.setattr(DensePlan, "synthesise", lambda *args: -right(*args))
     monkeypatch.setattr(TfliteConverter, "plans", ("dense", "right"))
-    monkeypatch.setattr(planner, "choose_plan", lambda *_: DensePlan)
+    monkeypatch.setattr(planner, "rank_plans", lambda *_: [Candidate("dense", 1.0)])
     artifact = export_artifact(tiny_source(), ExportOptions("tflite"), tmp_path)
     assert set(artifact.manifest.fft_plan.values()) == {"right"}
     assert [failure["fft"] for failure in artifact.manifest.fallbacks] == ["auto", "dense"]

@@ -10,7 +10,9 @@ from torch import nn
 
 from affnet import create_model
 from affnet.errors import UnknownNameError
-from affnet.export.fourier.planner import FFT_CHOICES, choose_plan, replace_transforms
+from affnet.export.fourier.costs import PredictedCosts
+from affnet.export.fourier.planner import FFT_CHOICES, rank_plans, replace_transforms
+from affnet.export.fourier.plans.base import MapSize
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.fourier.plans.separable import SeparablePlan
 from affnet.model.mixer import AdaptiveFrequencyFilter, TorchFFT
@@ -19,6 +21,8 @@ from tests.reference import fill, reference_image, relative_error
 from tests.tiny import tiny_net
 
 CANDIDATES = ("separable", "dense")
+COSTS = PredictedCosts("onnxruntime")
+IMAGE = (1, 3, 32, 32)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,9 @@ def filters(model: nn.Module) -> list[AdaptiveFrequencyFilter]:
 def test_small_maps_get_one_product_and_large_ones_two(
     channels: int, size: tuple[int, int], plan: str
 ) -> None:
-    assert choose_plan(channels, *size, CANDIDATES).name == plan
+    ranked = rank_plans(MapSize(channels, *size), CANDIDATES, COSTS)
+    assert ranked[0].plan == plan
+    assert ranked[0].microseconds < ranked[1].microseconds
 
 
 @pytest.mark.parametrize("fft", ["separable", "dense", "channels_last", "auto"])
@@ -58,7 +64,7 @@ def test_the_network_is_the_same_with_every_plan(
 ) -> None:
     image = torch.from_numpy(reference_image(*size))
     replaced = copy.deepcopy(network)
-    replace_transforms(replaced, size, fft, CANDIDATES)
+    replace_transforms(replaced, (1, 3, *size), fft, CANDIDATES, COSTS)
     assert not any(isinstance(mixer.transform, TorchFFT) for mixer in filters(replaced))
     with torch.inference_mode():
         assert relative_error(replaced(image), network(image)) < 1e-5
@@ -75,7 +81,7 @@ def test_the_network_is_the_same_with_every_plan(
 )
 def test_the_plan_of_each_map_size_is_told(network: AFFNet, fft: str, plans: list[str]) -> None:
     model = copy.deepcopy(network)
-    chosen = replace_transforms(model, (256, 192), fft, CANDIDATES)
+    chosen = replace_transforms(model, (1, 3, 256, 192), fft, CANDIDATES, COSTS)
     assert chosen == dict(zip(["32x24", "16x12", "8x6"], plans, strict=True))
     kinds = {"native": TorchFFT, "separable": SeparablePlan, "dense": DensePlan}
     used = [type(mixer.transform) for mixer in filters(model)]
@@ -85,7 +91,7 @@ def test_the_plan_of_each_map_size_is_told(network: AFFNet, fft: str, plans: lis
 
 def test_replacing_leaves_the_state_dict_and_no_hooks(network: AFFNet) -> None:
     model = copy.deepcopy(network)
-    replace_transforms(model, (64, 64), "auto", CANDIDATES)
+    replace_transforms(model, (1, 3, 64, 64), "auto", CANDIDATES, COSTS)
     assert model.state_dict().keys() == network.state_dict().keys()
     assert not any(mixer._forward_pre_hooks for mixer in filters(model))
 
@@ -93,18 +99,29 @@ def test_replacing_leaves_the_state_dict_and_no_hooks(network: AFFNet) -> None:
 def test_hooks_are_removed_even_if_the_network_fails() -> None:
     model = tiny_net()
     with pytest.raises(RuntimeError):
-        replace_transforms(model, (4, 4), "auto", CANDIDATES)  # smaller than the first kernel
+        replace_transforms(
+            model, (1, 3, 4, 4), "auto", CANDIDATES, COSTS
+        )  # smaller than the first kernel
     assert not any(mixer._forward_pre_hooks for mixer in filters(model))
 
 
 def test_a_network_without_transforms_needs_no_plan() -> None:
-    assert replace_transforms(nn.Conv2d(3, 4, 1), (32, 32), "auto", CANDIDATES) == {}
+    assert replace_transforms(nn.Conv2d(3, 4, 1), IMAGE, "auto", CANDIDATES, COSTS) == {}
 
 
 def test_an_unknown_plan_is_answered_with_the_valid_ones() -> None:
     with pytest.raises(UnknownNameError) as error:
-        replace_transforms(nn.Identity(), (32, 32), "fast", CANDIDATES)
+        replace_transforms(nn.Identity(), IMAGE, "fast", CANDIDATES, COSTS)
     assert str(error.value) == (
-        "Unknown FFT plan 'fast'; valid: auto, native, separable, right, dense, channels_last."
+        "Unknown FFT plan 'fast'; "
+        "valid: auto, measure, native, separable, right, dense, channels_last."
     )
-    assert FFT_CHOICES == ("auto", "native", "separable", "right", "dense", "channels_last")
+    assert FFT_CHOICES == (
+        "auto",
+        "measure",
+        "native",
+        "separable",
+        "right",
+        "dense",
+        "channels_last",
+    )

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from affnet.export.fourier.planner import PLANS
-from affnet.export.fourier.plans import matrices
-from affnet.export.fourier.plans.base import DFTPlan
+from affnet.export.fourier.plans import PLANS, matrices
+from affnet.export.fourier.plans.base import DFTPlan, MapSize
 from affnet.export.fourier.plans.channels_last import ChannelsLastPlan
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.fourier.plans.separable import SeparablePlan
@@ -166,7 +165,7 @@ def test_the_cost_is_what_torch_counts(plan: type[DFTPlan], size: tuple[int, int
     transform = plan(*size)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         transform.synthesise(transform.analyse(torch.zeros(1, 3, *size)), size[1])
-    assert plan.cost(3, *size).macs == counter.get_total_flops() // 2
+    assert plan.cost(MapSize(3, *size)).macs == counter.get_total_flops() // 2
 
 
 def test_plans_are_registered_under_their_names() -> None:

@@ -1,1 +1,11 @@
-"""DFT plans: exact forms of the transform for maps of one fixed size."""
+"""DFT plans: one file each, and one entry here."""
+
+from affnet.export.fourier.plans.base import DFTPlan
+from affnet.export.fourier.plans.channels_last import ChannelsLastPlan
+from affnet.export.fourier.plans.dense import DensePlan
+from affnet.export.fourier.plans.right_products import RightProductsPlan
+from affnet.export.fourier.plans.separable import SeparablePlan
+
+PLANS: dict[str, type[DFTPlan]] = {
+    plan.name: plan for plan in (SeparablePlan, RightProductsPlan, DensePlan, ChannelsLastPlan)
+}

@@ -12,12 +12,45 @@ from affnet.export.fourier.plans.matrices import Matrix
 from affnet.model.mixer import FourierTransform
 
 
+@dataclass(frozen=True, order=True)
+class MapSize:
+    """The maps that one frequency filter sees, for one image."""
+
+    channels: int
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"{self.channels}x{self.height}x{self.width}"
+
+    @property
+    def pixels(self) -> int:
+        """Numbers in all maps."""
+        return self.channels * self.height * self.width
+
+    @property
+    def bins(self) -> int:
+        """Columns of the half spectrum."""
+        return self.width // 2 + 1
+
+    @property
+    def frequencies(self) -> int:
+        """Complex numbers in the half spectra of all maps."""
+        return self.channels * self.height * self.bins
+
+
 @dataclass(frozen=True)
 class Cost:
-    """What one transform and its inverse cost for one image."""
+    """What one transform and its inverse cost for one image, or another part of a filter."""
 
     macs: int  # multiply-accumulates
     products: int  # matrix products a runtime starts; a batched product counts each member
+    bytes: int  # of float32 operands and results, moved once by each operator
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.macs + other.macs, self.products + other.products, self.bytes + other.bytes
+        )
 
 
 class DFTPlan(FourierTransform):
@@ -35,5 +68,5 @@ class DFTPlan(FourierTransform):
 
     @classmethod
     @abstractmethod
-    def cost(cls, channels: int, height: int, width: int) -> Cost:
-        """Return what analysing and synthesising C x H x W maps costs."""
+    def cost(cls, size: MapSize) -> Cost:
+        """Return what analysing and synthesising maps of ``size`` costs."""

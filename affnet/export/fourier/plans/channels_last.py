@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from affnet.export.fourier.plans import matrices
-from affnet.export.fourier.plans.base import Cost, DFTPlan
+from affnet.export.fourier.plans.base import Cost, DFTPlan, MapSize
 from affnet.model.mixer import Spectrum
 
 
@@ -63,9 +63,13 @@ class ChannelsLastPlan(DFTPlan):
         return (self.back_over_width @ rows).permute(0, 3, 1, 2)
 
     @classmethod
-    def cost(cls, channels: int, height: int, width: int) -> Cost:
+    def cost(cls, size: MapSize) -> Cost:
         """See `DFTPlan.cost`."""
-        bins = width // 2 + 1
-        over_width = channels * height * width * 2 * bins
-        over_height = channels * (2 * height) ** 2 * bins
-        return Cost(macs=2 * (over_width + over_height), products=2 + 2 * height)
+        over_width = size.pixels * 2 * size.bins
+        over_height = size.frequencies * (2 * size.height) * 2
+        constants = 4 * size.width * size.bins + 8 * size.height**2
+        # columns out, in, parts out; sliced, joined, in, out, in
+        moved = 2 * size.pixels + 20 * size.frequencies + constants
+        return Cost(
+            macs=2 * (over_width + over_height), products=2 + 2 * size.height, bytes=4 * moved
+        )

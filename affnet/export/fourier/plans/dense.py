@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from affnet.export.fourier.plans import matrices
-from affnet.export.fourier.plans.base import Cost, DFTPlan
+from affnet.export.fourier.plans.base import Cost, DFTPlan, MapSize
 from affnet.model.mixer import Spectrum
 
 
@@ -53,7 +53,10 @@ class DensePlan(DFTPlan):
         return pixels.reshape(-1, pixels.shape[1], self.height, width)
 
     @classmethod
-    def cost(cls, channels: int, height: int, width: int) -> Cost:
+    def cost(cls, size: MapSize) -> Cost:
         """See `DFTPlan.cost`."""
-        bins = width // 2 + 1
-        return Cost(macs=2 * channels * height * width * 2 * height * bins, products=3)
+        constants = 4 * (size.height * size.width) * (size.height * size.bins)
+        # the maps in twice, parts out; joined, in
+        moved = 3 * size.pixels + 8 * size.frequencies + constants
+        macs = 4 * size.pixels * size.height * size.bins
+        return Cost(macs=macs, products=3, bytes=4 * moved)

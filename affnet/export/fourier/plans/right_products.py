@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from affnet.export.fourier.plans import matrices
-from affnet.export.fourier.plans.base import Cost, DFTPlan
+from affnet.export.fourier.plans.base import Cost, DFTPlan, MapSize
 from affnet.model.mixer import Spectrum
 
 
@@ -61,9 +61,11 @@ class RightProductsPlan(DFTPlan):
         return F.linear(columns.transpose(-1, -2), self.back_over_width)
 
     @classmethod
-    def cost(cls, channels: int, height: int, width: int) -> Cost:
+    def cost(cls, size: MapSize) -> Cost:
         """See `DFTPlan.cost`."""
-        bins = width // 2 + 1
-        over_width = channels * height * width * 2 * bins
-        over_height = channels * (2 * height) ** 2 * bins
-        return Cost(macs=2 * (over_width + over_height), products=5)
+        over_width = size.pixels * 2 * size.bins
+        over_height = size.frequencies * (2 * size.height) * 2
+        constants = 4 * size.width * size.bins + 8 * size.height**2
+        # as the separable plan, and a transpose of the columns each way
+        moved = 2 * size.pixels + 26 * size.frequencies + constants
+        return Cost(macs=2 * (over_width + over_height), products=5, bytes=4 * moved)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from affnet.export.fourier.plans import matrices
-from affnet.export.fourier.plans.base import Cost, DFTPlan
+from affnet.export.fourier.plans.base import Cost, DFTPlan, MapSize
 from affnet.model.mixer import Spectrum
 
 
@@ -62,9 +62,13 @@ class SeparablePlan(DFTPlan):
         return columns.transpose(-1, -2) @ self.back_over_width
 
     @classmethod
-    def cost(cls, channels: int, height: int, width: int) -> Cost:
+    def cost(cls, size: MapSize) -> Cost:
         """See `DFTPlan.cost`."""
-        bins = width // 2 + 1
-        over_width = channels * height * width * 2 * bins
-        over_height = channels * (2 * height) ** 2 * bins
-        return Cost(macs=2 * (over_width + over_height), products=3 + 2 * channels)
+        over_width = size.pixels * 2 * size.bins
+        over_height = size.frequencies * (2 * size.height) * 2
+        constants = 4 * size.width * size.bins + 8 * size.height**2
+        # columns out, in twice, parts out; joined, in, out, in
+        moved = 2 * size.pixels + 18 * size.frequencies + constants
+        return Cost(
+            macs=2 * (over_width + over_height), products=3 + 2 * size.channels, bytes=4 * moved
+        )

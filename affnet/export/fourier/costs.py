@@ -1,0 +1,71 @@
+"""What a frequency filter costs on a runtime: predicted from arithmetic and data moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from affnet.export.fourier.plans import PLANS
+from affnet.export.fourier.plans.base import Cost, MapSize
+
+
+class PlanCosts(Protocol):
+    """Says what a filter costs with a plan."""
+
+    kind: str  # "predicted" or "measured"
+
+    def microseconds(self, plan: str, size: MapSize) -> float | None:
+        """Return the cost of one filter on maps of ``size``, None if it is not known."""
+        ...
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a runtime takes, on one thread of the machine it was calibrated on."""
+
+    us_per_million_macs: float
+    us_per_product: float
+    us_per_megabyte: float
+
+
+#: Fitted by ``python benchmarks/mixer.py --calibrate`` on one server core.  Choices depend on the
+#: ratios only; for another machine's, measure (`--fft measure`).
+SPEEDS = {
+    "onnxruntime": Speed(20.0, 0.1, 60.0),
+    "litert": Speed(20.0, 0.1, 60.0),
+    "executorch": Speed(20.0, 0.1, 60.0),
+    "coreml": Speed(20.0, 0.1, 60.0),
+    "torch": Speed(20.0, 0.1, 60.0),
+}
+
+# Passes of the mask over the spectra, in the numbers of one real part read or written: the four
+# convolutions, the sum and the activation between them, shrinkage, and the complex product.
+_MASK_PASSES = 50
+
+
+class PredictedCosts:
+    """Costs by a linear model: arithmetic, products started, bytes moved."""
+
+    kind = "predicted"
+
+    def __init__(self, runtime: str) -> None:
+        self.speed = SPEEDS[runtime]
+
+    def microseconds(self, plan: str, size: MapSize) -> float:
+        """See `PlanCosts.microseconds`."""
+        cost = filter_cost(plan, size)
+        return (
+            cost.macs / 1e6 * self.speed.us_per_million_macs
+            + cost.products * self.speed.us_per_product
+            + cost.bytes / 1e6 * self.speed.us_per_megabyte
+        )
+
+
+def filter_cost(plan: str, size: MapSize) -> Cost:
+    """Return what a whole filter costs: both transforms by ``plan``, and the mask."""
+    mask = Cost(
+        macs=size.channels * size.frequencies,  # 8 blocks of C / 8 channels, complex, two layers
+        products=4,
+        bytes=4 * _MASK_PASSES * size.frequencies,
+    )
+    return PLANS[plan].cost(size) + mask

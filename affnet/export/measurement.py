@@ -1,0 +1,112 @@
+"""Measuring what frequency filters cost with each plan, where the network will run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from torch import nn
+
+from affnet.artifact import Artifact, Provenance, TensorSpec
+from affnet.errors import ArtifactError, ConversionError, VerificationError
+from affnet.export.converters import get_converter
+from affnet.export.fourier.plans.base import MapSize
+from affnet.export.fourier.wisdom import Target, Wisdom
+from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.model.network import AFFBlock
+from affnet.model.random_weights import randomise
+from affnet.model.source import Source
+
+Progress = Callable[[str], None]
+
+
+class Timer(Protocol):
+    """Times artifacts side by side; `affnet.bench.timing.DeviceTimer` does on any device."""
+
+    machine: str  # what identifies the device
+    runtime: str  # with its version
+    threads: int
+
+    def medians_us(self, artifacts: Sequence[Artifact]) -> list[float]:
+        """Return the median latency of each artifact in microseconds."""
+        ...
+
+
+class MeasuredCosts:
+    """Costs that were measured; see `PlanCosts`."""
+
+    kind = "measured"
+
+    def __init__(self, costs: Mapping[MapSize, Mapping[str, float | None]]) -> None:
+        self._costs = costs
+
+    def microseconds(self, plan: str, size: MapSize) -> float | None:
+        """See `PlanCosts.microseconds`; None where the format cannot hold the plan."""
+        return self._costs.get(size, {}).get(plan)
+
+
+def measure_plans(
+    sizes: Iterable[MapSize],
+    format_: str,
+    timer: Timer,
+    wisdom: Wisdom,
+    progress: Progress = lambda _: None,
+) -> MeasuredCosts:
+    """Return what a filter costs on maps of each size with each plan of a format.
+
+    Only what `Wisdom` does not hold yet is measured, and then remembered.  A filter is measured in
+    its place, inside an AFF block that is exported like a network; the cost is what the block takes
+    longer than the same block without filter, all timed in turns.
+
+    Raises:
+        AffnetError: as ``timer`` and `export_artifact`.
+    """
+    target = Target(timer.machine, timer.runtime, timer.threads)
+    plans = get_converter(format_).plans
+    costs: dict[MapSize, Mapping[str, float | None]] = {}
+    for size in sorted(set(sizes)):
+        known = wisdom.recall(target, size)
+        if not known.keys() >= {*plans}:  # all anew, because only one run's compare
+            progress(f"Measuring the plans for maps of {size} on {timer.runtime}")
+            known = _measure(size, format_, plans, timer, progress)
+            wisdom.remember(target, size, known)
+        costs[size] = known
+    return MeasuredCosts(costs)
+
+
+def _measure(
+    size: MapSize, format_: str, plans: Sequence[str], timer: Timer, progress: Progress
+) -> dict[str, float | None]:
+    with tempfile.TemporaryDirectory(prefix="affnet-plans-") as folder:
+        floor = export_artifact(_block(size, filtered=False), ExportOptions(format_), folder)
+        artifacts: dict[str, Artifact] = {}
+        for plan in plans:
+            options = ExportOptions(format_, fft=plan)
+            try:
+                artifacts[plan] = export_artifact(_block(size), options, Path(folder, plan))
+            except (ArtifactError, ConversionError, VerificationError) as error:
+                progress(f"{plan} is no choice for {size}: {error}")
+        base, *medians = timer.medians_us([floor, *artifacts.values()])
+    measured = {plan: median - base for plan, median in zip(artifacts, medians, strict=True)}
+    return {plan: measured.get(plan) for plan in plans}
+
+
+def _block(size: MapSize, *, filtered: bool = True) -> Source:
+    """Return an AFF block as a network of its own."""
+    block = AFFBlock(size.channels, "swish", "layer_norm_2d")
+    randomise(block)
+    if not filtered:
+        block.filter = nn.Identity()  # type: ignore[assignment]
+    spec = TensorSpec("maps", (1, size.channels, size.height, size.width), "float32")
+    return Source(
+        model=block.eval(),
+        name="block",
+        provenance=Provenance("block", str(size), "random (seed 0)", None, {}),
+        input=spec,
+        output=spec,
+        labels=None,
+        published=None,
+        notes=(),
+    )

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from affnet.export.fourier.plans.base import DFTPlan
 from affnet.model.mixer import AdaptiveFrequencyFilter, Spectrum, complex_product
-from affnet.model.network import AFFBlock
 
 
 class SkipInMask(nn.Module):
@@ -42,9 +41,7 @@ class SkipInMask(nn.Module):
 
 def merge_skips(model: nn.Module) -> None:
     """Put the skip of each filter that has a DFT plan into its mask, in place."""
-    for block in model.modules():
-        if not isinstance(block, AFFBlock):
-            continue
-        mixer = block.filter
-        if isinstance(mixer, AdaptiveFrequencyFilter) and isinstance(mixer.transform, DFTPlan):
-            block.filter = SkipInMask(mixer)  # type: ignore[assignment]
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, AdaptiveFrequencyFilter) and isinstance(child.transform, DFTPlan):
+                setattr(module, name, SkipInMask(child))

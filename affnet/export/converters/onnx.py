@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from affnet.errors import ConversionError, first_line
+from affnet.export.chunked_filter import chunk_filters
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.folding import merge_scale_and_shift
 from affnet.export.skip import merge_skips
@@ -46,6 +47,7 @@ class OnnxConverter:
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
         merge_scale_and_shift(network)
+        chunk_filters(network)
         merge_skips(network)
         opset = _OPSET_WITH_DFT if request.native_fft else _OPSET
         model = exported_model(network, request, opset)

@@ -1,0 +1,44 @@
+"""Filters of some channel blocks side by side are the filter of all."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from affnet import create_model
+from affnet.export.chunked_filter import ChunkedFilter, chunk_filters
+from affnet.export.folding import fold_linear_maps
+from affnet.export.fourier.planner import replace_transforms
+from affnet.export.skip import SkipInMask, merge_skips
+from affnet.model.mixer import AdaptiveFrequencyFilter
+from affnet.model.random_weights import randomise
+from tests.reference import fill, relative_error
+from tests.tiny import noise
+
+
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_the_same_function(count: int) -> None:
+    mixer = fill(AdaptiveFrequencyFilter(24, "swish"))
+    mixer.freeze()
+    x = noise(2, 24, 6, 5)
+    with torch.inference_mode():
+        assert relative_error(ChunkedFilter(mixer, count)(x), mixer(x)) < 1e-6
+
+
+def test_the_large_maps_of_a_network_are_chunked_and_it_stays_the_same() -> None:
+    model = create_model("affnet_et", num_classes=20).eval()
+    randomise(model)
+    size = (640, 512)
+    chunked = copy.deepcopy(model)
+    replace_transforms(chunked, size, "separable", ())
+    fold_linear_maps(chunked)
+    chunk_filters(chunked)
+    merge_skips(chunked)
+    counts = [len(m.chunks) for m in chunked.modules() if isinstance(m, ChunkedFilter)]
+    assert counts == [2, 2]  # 64 x 80 x 64 values are 1.3 MB; the other stages' maps fit
+    assert sum(isinstance(m, SkipInMask) for m in chunked.modules()) == 2 * 2 + 4 + 3
+    image = noise(1, 3, *size)
+    with torch.inference_mode():
+        assert relative_error(chunked(image), model(image)) < 1e-5

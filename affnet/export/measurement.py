@@ -12,14 +12,20 @@ from torch import nn
 from affnet.artifact import Artifact, Provenance, TensorSpec
 from affnet.errors import ArtifactError, ConversionError, VerificationError
 from affnet.export.converters import get_converter
+from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.fourier.plans.base import MapSize
 from affnet.export.fourier.wisdom import Target, Wisdom
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.network import AFFBlock
 from affnet.model.random_weights import randomise
 from affnet.model.source import Source
+from affnet.runtimes import runtime_for
 
 Progress = Callable[[str], None]
+
+# A plan predicted to cost more than so many times the best is not measured: on large maps the
+# constants of `DensePlan` alone would take gigabytes.
+_HOPELESS = 4.0
 
 
 class Timer(Protocol):
@@ -56,7 +62,8 @@ def measure_plans(
 ) -> MeasuredCosts:
     """Return what a filter costs on maps of each size with each plan of a format.
 
-    Only what `Wisdom` does not hold yet is measured, and then remembered.  A filter is measured in
+    Only what `Wisdom` does not hold yet is measured, and then remembered; plans that are predicted
+    to be several times slower than others have no cost.  A filter is measured in
     its place, inside an AFF block that is exported like a network; the cost is what the block takes
     longer than the same block without filter, all timed in turns.
 
@@ -70,15 +77,23 @@ def measure_plans(
         known = wisdom.recall(target, size)
         if not known.keys() >= {*plans}:  # all anew, because only one run's compare
             progress(f"Measuring the plans for maps of {size} on {timer.runtime}")
-            known = _measure(size, format_, plans, timer, progress)
+            measured = _measure(size, format_, _hopeful(size, format_, plans), timer, progress)
+            known = {plan: measured.get(plan) for plan in plans}
             wisdom.remember(target, size, known)
         costs[size] = known
     return MeasuredCosts(costs)
 
 
+def _hopeful(size: MapSize, format_: str, plans: Sequence[str]) -> list[str]:
+    """Return the plans whose predicted cost is not far from the best."""
+    predicted = PredictedCosts(runtime_for(format_).name)
+    costs = {plan: predicted.microseconds(plan, size) for plan in plans}
+    return [plan for plan, cost in costs.items() if cost <= _HOPELESS * min(costs.values())]
+
+
 def _measure(
     size: MapSize, format_: str, plans: Sequence[str], timer: Timer, progress: Progress
-) -> dict[str, float | None]:
+) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="affnet-plans-") as folder:
         floor = export_artifact(_block(size, filtered=False), ExportOptions(format_), folder)
         artifacts: dict[str, Artifact] = {}
@@ -89,8 +104,7 @@ def _measure(
             except (ArtifactError, ConversionError, VerificationError) as error:
                 progress(f"{plan} is no choice for {size}: {error}")
         base, *medians = timer.medians_us([floor, *artifacts.values()])
-    measured = {plan: median - base for plan, median in zip(artifacts, medians, strict=True)}
-    return {plan: measured.get(plan) for plan in plans}
+    return {plan: median - base for plan, median in zip(artifacts, medians, strict=True)}
 
 
 def _block(size: MapSize, *, filtered: bool = True) -> Source:

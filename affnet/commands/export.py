@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -17,6 +18,11 @@ from affnet.commands.options import (
     SizeOption,
     parse_size,
 )
+from affnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from affnet.export.measurement import MeasuredCosts
+    from affnet.model.source import Source
 
 FORMAT_HELP = "onnx, coreml, tflite, executorch, torch, or all that are installed."
 SOURCE_HELP = (
@@ -57,6 +63,11 @@ def export(
     Example: affnet export checkpoint_ema_best.pt --config config.yaml --format onnx
     """
     if format_ == "all":
+        if fft == "measure":
+            raise UsageError(
+                "--fft measure times plans, which the processes of --format all would disturb; "
+                "export one format at a time."
+            )
         _export_all(context, source, json, quiet)
     options = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
     with console.progress(quiet) as show:
@@ -67,9 +78,11 @@ def export(
         from affnet.model.source import load_source
 
         loaded = load_source(source, variant=variant, **options)  # type: ignore[arg-type]
+        size = parse_size(image_size)
+        costs = _measured_costs(loaded, format_, size, show) if fft == "measure" else None
         chosen = ExportOptions(
             format=format_,
-            image_size=parse_size(image_size),
+            image_size=size,
             precision=precision,
             fft=fft,
             dynamic_batch=dynamic_batch,
@@ -77,6 +90,7 @@ def export(
             image_input=image_input,
             deployment_target=deployment_target,
             verify=verify,
+            costs=costs,
         )
         artifact = export_artifact(loaded, chosen, output, show)
     for sentence in loaded.notes:
@@ -86,6 +100,31 @@ def export(
         console.print_json(export_record(artifact, time.perf_counter() - started))
     else:
         console.print_fields(parity_fields(artifact, parity))
+
+
+def _measured_costs(
+    source: Source, format_: str, size: tuple[int, int] | None, show: Callable[[str], None]
+) -> MeasuredCosts:
+    """Time the plans for the network's maps on this host, or recall what was timed before."""
+    from affnet.bench.timing import DeviceTimer
+    from affnet.devices import get_device
+    from affnet.export.converters import check_installed, get_converter
+    from affnet.export.fourier.planner import filter_maps
+    from affnet.export.fourier.wisdom import Wisdom
+    from affnet.export.measurement import measure_plans
+    from affnet.model.network import check_image_size
+    from affnet.runtimes import check_measurable, runtime_for
+
+    check_installed(get_converter(format_))
+    runtime = runtime_for(format_)
+    check_measurable(runtime)
+    shape = source.input.static_shape()
+    if size is not None and source.input.is_image:
+        check_image_size(source.name, *size)
+        shape = (*shape[:2], *size)
+    sizes = filter_maps(source.model, shape).values()
+    timer = DeviceTimer(get_device("host"), runtime.name)
+    return measure_plans(sizes, format_, timer, Wisdom(), show)
 
 
 def _export_all(context: typer.Context, source: str, json: bool, quiet: bool) -> NoReturn:

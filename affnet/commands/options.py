@@ -15,18 +15,23 @@ SizeOption = Annotated[
     str | None, typer.Option("--image-size", metavar="HxW", help="Default: the source's own.")
 ]
 FftOption = Annotated[
-    str, typer.Option("--fft", help="auto, native (keep FFT operators), separable, right or dense.")
+    str,
+    typer.Option(
+        "--fft",
+        help="auto (predict the fastest plan), measure (time them here), native (keep FFT "
+        "operators), or a plan: separable, right, dense, channels_last.",
+    ),
 ]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Training config (YAML) of a checkpoint.")
 ]
 
 
-def parse_size(text: str | None) -> tuple[int, int] | None:
+def parse_size(text: str | None, option: str = "--image-size") -> tuple[int, int] | None:
     """Parse ``HxW``, or one number for both sides."""
     if text is None:
         return None
     sides = text.lower().split("x")
     if len(sides) > 2 or not all(side.isdecimal() for side in sides):
-        raise UsageError(f"--image-size {text!r} is not HxW, such as 256x256 or 192x320.")
+        raise UsageError(f"{option} {text!r} is not HxW, such as 256x256 or 192x320.")
     return int(sides[0]), int(sides[-1])

@@ -184,7 +184,10 @@ def _check_request(source: Source, options: ExportOptions, converter: type[Conve
     if options.fft not in FFT_CHOICES:
         raise UnknownNameError("FFT plan", options.fft, FFT_CHOICES)
     if options.fft == "measure" and options.costs is None:
-        raise UsageError("The plan measure needs costs; see affnet.export.measurement.")
+        raise UsageError(
+            "--fft measure needs measured costs, which affnet export takes; give its file "
+            "to other commands."
+        )
 
 
 def _check_program_request(source: Source, options: ExportOptions) -> None:

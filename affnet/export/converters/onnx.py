@@ -38,7 +38,7 @@ class OnnxConverter:
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
     auto_fft = "auto"
-    plans = ("separable", "dense")
+    plans = ("separable", "right", "dense")
     packages = ("onnx", "onnxscript", "onnxsim")
     extra = None
     options = ()

@@ -37,7 +37,7 @@ class TfliteConverter:
     layouts = ("NCHW", "NHWC")
     routes = ("torch.export", "ONNX")
     auto_fft = "auto"
-    plans = ("channels_last",)
+    plans = ("channels_last", "right")
     options = ()
     packages = ("litert_torch", "ai_edge_litert")
     extra = "tflite"

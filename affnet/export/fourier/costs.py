@@ -28,14 +28,15 @@ class Speed:
     us_per_megabyte: float
 
 
-#: Fitted by ``python benchmarks/mixer.py --calibrate`` on one server core.  Choices depend on the
-#: ratios only; for another machine's, measure (`--fft measure`).
+_CPU = Speed(us_per_million_macs=9.6, us_per_product=0.12, us_per_megabyte=21)
+#: Fitted by ``python benchmarks/mixer.py --runtime R --calibrate`` on one core with AVX-512.
+#: Choices depend on the ratios only; for those of another machine, measure (``--fft measure``).
 SPEEDS = {
-    "onnxruntime": Speed(20.0, 0.1, 60.0),
-    "litert": Speed(20.0, 0.1, 60.0),
-    "executorch": Speed(20.0, 0.1, 60.0),
-    "coreml": Speed(20.0, 0.1, 60.0),
-    "torch": Speed(20.0, 0.1, 60.0),
+    "onnxruntime": _CPU,
+    "litert": Speed(us_per_million_macs=19, us_per_product=1.1, us_per_megabyte=10),
+    "executorch": Speed(us_per_million_macs=14, us_per_product=0.41, us_per_megabyte=23),
+    "coreml": _CPU,  # not calibrated: that takes a Mac
+    "torch": _CPU,  # chooses nothing: it keeps its FFTs
 }
 
 # Passes of the mask over the spectra, in the numbers of one real part read or written: the four

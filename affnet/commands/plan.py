@@ -1,0 +1,84 @@
+"""``affnet plan``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from affnet import console
+from affnet.commands.options import JsonOption, QuietOption, SizeOption, parse_size
+from affnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from affnet.export.fourier.plans.base import MapSize
+
+
+def plan(
+    source: Annotated[
+        str, typer.Argument(help="The network whose maps to plan for; as export takes it.")
+    ] = "affnet",
+    image_size: SizeOption = None,
+    map_size: Annotated[
+        str | None, typer.Option("--size", metavar="HxW", help="One map instead of a network's.")
+    ] = None,
+    channels: Annotated[int | None, typer.Option(min=8, help="Of that map.")] = None,
+    runtime: Annotated[
+        str, typer.Option(help="onnxruntime, litert, executorch or coreml (on a Mac).")
+    ] = "onnxruntime",
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Also time the plans here, and remember.")
+    ] = False,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show the DFT plans for each map, what they cost, and which one an export takes.
+
+    Example: affnet plan affnet_et --image-size 512 --runtime litert --measure
+    """
+    if (map_size is None) != (channels is None):
+        raise UsageError("--size and --channels describe one map; give both or neither.")
+    from affnet.export import plan_report
+    from affnet.export.fourier.wisdom import Wisdom
+    from affnet.export.measurement import measure_plans
+    from affnet.runtimes import check_measurable, get_runtime
+
+    engine, measured = get_runtime(runtime), None
+    with console.progress(quiet, animated=False) as show:
+        sizes = _sizes(source, image_size, map_size, channels)
+        if measure:
+            from affnet.bench.timing import DeviceTimer
+            from affnet.devices import get_device
+
+            check_measurable(engine)
+            timer = DeviceTimer(get_device("host"), runtime, threads)
+            measured = measure_plans(sizes, engine.format, timer, Wisdom(), show)
+    record = plan_report.plan_record(runtime, sizes, measured)
+    if json:
+        console.print_json(record)
+    else:
+        console.print_table(plan_report.plan_table(record))
+
+
+def _sizes(
+    source: str, image_size: str | None, map_size: str | None, channels: int | None
+) -> list[MapSize]:
+    from affnet.export.fourier.planner import filter_maps
+    from affnet.export.fourier.plans.base import MapSize
+    from affnet.model.source import load_source
+
+    if map_size is not None and channels is not None:
+        sides = parse_size(map_size, option="--size")
+        assert sides is not None
+        if channels % 8:
+            raise UsageError(f"--channels {channels} is no multiple of 8, AFFNet's blocks.")
+        return [MapSize(channels, *sides)]
+    loaded = load_source(source)
+    shape = loaded.input.static_shape()
+    if image_size is not None:
+        shape = (*shape[:2], *(parse_size(image_size) or ()))
+    sizes = list(dict.fromkeys(filter_maps(loaded.model, shape).values()))
+    if not sizes:
+        raise UsageError(f"{source} has no frequency filter, so that there is nothing to plan.")
+    return sizes

@@ -1,0 +1,99 @@
+"""``affnet plan`` and ``affnet export --fft measure``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from affnet.artifact import Artifact
+from tests.conftest import Finished
+
+Run = Callable[..., Finished]
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
+    """Let each further artifact of a comparison seem faster, and keep the costs in a new file."""
+    calls: list[int] = []
+
+    def medians_us(_: object, artifacts: Sequence[Artifact]) -> list[float]:
+        calls.append(len(artifacts))
+        return [1.0, *(1000.0 - index for index in range(len(artifacts) - 1))]
+
+    monkeypatch.setattr("affnet.bench.timing.DeviceTimer.medians_us", medians_us)
+    path = tmp_path / "wisdom.json"
+    monkeypatch.setattr("affnet.export.fourier.wisdom._default_path", lambda: path)
+    return calls
+
+
+def test_the_plans_of_each_map_are_shown(run: Run) -> None:
+    record = run("plan", "affnet_et", "--json", "--quiet").json
+    assert (record["runtime"], record["chosen_by"]) == ("onnxruntime", "predicted")
+    maps = {entry["map"]: entry["chosen"] for entry in record["maps"]}
+    assert list(maps) == ["64x32x32", "104x16x16", "144x8x8"]
+    for entry in record["maps"]:
+        costs = [candidate["predicted_us"] for candidate in entry["candidates"]]
+        assert costs == sorted(costs)
+        assert all(candidate["measured_us"] is None for candidate in entry["candidates"])
+    done = run("plan", "--size", "28x28", "--channels", "128", "--runtime", "litert")
+    assert (done.code, done.err) == (0, "")
+    assert "128x28x28" in done.out
+    assert "chosen: predicted least" in done.out
+
+
+def test_an_export_takes_what_is_planned(run: Run, tmp_path: Path) -> None:
+    planned = run("plan", "digits", "--json", "--quiet").json["maps"]
+    record = run("export", "digits", "-o", tmp_path, "--json", "--quiet", "--no-verify").json
+    expected = {entry["map"].partition("x")[2]: entry["chosen"] for entry in planned}
+    assert record["fft_plan"] == expected
+
+
+def test_measured_costs_choose_and_are_remembered(run: Run, timed: list[int]) -> None:
+    options = ("--size", "4x4", "--channels", "16")
+    record = run("plan", *options, "--measure", "--json", "--quiet").json
+    assert record["chosen_by"] == "measured"
+    (entry,) = record["maps"]
+    chosen = entry["candidates"][0]
+    assert chosen["measured_us"] == min(c["measured_us"] or 1e9 for c in entry["candidates"])
+    assert timed == [1 + sum(c["measured_us"] is not None for c in entry["candidates"])]
+    assert run("plan", *options, "--measure", "--json", "--quiet").json == record
+    assert len(timed) == 1
+
+
+def test_an_export_measures_the_maps_of_its_network(
+    run: Run, timed: list[int], tmp_path: Path
+) -> None:
+    done = run(
+        "export", "digits", "--fft", "measure", "--image-size", "32", "-o", tmp_path, "--json"
+    )
+    assert done.code == 0, done.err
+    assert len(timed) == 3
+    assert "Measuring the plans for maps of 64x4x4 on onnxruntime" in done.err
+    assert set(done.json["fft_plan"].values()) == {"dense"}  # the last of each comparison
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("plan", "--size", "4x4"), "--size and --channels describe one map; give both"),
+        (("plan", "--size", "4", "--channels", "12"), "--channels 12 is no multiple of 8"),
+        (("plan", "--size", "4y", "--channels", "16"), "--size '4y' is not HxW"),
+        (("plan", "--runtime", "torch"), "torch computes FFTs itself"),
+        (("plan", "--runtime", "tflite"), "Unknown runtime 'tflite'"),
+        (("export", "digits", "--fft", "measure", "--format", "all"), "one format at a time"),
+        (("bench", "digits", "--fft", "measure"), "--fft measure needs measured costs"),
+    ],
+)
+def test_what_cannot_be_planned_is_one_sentence(
+    refused: Refused, arguments: tuple[str, ...], sentence: str
+) -> None:
+    assert sentence in refused(*arguments)
+
+
+def test_a_network_without_filters_has_nothing_to_plan(refused: Refused) -> None:
+    assert refused("plan", "mobilevit_xxs") == (
+        "mobilevit_xxs has no frequency filter, so that there is nothing to plan."
+    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from affnet import __version__, console
+from affnet import __version__, cli_devices, console
 from affnet.errors import AffnetError, UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+app.add_typer(cli_devices.app, name="devices")
+
 FORMAT_HELP = "onnx, coreml, tflite, executorch, torch, or all that are installed."
 SOURCE_HELP = (
     "A checkpoint, a name (affnet_et, affnet_t, affnet, mobilevit_xxs|xs|s, digits), or a network "
@@ -39,6 +41,9 @@ SizeOption = Annotated[
 ]
 FftOption = Annotated[
     str, typer.Option("--fft", help="auto, native (keep FFT operators), separable, right or dense.")
+]
+DevicesFileOption = Annotated[
+    Path | None, typer.Option("--devices-file", help="Instead of ~/.config/affnet/devices.toml.")
 ]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Training config (YAML) of a checkpoint.")
@@ -210,7 +215,12 @@ def bench(
     against: Annotated[
         list[str] | None, typer.Option(help="A peer to measure in turns; the first one divides.")
     ] = None,
-    device: Annotated[str, typer.Option(help="host.")] = "host",
+    device: Annotated[str, typer.Option(help="A name, user@host or several: host,rpi.")] = "host",
+    devices_file: DevicesFileOption = None,
+    install: Annotated[
+        bool, typer.Option("--install", help="Install what is missing on a board, in a venv there.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     runtime: Annotated[
         str, typer.Option(help="onnxruntime, litert, executorch, coreml (on a Mac) or torch.")
     ] = "onnxruntime",
@@ -232,35 +242,37 @@ def bench(
 
     Example: affnet bench affnet_et --against mobilevit_xxs --threads 1
     """
+    from affnet.bench import dry_run as plan
     from affnet.bench import output as bench_output
-    from affnet.bench.measure import label_jobs, measure, relate_to_peer
+    from affnet.bench.measure import label_jobs
     from affnet.bench.protocol import get_protocol
-    from affnet.devices import get_device
+    from affnet.bench.sweep import sweep
+    from affnet.devices.catalog import open_devices
     from affnet.export.prepare import open_or_export
-    from affnet.runtimes import check_measurable, get_runtime
+    from affnet.runtimes import get_runtime
 
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     if output is not None:
         bench_output.check_target(output)
-    protocol, place, engine = get_protocol(preset), get_device(device), get_runtime(runtime)
-    check_measurable(engine)
-    engine.version()  # missing? say so before anything is exported
+    protocol, engine = get_protocol(preset), get_runtime(runtime)
+    places = open_devices(device, devices_file, **({"install": True} if install else {}))
     names = list(dict.fromkeys([*models, *(against or [])]))
+    if dry_run:
+        plan.show({p.name: plan.steps(names, p, runtime, threads, protocol) for p in places}, json)
+        return
+    if len(places) == 1:  # missing? say so before anything is exported
+        places[0].check_runtime(runtime)
     with (
         tempfile.TemporaryDirectory(prefix="affnet-bench-") as scratch,
-        console.progress(quiet, animated=False) as show,
+        console.progress(quiet, animated=False, lines=[p.name for p in places]) as show,
     ):
         size = _parse_size(image_size)
-        artifacts = [
-            open_or_export(n, engine.format, size, fft, Path(scratch), show) for n in names
-        ]
+        folder = Path(scratch)
+        artifacts = [open_or_export(n, engine.format, size, fft, folder, show) for n in names]
         jobs = label_jobs(artifacts, runtime)
-        results = measure(jobs, place, protocol, threads=threads, progress=show)
-    if against:
-        results = relate_to_peer(results, jobs[names.index(against[0])].label)
-    bench_output.show(results, form)  # first: a full disk must not cost the measurement
-    if output is not None:
-        bench_output.write(results, output)
+        outcomes = sweep(jobs, places, protocol, threads=threads, progress=show)
+    peer = jobs[names.index(against[0])].label if against else None
+    raise typer.Exit(bench_output.deliver(outcomes, peer, form, output))
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:

@@ -8,7 +8,8 @@
     │   ├── ImageSizeError         an image size the network cannot take
     │   ├── ConfigError            a training config that cannot be read or contradicts itself
     │   ├── CheckpointError        a file that is no checkpoint, or not one of this network
-    │   └── ArtifactError          an artifact without, or at odds with, its manifest
+    │   ├── ArtifactError          an artifact without, or at odds with, its manifest
+    │   └── CatalogError           a catalog of devices that cannot be read or be true
     ├── MissingError               exit code 3: a package, tool, runtime or device is missing
     ├── OutputError                the result could not be written (rights, disk full)
     ├── ConversionError            a converter could not express the network
@@ -62,6 +63,10 @@ class CheckpointError(UsageError):
 
 class ArtifactError(UsageError):
     """An artifact without, or at odds with, its manifest."""
+
+
+class CatalogError(UsageError):
+    """A catalog of devices that cannot be read or be true."""
 
 
 class MissingError(AffnetError):

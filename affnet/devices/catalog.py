@@ -131,12 +131,11 @@ def _read(path: Path, base: Mapping[str, Entry]) -> dict[str, Entry]:
 def _entry(name: str, table: Mapping[str, Any], older: Entry | None, where: str) -> Entry:
     settings = dict(table)
     kind = settings.pop("kind", older.kind if older else None)
+    kinds = [*DEVICES, *PLANNED]
     if kind is None:
-        raise CatalogError(f"{where}: it needs a kind: {', '.join([*DEVICES, *PLANNED])}.")
-    if kind not in DEVICES and kind not in PLANNED:
-        raise CatalogError(
-            f"{where}: unknown kind {kind!r}; valid: {', '.join([*DEVICES, *PLANNED])}."
-        )
+        raise CatalogError(f"{where}: it needs a kind: {', '.join(kinds)}.")
+    if kind not in kinds:
+        raise CatalogError(f"{where}: unknown kind {kind!r}; valid: {', '.join(kinds)}.")
     if older and older.kind == kind:
         settings = older.settings | settings
     if kind in DEVICES:

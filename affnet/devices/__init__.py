@@ -10,14 +10,17 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from affnet.artifact import Artifact
 from affnet.errors import MissingError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked at
+    from affnet.artifact import Artifact
 
 DEVICES: dict[str, str] = {
     "fake": "affnet.devices.fake:FakeDevice",
     "host": "affnet.devices.host:HostDevice",
+    "ssh": "affnet.devices.ssh:SshDevice",
 }
 
 #: Kinds that the catalog names and that cannot be measured on yet: what they are.
@@ -25,7 +28,6 @@ PLANNED: dict[str, str] = {
     "adb": "an Android phone over adb",
     "browser": "a browser",
     "ios": "an iPhone, iPad or Mac by Core ML's tools",
-    "ssh": "a Linux board over ssh",
 }
 
 Progress = Callable[[str], None]

@@ -1,0 +1,131 @@
+"""Logging in over ssh, and what is said when that fails.
+
+Keys, the agent, ``~/.ssh/config`` and ``~/.ssh/known_hosts`` are asyncssh's business.  Here is made
+sure that a host key is always verified, whatever the configuration says.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from affnet.errors import UnreachableError, first_line, require
+
+if TYPE_CHECKING:
+    import asyncssh
+
+CONNECT_TIMEOUT_S = 10.0
+# A connection that died silently is noticed after three of these.
+_KEEPALIVE_S = 10
+
+
+@dataclass(frozen=True)
+class Target:
+    """Whom to log in as, and where; what is None comes from ``~/.ssh/config`` or ssh's defaults."""
+
+    host: str
+    user: str | None = None
+    port: int | None = None
+    identity_file: str | None = None
+
+    def __str__(self) -> str:
+        named = f"{self.user}@{self.host}" if self.user else self.host
+        return f"{named}:{self.port}" if self.port else named
+
+    def ssh_command(self) -> str:
+        """Return the command that reaches it by hand."""
+        port = f"-p {self.port} " if self.port else ""
+        return f"{port}{self.user}@{self.host}" if self.user else f"{port}{self.host}"
+
+
+async def log_in(target: Target) -> asyncssh.SSHClientConnection:
+    """Connect and authenticate.
+
+    Raises:
+        MissingError: asyncssh is not installed.
+        UnreachableError: no answer, a host key that is unknown or another, or no key is accepted.
+    """
+    require("asyncssh", extra="ssh", purpose="Measuring over ssh")
+    import asyncssh
+
+    settings = {"username": target.user, "port": target.port, "client_keys": target.identity_file}
+    given = {name: value for name, value in settings.items() if value is not None}
+    known = None
+    try:
+        options = await asyncssh.SSHClientConnectionOptions.construct(host=target.host, **given)
+        known = _known_hosts(options.known_hosts)
+        return await asyncssh.connect(
+            target.host,
+            known_hosts=known,  # never None, which would verify nothing
+            connect_timeout=CONNECT_TIMEOUT_S,
+            login_timeout=CONNECT_TIMEOUT_S,
+            keepalive_interval=_KEEPALIVE_S,
+            **given,
+        )
+    except asyncssh.PermissionDenied:
+        raise UnreachableError(
+            f"{target} accepts none of your keys; run: ssh-copy-id {target.ssh_command()}"
+        ) from None
+    except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed) as error:
+        raise _untrusted(target, error, known) from error
+    except (asyncssh.Error, ValueError) as error:  # of the protocol, a key file, the configuration
+        raise UnreachableError(
+            f"{target} cannot be reached over ssh: {first_line(error)}; "
+            f"run: ssh -v {target.ssh_command()}"
+        ) from error
+    except OSError as error:  # a time-out is one too
+        raise UnreachableError(
+            f"{target} cannot be reached: {_reason(error)}; switch it on, check its name, "
+            f"or run: ssh {target.ssh_command()}"
+        ) from error
+
+
+def _known_hosts(configured: object) -> asyncssh.SSHKnownHosts:
+    """Read the files of known hosts that are configured, or the usual ones; none is an empty list.
+
+    Without any entry no host is trusted.
+    """
+    import asyncssh
+
+    files = configured if isinstance(configured, list | tuple) else ()
+    usual = (str(Path("~/.ssh/known_hosts").expanduser()), "/etc/ssh/ssh_known_hosts")
+    existing = [str(file) for file in files or usual if Path(str(file)).is_file()]
+    return asyncssh.read_known_hosts(existing) if existing else asyncssh.import_known_hosts("")
+
+
+def _untrusted(
+    target: Target, error: Exception, known: asyncssh.SSHKnownHosts | None
+) -> UnreachableError:
+    """Tell a host that was never seen from one whose key is not the known one."""
+    import asyncssh
+
+    key_is_bad = isinstance(error, asyncssh.HostKeyNotVerifiable)
+    if not key_is_bad and "host key" not in str(error).lower():
+        return UnreachableError(f"{target} cannot be reached over ssh: {first_line(error)}.")
+    if known is not None and any(_listed(known, target)):
+        name = f"[{target.host}]:{target.port}" if target.port else target.host
+        return UnreachableError(
+            f"The host key of {target} is not the one in known_hosts: it was installed anew, or "
+            "another machine answers in its place; only if you know why, "
+            f"run: ssh-keygen -R '{name}'"
+        )
+    return UnreachableError(
+        f"The host key of {target} is not known; compare its fingerprint once by hand, "
+        f"run: ssh {target.ssh_command()}"
+    )
+
+
+def _listed(known: asyncssh.SSHKnownHosts, target: Target) -> Iterable[object]:
+    port = target.port if target.port != 22 else None
+    return known.match(target.host, "", port)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {CONNECT_TIMEOUT_S:.0f} s"
+    if isinstance(error, socket.gaierror):
+        return "its name is not known"
+    return (error.strerror or str(error)).lower()

@@ -6,6 +6,7 @@ sure that a host key is always verified, whatever the configuration says.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -128,4 +129,4 @@ def _reason(error: OSError) -> str:
         return f"no answer within {CONNECT_TIMEOUT_S:.0f} s"
     if isinstance(error, socket.gaierror):
         return "its name is not known"
-    return (error.strerror or str(error)).lower()
+    return os.strerror(error.errno).lower() if error.errno else str(error)

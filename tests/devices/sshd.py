@@ -21,6 +21,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from affnet.devices.catalog import Entry, find, open_device
+from affnet.devices.ssh import SshDevice
+
 SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 WITHOUT_SSHD = "needs a real sshd: sudo apt-get install openssh-server"
 
@@ -36,9 +39,11 @@ class Board:
     port: int
     process: subprocess.Popen[bytes]
 
+    user = getuser()
+
     @property
     def address(self) -> str:
-        return f"{getuser()}@127.0.0.1:{self.port}"
+        return f"{self.user}@127.0.0.1:{self.port}"
 
     def sessions(self) -> list[psutil.Process]:
         """The server's processes that serve a connection."""
@@ -142,3 +147,16 @@ def stop_sshd(board: Board) -> None:
         if process.is_running():
             process.kill()
     board.process.wait()
+
+
+def entry_of(board: Board, **settings: object) -> Entry:
+    """The catalog's entry of a board, called ``board``."""
+    found = find(board.address, {})
+    defaults = {"folder": str(board.temporary)}
+    return Entry("board", found.kind, {**defaults, **found.settings, **settings})
+
+
+def device_of(board: Board, **settings: object) -> SshDevice:
+    device = open_device(entry_of(board, **settings))
+    assert isinstance(device, SshDevice)
+    return device

@@ -13,7 +13,7 @@ from typing import Any
 from affnet.devices.runner import NEEDED
 from affnet.devices.shipping import runner_file
 from affnet.devices.ssh_connection import Connection, SshChannel
-from affnet.errors import DeviceSpaceError, MeasurementError, MissingError
+from affnet.errors import ConnectionLostError, DeviceSpaceError, MeasurementError, MissingError
 
 _OLDEST_PYTHON = (3, 10)
 _INSTALL_TIMEOUT_S = 1800.0
@@ -184,6 +184,8 @@ class Board:
     def _copy(self, content: Path | bytes, target: PurePosixPath) -> None:
         try:
             self._connection.push(content, str(target))
+        except ConnectionLostError:
+            raise
         except MeasurementError as error:
             size = len(content) if isinstance(content, bytes) else content.stat().st_size
             done = self._connection.run('df -Pk "$1"', str(self.folder))

@@ -219,8 +219,9 @@ class SshChannel:
         await self._process.stdin.drain()
 
     async def _read_stderr(self) -> None:
-        while text := await self._process.stderr.read(_TAIL_CHARACTERS):
-            self._stderr = (self._stderr + text)[-_TAIL_CHARACTERS:]
+        with contextlib.suppress(Exception):  # whoever waits for an answer tells of the loss
+            while text := await self._process.stderr.read(_TAIL_CHARACTERS):
+                self._stderr = (self._stderr + text)[-_TAIL_CHARACTERS:]
 
     async def _ended(self) -> None:
         await self._process.wait_closed()

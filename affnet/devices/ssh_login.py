@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from affnet.errors import UnreachableError, first_line, require
 
@@ -53,7 +53,7 @@ async def log_in(target: Target) -> asyncssh.SSHClientConnection:
     import asyncssh
 
     settings = {"username": target.user, "port": target.port, "client_keys": target.identity_file}
-    given = {name: value for name, value in settings.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
     known = None
     try:
         options = await asyncssh.SSHClientConnectionOptions.construct(host=target.host, **given)
@@ -70,8 +70,15 @@ async def log_in(target: Target) -> asyncssh.SSHClientConnection:
         raise UnreachableError(
             f"{target} accepts none of your keys; run: ssh-copy-id {target.ssh_command()}"
         ) from None
-    except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed) as error:
-        raise _untrusted(target, error, known) from error
+    except asyncssh.HostKeyNotVerifiable:
+        raise _untrusted(target, known) from None
+    except (asyncssh.KeyExchangeFailed, asyncssh.ConnectionLost) as error:
+        # a server without a key of a kind that is known hangs up, so that none is ever seen
+        if await _shows_another_key(target, known, given):
+            raise _untrusted(target, known) from None
+        raise UnreachableError(
+            f"{target} broke the login off: {first_line(error)}; run: ssh -v {target.ssh_command()}"
+        ) from error
     except (asyncssh.Error, ValueError) as error:  # of the protocol, a key file, the configuration
         raise UnreachableError(
             f"{target} cannot be reached over ssh: {first_line(error)}; "
@@ -97,16 +104,30 @@ def _known_hosts(configured: object) -> asyncssh.SSHKnownHosts:
     return asyncssh.read_known_hosts(existing) if existing else asyncssh.import_known_hosts("")
 
 
-def _untrusted(
-    target: Target, error: Exception, known: asyncssh.SSHKnownHosts | None
-) -> UnreachableError:
-    """Tell a host that was never seen from one whose key is not the known one."""
+async def _shows_another_key(
+    target: Target, known: asyncssh.SSHKnownHosts | None, given: dict[str, Any]
+) -> bool:
+    """Ask a listed host for its key, and tell whether it is none of those that are known."""
     import asyncssh
 
-    key_is_bad = isinstance(error, asyncssh.HostKeyNotVerifiable)
-    if not key_is_bad and "host key" not in str(error).lower():
-        return UnreachableError(f"{target} cannot be reached over ssh: {first_line(error)}.")
-    if known is not None and any(_listed(known, target)):
+    trusted = _trusted_keys(target, known)
+    try:
+        port = {"port": given["port"]} if "port" in given else {}
+        shown = await asyncssh.get_server_host_key(target.host, **port)
+    except (asyncssh.Error, OSError):
+        return False
+    return bool(trusted) and shown is not None and shown not in trusted
+
+
+def _trusted_keys(target: Target, known: asyncssh.SSHKnownHosts | None) -> Sequence[object]:
+    if known is None:
+        return ()
+    return known.match(target.host, "", None if target.port == 22 else target.port)[0]
+
+
+def _untrusted(target: Target, known: asyncssh.SSHKnownHosts | None) -> UnreachableError:
+    """Tell a host that was never seen from one whose key is not the known one."""
+    if _trusted_keys(target, known):
         name = f"[{target.host}]:{target.port}" if target.port else target.host
         return UnreachableError(
             f"The host key of {target} is not the one in known_hosts: it was installed anew, or "
@@ -117,11 +138,6 @@ def _untrusted(
         f"The host key of {target} is not known; compare its fingerprint once by hand, "
         f"run: ssh {target.ssh_command()}"
     )
-
-
-def _listed(known: asyncssh.SSHKnownHosts, target: Target) -> Iterable[object]:
-    port = target.port if target.port != 22 else None
-    return known.match(target.host, "", port)
 
 
 def _reason(error: OSError) -> str:

@@ -143,6 +143,8 @@ def start_sshd(folder: Path, environment: Mapping[str, str] | None = None) -> Bo
 
 
 def stop_sshd(board: Board) -> None:
+    if board.process.poll() is not None:
+        return
     for process in [*board.sessions(), psutil.Process(board.process.pid)]:
         if process.is_running():
             process.kill()

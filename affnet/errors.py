@@ -133,13 +133,13 @@ def require(package: str, *, extra: str | None, purpose: str) -> None:
 def _outdated(distribution: str) -> str | None:
     """Say what affnet requires of a distribution and what is installed, if that is older."""
     try:
-        installed = metadata.version(distribution)
-        lines = metadata.requires("affnet") or ()
-    except metadata.PackageNotFoundError:  # run from a checkout, or a module of another name
-        return None
-    from packaging.requirements import Requirement  # a board that runs a part of affnet has none
+        from packaging.requirements import Requirement
 
-    for requirement in map(Requirement, lines):
+        installed = metadata.version(distribution)
+        declared = map(Requirement, metadata.requires("affnet") or ())
+    except ImportError:  # a checkout, a module of another name, or a board that runs a part of this
+        return None
+    for requirement in declared:
         if requirement.name == distribution:
             if not requirement.specifier.contains(installed, prereleases=True):
                 return f"{distribution} {requirement.specifier}, but {installed} is installed"

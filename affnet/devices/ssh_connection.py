@@ -134,8 +134,11 @@ class Connection:
         except (asyncssh.SFTPError, asyncssh.ChannelOpenError) as error:
             if isinstance(error, asyncssh.SFTPConnectionLost) or self.live.is_closed():
                 raise ConnectionLostError(f"{self.target} was lost {when}.") from error
+            hint = ""
+            if isinstance(error, asyncssh.ChannelOpenError):
+                hint = "; measure fewer models at once, or raise MaxSessions in its sshd_config"
             raise MeasurementError(
-                f"{self.target} refused something {when}: {first_line(error)}."
+                f"{self.target} refused {when}: {first_line(error)}{hint}."
             ) from error
         except TimeoutError as error:
             raise MeasurementError(f"{self.target} gave no answer {when}: {error}.") from error

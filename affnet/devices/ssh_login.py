@@ -72,7 +72,7 @@ async def log_in(target: Target) -> asyncssh.SSHClientConnection:
         ) from None
     except asyncssh.HostKeyNotVerifiable:
         raise _untrusted(target, known) from None
-    except (asyncssh.KeyExchangeFailed, asyncssh.ConnectionLost) as error:
+    except (asyncssh.KeyExchangeFailed, asyncssh.ConnectionLost, ConnectionResetError) as error:
         # a server without a key of a kind that is known hangs up, so that none is ever seen
         if await _shows_another_key(target, known, given):
             raise _untrusted(target, known) from None

@@ -98,8 +98,10 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start_sshd(folder: Path, environment: Mapping[str, str] | None = None) -> Board:
-    """Start a server; the caller ends its process."""
+def start_sshd(
+    folder: Path, environment: Mapping[str, str] | None = None, max_sessions: int = 30
+) -> Board:
+    """Start a server; the caller ends it with `stop_sshd`."""
     if SSHD is None:
         pytest.skip(WITHOUT_SSHD)
     home, remote_home, binaries = folder / "home", folder / "remote home", folder / "bin"
@@ -123,7 +125,8 @@ def start_sshd(folder: Path, environment: Mapping[str, str] | None = None) -> Bo
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host_key\nPidFile none\n"
         f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n"
-        "MaxSessions 30\nMaxStartups 50\nSubsystem sftp internal-sftp\nLogLevel ERROR\n"
+        f"MaxSessions {max_sessions}\nMaxStartups 50\n"
+        "Subsystem sftp internal-sftp\nLogLevel ERROR\n"
         "SetEnv " + " ".join(f'"{name}={value}"' for name, value in variables.items()) + "\n"
     )
     command = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]

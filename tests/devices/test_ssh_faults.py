@@ -404,6 +404,29 @@ def started(board: Board, artifact: Artifact, folder: Path, others: str) -> Star
     )  # fmt: skip
 
 
+def test_more_models_than_the_server_has_sessions_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digits_onnx: Artifact
+) -> None:
+    board = start_sshd(tmp_path / "board", max_sessions=3)
+    monkeypatch.setenv("HOME", str(board.home))
+    try:
+        device = device_of(board)
+        with (
+            pytest.raises(MeasurementError) as info,
+            device.session("onnxruntime"),
+            device.start(digits_onnx, "onnxruntime", 1),
+            device.start(digits_onnx, "onnxruntime", 1),
+            device.start(digits_onnx, "onnxruntime", 1),
+        ):
+            pytest.fail("the third one started")
+        assert str(info.value).endswith(
+            "; measure fewer models at once, or raise MaxSessions in its sshd_config."
+        )
+        assert board.left_behind() == []
+    finally:
+        stop_sshd(board)
+
+
 def test_a_result_is_never_taken_outside_a_session(board: Board) -> None:
     with pytest.raises(RuntimeError, match="within a session"):
         device_of(board).fingerprint()

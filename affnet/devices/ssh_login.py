@@ -6,6 +6,7 @@ sure that a host key is always verified, whatever the configuration says.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Sequence
@@ -84,7 +85,7 @@ async def log_in(target: Target) -> asyncssh.SSHClientConnection:
             f"{target} cannot be reached over ssh: {first_line(error)}; "
             f"run: ssh -v {target.ssh_command()}"
         ) from error
-    except OSError as error:  # a time-out is one too
+    except (OSError, asyncio.TimeoutError) as error:
         raise UnreachableError(
             f"{target} cannot be reached: {_reason(error)}; switch it on, check its name, "
             f"or run: ssh {target.ssh_command()}"
@@ -140,9 +141,10 @@ def _untrusted(target: Target, known: asyncssh.SSHKnownHosts | None) -> Unreacha
     )
 
 
-def _reason(error: OSError) -> str:
-    if isinstance(error, TimeoutError):
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError | asyncio.TimeoutError):  # one type from Python 3.11 on
         return f"no answer within {CONNECT_TIMEOUT_S:.0f} s"
     if isinstance(error, socket.gaierror):
         return "its name is not known"
-    return os.strerror(error.errno).lower() if error.errno else str(error)
+    number = getattr(error, "errno", None)
+    return os.strerror(number).lower() if number else str(error)

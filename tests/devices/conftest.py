@@ -10,6 +10,13 @@ import pytest
 from tests.devices.sshd import Board, start_sshd, stop_sshd
 
 
+@pytest.fixture(autouse=True)
+def _no_catalog_of_the_user_s(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+
+
 @pytest.fixture
 def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
     """A board that is configured well, and this user's ssh configuration for it.

@@ -21,8 +21,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from affnet.artifact import Artifact
 from affnet.devices.catalog import Entry, find, open_device
 from affnet.devices.ssh import SshDevice
+from affnet.errors import AffnetError
 
 SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 WITHOUT_SSHD = "needs a real sshd: sudo apt-get install openssh-server"
@@ -165,3 +167,14 @@ def device_of(board: Board, **settings: object) -> SshDevice:
     device = open_device(entry_of(board, **settings))
     assert isinstance(device, SshDevice)
     return device
+
+
+def failing(board: Board, artifact: Artifact | None = None, **settings: object) -> AffnetError:
+    """Open a session, and with an artifact measure it; return the error that must come of it."""
+    device = device_of(board, **settings)
+    with pytest.raises(AffnetError) as info, device.session("onnxruntime"):
+        if artifact is not None:
+            with device.start(artifact, "onnxruntime", 1) as process:
+                process.run(3)
+    assert "\n" not in str(info.value)
+    return info.value

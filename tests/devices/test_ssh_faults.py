@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -17,126 +16,20 @@ from affnet.artifact import Artifact
 from affnet.bench.measure import label_jobs
 from affnet.bench.protocol import get_protocol
 from affnet.bench.sweep import sweep
-from affnet.devices import channel, ssh_connection, ssh_login
+from affnet.devices import channel, ssh_connection
 from affnet.devices.fake import FakeDevice
 from affnet.devices.inspection import examine
 from affnet.errors import (
-    AffnetError,
     ConnectionLostError,
     DeviceSpaceError,
     MeasurementError,
     MissingError,
-    UnreachableError,
 )
 from tests.cli.conftest import Started, start
-from tests.devices.sshd import Board, device_of, entry_of, make_key, start_sshd, stop_sshd
+from tests.devices.sshd import Board, device_of, entry_of, failing, start_sshd, stop_sshd
 
 # A worker that misbehaves, on a board whose Python is otherwise well: $1 is the runner.
 WORKER = 'if [ "$2" = measure ]; then {script}; fi\nexec "$REAL" "$@"'
-
-
-def failing(board: Board, artifact: Artifact | None = None, **settings: object) -> AffnetError:
-    """Open a session, and with an artifact measure it; return the error that must come of it."""
-    device = device_of(board, **settings)
-    with pytest.raises(AffnetError) as info, device.session("onnxruntime"):
-        if artifact is not None:
-            with device.start(artifact, "onnxruntime", 1) as process:
-                process.run(3)
-    assert "\n" not in str(info.value)
-    return info.value
-
-
-def public_key(path: Path) -> str:
-    make_key(path)
-    return " ".join(path.with_name(path.name + ".pub").read_text().split()[:2])
-
-
-def test_a_key_that_is_refused(board: Board, tmp_path: Path) -> None:
-    (tmp_path / "board" / "authorized_keys").write_text(public_key(tmp_path / "other") + "\n")
-    error = failing(board)
-    assert isinstance(error, UnreachableError)
-    assert error.exit_code == 3
-    assert str(error) == (
-        f"{board.address} accepts none of your keys; "
-        f"run: ssh-copy-id -p {board.port} {board.user}@127.0.0.1"
-    )
-    (check,) = examine(entry_of(board))
-    assert (check.passed, check.step) == (False, "reachable")
-    assert check.remedy == f"ssh-copy-id -p {board.port} {board.user}@127.0.0.1"
-
-
-def test_a_host_key_that_has_changed(board: Board, tmp_path: Path) -> None:
-    board.known_hosts(f"[127.0.0.1]:{board.port} {public_key(tmp_path / 'other')}")
-    error = failing(board)
-    assert isinstance(error, UnreachableError)
-    assert str(error) == (
-        f"The host key of {board.address} is not the one in known_hosts: it was installed anew, or "
-        "another machine answers in its place; only if you know why, "
-        f"run: ssh-keygen -R '[127.0.0.1]:{board.port}'"
-    )
-
-
-def test_a_host_key_of_another_kind_than_the_known_one(board: Board, tmp_path: Path) -> None:
-    command = ["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", str(tmp_path / "ecdsa")]
-    subprocess.run(command, check=True)
-    kind, key = (tmp_path / "ecdsa.pub").read_text().split()[:2]
-    board.known_hosts(f"[127.0.0.1]:{board.port} {kind} {key}")
-    assert "is not the one in known_hosts" in str(failing(board))
-
-
-@pytest.mark.parametrize("file", ["empty", "absent", "turned off"])
-def test_a_host_key_that_is_not_known(board: Board, file: str) -> None:
-    """Also where the configuration says that hosts need not be known."""
-    board.known_hosts()
-    if file == "absent":
-        (board.home / ".ssh" / "known_hosts").unlink()
-    if file == "turned off":
-        (board.home / ".ssh" / "config").write_text(
-            "Host *\n  StrictHostKeyChecking no\n  UserKnownHostsFile none\n"
-        )
-    error = failing(board)
-    assert isinstance(error, UnreachableError)
-    assert str(error) == (
-        f"The host key of {board.address} is not known; compare its fingerprint once by hand, "
-        f"run: ssh -p {board.port} {board.user}@127.0.0.1"
-    )
-
-
-def test_a_known_hosts_file_that_is_damaged(board: Board) -> None:
-    board.known_hosts("[127.0.0.1]")
-    assert isinstance(failing(board), UnreachableError)
-
-
-def test_a_board_that_is_switched_off(board: Board) -> None:
-    stop_sshd(board)
-    error = failing(board)
-    assert error.exit_code == 3
-    assert str(error) == (
-        f"{board.address} cannot be reached: connection refused; switch it on, check its name, "
-        f"or run: ssh -p {board.port} {board.user}@127.0.0.1"
-    )
-
-
-def test_a_name_that_nobody_knows(board: Board) -> None:
-    error = failing(board, host="board.invalid", port=22)
-    assert " cannot be reached: its name is not known; switch it on" in str(error)
-
-
-def test_a_server_that_never_answers(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ssh_login, "CONNECT_TIMEOUT_S", 0.5)
-    with socket.socket() as mute:
-        mute.bind(("127.0.0.1", 0))
-        mute.listen()
-        error = failing(board, port=mute.getsockname()[1])
-    assert isinstance(error, UnreachableError)
-    assert "cannot be reached" in str(error)
-
-
-def test_no_asyncssh(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "asyncssh", None)
-    error = failing(board)
-    assert isinstance(error, MissingError)
-    assert str(error).endswith("run: pip install 'affnet[ssh]'")
 
 
 def test_no_python_there(board: Board) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 10.0
 # A connection that died silently is noticed after three of these.
 _KEEPALIVE_S = 10
+_USUAL_PORT = 22
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,21 @@ class Target:
         return f"{port}{self.user}@{self.host}" if self.user else f"{port}{self.host}"
 
 
+@dataclass(frozen=True)
+class _Known:
+    """The hosts that are known, and as which of them this one counts: aliases are resolved."""
+
+    hosts: asyncssh.SSHKnownHosts | None = None
+    host: str = ""
+    port: int = _USUAL_PORT
+
+    def keys(self) -> Sequence[object]:
+        """Return the keys that this host may show."""
+        if self.hosts is None:
+            return ()
+        return self.hosts.match(self.host, "", None if self.port == _USUAL_PORT else self.port)[0]
+
+
 async def log_in(target: Target) -> asyncssh.SSHClientConnection:
     """Connect and authenticate.
 
@@ -55,13 +71,17 @@ async def log_in(target: Target) -> asyncssh.SSHClientConnection:
 
     settings = {"username": target.user, "port": target.port, "client_keys": target.identity_file}
     given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
-    known = None
+    known = _Known()
     try:
-        options = await asyncssh.SSHClientConnectionOptions.construct(host=target.host, **given)
-        known = _known_hosts(options.known_hosts)
+        options = await asyncssh.SSHClientConnectionOptions.construct(
+            config=(),  # the usual file
+            host=target.host,
+            **given,
+        )
+        known = _Known(_known_hosts(options.known_hosts), options.host, options.port)
         return await asyncssh.connect(
             target.host,
-            known_hosts=known,  # never None, which would verify nothing
+            known_hosts=known.hosts,  # never None, which would verify nothing
             connect_timeout=CONNECT_TIMEOUT_S,
             login_timeout=CONNECT_TIMEOUT_S,
             keepalive_interval=_KEEPALIVE_S,
@@ -75,7 +95,7 @@ async def log_in(target: Target) -> asyncssh.SSHClientConnection:
         raise _untrusted(target, known) from None
     except (asyncssh.KeyExchangeFailed, asyncssh.ConnectionLost, ConnectionResetError) as error:
         # a server without a key of a kind that is known hangs up, so that none is ever seen
-        if await _shows_another_key(target, known, given):
+        if await _shows_another_key(known):
             raise _untrusted(target, known) from None
         raise UnreachableError(
             f"{target} broke the login off: {first_line(error)}; run: ssh -v {target.ssh_command()}"
@@ -105,31 +125,24 @@ def _known_hosts(configured: object) -> asyncssh.SSHKnownHosts:
     return asyncssh.read_known_hosts(existing) if existing else asyncssh.import_known_hosts("")
 
 
-async def _shows_another_key(
-    target: Target, known: asyncssh.SSHKnownHosts | None, given: dict[str, Any]
-) -> bool:
+async def _shows_another_key(known: _Known) -> bool:
     """Ask a listed host for its key, and tell whether it is none of those that are known."""
     import asyncssh
 
-    trusted = _trusted_keys(target, known)
+    trusted = known.keys()
+    if not trusted:
+        return False
     try:
-        port = {"port": given["port"]} if "port" in given else {}
-        shown = await asyncssh.get_server_host_key(target.host, **port)
+        shown = await asyncssh.get_server_host_key(known.host, known.port)
     except (asyncssh.Error, OSError):
         return False
-    return bool(trusted) and shown is not None and shown not in trusted
+    return shown is not None and shown not in trusted
 
 
-def _trusted_keys(target: Target, known: asyncssh.SSHKnownHosts | None) -> Sequence[object]:
-    if known is None:
-        return ()
-    return known.match(target.host, "", None if target.port == 22 else target.port)[0]
-
-
-def _untrusted(target: Target, known: asyncssh.SSHKnownHosts | None) -> UnreachableError:
+def _untrusted(target: Target, known: _Known) -> UnreachableError:
     """Tell a host that was never seen from one whose key is not the known one."""
-    if _trusted_keys(target, known):
-        name = f"[{target.host}]:{target.port}" if target.port else target.host
+    if known.keys():
+        name = known.host if known.port == _USUAL_PORT else f"[{known.host}]:{known.port}"
         return UnreachableError(
             f"The host key of {target} is not the one in known_hosts: it was installed anew, or "
             "another machine answers in its place; only if you know why, "

@@ -129,12 +129,13 @@ def test_what_login_scripts_print_does_no_harm(board: Board, digits_onnx: Artifa
 
 
 def test_the_user_s_ssh_configuration_is_honoured(board: Board, digits_onnx: Artifact) -> None:
-    """Name, port, user and key all come from ~/.ssh/config; the usual key is gone."""
+    """Name, port, user, key and known hosts come from ~/.ssh/config; the usual files are gone."""
+    known = (board.home / ".ssh" / "known_hosts").rename(board.home / ".ssh" / "known boards")
     key = board.home / ".ssh" / "id_ed25519"
     other = key.rename(key.with_name("special key"))
     (board.home / ".ssh" / "config").write_text(
         f"Host bench-pi\n  HostName 127.0.0.1\n  Port {board.port}\n  User {board.user}\n"
-        f'  IdentityFile "{other}"\n'
+        f'  IdentityFile "{other}"\n  UserKnownHostsFile "{known}"\n'
     )
     settings = {"host": "bench-pi", "folder": str(board.temporary)}
     device = open_device(Entry("pi", "ssh", settings))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from affnet.devices import ssh_login
+from affnet.devices.catalog import Entry, open_device
 from affnet.devices.inspection import examine
 from affnet.errors import MissingError, UnreachableError
 from tests.devices.sshd import Board, entry_of, failing, make_key, stop_sshd
@@ -43,6 +44,20 @@ def test_a_host_key_that_has_changed(board: Board, tmp_path: Path) -> None:
         "another machine answers in its place; only if you know why, "
         f"run: ssh-keygen -R '[127.0.0.1]:{board.port}'"
     )
+
+
+def test_a_changed_key_of_a_host_that_the_configuration_gives_another_name(
+    board: Board, tmp_path: Path
+) -> None:
+    (board.home / ".ssh" / "config").write_text(
+        f"Host bench-pi\n  HostName 127.0.0.1\n  Port {board.port}\n  User {board.user}\n"
+    )
+    board.known_hosts(f"[127.0.0.1]:{board.port} {public_key(tmp_path / 'other')}")
+    device = open_device(Entry("pi", "ssh", {"host": "bench-pi"}))
+    with pytest.raises(UnreachableError) as info, device.session("onnxruntime"):
+        pytest.fail("it let us in")
+    assert str(info.value).startswith("The host key of bench-pi is not the one in known_hosts: ")
+    assert str(info.value).endswith(f"run: ssh-keygen -R '[127.0.0.1]:{board.port}'")
 
 
 def test_a_host_key_of_another_kind_than_the_known_one(board: Board, tmp_path: Path) -> None:

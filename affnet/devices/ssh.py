@@ -144,13 +144,16 @@ class SshDevice:
 
 def _board_checks(connection: Connection, settings: SshSettings) -> Iterator[Check]:
     """Check what a session needs, in its order."""
+    step = "folder and Python"
     try:
         with open_board(connection, settings.folder, settings.python) as board:
             yield Check("folder", True, f"{board.folder} was made, and is removed again")
             yield Check("Python", True, f"{board.python.command} is {board.python.version}")
+            step = "push"
             board.push_runner()
             free = board.free_bytes()
             yield Check("push", True, f"the runner arrived, {free / 1e6:.0f} MB are left")
+            step = "runner"
             yield from _runtime_checks(board)
             found, now = board.ask("fingerprint"), board.ask("conditions")
             heat = now["temperature_celsius"]
@@ -162,7 +165,7 @@ def _board_checks(connection: Connection, settings: SshSettings) -> Iterator[Che
             )
             yield _governor_check(now["governor"])
     except AffnetError as error:
-        yield _failed("session", error)
+        yield _failed(step, error)
 
 
 def _runtime_checks(board: Board) -> list[Check]:

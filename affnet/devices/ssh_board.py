@@ -30,7 +30,7 @@ cat >/dev/null
 for file in "$folder"/*.pid; do
   [ -f "$file" ] || continue
   pid=$(cat "$file")
-  if grep -aqsF "$folder" "/proc/$pid/cmdline"; then kill -9 "$pid"; fi
+  if tr '\\0' ' ' <"/proc/$pid/cmdline" | grep -qF "$folder"; then kill -9 "$pid"; fi
 done
 rm -rf "$folder"
 """
@@ -41,10 +41,10 @@ exec "$3" "$1/runner.pyz" measure
 """
 _END_WORKER = """
 pid=$(cat "$1/$2.pid")
-if grep -aqsF "$1" "/proc/$pid/cmdline"; then kill -9 "$pid"; fi
+if tr '\\0' ' ' <"/proc/$pid/cmdline" | grep -qF "$1"; then kill -9 "$pid"; fi
 rm -f "$1/$2.pid"
 """
-_VERSION = "import sys; print(*sys.version_info[:3], sep='.')"
+_VERSION = "import sys; sys.stdout.write('%d.%d.%d' % sys.version_info[:3])"  # in any Python
 _INSTALL = """
 "$1" -m venv "$2" || exit
 python=$2/bin/python

@@ -89,7 +89,8 @@ async def log_in(target: Target) -> asyncssh.SSHClientConnection:
         )
     except asyncssh.PermissionDenied:
         raise UnreachableError(
-            f"{target} accepts none of your keys; run: ssh-copy-id {target.ssh_command()}"
+            f"{target} accepts none of your keys, of which one with a passphrase counts only in "
+            f"the agent (ssh-add); run: ssh-copy-id {target.ssh_command()}"
         ) from None
     except asyncssh.HostKeyNotVerifiable:
         raise _untrusted(target, known) from None
@@ -99,6 +100,11 @@ async def log_in(target: Target) -> asyncssh.SSHClientConnection:
             raise _untrusted(target, known) from None
         raise UnreachableError(
             f"{target} broke the login off: {first_line(error)}; run: ssh -v {target.ssh_command()}"
+        ) from error
+    except asyncssh.KeyImportError as error:
+        raise UnreachableError(
+            f"The key for {target} cannot be used: {first_line(error)}; if it has a passphrase, "
+            f"run: ssh-add {target.identity_file or ''}".rstrip()
         ) from error
     except (asyncssh.Error, ValueError) as error:  # of the protocol, a key file, the configuration
         raise UnreachableError(

@@ -27,12 +27,21 @@ def test_a_key_that_is_refused(board: Board, tmp_path: Path) -> None:
     assert isinstance(error, UnreachableError)
     assert error.exit_code == 3
     assert str(error) == (
-        f"{board.address} accepts none of your keys; "
-        f"run: ssh-copy-id -p {board.port} {board.user}@127.0.0.1"
+        f"{board.address} accepts none of your keys, of which one with a passphrase counts only in "
+        f"the agent (ssh-add); run: ssh-copy-id -p {board.port} {board.user}@127.0.0.1"
     )
     (check,) = examine(entry_of(board))
     assert (check.passed, check.step) == (False, "reachable")
     assert check.remedy == f"ssh-copy-id -p {board.port} {board.user}@127.0.0.1"
+
+
+def test_a_key_with_a_passphrase_that_the_agent_does_not_hold(board: Board) -> None:
+    key = board.home / ".ssh" / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", str(key)], check=True)
+    assert "one with a passphrase counts only in the agent (ssh-add)" in str(failing(board))
+    named = failing(board, identity_file=str(key))
+    assert str(named).startswith(f"The key for {board.address} cannot be used: ")
+    assert str(named).endswith(f"; if it has a passphrase, run: ssh-add {key}")
 
 
 def test_a_host_key_that_has_changed(board: Board, tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 import pytest
 
 from affnet.artifact import Artifact
@@ -15,11 +17,20 @@ from affnet.bench.measure import label_jobs, measure
 from affnet.bench.protocol import get_protocol
 from affnet.devices.catalog import Entry, open_device
 from affnet.devices.inspection import examine
+from affnet.errors import ConnectionLostError
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished
 from tests.devices.sshd import Board, device_of, entry_of
 
 Run = Callable[..., Finished]
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether a process does; one that nobody has waited for yet does not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_board_measures_like_a_host(board: Board, digits_onnx: Artifact) -> None:
@@ -77,6 +88,39 @@ def test_a_table_of_a_board_and_a_fake_from_the_command_line(
     assert records[0]["environment"]["kind"] == "ssh"
     assert records[2]["valid"] is False
     assert "pi: Pushing digits.onnx" in done.err
+
+
+@pytest.mark.skipif(not shutil.which("busybox"), reason="needs sudo apt-get install busybox")
+def test_a_board_with_busybox_only(board: Board, digits_onnx: Artifact) -> None:
+    """Also a process that hangs is found and ended by what such a board has."""
+    for name in ("sh", "mktemp", "cat", "tr", "grep", "rm", "mkdir", "df", "printf"):
+        (board.binaries / name).symlink_to(str(shutil.which("busybox")))
+    device = device_of(board)
+    with device.session("onnxruntime"), device.start(digits_onnx, "onnxruntime", 1) as process:
+        assert len(process.run(3)) == 3
+        (folder,) = board.temporary.iterdir()
+        (pid,) = folder.glob("*.pid")
+        worker = psutil.Process(int(pid.read_text()))
+        worker.suspend()  # it reads nothing any more
+    assert not runs(worker)
+
+
+def test_a_process_that_hangs_when_the_connection_is_lost_is_ended_too(
+    board: Board, digits_onnx: Artifact
+) -> None:
+    device = device_of(board)
+    with (
+        pytest.raises(ConnectionLostError),
+        device.session("onnxruntime"),
+        device.start(digits_onnx, "onnxruntime", 1) as process,
+    ):
+        (pid,) = board.temporary.glob("affnet-*/*.pid")
+        worker = psutil.Process(int(pid.read_text()))
+        worker.suspend()
+        board.drop()
+        process.run(1)
+    assert board.left_behind() == []
+    assert not runs(worker)
 
 
 @pytest.mark.parametrize(

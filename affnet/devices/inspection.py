@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ def look(entries: Iterable[Entry]) -> list[Sight]:
         return list(pool.map(_look_at, entries))
 
 
-def examine(entry: Entry) -> Iterator[Check]:
+def examine(entry: Entry) -> Generator[Check]:
     """Find out step by step what works on a device; see `Device.checks`."""
     try:
         device = open_device(entry)
@@ -57,7 +58,8 @@ def examine(entry: Entry) -> Iterator[Check]:
 
 
 def _look_at(entry: Entry) -> Sight:
-    first = next(iter(examine(entry)))
+    with contextlib.closing(examine(entry)) as checks:  # one look, and the connection is closed
+        first = next(checks)
     capabilities = _NOTHING if entry.kind in PLANNED else device_class(entry.kind).capabilities
     return Sight(entry, first.passed, first.detail, capabilities)
 

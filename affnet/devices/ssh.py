@@ -111,8 +111,7 @@ class SshDevice:
         if not artifact.path.is_file():
             raise ArtifactError(f"{artifact.path} is no single file, which a board needs.")
         board, name = self._board, artifact.path.name
-        self._progress(f"Pushing {name}")
-        remote = board.push(artifact.path)
+        remote = board.push(artifact.path, self._progress)
         label = f"{name} on {runtime} on {self.name}"
         with board.worker(f"measuring {label}") as channel:
             yield RemoteProcess(channel, describe_job(artifact, runtime, threads, remote), label)

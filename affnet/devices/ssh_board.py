@@ -151,9 +151,10 @@ class Board:
         self._install(list(NEEDED[runtime].values()))
         self.python = self.find_python(f"{self._venv()}/bin/python")
 
-    def push(self, path: Path) -> PurePosixPath:
+    def push(self, path: Path, progress: Callable[[str], None]) -> PurePosixPath:
         """Copy a model into a folder of its own, so that names may be alike; once per session."""
         if path not in self._pushed:
+            progress(f"Pushing {path.name}")
             target = self.folder / f"model{len(self._pushed)}" / path.name
             size = path.stat().st_size
             if (free := self.free_bytes()) < size + _SPARE_BYTES:
@@ -189,7 +190,7 @@ class Board:
         except MeasurementError as error:
             size = len(content) if isinstance(content, bytes) else content.stat().st_size
             done = self._connection.run('df -Pk "$1"', str(self.folder))
-            columns = done.out.strip().splitlines()[-1].split()
+            columns = (done.out.strip().splitlines() or [""])[-1].split()
             if len(columns) > 3 and columns[3].isdigit() and int(columns[3]) * 1024 < size:
                 raise DeviceSpaceError(
                     f"{self._name} has no space left in {self.folder.parent} for {target.name}; "
@@ -205,11 +206,17 @@ class Board:
         done = self._connection.run(
             _INSTALL, self.python.command, self._venv(), *packages, timeout_s=_INSTALL_TIMEOUT_S
         )
-        if done.code:
-            lines = [line for line in (done.out + done.err).splitlines() if line.strip()]
-            reason = lines[-1].removeprefix("ERROR: ") if lines else f"exit code {done.code}"
-            hint = "; run there: sudo apt-get install python3-venv" if "venv" in reason else ""
-            raise MissingError(f"Installing on {self._name} failed: {reason.rstrip('.')}{hint}")
+        if done.code == 0:
+            return
+        said = done.out + done.err
+        if "ensurepip" in said:  # Debian's sentence fills a paragraph
+            raise MissingError(
+                f"{self.python.command} on {self._name} cannot make virtual environments; "
+                "run there: sudo apt-get install python3-venv"
+            )
+        lines = [line for line in said.splitlines() if line.strip()]
+        reason = lines[-1].removeprefix("ERROR: ") if lines else f"exit code {done.code}"
+        raise MissingError(f"Installing on {self._name} failed: {reason}")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import pytest
 from affnet.devices import catalog
 from affnet.devices.catalog import Entry, find, load_catalog, open_device, open_devices, user_file
 from affnet.devices.fake import FakeSettings
+from affnet.devices.ssh import SshSettings
 from affnet.errors import CatalogError, MissingError, UnknownNameError, UsageError
 
 
@@ -137,6 +138,17 @@ def test_a_list_of_devices_names_each_once() -> None:
         open_devices(" , ")
     with pytest.raises(MissingError, match="is not part of this version of affnet"):
         open_devices("host,pixel")
+
+
+def test_the_documentation_s_catalog_can_be_read(config_folder: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "devices.md").read_text(encoding="utf-8")
+    written(config_folder, text.partition("```toml\n")[2].partition("```")[0])
+    found = load_catalog()
+    assert found["rpi"].settings["host"] == "10.0.0.7"
+    assert found["lab-orin"].settings["folder"] == "/mnt/nvme"
+    for name, default in (("python", "python3"), ("folder", "/tmp"), ("install", False)):  # noqa: S108
+        assert getattr(SshSettings(host="x"), name) == default
+        assert f"| `{name}` | `{str(default).lower() if default is False else default}` |" in text
 
 
 def test_the_shipped_catalog_is_package_data() -> None:

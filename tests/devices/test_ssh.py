@@ -53,6 +53,7 @@ def test_a_board_measures_like_a_host(board: Board, digits_onnx: Artifact) -> No
         "Measuring the memory of digits",
         "Pushing digits.onnx",
     ]
+    assert steps.count("Pushing digits.onnx") == 1  # for two processes
 
 
 @pytest.mark.converters

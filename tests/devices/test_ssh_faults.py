@@ -76,6 +76,18 @@ def test_an_installation_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         stop_sshd(board)
 
 
+def test_a_python_that_cannot_make_environments(board: Board) -> None:
+    """Debian's, without the package that has ensurepip."""
+    board.python(
+        'case "$1" in *.pyz) exec "$REAL" -S "$@";; -m) echo ensurepip is not available; exit 1;; '
+        '*) exec "$REAL" "$@";; esac'
+    )
+    assert str(failing(board, install=True)) == (
+        f"python3 on {board.address} cannot make virtual environments; "
+        "run there: sudo apt-get install python3-venv"
+    )
+
+
 @pytest.mark.slow
 def test_an_installation_into_a_private_venv(board: Board, digits_onnx: Artifact) -> None:
     """From the package index, into the board's home, and used again by the next session."""

@@ -10,8 +10,6 @@ import io
 import zipfile
 from pathlib import Path
 
-import affnet
-
 #: The modules that are sent, each with the packages it stands in.
 MODULES = (
     "affnet",
@@ -35,13 +33,13 @@ _DATE = (2020, 1, 1, 0, 0, 0)  # the same code is the same file
 
 def runner_file() -> bytes:
     """Return the content of the file that ``python FILE measure`` executes."""
-    root = Path(affnet.__file__).parent
+    root = Path(__file__).parents[2]
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo("__main__.py", _DATE), _MAIN)
         for module in MODULES:
-            path = root.parent.joinpath(*module.split("."))
+            path = root.joinpath(*module.split("."))
             source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-            name = source.relative_to(root.parent).as_posix()
+            name = source.relative_to(root).as_posix()
             archive.writestr(zipfile.ZipInfo(name, _DATE), source.read_bytes())
     return content.getvalue()

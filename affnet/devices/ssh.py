@@ -85,17 +85,18 @@ class SshDevice:
         """See `Device.session`."""
         self.check_runtime(runtime)
         settings = self._settings
-        progress(f"Logging in to {self._target}")
-        self._connection = Connection(self._target)
+        connection = self._connection = Connection(self._target)  # first: it can be interrupted
         try:
-            with open_board(self._connection, settings.folder, settings.python) as board:
+            progress(f"Logging in to {self._target}")
+            connection.log_in()
+            with open_board(connection, settings.folder, settings.python) as board:
                 board.push_runner()
                 board.choose_python(runtime, settings.install, progress)
                 self._session, self._progress = board, progress
                 yield
         finally:
             self._session = None
-            self._connection.close()
+            connection.close()
 
     def fingerprint(self) -> dict[str, Any]:
         """See `Device.fingerprint`."""
@@ -123,16 +124,17 @@ class SshDevice:
 
     def checks(self) -> Iterator[Check]:
         """See `Device.checks`."""
+        connection = Connection(self._target)
         try:
-            self._connection = Connection(self._target)
-        except MissingError as error:
-            yield _failed("reachable", error)
-            return
-        try:
+            try:
+                connection.log_in()
+            except MissingError as error:
+                yield _failed("reachable", error)
+                return
             yield Check("reachable", True, f"logged in to {self._target}, host key verified")
-            yield from _board_checks(self._connection, self._settings)
+            yield from _board_checks(connection, self._settings)
         finally:
-            self._connection.close()
+            connection.close()
 
     @property
     def _board(self) -> Board:

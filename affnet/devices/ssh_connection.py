@@ -42,7 +42,7 @@ class Finished:
 
 
 class Connection:
-    """Runs commands on a board and copies files to it."""
+    """Runs commands on a board and copies files to it, between `log_in` and `close`."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -52,11 +52,10 @@ class Connection:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._connection: asyncssh.SSHClientConnection | None = None
-        try:
-            self._connection = self.wait(log_in(target), 3 * CONNECT_TIMEOUT_S)
-        except BaseException:
-            self.close()
-            raise
+
+    def log_in(self) -> None:
+        """Connect and authenticate; see `affnet.devices.ssh_login.log_in`."""
+        self._connection = self.wait(log_in(self.target), 3 * CONNECT_TIMEOUT_S)
 
     def close(self) -> None:
         """Close the connection and end its thread; whatever happens, do not raise."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -284,6 +285,20 @@ def test_a_run_that_is_stopped_leaves_nothing_there(
     assert "Traceback" not in done.err
     assert done.out == ""
     assert board.left_behind() == []
+
+
+@pytest.mark.parametrize("others", ["", ",fake"], ids=["alone", "in a sweep"])
+def test_a_login_that_is_stopped_is_not_waited_for(digits_onnx: Artifact, others: str) -> None:
+    """The server never speaks; a login is given 10 s by itself, and half of them here."""
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        address = f"ada@127.0.0.1:{mute.getsockname()[1]}"
+        bench = start("bench", digits_onnx.path, "--device", address + others)
+        bench.wait_for(f"Logging in to {address}")
+        bench.process.send_signal(signal.SIGINT)
+        assert bench.process.wait(5) == 130
+        assert "Traceback" not in bench.finish().err
 
 
 def test_even_a_run_that_is_killed_leaves_nothing_there(

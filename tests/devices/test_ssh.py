@@ -56,6 +56,29 @@ def test_a_board_measures_like_a_host(board: Board, digits_onnx: Artifact) -> No
     assert steps.count("Pushing digits.onnx") == 1  # for two processes
 
 
+@pytest.mark.slow
+def test_affnet_et_against_mobilevit_from_the_networks_to_the_table(
+    board: Board, run: Run, tmp_path: Path
+) -> None:
+    catalog = tmp_path / "devices.toml"
+    catalog.write_text(
+        f'[pi]\nkind = "ssh"\nhost = "127.0.0.1"\nport = {board.port}\n'
+        f'folder = "{board.temporary}"\n'
+    )
+    done = run(
+        "bench", "affnet_et", "--against", "mobilevit_xxs", "--image-size", "64",
+        "--device", "pi", "--devices-file", catalog, "--preset", "quick", "--markdown",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    header, _, affnet_et, mobilevit = (
+        line.strip("| ").split(" | ") for line in done.out.splitlines()[:4]
+    )
+    cells = dict(zip(header, affnet_et, strict=True))
+    assert (cells["model"], mobilevit[0]) == ("affnet_et", "mobilevit_xxs")
+    assert 0.1 < float(cells["x mobilevit_xxs [95 %]"].split()[0]) < 10
+    assert "- Measured on pi (" in done.out
+
+
 @pytest.mark.converters
 def test_tflite_files_run_there_too(board: Board, run: Run, tmp_path: Path) -> None:
     done = run("export", "digits", "--format", "tflite", "-o", tmp_path, "-q")

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from affnet import __version__, console
-from affnet.commands import bench, export, inspect, plan, verify
+from affnet.commands import bench, devices, export, inspect, plan, verify
 from affnet.errors import AffnetError
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ def _globals(
 
 for command in (export.export, verify.verify, inspect.inspect, plan.plan, bench.bench):
     app.command()(command)
+app.add_typer(devices.app, name="devices")
 
 
 def _stop(signal_number: int, _: object) -> NoReturn:

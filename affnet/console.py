@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,15 @@ debug = False
 
 
 @contextmanager
-def progress(quiet: bool, *, animated: bool = True) -> Iterator[Callable[[str], None]]:
+def progress(
+    quiet: bool, *, animated: bool = True, lines: Sequence[str] = ()
+) -> Iterator[Callable[[str], None]]:
     """Yield a function that shows the step now under way.
 
     On a terminal the step stands in one line with a clock; elsewhere each step is a line of its
     own.  ``animated`` off redraws only when the step changes: an animation costs processor time
-    that a latency measurement would feel.
+    that a latency measurement would feel.  With several ``lines``, a step that begins with the
+    name of one and a colon stands in that line; the others stand above.
     """
     if quiet:
         yield lambda _: None
@@ -45,9 +48,10 @@ def progress(quiet: bool, *, animated: bool = True) -> Iterator[Callable[[str], 
         transient=True,
     ) as bar:
         task = bar.add_task("")
+        tasks = {name: bar.add_task(name) for name in lines} if len(lines) > 1 else {}
 
         def show(step: str) -> None:
-            bar.update(task, description=step)
+            bar.update(tasks.get(step.partition(": ")[0], task), description=step)
             bar.refresh()
 
         yield show

@@ -8,13 +8,17 @@
     │   ├── ImageSizeError         an image size the network cannot take
     │   ├── ConfigError            a training config that cannot be read or contradicts itself
     │   ├── CheckpointError        a file that is no checkpoint, or not one of this network
-    │   └── ArtifactError          an artifact without, or at odds with, its manifest
+    │   ├── ArtifactError          an artifact without, or at odds with, its manifest
+    │   └── CatalogError           a catalog of devices that cannot be read or be true
     ├── MissingError               exit code 3: a package, tool, runtime or device is missing
+    │   └── UnreachableError       a device that does not answer, or does not let us in
     ├── OutputError                the result could not be written (rights, disk full)
     ├── ConversionError            a converter could not express the network
     ├── UnsupportedOperatorError   an artifact holds an operator that a runtime here cannot execute
     ├── VerificationError          the artifact ran but disagrees with PyTorch
     └── MeasurementError           a measuring process failed, hung or returned nonsense
+        ├── ConnectionLostError    a device went away while it was in use
+        └── DeviceSpaceError       a device has no space for what measuring needs
 
 Each message is one sentence (two where the second is the remedy) that says what is wrong and
 what to do.  The command line prints it and exits with ``exit_code``.
@@ -64,10 +68,18 @@ class ArtifactError(UsageError):
     """An artifact without, or at odds with, its manifest."""
 
 
+class CatalogError(UsageError):
+    """A catalog of devices that cannot be read or be true."""
+
+
 class MissingError(AffnetError):
     """A package, tool, runtime or device is missing."""
 
     exit_code = 3
+
+
+class UnreachableError(MissingError):
+    """A device that does not answer, or does not let us in."""
 
 
 class OutputError(AffnetError):
@@ -88,6 +100,14 @@ class VerificationError(AffnetError):
 
 class MeasurementError(AffnetError):
     """A measuring process failed, hung or returned nonsense."""
+
+
+class ConnectionLostError(MeasurementError):
+    """A device went away while it was in use."""
+
+
+class DeviceSpaceError(MeasurementError):
+    """A device has no space for what measuring needs."""
 
 
 def require(package: str, *, extra: str | None, purpose: str) -> None:
@@ -112,12 +132,12 @@ def require(package: str, *, extra: str | None, purpose: str) -> None:
 @functools.cache
 def _outdated(distribution: str) -> str | None:
     """Say what affnet requires of a distribution and what is installed, if that is older."""
-    from packaging.requirements import Requirement
-
     try:
+        from packaging.requirements import Requirement
+
         installed = metadata.version(distribution)
         declared = map(Requirement, metadata.requires("affnet") or ())
-    except metadata.PackageNotFoundError:  # run from a checkout, or a module of another name
+    except ImportError:  # a checkout, a module of another name, or a board that runs a part of this
         return None
     for requirement in declared:
         if requirement.name == distribution:

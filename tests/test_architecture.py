@@ -179,5 +179,5 @@ def test_help_exits_with_success() -> None:
     finished = subprocess.run(command, capture_output=True, text=True)
     assert finished.returncode == 0
     assert finished.stderr == ""
-    for name in ("export", "verify", "inspect", "bench"):
+    for name in ("export", "verify", "inspect", "bench", "devices"):
         assert name in finished.stdout

@@ -48,6 +48,7 @@ def test_a_wheel_installs_nothing_but_the_package(wheel: zipfile.ZipFile) -> Non
 def test_a_wheel_carries_every_module_and_the_bundled_checkpoint(wheel: zipfile.ZipFile) -> None:
     modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "affnet").rglob("*.py")}
     assert modules <= set(wheel.namelist())
+    assert "affnet/devices/catalog.toml" in wheel.namelist()
     data = {name for name in wheel.namelist() if name.startswith("affnet/data/digits/")}
     assert {Path(name).name for name in data} == {
         "README.md",

@@ -94,7 +94,7 @@ def measure(
     return [
         _result(
             entry,
-            device.kind,
+            device.name,
             protocol,
             threads,
             peak,
@@ -105,19 +105,19 @@ def measure(
 
 
 def relate_to_peer(results: Sequence[Result], peer: str) -> list[Result]:
-    """Fill in each result's ratio to the one called ``peer``, measured in the same run.
+    """Fill in each result's ratio to the one called ``peer``, measured on the same device.
 
     Raises:
-        UsageError: no result is called so.
+        UsageError: no result of that device is called so.
     """
-    reference = next((result for result in results if result.model == peer), None)
-    if reference is None:
+    references = {result.device: result for result in results if result.model == peer}
+    if any(result.device not in references for result in results):
         raise UsageError(f"{peer} was not measured in this run.")
     return [
         dataclasses.replace(
             result,
             peer=peer,
-            ratio_to_peer=median_ratio(result.blocks_ns, reference.blocks_ns),
+            ratio_to_peer=median_ratio(result.blocks_ns, references[result.device].blocks_ns),
         )
         for result in results
     ]
@@ -169,6 +169,8 @@ def _result(
 ) -> Result:
     artifact, startup = entry.job.artifact, entry.process.startup
     manifest = artifact.manifest
+    source = environment.get("not_measured")
+    computed = [f"not measured: {source}"] if source else []
     return Result(
         model=entry.job.label,
         artifact=str(artifact.path),
@@ -190,6 +192,6 @@ def _result(
         macs=manifest.macs,
         weights=manifest.provenance.weights,
         published=manifest.published,
-        validity_reasons=reasons_against(entry.blocks_ns, environment, threads),
+        validity_reasons=(*computed, *reasons_against(entry.blocks_ns, environment, threads)),
         environment=environment,
     )

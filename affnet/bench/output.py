@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from affnet import console
 from affnet.bench import tables
+from affnet.bench.measure import relate_to_peer
 from affnet.bench.result import Result
+from affnet.bench.sweep import Outcome, exit_code
 from affnet.errors import UnknownNameError, UsageError
 from affnet.files import write_whole
 
@@ -39,10 +42,32 @@ def check_target(path: Path) -> None:
         raise UsageError(f"The folder of --output {path} does not exist; make it first.")
 
 
-def show(results: Sequence[Result], form: str) -> None:
+def deliver(outcomes: Sequence[Outcome], peer: str | None, form: str, output: Path | None) -> int:
+    """Show and write what a sweep brought, tell of the devices that failed, return the exit code.
+
+    Raises:
+        AffnetError: there was one device, and this is how it failed.
+    """
+    if len(outcomes) == 1 and outcomes[0].error:
+        raise outcomes[0].error
+    failed = [outcome for outcome in outcomes if outcome.error]
+    results = [result for outcome in outcomes for result in outcome.results]
+    if peer:
+        results = relate_to_peer(results, peer)
+    show(results, form, failed)  # first: a full disk must not cost the measurement
+    if output is not None and results:
+        write(results, output, failed)
+    for outcome in failed:
+        print(f"Error: {outcome.device}: {outcome.error}", file=sys.stderr)
+    return exit_code(outcomes)
+
+
+def show(results: Sequence[Result], form: str, failed: Sequence[Outcome] = ()) -> None:
     """Print results on stdout in one of the forms of `choose`."""
     if form == "json":
-        console.print_json(record(results))
+        console.print_json(record(results, failed))
+    elif not results:
+        return
     elif form == "markdown":
         print(tables.to_markdown(results), end="")
     elif form == "csv":
@@ -53,10 +78,10 @@ def show(results: Sequence[Result], form: str) -> None:
             print(note)
 
 
-def write(results: Sequence[Result], path: Path) -> None:
+def write(results: Sequence[Result], path: Path, failed: Sequence[Outcome] = ()) -> None:
     """Write results to a file, in the form that its suffix says."""
     if path.suffix == ".json":
-        text = json.dumps({"schema": console.SCHEMA, **record(results)}) + "\n"
+        text = json.dumps({"schema": console.SCHEMA, **record(results, failed)}) + "\n"
     elif path.suffix == ".md":
         text = tables.to_markdown(results)
     else:
@@ -64,6 +89,17 @@ def write(results: Sequence[Result], path: Path) -> None:
     write_whole(path, text)
 
 
-def record(results: Sequence[Result]) -> dict[str, object]:
-    """Return the machine-readable form of a run."""
-    return {"results": [result.to_json() for result in results]}
+def record(results: Sequence[Result], failed: Sequence[Outcome] = ()) -> dict[str, object]:
+    """Return the machine-readable form of a run, with the devices that failed if there are any."""
+    content: dict[str, object] = {"results": [result.to_json() for result in results]}
+    if failed:
+        content["failures"] = [
+            {
+                "device": outcome.device,
+                "error": str(outcome.error),
+                "exit_code": outcome.error.exit_code,
+            }
+            for outcome in failed
+            if outcome.error
+        ]
+    return content

@@ -27,7 +27,8 @@ def _quantity(name: str, unit: Unit, value: Callable[[Result], float]) -> Column
 
 def columns(results: Sequence[Result]) -> list[Column]:
     """Return the columns that these results fill."""
-    chosen = [
+    chosen = [Column("device", lambda r: r.device)] if _tells_devices(results) else []
+    chosen += [
         Column("model", lambda r: r.model),
         Column("runtime", lambda r: r.runtime),
         _quantity("median", MILLISECONDS, lambda r: r.summary().median),
@@ -49,6 +50,20 @@ def columns(results: Sequence[Result]) -> list[Column]:
     return chosen
 
 
+def _tells_devices(results: Sequence[Result]) -> bool:
+    """Whether rows name their device: there are several, or one that does not measure."""
+    return len({r.device for r in results}) > 1 or any(map(_is_computed, results))
+
+
+def _is_computed(result: Result) -> bool:
+    return "not_measured" in result.environment
+
+
+def _texts(results: Sequence[Result]) -> int:
+    """Return how many columns, counted from the left, hold texts: device, model, runtime."""
+    return 3 if _tells_devices(results) else 2
+
+
 def _ratio_cell(result: Result) -> str:
     if (ratio := result.ratio_to_peer) is None:
         return "-"
@@ -63,34 +78,47 @@ def _quoted_cell(result: Result) -> str:
 
 def notes(results: Sequence[Result]) -> list[str]:
     """Return what a reader must know to trust the table, a sentence each."""
-    first = results[0]
-    runtimes = sorted({f"{r.runtime} {r.runtime_version}" for r in results})
-    runs = min(len(r.samples_ns) for r in results)
-    cpu = first.environment.get("cpu", "unknown processor")
-    lines = [
-        f"Measured on {first.device} ({cpu}), {', '.join(runtimes)}, {first.threads} thread(s), "
-        f"protocol {first.protocol}: {runs} runs or more each, in turns. "
-        "Memory is the peak of a whole process, runtime included."
-    ]
-    if random := [r.model for r in results if r.weights.startswith("random")]:
+    by_device: dict[str, list[Result]] = {}
+    for result in results:
+        by_device.setdefault(result.device, []).append(result)
+    lines = [_device_note(group) for group in by_device.values()]
+    if random := dict.fromkeys(r.model for r in results if r.weights.startswith("random")):
         lines.append(
             f"Random weights: {', '.join(random)}; latency does not depend on them, "
             "the quoted accuracy is that of the published weights."
         )
     if sources := sorted({r.published["source"] for r in results if r.published}):
         lines.append(f"Quoted, not measured: top-1 from {'; '.join(sources)}.")
-    doubts = sorted({reason for r in results for reason in r.validity_reasons})
+    several = len(by_device) > 1
+    doubts = sorted(
+        {f"{r.device}: {why}" if several else why for r in results for why in r.validity_reasons}
+    )
     if doubts:
         lines.append(f"Not valid for publication: {'; '.join(doubts)}.")
     return lines
 
 
+def _device_note(results: Sequence[Result]) -> str:
+    """Say how the results of one device came about."""
+    first = results[0]
+    if _is_computed(first):
+        return f"Not measured: {first.device} computes its numbers from the size of each model."
+    runtimes = sorted({f"{r.runtime} {r.runtime_version}" for r in results})
+    runs = min(len(r.samples_ns) for r in results)
+    cpu = first.environment.get("model") or first.environment.get("cpu", "unknown processor")
+    return (
+        f"Measured on {first.device} ({cpu}), {', '.join(runtimes)}, {first.threads} thread(s), "
+        f"protocol {first.protocol}: {runs} runs or more each, in turns. "
+        "Memory is the peak of a whole process, runtime included."
+    )
+
+
 def to_rich(results: Sequence[Result]) -> Table:
     """Return the table for a terminal."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    chosen = columns(results)
+    chosen, texts = columns(results), _texts(results)
     for index, column in enumerate(chosen):
-        table.add_column(column.header, justify="left" if index < 2 else "right")
+        table.add_column(column.header, justify="left" if index < texts else "right")
     for result in results:
         table.add_row(*(column.cell(result) for column in chosen))
     return table
@@ -98,10 +126,10 @@ def to_rich(results: Sequence[Result]) -> Table:
 
 def to_markdown(results: Sequence[Result]) -> str:
     """Return the table and its notes as Markdown."""
-    chosen = columns(results)
+    chosen, texts = columns(results), _texts(results)
     rows = [
         [column.header for column in chosen],
-        ["---"] * 2 + ["---:"] * (len(chosen) - 2),
+        ["---"] * texts + ["---:"] * (len(chosen) - texts),
         *([column.cell(result) for column in chosen] for result in results),
     ]
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]

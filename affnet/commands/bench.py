@@ -9,7 +9,14 @@ from typing import Annotated
 import typer
 
 from affnet import console
-from affnet.commands.options import FftOption, JsonOption, QuietOption, SizeOption, parse_size
+from affnet.commands.options import (
+    DevicesFileOption,
+    FftOption,
+    JsonOption,
+    QuietOption,
+    SizeOption,
+    parse_size,
+)
 
 
 def bench(
@@ -17,7 +24,12 @@ def bench(
     against: Annotated[
         list[str] | None, typer.Option(help="A peer to measure in turns; the first one divides.")
     ] = None,
-    device: Annotated[str, typer.Option(help="host.")] = "host",
+    device: Annotated[str, typer.Option(help="A name, user@host or several: host,rpi.")] = "host",
+    devices_file: DevicesFileOption = None,
+    install: Annotated[
+        bool, typer.Option("--install", help="Install what is missing on a board, in a venv there.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     runtime: Annotated[
         str, typer.Option(help="onnxruntime, litert, executorch, coreml (on a Mac) or torch.")
     ] = "onnxruntime",
@@ -39,32 +51,34 @@ def bench(
 
     Example: affnet bench affnet_et --against mobilevit_xxs --threads 1
     """
+    from affnet.bench import dry_run as plan
     from affnet.bench import output as bench_output
-    from affnet.bench.measure import label_jobs, measure, relate_to_peer
+    from affnet.bench.measure import label_jobs
     from affnet.bench.protocol import get_protocol
-    from affnet.devices import get_device
+    from affnet.bench.sweep import sweep
+    from affnet.devices.catalog import open_devices
     from affnet.export.prepare import open_or_export
-    from affnet.runtimes import check_measurable, get_runtime
+    from affnet.runtimes import get_runtime
 
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     if output is not None:
         bench_output.check_target(output)
-    protocol, place, engine = get_protocol(preset), get_device(device), get_runtime(runtime)
-    check_measurable(engine)
-    engine.version()  # missing? say so before anything is exported
+    protocol, engine = get_protocol(preset), get_runtime(runtime)
+    places = open_devices(device, devices_file, **({"install": True} if install else {}))
     names = list(dict.fromkeys([*models, *(against or [])]))
+    if dry_run:
+        plan.show({p.name: plan.steps(names, p, runtime, threads, protocol) for p in places}, json)
+        return
+    if len(places) == 1:  # missing? say so before anything is exported
+        places[0].check_runtime(runtime)
     with (
         tempfile.TemporaryDirectory(prefix="affnet-bench-") as scratch,
-        console.progress(quiet, animated=False) as show,
+        console.progress(quiet, animated=False, lines=[p.name for p in places]) as show,
     ):
         size = parse_size(image_size)
-        artifacts = [
-            open_or_export(n, engine.format, size, fft, Path(scratch), show) for n in names
-        ]
+        folder = Path(scratch)
+        artifacts = [open_or_export(n, engine.format, size, fft, folder, show) for n in names]
         jobs = label_jobs(artifacts, runtime)
-        results = measure(jobs, place, protocol, threads=threads, progress=show)
-    if against:
-        results = relate_to_peer(results, jobs[names.index(against[0])].label)
-    bench_output.show(results, form)  # first: a full disk must not cost the measurement
-    if output is not None:
-        bench_output.write(results, output)
+        outcomes = sweep(jobs, places, protocol, threads=threads, progress=show)
+    peer = jobs[names.index(against[0])].label if against else None
+    raise typer.Exit(bench_output.deliver(outcomes, peer, form, output))

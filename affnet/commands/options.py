@@ -22,6 +22,9 @@ FftOption = Annotated[
         "operators), or a plan: separable, right, dense, channels_last.",
     ),
 ]
+DevicesFileOption = Annotated[
+    Path | None, typer.Option("--devices-file", help="Instead of ~/.config/affnet/devices.toml.")
+]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Training config (YAML) of a checkpoint.")
 ]

@@ -1,22 +1,63 @@
 """Devices: where a measurement happens.
 
-A kind of device is one file here and one line in `DEVICES`.
+A kind of device is one file here and one line in `DEVICES`; its class declares what it can run and
+which settings it takes.  `affnet.devices.catalog` maps names to kinds and their settings.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from affnet.artifact import Artifact
-from affnet.errors import UnknownNameError
+from affnet.errors import MissingError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked at
+    from affnet.artifact import Artifact
 
 DEVICES: dict[str, str] = {
+    "fake": "affnet.devices.fake:FakeDevice",
     "host": "affnet.devices.host:HostDevice",
+    "ssh": "affnet.devices.ssh:SshDevice",
 }
+
+#: Kinds that the catalog names and that cannot be measured on yet: what they are.
+PLANNED: dict[str, str] = {
+    "adb": "an Android phone over adb",
+    "browser": "a browser",
+    "ios": "an iPhone, iPad or Mac by Core ML's tools",
+}
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a kind of device can run."""
+
+    formats: tuple[str, ...]
+    runtimes: tuple[str, ...]
+    accelerators: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a catalog entry may set, whatever its kind; kinds add fields of their own."""
+
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One step of finding out whether a device can be measured on."""
+
+    step: str  # what is needed, such as "Python"
+    passed: bool
+    detail: str  # what was found
+    remedy: str | None = None  # the command, or the act, that mends it
+    needed: bool = True  # without it nothing can be measured; False for one runtime of several
 
 
 @dataclass(frozen=True)
@@ -43,9 +84,51 @@ class MeasuringProcess(Protocol):
 
 
 class Device(Protocol):
-    """A place that can run artifacts."""
+    """A place that can run artifacts.
+
+    It is made from a name and its settings, which touches nothing; `session` reaches it.
+    """
 
     kind: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+    settings_type: ClassVar[type[Settings]]
+    name: str
+
+    def address(self) -> str:
+        """Return what tells one piece of hardware from another: two names may mean the same."""
+        ...
+
+    def checks(self) -> Iterator[Check]:
+        """Find out step by step what works; the first step is whether it can be reached.
+
+        A step that fails ends the list where nothing further can be tried without it.
+        """
+        ...
+
+    def check_runtime(self, runtime: str) -> None:
+        """Find out what can be known of ``runtime`` without reaching the device.
+
+        Raises:
+            UsageError: devices of this kind cannot run it.
+            MissingError: it is not installed.
+        """
+        ...
+
+    def plan(self, files: Sequence[str], runtime: str, threads: int) -> list[str]:
+        """Say step by step what measuring ``files`` would do there, and do nothing."""
+        ...
+
+    def session(
+        self, runtime: str, progress: Progress = lambda _: None
+    ) -> AbstractContextManager[None]:
+        """Reach and prepare the device; at the end nothing that was put there is left.
+
+        All that follows is for within a session.
+
+        Raises:
+            MissingError: it cannot be reached, or lacks what measuring needs.
+        """
+        ...
 
     def fingerprint(self) -> dict[str, Any]:
         """Describe the hardware and system: what may not differ between comparable results."""
@@ -66,11 +149,41 @@ class Device(Protocol):
         """
         ...
 
+    def interrupt(self) -> None:
+        """End the processes that are measuring, so that a thread waiting for one goes on."""
+        ...
+
+
+def device_class(kind: str) -> type[Any]:
+    """Return the class of a kind of device.
+
+    Raises:
+        UnknownNameError: there is no such kind.
+        MissingError: it is known, but not built yet.
+    """
+    if kind in PLANNED:
+        raise MissingError(
+            f"Measuring on {PLANNED[kind]} is not part of this version of affnet; "
+            f"devices of these kinds are: {', '.join(DEVICES)}."
+        )
+    if kind not in DEVICES:
+        raise UnknownNameError("kind of device", kind, [*DEVICES, *PLANNED])
+    module, _, attribute = DEVICES[kind].partition(":")
+    found: type[Any] = getattr(importlib.import_module(module), attribute)
+    return found
+
 
 def get_device(name: str) -> Device:
-    """Return the device called ``name``."""
-    if name not in DEVICES:
-        raise UnknownNameError("device", name, DEVICES)
-    module, _, attribute = DEVICES[name].partition(":")
-    device: Device = getattr(importlib.import_module(module), attribute)()
-    return device
+    """Return the device called ``name`` in the catalog, or an address of one."""
+    from affnet.devices.catalog import find, load_catalog, open_device
+
+    return open_device(find(name, load_catalog()))
+
+
+def check_capable(device: Device, runtime: str) -> None:
+    """Raise `UsageError` unless devices of this kind can run ``runtime``."""
+    valid = device.capabilities.runtimes
+    if runtime not in valid:
+        raise UsageError(
+            f"{device.name} does not run {runtime}; choose another --runtime: {', '.join(valid)}."
+        )

@@ -3,28 +3,71 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import platform
 import queue
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from affnet.artifact import Artifact
-from affnet.devices import Startup, probes
-from affnet.errors import AffnetError, MeasurementError
+from affnet.devices import Capabilities, Check, Progress, Settings, probes
+from affnet.devices.channel import RemoteProcess, describe_job, ending
+from affnet.errors import MissingError
 from affnet.processes import module_command, module_environment
+from affnet.runtimes import check_measurable, get_runtime
 
-_TIMEOUT_S = 300.0  # for one answer; the longest, loading a large program in torch, takes seconds
-_RUN_TIMEOUT_S = 600.0
+_DEFAULTS = Settings()
 
 
 class HostDevice:
     """Measures in fresh processes on this machine."""
 
-    kind = "host"
+    kind: ClassVar = "host"
+    capabilities: ClassVar = Capabilities(
+        formats=("coreml", "executorch", "onnx", "tflite", "torch"),
+        runtimes=("coreml", "executorch", "litert", "onnxruntime", "torch"),
+        accelerators=("cpu",),
+    )
+    settings_type: ClassVar[type[Settings]] = Settings
+
+    def __init__(self, name: str = "host", settings: Settings = _DEFAULTS) -> None:
+        self.name = name
+        self._processes: set[subprocess.Popen[str]] = set()
+
+    def address(self) -> str:
+        """See `Device.address`."""
+        return "this machine"
+
+    def checks(self) -> Iterator[Check]:
+        """See `Device.checks`: which runtimes are installed."""
+        yield Check("reachable", True, f"{probes.cpu_model()}, {platform.system()}")
+        yield from map(_check_runtime, self.capabilities.runtimes)
+
+    def check_runtime(self, runtime: str) -> None:
+        """See `Device.check_runtime`."""
+        engine = get_runtime(runtime)
+        check_measurable(engine)
+        engine.version()
+
+    def plan(self, files: Sequence[str], runtime: str, threads: int) -> list[str]:
+        """See `Device.plan`."""
+        return [
+            "Look at the load, the frequency governor and the temperature of this machine",
+            *(f"Load {file} in a process of its own, for its peak memory" for file in files),
+            *(
+                f"Load {file} in a fresh process with {runtime} on {threads} thread(s), and warm up"
+                for file in files
+            ),
+        ]
+
+    @contextmanager
+    def session(self, runtime: str, progress: Progress = lambda _: None) -> Iterator[None]:
+        """See `Device.session`: the runtime must be installed."""
+        self.check_runtime(runtime)
+        yield
 
     def fingerprint(self) -> dict[str, Any]:
         """See `Device.fingerprint`."""
@@ -35,7 +78,7 @@ class HostDevice:
         return probes.conditions()
 
     @contextmanager
-    def start(self, artifact: Artifact, runtime: str, threads: int) -> Iterator[HostProcess]:
+    def start(self, artifact: Artifact, runtime: str, threads: int) -> Iterator[RemoteProcess]:
         """See `Device.start`."""
         with tempfile.TemporaryFile() as stderr:
             process = subprocess.Popen(
@@ -48,90 +91,67 @@ class HostDevice:
                 text=True,
                 encoding="utf-8",
             )
+            self._processes.add(process)
             try:
-                yield HostProcess(process, stderr, artifact, runtime, threads)
+                label = f"{artifact.path.name} on {runtime}"
+                job = describe_job(artifact, runtime, threads)
+                yield RemoteProcess(PipeChannel(process, stderr), job, label)
             finally:
                 process.kill()
                 process.wait()
+                self._processes.discard(process)
                 for pipe in (process.stdin, process.stdout):
                     if pipe is not None:
                         with contextlib.suppress(OSError):  # what was left in the buffer
                             pipe.close()
 
+    def interrupt(self) -> None:
+        """See `Device.interrupt`."""
+        for process in tuple(self._processes):
+            process.kill()
 
-class HostProcess:
-    """The parent's end of a `affnet.devices.worker`."""
 
-    def __init__(
-        self,
-        process: subprocess.Popen[str],
-        stderr: IO[bytes],
-        artifact: Artifact,
-        runtime: str,
-        threads: int,
-    ) -> None:
+def _check_runtime(name: str) -> Check:
+    runtime = get_runtime(name)
+    try:
+        check_measurable(runtime)
+        return Check(name, True, runtime.version(), needed=False)
+    except MissingError as error:
+        sentence, _, remedy = str(error).partition("; run: ")
+        return Check(name, False, sentence, remedy or None, needed=False)
+
+
+class PipeChannel:
+    """Carries lines through the pipes of a child process."""
+
+    def __init__(self, process: subprocess.Popen[str], stderr: IO[bytes]) -> None:
         self._process = process
         self._stderr = stderr
-        self._label = f"{artifact.path.name} on {runtime}"
-        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._receive, daemon=True).start()
-        job = {"artifact": str(artifact.path.resolve()), "runtime": runtime, "threads": threads}
-        expected = ("load_ns", "first_inference_ns", "runtime_version")
-        answer = self._ask(job, expected, _TIMEOUT_S)
-        self.startup = Startup(**{name: answer[name] for name in expected})
 
-    def run(self, iterations: int, discard: int = 0) -> Sequence[int]:
-        """See `MeasuringProcess.run`."""
-        request = {"command": "run", "iterations": iterations, "discard": discard}
-        samples: list[int] = self._ask(request, ("samples_ns",), _RUN_TIMEOUT_S)["samples_ns"]
-        return samples
+    def send(self, line: str) -> None:
+        """See `Channel.send`."""
+        assert self._process.stdin is not None  # a pipe was asked for
+        self._process.stdin.write(line)
+        self._process.stdin.flush()
 
-    def peak_rss_bytes(self) -> int:
-        """See `MeasuringProcess.peak_rss_bytes`."""
-        request = {"command": "peak_rss"}
-        return int(self._ask(request, ("peak_rss_bytes",), _TIMEOUT_S)["peak_rss_bytes"])
+    def receive(self, timeout_s: float) -> str:
+        """See `Channel.receive`."""
+        try:
+            return self._lines.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError from None
+
+    def how_it_ended(self) -> str:
+        """See `Channel.how_it_ended`."""
+        code = self._process.wait()
+        self._stderr.seek(0)
+        return ending(code, self._stderr.read().decode(errors="replace"))
 
     def _receive(self) -> None:
         assert self._process.stdout is not None  # a pipe was asked for
         with contextlib.suppress(ValueError):  # closed while waiting: the measurement is over
             for line in self._process.stdout:
-                self._answers.put(line)
-            self._answers.put("")  # the process has ended
-
-    def _ask(
-        self, request: dict[str, Any], expected: tuple[str, ...], timeout_s: float
-    ) -> dict[str, Any]:
-        """Return the answer to a request: one of our errors is raised, else it has ``expected``."""
-        assert self._process.stdin is not None  # a pipe was asked for
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            line = self._answers.get(timeout=timeout_s)
-        except queue.Empty:
-            raise MeasurementError(
-                f"Measuring {self._label} gave no answer for {timeout_s:.0f} s; it was stopped."
-            ) from None
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            raise MeasurementError(f"Measuring {self._label} {self._how_it_ended()}")
-        try:
-            answer = json.loads(line)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict) or not ("error" in answer or answer.keys() >= {*expected}):
-            raise MeasurementError(
-                f"Measuring {self._label} answered with nonsense: {line.strip()[:80]!r}."
-            )
-        if "error" in answer:  # one of our own, raised there
-            error = AffnetError(answer["error"])
-            error.exit_code = answer["exit_code"]
-            raise error
-        return answer
-
-    def _how_it_ended(self) -> str:
-        code = self._process.wait()
-        self._stderr.seek(0)
-        lines = self._stderr.read().decode(errors="replace").strip().splitlines()
-        reason = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return f"ended with {reason}: {lines[-1] if lines else 'it said nothing'}"
+                self._lines.put(line)
+            self._lines.put("")  # the process has ended

@@ -1,7 +1,8 @@
 """What a host says of itself.
 
 Each probe may know one system's own files; where it does not apply it returns None.  Everything
-else comes from psutil and the standard library.
+else comes from psutil and the standard library.  Boards have no psutil: what they need of this is
+in functions that do without.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ import platform
 import subprocess
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 
 def peak_rss_bytes() -> int:
@@ -69,6 +68,8 @@ def frequency_governor() -> str | None:
 
 def temperature_celsius() -> float | None:
     """Return the hottest sensor's reading, where the system has sensors that psutil reads."""
+    import psutil
+
     sensors: dict[str, Any] = getattr(psutil, "sensors_temperatures", dict)()
     readings = [entry.current for entries in sensors.values() for entry in entries]
     return max(readings, default=None)
@@ -84,6 +85,8 @@ def load_average() -> float | None:
 
 def cpu_frequency_mhz() -> float | None:
     """Return the current frequency of the processor, where readable."""
+    import psutil
+
     try:
         frequency = psutil.cpu_freq()
     except (OSError, RuntimeError, NotImplementedError):
@@ -93,6 +96,8 @@ def cpu_frequency_mhz() -> float | None:
 
 def fingerprint() -> dict[str, Any]:
     """Describe this host's hardware and system."""
+    import psutil
+
     return {
         "kind": "host",
         "cpu": cpu_model(),
@@ -107,6 +112,8 @@ def fingerprint() -> dict[str, Any]:
 
 def conditions(interval_s: float = 0.5) -> dict[str, Any]:
     """Describe this host's state, watching the processor for ``interval_s``."""
+    import psutil
+
     busy = psutil.cpu_percent(interval=interval_s, percpu=True)
     return {
         "busy_cores": round(sum(busy) / 100, 2),

@@ -18,9 +18,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from affnet.artifact import Artifact
 from affnet.devices.probes import peak_rss_bytes
-from affnet.errors import AffnetError
+from affnet.errors import AffnetError, ArtifactError
+from affnet.files import content_sha256
 from affnet.runtimes import Session, check_measurable, get_runtime
 
 _SEED = 0
@@ -48,7 +48,7 @@ def time_runs(session: Session, image: Any, iterations: int) -> array[int]:
 def serve(requests: TextIO, answers: TextIO) -> None:
     """Answer requests until there are no more.
 
-    The first names the artifact, the runtime and the threads; those after it are
+    The first is made by `affnet.devices.channel.describe_job`; those after it are
     ``{"command": "run", "iterations": n, "discard": m}`` or ``{"command": "peak_rss"}``.
     """
 
@@ -57,18 +57,18 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         answers.flush()
 
     job = json.loads(requests.readline())
-    artifact = Artifact.open(Path(job["artifact"]))
+    path = Path(job["artifact"])
+    _check_content(path, job["sha256"])
     runtime = get_runtime(job["runtime"])
     check_measurable(runtime)
     version = runtime.version()  # imports the runtime, which is not part of loading a model
     started = time.perf_counter_ns()
-    session = runtime.load(artifact.path, threads=job["threads"])
+    session = runtime.load(path, threads=job["threads"])
     load_ns = time.perf_counter_ns() - started
-    spec = artifact.manifest.inputs[0]
     generator = np.random.default_rng(_SEED)
-    low, high = spec.range or (0.0, 1.0)
-    values = low + (high - low) * generator.random(spec.static_shape(), dtype=np.float32)
-    image = values.astype(spec.dtype)
+    low, high = job["range"]
+    values = low + (high - low) * generator.random(job["shape"], dtype=np.float32)
+    image = values.astype(job["dtype"])
     first_ns = time_runs(session, image, 1)[0]
     answer(load_ns=load_ns, first_inference_ns=first_ns, runtime_version=version)
     for line in requests:
@@ -78,6 +78,14 @@ def serve(requests: TextIO, answers: TextIO) -> None:
             answer(samples_ns=time_runs(session, image, request["iterations"]).tolist())
         else:
             answer(peak_rss_bytes=peak_rss_bytes())
+
+
+def _check_content(path: Path, sha256: str) -> None:
+    """Raise `ArtifactError` unless the file is the one that was to be measured."""
+    if not path.exists():
+        raise ArtifactError(f"{path} does not exist where it is to be measured.")
+    if content_sha256(path) != sha256:
+        raise ArtifactError(f"{path} is not the file that was to be measured; it was changed.")
 
 
 def main() -> None:

@@ -59,6 +59,7 @@ class FakeDevice:
     running: int = 0
     most_running: int = 0
     kind = "fake"
+    name = "fake"
 
     def fingerprint(self) -> dict[str, Any]:
         return {"kind": "fake", "cpu": "Imagined 9000", "hardware_threads": 2}

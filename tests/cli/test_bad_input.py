@@ -12,7 +12,7 @@ import torch
 
 from affnet.artifact import Artifact
 from affnet.bench.protocol import PRESETS
-from affnet.devices import DEVICES
+from affnet.devices.catalog import _SHIPPED, load_catalog
 from affnet.errors import UnknownNameError
 from affnet.export.converters import CONVERTERS
 from affnet.export.converters.onnx import OnnxConverter
@@ -25,6 +25,7 @@ Run = Callable[..., Finished]
 Refused = Callable[..., str]
 
 SOURCES = (*source_names(), "a path, or module:function")
+DEVICE_NAMES = (*load_catalog(_SHIPPED), "user@host", "the serial of a phone")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ SOURCES = (*source_names(), "a path, or module:function")
         ("export digits -o new --fft fast", "FFT plan 'fast'", FFT_CHOICES),
         ("bench digits --runtime tensorrt", "runtime 'tensorrt'", RUNTIMES),
         ("bench digits --preset slow", "preset 'slow'", PRESETS),
-        ("bench digits --device toaster", "device 'toaster'", DEVICES),
+        ("bench digits --device toaster", "device 'toaster'", DEVICE_NAMES),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_valid_ones(

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.devices import host
+from affnet.devices import channel, host
 from affnet.devices.host import HostDevice
 from affnet.errors import AffnetError, MeasurementError
 
@@ -109,7 +109,8 @@ def test_a_process_that_hangs_is_stopped(
     worker: Worker, digits_onnx: Artifact, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     worker((ANSWERS if when == "loading" else STARTS) + "time.sleep(600)")
-    monkeypatch.setattr(host, "_TIMEOUT_S" if when == "loading" else "_RUN_TIMEOUT_S", 1.0)
+    timeout = "ANSWER_TIMEOUT_S" if when == "loading" else "RUN_TIMEOUT_S"
+    monkeypatch.setattr(channel, timeout, 1.0)
     with pytest.raises(MeasurementError) as info:  # noqa: SIM117
         with HostDevice().start(digits_onnx, "torch", 1) as process:
             process.run(3)

@@ -1,19 +1,49 @@
-"""Finding a device by its name."""
+"""Kinds of devices and what they declare."""
 
 from __future__ import annotations
 
 import pytest
 
-from affnet.devices import DEVICES, get_device
-from affnet.errors import UnknownNameError
+from affnet.devices import DEVICES, PLANNED, device_class, get_device
+from affnet.errors import MissingError, UnknownNameError, UsageError
+from affnet.runtimes import RUNTIMES, get_runtime
 
 
-@pytest.mark.parametrize("name", DEVICES)
-def test_a_registered_device_says_its_kind(name: str) -> None:
-    assert get_device(name).kind == name
+@pytest.mark.parametrize("kind", DEVICES)
+def test_a_kind_declares_itself_and_runtimes_with_their_formats(kind: str) -> None:
+    declared = device_class(kind)
+    assert declared.kind == kind
+    assert set(declared.capabilities.runtimes) <= set(RUNTIMES)
+    formats = {get_runtime(name).format for name in declared.capabilities.runtimes}
+    assert set(declared.capabilities.formats) == formats
+    assert "cpu" in declared.capabilities.accelerators
+
+
+def test_a_device_is_got_by_its_name() -> None:
+    assert (get_device("host").kind, get_device("host").name) == ("host", "host")
+
+
+def test_a_runtime_that_a_kind_does_not_run_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^fake does not run tensorrt; choose another --runtime"):
+        get_device("fake").check_runtime("tensorrt")
+
+
+@pytest.mark.parametrize("kind", PLANNED)
+def test_a_kind_that_is_not_built_yet_is_refused_and_not_pretended(kind: str) -> None:
+    assert kind not in DEVICES
+    with pytest.raises(MissingError, match=r"^Measuring on .* is not part of this version"):
+        device_class(kind)
 
 
 def test_an_unknown_device_is_answered_with_the_valid_ones() -> None:
     with pytest.raises(UnknownNameError) as info:
         get_device("toaster")
-    assert str(info.value) == f"Unknown device 'toaster'; valid: {', '.join(DEVICES)}."
+    assert str(info.value) == (
+        "Unknown device 'toaster'; valid: host, fake, rpi, jetson, pixel, pixel-8, galaxy, "
+        "iphone, browser, user@host, the serial of a phone."
+    )
+
+
+def test_an_unknown_kind_is_answered_with_the_valid_ones() -> None:
+    with pytest.raises(UnknownNameError, match=r"^Unknown kind of device 'toaster'; valid: fake, "):
+        device_class("toaster")

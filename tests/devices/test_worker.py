@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from affnet.artifact import Artifact
+from affnet.devices.channel import describe_job
 from affnet.devices.worker import serve, time_runs
 from affnet.errors import ArtifactError, UnknownNameError
 
@@ -57,7 +58,7 @@ def test_the_garbage_collector_is_back_after_a_failure() -> None:
 
 
 def served(artifact: Artifact, *requests: dict[str, Any], runtime: str = "onnxruntime") -> Any:
-    job = {"artifact": str(artifact.path), "runtime": runtime, "threads": 1}
+    job = describe_job(artifact, runtime, threads=1)
     lines = "".join(json.dumps(request) + "\n" for request in (job, *requests))
     answers = io.StringIO()
     serve(io.StringIO(lines), answers)
@@ -82,6 +83,9 @@ def test_the_artifact_is_checked_again_where_it_runs(digits_onnx: Artifact) -> N
     gone = Artifact(digits_onnx.path.with_name("gone.onnx"), digits_onnx.manifest)
     with pytest.raises(ArtifactError, match="does not exist"):
         served(gone)
+    other = digits_onnx.with_manifest(sha256="0" * 64)
+    with pytest.raises(ArtifactError, match=r"is not the file that was to be measured"):
+        served(other)
     with pytest.raises(
         UnknownNameError, match=r"Unknown runtime 'tensorrt'; valid: .*onnxruntime, "
     ):

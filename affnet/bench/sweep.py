@@ -1,0 +1,94 @@
+"""Measuring the same models on several devices, all at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from affnet.bench.measure import Job, Progress, measure
+from affnet.bench.protocol import Protocol
+from affnet.bench.result import Result
+from affnet.devices import Device
+from affnet.errors import AffnetError, MeasurementError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one device: results, or the error that ended it."""
+
+    device: str
+    results: list[Result] = field(default_factory=list)
+    error: AffnetError | None = None
+
+
+def sweep(
+    jobs: Sequence[Job],
+    devices: Sequence[Device],
+    protocol: Protocol,
+    *,
+    threads: int,
+    progress: Progress = lambda _: None,
+) -> list[Outcome]:
+    """Measure all jobs on each device; return an outcome for each, in the order of ``devices``.
+
+    Devices work in parallel, but names of the same hardware one after the other.  An error on one
+    is its outcome and leaves the others alone.  An exception here, such as that of Ctrl-C, ends all
+    of them, and is raised again once each has cleaned up.
+    """
+    if len(devices) == 1:  # in this thread, which exceptions reach at once
+        return [_measure_on(devices[0], jobs, protocol, threads, progress)]
+    stopping = threading.Event()
+    groups: dict[str, list[Device]] = {}
+    for device in devices:
+        groups.setdefault(device.address(), []).append(device)
+
+    def work(group: Sequence[Device]) -> list[Outcome]:
+        steps = [_labelled(device.name, progress, stopping) for device in group]
+        return [
+            _measure_on(device, jobs, protocol, threads, show)
+            for device, show in zip(group, steps, strict=True)
+        ]
+
+    with ThreadPoolExecutor(len(groups)) as pool:
+        futures = [pool.submit(work, group) for group in groups.values()]
+        try:
+            wait(futures)
+        except BaseException:
+            stopping.set()
+            for device in devices:
+                device.interrupt()
+            raise
+    outcomes = {outcome.device: outcome for future in futures for outcome in future.result()}
+    return [outcomes[device.name] for device in devices]
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """Return 0 if no device failed, the errors' exit code if they agree on it, else 1."""
+    codes = {outcome.error.exit_code for outcome in outcomes if outcome.error}
+    if not codes:
+        return 0
+    return codes.pop() if len(codes) == 1 else 1
+
+
+def _measure_on(
+    device: Device, jobs: Sequence[Job], protocol: Protocol, threads: int, progress: Progress
+) -> Outcome:
+    try:
+        with device.session(jobs[0].runtime if jobs else "", progress):
+            results = measure(jobs, device, protocol, threads=threads, progress=progress)
+    except AffnetError as error:
+        return Outcome(device.name, error=error)
+    return Outcome(device.name, results)
+
+
+def _labelled(name: str, progress: Progress, stopping: threading.Event) -> Callable[[str], None]:
+    """Return a progress function that names the device, and ends its work when all is to stop."""
+
+    def show(step: str) -> None:
+        if stopping.is_set():
+            raise MeasurementError(f"Measuring on {name} was stopped.")
+        progress(f"{name}: {step}")
+
+    return show

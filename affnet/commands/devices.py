@@ -1,0 +1,70 @@
+"""``affnet devices``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from affnet import console
+from affnet.commands.options import DevicesFileOption, JsonOption
+
+app = typer.Typer(help="Show which devices are configured and reachable.", rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def _devices(
+    context: typer.Context, devices_file: DevicesFileOption = None, json: JsonOption = False
+) -> None:
+    """Show which devices are configured and reachable.
+
+    Example: affnet devices
+    What is missing on one of them: affnet devices doctor rpi
+    """
+    if context.invoked_subcommand is None:
+        list_devices(devices_file, json)
+
+
+@app.command("list")
+def list_devices(devices_file: DevicesFileOption = None, json: JsonOption = False) -> None:
+    """Show which devices are configured and reachable.
+
+    Example: affnet devices list --json
+    """
+    from affnet.devices.catalog import load_catalog
+    from affnet.devices.inspection import look, table
+
+    with console.progress(json) as show:
+        show("Looking for devices")
+        seen = look(load_catalog(devices_file).values())
+    if json:
+        console.print_json({"devices": [sight.record() for sight in seen]})
+    else:
+        console.print_table(table(seen))
+
+
+@app.command()
+def doctor(
+    name: Annotated[str, typer.Argument(help="A device of the catalog, or user@host.")],
+    devices_file: DevicesFileOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say step by step what works on a device and what is missing; exit code 3 if anything is.
+
+    Example: affnet devices doctor rpi
+    """
+    from affnet.devices.catalog import find, load_catalog
+    from affnet.devices.inspection import check_record, check_text, examine
+
+    entry = find(name, load_catalog(devices_file))
+    checks = []
+    for check in examine(entry):
+        checks.append(check)
+        if not json:
+            print(check_text(check), flush=True)
+    passed = all(check.passed or not check.needed for check in checks)
+    if json:
+        record = {"device": name, "kind": entry.kind, "ok": passed}
+        console.print_json(record | {"steps": [check_record(check) for check in checks]})
+    if not passed:
+        raise typer.Exit(3)

@@ -1,0 +1,45 @@
+"""What runs on a board: it tells of the board, or measures like on any host.
+
+It is shipped as one file, see `affnet.devices.shipping`.  Measuring needs a runtime and numpy;
+the rest needs only Python.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from typing import Any
+
+from affnet.devices import linux
+
+#: The modules that a runtime needs on a board, and what pip calls them.
+NEEDED: dict[str, dict[str, str]] = {
+    "onnxruntime": {"onnxruntime": "onnxruntime", "numpy": "numpy"},
+    "litert": {"ai_edge_litert": "ai-edge-litert", "numpy": "numpy", "flatbuffers": "flatbuffers"},
+}
+
+
+def look(folder: str) -> dict[str, Any]:
+    """Tell what there is: space in ``folder``, and which packages each runtime lacks."""
+    missing = {
+        runtime: [name for module, name in modules.items() if not _is_installed(module)]
+        for runtime, modules in NEEDED.items()
+    }
+    return {"free_bytes": linux.free_bytes(folder), "missing": missing}
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def main() -> None:
+    """Do what the first argument says."""
+    command, *arguments = sys.argv[1:]
+    if command == "measure":
+        from affnet.devices.worker import main as measure
+
+        measure()
+        return
+    answers = {"look": look, "fingerprint": linux.fingerprint, "conditions": linux.conditions}
+    print(json.dumps(answers[command](*arguments)))  # type: ignore[operator]

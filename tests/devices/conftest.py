@@ -1,0 +1,33 @@
+"""Fixtures of the devices' tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.devices.sshd import Board, start_sshd, stop_sshd
+
+
+@pytest.fixture(autouse=True)
+def _no_catalog_of_the_user_s(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
+    """A board that is configured well, and this user's ssh configuration for it.
+
+    Whatever a test does, nothing may be left on the board.
+    """
+    found = start_sshd(tmp_path / "board")
+    monkeypatch.setenv("HOME", str(found.home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    try:
+        yield found
+        assert found.left_behind() == []
+    finally:
+        stop_sshd(found)

@@ -82,7 +82,7 @@ def calibrate(points: Sequence[tuple[str, MapSize, float]]) -> str:
 
     costs = [filter_cost(plan, size) for plan, size, _ in points]
     measured = np.array([us for *_, us in points])
-    features = np.array([[c.macs / 1e6, c.products, c.bytes / 1e6] for c in costs])
+    features = np.array([[c.macs / 1e6, c.products, c.bytes / 1e6, c.operators] for c in costs])
     weights, _ = nnls(features / measured[:, None], np.ones(len(measured)))
     errors = features @ weights / measured - 1
     figures = ", ".join(f"{weight:.3g}" for weight in weights)

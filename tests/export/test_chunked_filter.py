@@ -10,6 +10,7 @@ import torch
 from affnet import create_model
 from affnet.export.chunked_filter import ChunkedFilter, chunk_filters
 from affnet.export.folding import fold_linear_maps
+from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.fourier.planner import replace_transforms
 from affnet.export.skip import SkipInMask, merge_skips
 from affnet.model.mixer import AdaptiveFrequencyFilter
@@ -32,7 +33,7 @@ def test_the_large_maps_of_a_network_are_chunked_and_it_stays_the_same() -> None
     randomise(model)
     size = (640, 512)
     chunked = copy.deepcopy(model)
-    replace_transforms(chunked, size, "separable", ())
+    replace_transforms(chunked, (1, 3, *size), "separable", (), PredictedCosts("onnxruntime"))
     fold_linear_maps(chunked)
     chunk_filters(chunked)
     merge_skips(chunked)

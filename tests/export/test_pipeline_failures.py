@@ -85,7 +85,8 @@ def test_a_conversion_that_fails_leaves_what_stood_there(
         export_artifact(tiny_source(), ExportOptions("onnx"), tmp_path)
     assert str(error.value) == (
         "torch.onnx cannot export tiny: no rule for aten::foo; also tried without success: "
-        "separable by torch.export, dense by torch.export, auto by TorchScript."
+        "separable by torch.export, right by torch.export, dense by torch.export, "
+        "auto by TorchScript."
     )
     assert contents(tmp_path) == {"tiny.onnx": b"before"}
 
@@ -106,7 +107,8 @@ def test_a_conversion_that_fails_leaves_what_stood_there(
         (
             ExportOptions("onnx", fft="fast"),
             UnknownNameError,
-            "Unknown FFT plan 'fast'; valid: auto, native, separable, right, dense, channels_last.",
+            "Unknown FFT plan 'fast'; "
+            "valid: auto, measure, native, separable, right, dense, channels_last.",
         ),
         (
             ExportOptions("onnx", image_size=(33, 64)),

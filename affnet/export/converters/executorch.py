@@ -33,7 +33,7 @@ class ExecutorchConverter:
     layouts = ("NCHW",)
     routes = ("XNNPACK", "portable")
     auto_fft = "auto"
-    plans = ("right", "dense", "separable")  # the last leaves expansions to portable kernels
+    plans = ("right", "dense")  # others leave expansions to portable kernels
     options = ()
     packages = ("executorch",)
     extra = "executorch"

@@ -26,17 +26,18 @@ class Speed:
     us_per_million_macs: float
     us_per_product: float
     us_per_megabyte: float
+    us_per_operator: float
 
 
-_CPU = Speed(us_per_million_macs=9.6, us_per_product=0.12, us_per_megabyte=21)
+_ONNX_RUNTIME = Speed(10.6, us_per_product=0.10, us_per_megabyte=16, us_per_operator=3.0)
 #: Fitted by ``python benchmarks/mixer.py --runtime R --calibrate`` on one core with AVX-512.
 #: Choices depend on the ratios only; for those of another machine, measure (``--fft measure``).
 SPEEDS = {
-    "onnxruntime": _CPU,
-    "litert": Speed(us_per_million_macs=19, us_per_product=1.1, us_per_megabyte=10),
-    "executorch": Speed(us_per_million_macs=14, us_per_product=0.41, us_per_megabyte=23),
-    "coreml": _CPU,  # not calibrated: that takes a Mac
-    "torch": _CPU,  # chooses nothing: it keeps its FFTs
+    "onnxruntime": _ONNX_RUNTIME,
+    "litert": Speed(25, us_per_product=0, us_per_megabyte=0, us_per_operator=4.8),
+    "executorch": Speed(14.5, us_per_product=1.1, us_per_megabyte=17, us_per_operator=0.4),
+    "coreml": _ONNX_RUNTIME,  # not calibrated: that takes a Mac
+    "torch": _ONNX_RUNTIME,  # chooses nothing: it keeps its FFTs
 }
 
 # Passes of the mask over the spectra, in the numbers of one real part read or written: the four
@@ -59,6 +60,7 @@ class PredictedCosts:
             cost.macs / 1e6 * self.speed.us_per_million_macs
             + cost.products * self.speed.us_per_product
             + cost.bytes / 1e6 * self.speed.us_per_megabyte
+            + cost.operators * self.speed.us_per_operator
         )
 
 
@@ -68,5 +70,6 @@ def filter_cost(plan: str, size: MapSize) -> Cost:
         macs=size.channels * size.frequencies,  # 8 blocks of C / 8 channels, complex, two layers
         products=4,
         bytes=4 * _MASK_PASSES * size.frequencies,
+        operators=0,  # the same for all plans
     )
     return PLANS[plan].cost(size) + mask

@@ -46,10 +46,14 @@ class Cost:
     macs: int  # multiply-accumulates
     products: int  # matrix products a runtime starts; a batched product counts each member
     bytes: int  # of float32 operands and results, moved once by each operator
+    operators: int  # that a runtime executes
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
-            self.macs + other.macs, self.products + other.products, self.bytes + other.bytes
+            self.macs + other.macs,
+            self.products + other.products,
+            self.bytes + other.bytes,
+            self.operators + other.operators,
         )
 
 

@@ -71,5 +71,8 @@ class ChannelsLastPlan(DFTPlan):
         # columns out, in, parts out; sliced, joined, in, out, in
         moved = 2 * size.pixels + 20 * size.frequencies + constants
         return Cost(
-            macs=2 * (over_width + over_height), products=2 + 2 * size.height, bytes=4 * moved
+            macs=2 * (over_width + over_height),
+            products=2 + 2 * size.height,
+            bytes=4 * moved,
+            operators=8,
         )

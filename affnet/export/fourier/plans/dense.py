@@ -59,4 +59,4 @@ class DensePlan(DFTPlan):
         # the maps in twice, parts out; joined, in
         moved = 3 * size.pixels + 8 * size.frequencies + constants
         macs = 4 * size.pixels * size.height * size.bins
-        return Cost(macs=macs, products=3, bytes=4 * moved)
+        return Cost(macs=macs, products=3, bytes=4 * moved, operators=4)

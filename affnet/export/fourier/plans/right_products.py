@@ -68,4 +68,4 @@ class RightProductsPlan(DFTPlan):
         constants = 4 * size.width * size.bins + 8 * size.height**2
         # as the separable plan, and a transpose of the columns each way
         moved = 2 * size.pixels + 26 * size.frequencies + constants
-        return Cost(macs=2 * (over_width + over_height), products=5, bytes=4 * moved)
+        return Cost(macs=2 * (over_width + over_height), products=5, bytes=4 * moved, operators=8)

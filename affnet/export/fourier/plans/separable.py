@@ -70,5 +70,8 @@ class SeparablePlan(DFTPlan):
         # columns out, in twice, parts out; joined, in, out, in
         moved = 2 * size.pixels + 18 * size.frequencies + constants
         return Cost(
-            macs=2 * (over_width + over_height), products=3 + 2 * size.channels, bytes=4 * moved
+            macs=2 * (over_width + over_height),
+            products=3 + 2 * size.channels,
+            bytes=4 * moved,
+            operators=6,
         )

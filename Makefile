@@ -1,6 +1,9 @@
 # The environment is made once, in .venv, and completed again when its description changes.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests run side by side, files apart, each with one thread for its arithmetic.
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: setup demo test test-exhaustive lint format clean
@@ -32,12 +35,12 @@ demo/%.onnx: .venv/.ready
 	$(BIN)/affnet export $* --format onnx --output demo
 
 test: .venv/.complete
-	$(BIN)/python -m pytest -m "not slow and not exhaustive"
-	$(BIN)/python -m pytest -m "slow and not exhaustive"
+	$(PYTEST) -m "not slow and not exhaustive"
+	$(PYTEST) -m "slow and not exhaustive"
 
 # Hundreds of random graphs through the rewrite, some ten minutes: when the rewrite changes.
 test-exhaustive: .venv/.complete
-	$(BIN)/python -m pytest -m exhaustive
+	$(PYTEST) -m exhaustive
 
 lint: .venv/.complete
 	$(BIN)/ruff check .

@@ -52,8 +52,8 @@ def sweep(
         ]
 
     with ThreadPoolExecutor(len(groups)) as pool:
-        futures = [pool.submit(work, group) for group in groups.values()]
-        try:
+        try:  # from the first device on: leaving the pool waits for those that have begun
+            futures = [pool.submit(work, group) for group in groups.values()]
             wait(futures)
         except BaseException:
             stopping.set()

@@ -113,6 +113,8 @@ class Connection:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         if not final:
             self._pending.add(future)
+            if self._stopping:  # meanwhile
+                future.cancel()
         try:
             return future.result(timeout_s)
         except concurrent.futures.CancelledError:

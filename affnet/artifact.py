@@ -140,7 +140,7 @@ class Artifact:
         Raises:
             ArtifactError: no such file, no manifest, an unreadable one, or one of another file.
         """
-        if not path.exists():
+        if not exists(path):
             raise ArtifactError(f"{path} does not exist; make it with: affnet export SOURCE")
         manifest_file = manifest_path(path)
         if not manifest_file.is_file():
@@ -161,6 +161,20 @@ class Artifact:
                 "after the export; export it again."
             )
         return cls(path, manifest)
+
+
+def exists(path: Path) -> bool:
+    """Tell whether a file or folder is there that can be an artifact.
+
+    Raises:
+        ArtifactError: it can be none, or it cannot be told.
+    """
+    if not path.name:
+        raise ArtifactError(f"{path} is a folder, not an exported file.")
+    try:
+        return path.exists()
+    except OSError as error:  # too long a name, or a folder that cannot be searched
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def manifest_path(artifact: Path) -> Path:

@@ -47,7 +47,7 @@ app.add_typer(devices.app, name="devices")
 
 def _stop(signal_number: int, _: object) -> NoReturn:
     """End the command by an exception, so that temporary files are removed on the way out."""
-    print("Stopped; what stood in the output folder before is untouched.", file=sys.stderr)
+    print("Stopped; files that stood there before are untouched.", file=sys.stderr)
     raise SystemExit(128 + signal_number)
 
 

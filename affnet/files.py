@@ -65,12 +65,13 @@ def publish(staged: Sequence[Path], output: Path) -> list[Path]:
     """Move finished files and folders from a staging folder into ``output``.
 
     Each is renamed, which replaces an older one in one step (a folder: in two).  A lock keeps two
-    runs that publish into the same folder from mixing their files.
+    runs of a user that publish into the same folder from mixing their files.
     """
     from filelock import FileLock
 
-    # one lock file per user: another user's could not be opened
-    key = hashlib.sha256(f"{Path.home()}:{output.resolve()}".encode()).hexdigest()[:16]
+    # one lock file per user, as another user's could not be opened, and for all folders, as
+    # renaming takes no time
+    key = hashlib.sha256(str(Path.home()).encode()).hexdigest()[:16]
     with translating_os_errors(output), FileLock(Path(tempfile.gettempdir(), f"affnet-{key}.lock")):
         targets = []
         for path in staged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from affnet.commands.options import (
 from affnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from affnet.export.measurement import MeasuredCosts
+    from affnet.export.pipeline import ExportOptions
     from affnet.model.source import Source
 
 FORMAT_HELP = "onnx, coreml, tflite, executorch, torch, or all that are installed."
@@ -79,7 +80,6 @@ def export(
 
         loaded = load_source(source, variant=variant, **options)  # type: ignore[arg-type]
         size = parse_size(image_size)
-        costs = _measured_costs(loaded, format_, size, show) if fft == "measure" else None
         chosen = ExportOptions(
             format=format_,
             image_size=size,
@@ -90,8 +90,9 @@ def export(
             image_input=image_input,
             deployment_target=deployment_target,
             verify=verify,
-            costs=costs,
         )
+        if fft == "measure":
+            chosen = _with_measured_costs(loaded, chosen, show)
         artifact = export_artifact(loaded, chosen, output, show)
     for sentence in loaded.notes:
         console.note(sentence, quiet)
@@ -102,29 +103,28 @@ def export(
         console.print_fields(parity_fields(artifact, parity))
 
 
-def _measured_costs(
-    source: Source, format_: str, size: tuple[int, int] | None, show: Callable[[str], None]
-) -> MeasuredCosts:
+def _with_measured_costs(
+    source: Source, options: ExportOptions, show: Callable[[str], None]
+) -> ExportOptions:
     """Time the plans for the network's maps on this host, or recall what was timed before."""
     from affnet.bench.timing import DeviceTimer
     from affnet.devices import get_device
-    from affnet.export.converters import check_installed, get_converter
     from affnet.export.fourier.planner import filter_maps
     from affnet.export.fourier.wisdom import Wisdom
-    from affnet.export.measurement import measure_plans
-    from affnet.model.network import check_image_size
+    from affnet.export.measurement import MeasuredCosts, measure_plans
+    from affnet.export.pipeline import check_request
     from affnet.runtimes import check_measurable, runtime_for
 
-    check_installed(get_converter(format_))
-    runtime = runtime_for(format_)
+    check_request(source, dataclasses.replace(options, costs=MeasuredCosts({})))
+    runtime = runtime_for(options.format)
     check_measurable(runtime)
     shape = source.input.static_shape()
-    if size is not None and source.input.is_image:
-        check_image_size(source.name, *size)
-        shape = (*shape[:2], *size)
+    if options.image_size is not None:
+        shape = (*shape[:2], *options.image_size)
     sizes = filter_maps(source.model, shape).values()
     timer = DeviceTimer(get_device("host"), runtime.name)
-    return measure_plans(sizes, format_, timer, Wisdom(), show)
+    costs = measure_plans(sizes, options.format, timer, Wisdom(), show, options.precision)
+    return dataclasses.replace(options, costs=costs)
 
 
 def _export_all(context: typer.Context, source: str, json: bool, quiet: bool) -> NoReturn:

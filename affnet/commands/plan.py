@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def plan(
     source: Annotated[
-        str, typer.Argument(help="The network whose maps to plan for; as export takes it.")
-    ] = "affnet",
+        str | None, typer.Argument(help="The network whose maps to plan for.  Default: affnet.")
+    ] = None,
     image_size: SizeOption = None,
     map_size: Annotated[
         str | None, typer.Option("--size", metavar="HxW", help="One map instead of a network's.")
@@ -39,6 +39,8 @@ def plan(
     """
     if (map_size is None) != (channels is None):
         raise UsageError("--size and --channels describe one map; give both or neither.")
+    if map_size is not None and (source or image_size):
+        raise UsageError("--size describes one map; leave SOURCE and --image-size away.")
     from affnet.export import plan_report
     from affnet.export.fourier.wisdom import Wisdom
     from affnet.export.measurement import measure_plans
@@ -46,7 +48,7 @@ def plan(
 
     engine, measured = get_runtime(runtime), None
     with console.progress(quiet, animated=False) as show:
-        sizes = _sizes(source, image_size, map_size, channels)
+        sizes = _sizes(source or "affnet", image_size, map_size, channels)
         if measure:
             from affnet.bench.timing import DeviceTimer
             from affnet.devices import get_device
@@ -66,6 +68,7 @@ def _sizes(
 ) -> list[MapSize]:
     from affnet.export.fourier.planner import filter_maps
     from affnet.export.fourier.plans.base import MapSize
+    from affnet.model.network import check_image_size
     from affnet.model.source import load_source
 
     if map_size is not None and channels is not None:
@@ -73,11 +76,14 @@ def _sizes(
         assert sides is not None
         if channels % 8:
             raise UsageError(f"--channels {channels} is no multiple of 8, AFFNet's blocks.")
+        if 0 in sides:
+            raise UsageError(f"--size {map_size} is empty; each side must be at least 1.")
         return [MapSize(channels, *sides)]
     loaded = load_source(source)
     shape = loaded.input.static_shape()
-    if image_size is not None:
-        shape = (*shape[:2], *(parse_size(image_size) or ()))
+    if (size := parse_size(image_size)) and loaded.input.is_image:
+        check_image_size(loaded.name, *size)
+        shape = (*shape[:2], *size)
     sizes = list(dict.fromkeys(filter_maps(loaded.model, shape).values()))
     if not sizes:
         raise UsageError(f"{source} has no frequency filter, so that there is nothing to plan.")

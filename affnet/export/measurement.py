@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
 from torch import nn
 
 from affnet.artifact import Artifact, Provenance, TensorSpec
-from affnet.errors import ArtifactError, ConversionError, VerificationError
+from affnet.errors import AffnetError, ArtifactError, ConversionError, VerificationError
 from affnet.export.converters import get_converter
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.fourier.plans.base import MapSize
@@ -59,6 +61,7 @@ def measure_plans(
     timer: Timer,
     wisdom: Wisdom,
     progress: Progress = lambda _: None,
+    precision: str | None = None,
 ) -> MeasuredCosts:
     """Return what a filter costs on maps of each size with each plan of a format.
 
@@ -67,19 +70,28 @@ def measure_plans(
     its place, inside an AFF block that is exported like a network; the cost is what the block takes
     longer than the same block without filter, all timed in turns.
 
+    ``precision`` is the files', the format's default if None.
+
     Raises:
         AffnetError: as ``timer`` and `export_artifact`.
     """
-    target = Target(timer.machine, timer.runtime, timer.threads)
-    plans = get_converter(format_).plans
+    converter = get_converter(format_)
+    plans, options = converter.plans, ExportOptions(format_, precision=precision)
+    # what wrote the files decides their speed too
+    tools = ", ".join(f"{tool} {metadata.version(tool)}" for tool in converter.tools)
+    made = f"{timer.runtime}, {precision or converter.precisions[0]} files by {tools}"
+    target = Target(timer.machine, made, timer.threads)
     costs: dict[MapSize, Mapping[str, float | None]] = {}
     for size in sorted(set(sizes)):
         known = wisdom.recall(target, size)
         if not known.keys() >= {*plans}:  # all anew, because only one run's compare
             progress(f"Measuring the plans for maps of {size} on {timer.runtime}")
-            measured = _measure(size, format_, _hopeful(size, format_, plans), timer, progress)
+            measured = _measure(size, options, _hopeful(size, format_, plans), timer, progress)
             known = {plan: measured.get(plan) for plan in plans}
-            wisdom.remember(target, size, known)
+            try:
+                wisdom.remember(target, size, known)
+            except AffnetError:  # it only costs time, later
+                progress(f"The costs cannot be remembered in {wisdom.path}")
         costs[size] = known
     return MeasuredCosts(costs)
 
@@ -92,21 +104,22 @@ def _hopeful(size: MapSize, format_: str, plans: Sequence[str]) -> list[str]:
 
 
 def _measure(
-    size: MapSize, format_: str, plans: Sequence[str], timer: Timer, progress: Progress
+    size: MapSize, options: ExportOptions, plans: Sequence[str], timer: Timer, progress: Progress
 ) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="affnet-plans-") as folder:
-        floor = export_artifact(_block(size, filtered=False), ExportOptions(format_), folder)
+        floor = export_artifact(_block(size, filtered=False), options, folder)
         artifacts: dict[str, Artifact] = {}
         for plan in plans:
-            options = ExportOptions(format_, fft=plan)
+            chosen = dataclasses.replace(options, fft=plan)
             try:
-                artifacts[plan] = export_artifact(_block(size), options, Path(folder, plan))
+                artifacts[plan] = export_artifact(_block(size), chosen, Path(folder, plan))
             except (ArtifactError, ConversionError, VerificationError) as error:
                 progress(f"{plan} is no choice for {size}: {error}")
                 if not artifacts and plan == plans[-1]:  # it is not the plans
                     raise
         base, *medians = timer.medians_us([floor, *artifacts.values()])
-    return {plan: median - base for plan, median in zip(artifacts, medians, strict=True)}
+    # on tiny maps noise may exceed a filter's cost
+    return {p: max(median - base, 0.1) for p, median in zip(artifacts, medians, strict=True)}
 
 
 def _block(size: MapSize, *, filtered: bool = True) -> Source:

@@ -81,7 +81,7 @@ def export_artifact(
     """
     converter = get_converter(options.format)
     output = Path(output)
-    _check_request(source, options, converter)
+    check_request(source, options)
     with staging_folder(output) as staging, translating_os_errors(output):
         artifact = _first_success(source, options, converter, staging, progress)
         staged_manifest = manifest_path(artifact.path)
@@ -163,8 +163,9 @@ def _convert(
     return Artifact(conversion.path, manifest)
 
 
-def _check_request(source: Source, options: ExportOptions, converter: type[Converter]) -> None:
-    """Refuse what cannot work before anything is written."""
+def check_request(source: Source, options: ExportOptions) -> None:
+    """Refuse what cannot work before anything is written; see `export_artifact`."""
+    converter = get_converter(options.format)
     check_installed(converter)
     if source.input.is_image:
         check_image_size(source.name, *(options.image_size or source.input.image_size()))

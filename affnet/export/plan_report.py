@@ -86,6 +86,6 @@ def _why(ranked: Sequence[Candidate], kind: str) -> str:
     if len(ranked) == 1:
         return "the only plan of the format"
     first, second = ranked[:2]
-    if not first.microseconds or not second.microseconds:
+    if first.microseconds is None or second.microseconds is None:
         return f"the only plan {kind}"
     return f"{kind} least; {second.plan} takes {second.microseconds / first.microseconds:.2f} x"

@@ -34,9 +34,13 @@ class SkipInMask(nn.Module):
         transform, threshold = self.mixer.transform, self.mixer.THRESHOLD
         spectrum = transform.analyse(x)
         mask = self.mixer.mask_before_shrinkage(spectrum)
-        above, below = mask.real.clamp(min=0.5 + threshold), mask.real.clamp(max=0.5 - threshold)
-        mask = Spectrum(above + below, self.mixer.shrink(mask.imag))
+        mask = Spectrum(shrink_plus_one(mask.real, threshold), self.mixer.shrink(mask.imag))
         return transform.synthesise(complex_product(mask, spectrum), x.shape[-1])
+
+
+def shrink_plus_one(shifted: Tensor, threshold: float) -> Tensor:
+    """Return 1 plus the soft shrinkage of ``shifted`` - 1 / 2; see `SkipInMask`."""
+    return shifted.clamp(min=0.5 + threshold) + shifted.clamp(max=0.5 - threshold)
 
 
 def merge_skips(model: nn.Module) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from affnet.artifact import Artifact, TensorSpec, manifest_path
+from affnet.artifact import Artifact, TensorSpec, exists, manifest_path
 from affnet.errors import ArtifactError, UsageError
 from affnet.export.verification import Subject
 from affnet.model.source import Source, load_source, reload_source
 from affnet.runtimes import runtime_of_file
-from affnet.runtimes.trial import open_axes, try_out
+from affnet.runtimes.trial import try_out
 
 _COLOURS = 3
 
@@ -24,7 +24,7 @@ def open_subject(
         UsageError: a file without a manifest, and no ``against``.
         AffnetError: as `Artifact.open`, `load_source`, `reload_source` and `open_foreign`.
     """
-    if path.exists() and not manifest_path(path).exists() and against is not None:
+    if against is not None and exists(path) and not manifest_path(path).exists():
         source = load_source(against, config=config)
         return open_foreign(path, source), None, source
     artifact = Artifact.open(path)
@@ -48,24 +48,28 @@ def open_foreign(path: Path, source: Source) -> Subject:
     """
     runtime = runtime_of_file(path)
     interface = try_out(path, runtime, source.input.static_shape())
-    taken = open_axes(_only(path, "input", interface.inputs), source.input.static_shape())
-    given = open_axes(_only(path, "output", interface.outputs), source.output.static_shape())
-    if source.input.is_image:
+    are_images = source.input.is_image
+    taken = _only(path, "input", interface.inputs, are_images=are_images)
+    given = _only(path, "output", interface.outputs, are_images=are_images)
+    if are_images:
         taken = _image(path, taken)
     return Subject(path, runtime.format, taken, given, interface.precision)
 
 
-def _only(path: Path, kind: str, specs: tuple[TensorSpec, ...]) -> TensorSpec:
+def _only(path: Path, kind: str, specs: tuple[TensorSpec, ...], *, are_images: bool) -> TensorSpec:
     if len(specs) != 1:
         raise ArtifactError(
             f"{path} has {len(specs)} {kind}s; files of one {kind} can be compared with PyTorch."
         )
     (spec,) = specs
-    if not spec.dtype.startswith(("float", "uint8")):
+    images = kind == "input" and are_images
+    if not spec.dtype.startswith(("float", "uint8") if images else "float"):
         raise ArtifactError(
             f"{path}'s {kind} {spec.name!r} is of the type {spec.dtype}; only floats can be "
             "compared with PyTorch."
         )
+    if 0 in spec.shape:
+        raise ArtifactError(f"{path}'s {kind} {spec.name!r} is empty: {_text(spec)}.")
     return spec
 
 
@@ -77,5 +81,8 @@ def _image(path: Path, spec: TensorSpec) -> TensorSpec:
         layout = "NCHW" if spec.shape[1] == _COLOURS else "NHWC"
         values = (0.0, 255.0) if spec.dtype == "uint8" else (0.0, 1.0)
         return dataclasses.replace(spec, layout=layout, range=values)
-    shape = " x ".join(map(str, spec.shape))
-    raise UsageError(f"{path} takes {shape}, which is no image of three colours.")
+    raise UsageError(f"{path} takes {_text(spec)}, which is no image of three colours.")
+
+
+def _text(spec: TensorSpec) -> str:
+    return " x ".join(map(str, spec.shape)) or "a scalar"

@@ -157,7 +157,7 @@ def _shape_text(spec: TensorSpec) -> str:
 def as_input(images: NDArray[np.float32], spec: TensorSpec) -> NDArray[Any]:
     """Turn N x 3 x H x W images in 0..1 into what an input spec asks for; else change nothing."""
     if not spec.is_image:
-        return images
+        return images.astype(spec.dtype)
     low, high = spec.range or (0.0, 1.0)
     values = low + images * (high - low)
     if spec.layout == "NHWC":
@@ -192,6 +192,9 @@ def run_batches(
     outputs, start = [], 0
     while start < len(images):
         step = spec.static_shape()[0] if not spec.dynamic_batch else 2 if start % 3 else 1
-        outputs.append(session.run(feed[start : start + step])[0])
+        batch = feed[start : start + step]
+        if not spec.dynamic_batch and len(batch) < step:  # the last one, repeated to fill it
+            batch = np.concatenate((batch, feed[: step - len(batch)]))
+        outputs.append(session.run(batch)[0])
         start += step
-    return np.concatenate(outputs)
+    return np.concatenate(outputs)[: len(feed)]

@@ -108,11 +108,8 @@ class LiteRtSession:
 
 
 def _spec(details: dict[str, Any]) -> TensorSpec:
-    """Read what the interpreter says of a tensor; an axis of any size gets a name."""
-    shape = tuple(
-        int(size) if size >= 0 else f"axis {axis}"
-        for axis, size in enumerate(details["shape_signature"])
-    )
+    """Read what the interpreter says of a tensor: of open axes the size they have in the file."""
+    shape = tuple(map(int, details["shape"]))
     return TensorSpec(details["name"], shape, np.dtype(details["dtype"]).name)
 
 

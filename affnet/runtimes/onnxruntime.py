@@ -104,7 +104,7 @@ def _spec(value: Any) -> TensorSpec:
 
     declared = value.type.tensor_type
     shape = tuple(
-        axis.dim_value if axis.HasField("dim_value") else axis.dim_param or f"axis {index}"
+        axis.dim_value if axis.dim_value > 0 else axis.dim_param or f"axis {index}"
         for index, axis in enumerate(declared.shape.dim)
     )
     known = {number: name for name, number in onnx.TensorProto.DataType.items()}

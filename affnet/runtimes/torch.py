@@ -73,7 +73,7 @@ class TorchSession:
         """See `Session.run`."""
         with self._torch.inference_mode():
             output = self._module(self._torch.from_numpy(image))
-        return [output.numpy()]
+        return [value.numpy() for value in self._torch.utils._pytree.tree_leaves(output)]
 
 
 def _spec(name: Any, value: Any) -> TensorSpec:

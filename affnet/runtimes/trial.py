@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,13 +22,15 @@ from affnet.errors import AffnetError, ArtifactError, first_line
 from affnet.processes import module_command, module_environment
 from affnet.runtimes import Interface, Runtime, get_runtime
 
+_NUMBERS = ("float16", "float32", "float64", "uint8")
 _TIMEOUT_S = 600.0  # the evaluator of ML programs takes seconds for each GMAC
 
 
 def try_out(path: Path, runtime: type[Runtime], shape: tuple[int, ...]) -> Interface:
-    """Load a file in another process, run it once, and return what it takes and gives.
+    """Load a file in another process, run it once, and return what it took and gave.
 
-    ``shape`` is that of the input wanted, for axes that the file leaves open.
+    ``shape`` is that of the input wanted, for axes that the file leaves open.  A file that is not
+    `comparable` is described only.
 
     Raises:
         ArtifactError: the runtime rejects the file, crashes on it, or does not come to an end.
@@ -46,7 +49,9 @@ def try_out(path: Path, runtime: type[Runtime], shape: tuple[int, ...]) -> Inter
         raise ArtifactError(
             f"{runtime.name} did not finish running {path} within {_TIMEOUT_S:.0f} s."
         ) from error
-    if done.returncode != 0:
+    if done.returncode == -signal.SIGKILL:
+        raise ArtifactError(f"Running {path} in {runtime.name} was killed; memory may not suffice.")
+    if done.returncode != 0 or not done.stdout:
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit {done.returncode}"
         raise ArtifactError(
             f"{runtime.name} crashes on {path} ({how}): the file is damaged, or uses what this "
@@ -67,8 +72,13 @@ def _specs(values: list[dict[str, object]]) -> tuple[TensorSpec, ...]:
 
 
 def open_axes(spec: TensorSpec, shape: tuple[int, ...]) -> TensorSpec:
-    """Give the axes that ``spec`` leaves open the sizes they have in ``shape``, else 1."""
+    """Give the axes that ``spec`` leaves open the sizes they have in ``shape``, else 1.
+
+    A file whose last axis is what ``shape`` has second keeps its channels last.
+    """
     sizes = shape if len(shape) == len(spec.shape) else (1,) * len(spec.shape)
+    if len(sizes) == 4 and spec.shape[3] == sizes[1] != spec.shape[1]:
+        sizes = tuple(sizes[axis] for axis in (0, 2, 3, 1))
     filled = tuple(
         size if isinstance(axis, str) else axis
         for axis, size in zip(spec.shape, sizes, strict=True)
@@ -76,14 +86,30 @@ def open_axes(spec: TensorSpec, shape: tuple[int, ...]) -> TensorSpec:
     return dataclasses.replace(spec, shape=filled)
 
 
+def comparable(interface: Interface) -> bool:
+    """Tell whether a file has one input and one output, of numbers, and no empty axis."""
+    specs = (*interface.inputs, *interface.outputs)
+    return (
+        len(interface.inputs) == len(interface.outputs) == 1
+        and all(spec.dtype in _NUMBERS for spec in specs)
+        and not any(axis == 0 for spec in specs for axis in spec.shape)
+    )
+
+
 def _answer(runtime: type[Runtime], path: Path, shape: tuple[int, ...]) -> dict[str, object]:
     try:
         runtime.version()
         interface = runtime.describe(path)
+        if not comparable(interface):  # the caller says why
+            return dataclasses.asdict(interface)
+        taken = open_axes(interface.inputs[0], shape)
         session = runtime.load(path, threads=1)
-        if len(interface.inputs) == 1:  # else it is refused, and by the caller
-            taken = open_axes(interface.inputs[0], shape)
-            session.run(np.zeros(taken.static_shape(), taken.dtype))
+        (output,) = session.run(np.zeros(taken.static_shape(), taken.dtype))
+        # what a file says of its output may leave axes open, or all of it
+        given = dataclasses.replace(
+            interface.outputs[0], shape=tuple(np.shape(output)), dtype=np.asarray(output).dtype.name
+        )
+        interface = Interface((taken,), (given,), interface.precision)
     except AffnetError as error:
         return {"error": str(error), "exit_code": error.exit_code}
     except Exception as error:  # each runtime has its own kinds

@@ -81,6 +81,13 @@ def test_an_export_measures_the_maps_of_its_network(
         (("plan", "--size", "4x4"), "--size and --channels describe one map; give both"),
         (("plan", "--size", "4", "--channels", "12"), "--channels 12 is no multiple of 8"),
         (("plan", "--size", "4y", "--channels", "16"), "--size '4y' is not HxW"),
+        (
+            ("plan", "affnet_et", "--size", "4x4", "--channels", "16"),
+            "leave SOURCE and --image-size",
+        ),
+        (("plan", "--size", "0x4", "--channels", "16"), "--size 0x4 is empty"),
+        (("plan", "affnet_et", "--image-size", "33"), "cannot take 33x33 images"),
+        (("export", "digits", "--fft", "measure", "--precision", "fp99"), "Unknown precision"),
         (("plan", "--runtime", "torch"), "torch computes FFTs itself"),
         (("plan", "--runtime", "tflite"), "Unknown runtime 'tflite'"),
         (("export", "digits", "--fft", "measure", "--format", "all"), "one format at a time"),

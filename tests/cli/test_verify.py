@@ -120,3 +120,9 @@ def test_a_damaged_file_without_a_manifest_is_one_sentence(
     onnx_copy.write_bytes(onnx_copy.read_bytes()[:1000])
     sentence = refused("verify", onnx_copy, "--against", "digits")
     assert sentence == f"{onnx_copy} is damaged or no ONNX file."
+
+
+@pytest.mark.parametrize("path", [".", "/", "x" * 300 + ".onnx"])
+def test_a_path_that_can_be_no_file_is_one_sentence(refused: Refused, path: str) -> None:
+    for arguments in (("verify", path), ("verify", path, "--against", "digits"), ("inspect", path)):
+        assert refused(*arguments).startswith(path)

@@ -144,7 +144,7 @@ def test_what_cannot_be_compared_is_refused(
 @pytest.mark.parametrize(
     ("shape", "dtype", "layout", "values"),
     [
-        (("n", 3, 32, 32), "float32", "NCHW", (0.0, 1.0)),
+        ((1, 3, 32, 32), "float32", "NCHW", (0.0, 1.0)),
         ((1, 32, 32, 3), "float32", "NHWC", (0.0, 1.0)),
         ((1, 32, 32, 3), "uint8", "NHWC", (0.0, 255.0)),
     ],

@@ -60,13 +60,14 @@ def test_reference_outputs_are_the_networks_logits() -> None:
     assert np.array_equal(reference_outputs(source, images, source.input), expected)
 
 
-@pytest.mark.parametrize(("batch", "batches"), [(1, [1, 1, 1, 1, 1]), ("batch", [1, 2, 1, 1])])
+@pytest.mark.parametrize(
+    ("batch", "batches"), [(1, [1, 1, 1, 1, 1]), ("batch", [1, 2, 1, 1]), (2, [2, 2, 2])]
+)
 def test_images_run_one_by_one_and_in_pairs_where_the_batch_is_dynamic(
     digits_onnx: Artifact, batch: int | str, batches: list[int]
 ) -> None:
     session, images = Recorder(), verification_images((64, 64))
     outputs = run_batches(session, images, with_batch(digits_onnx, batch).manifest.inputs[0])
-    assert sum(session.batches) == 5
     assert session.batches == batches
     assert np.allclose(outputs, images.mean(axis=(2, 3)))
 

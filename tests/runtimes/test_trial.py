@@ -39,11 +39,35 @@ def test_a_file_says_what_its_manifest_says(name: str, request: pytest.FixtureRe
     assert interface.precision == "fp32"
 
 
-def test_open_axes_keep_their_names_and_take_the_sizes_wanted(tmp_path: Path) -> None:
-    (taken,) = try_out(onnx_file(tmp_path / "sum.onnx"), ONNX, (5, 2)).inputs
-    assert taken == TensorSpec("x0", ("batch", 2), "float32")
-    assert open_axes(taken, (5, 2)).shape == (5, 2)
-    assert open_axes(taken, (5, 2, 1)).shape == (1, 2)
+def test_open_axes_take_the_sizes_wanted_and_outputs_those_they_had(tmp_path: Path) -> None:
+    interface = try_out(onnx_file(tmp_path / "sum.onnx"), ONNX, (5, 2))
+    assert interface.inputs == (TensorSpec("x0", (5, 2), "float32"),)
+    assert interface.outputs == (TensorSpec("y", (5, 2), "float32"),)
+
+
+@pytest.mark.parametrize(
+    ("axes", "wanted", "filled"),
+    [
+        (("batch", 2), (5, 2), (5, 2)),
+        (("batch", 2), (5, 2, 1), (1, 2)),
+        (("n", 3, "h", "w"), (1, 3, 64, 32), (1, 3, 64, 32)),
+        (("n", "h", "w", 3), (1, 3, 64, 32), (1, 64, 32, 3)),
+        ((2, 3, 8, 3), (1, 3, 64, 32), (2, 3, 8, 3)),
+    ],
+)
+def test_open_axes_follow_the_layout_of_the_file(
+    axes: tuple[int | str, ...], wanted: tuple[int, ...], filled: tuple[int, ...]
+) -> None:
+    assert open_axes(TensorSpec("x", axes, "float32"), wanted).shape == filled
+
+
+def test_an_output_that_declares_no_shape_gets_the_one_it_had(tmp_path: Path) -> None:
+    path = onnx_file(tmp_path / "sum.onnx")
+    model = onnx.load(path)
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    onnx.save(model, path)
+    (given,) = try_out(path, ONNX, (5, 2)).outputs
+    assert given.shape == (5, 2)
 
 
 def test_float16_is_seen(tmp_path: Path) -> None:

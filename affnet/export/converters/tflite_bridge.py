@@ -88,6 +88,15 @@ class Bridge:
 
     def convert(self, node: onnx.NodeProto) -> None:
         """Add what computes the outputs of one node."""
+        try:
+            self._convert(node)
+        except (LookupError, ValueError, TypeError) as error:  # a form that is not read here
+            raise ConversionError(
+                f"The ONNX operator {node.op_type} of {self.request.name} has a form that the "
+                f"TFLite route by ONNX does not read: {first_line(error)}."
+            ) from error
+
+    def _convert(self, node: onnx.NodeProto) -> None:
         from onnx import helper, numpy_helper
 
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}

@@ -24,9 +24,9 @@ class LiteRtFFT(ForwardOnlyFFT):
     def forward_transform(self, x: Tensor) -> Spectrum:
         """See `ForwardOnlyFFT.forward_transform`."""
         height, width = x.shape[-2:]
-        if height & (height - 1) or width & (width - 1):
+        if height & (height - 1) or width & (width - 1) or width < 2:  # wrong at width 1
             raise ConversionError(
-                "LiteRT's RFFT2D takes lengths that are powers of two, not maps of "
+                "LiteRT's RFFT2D takes powers of two, the width at least 2, not maps of "
                 f"{image_size(height, width)}."
             )
         return Spectrum(*_half_spectrum(x))

@@ -133,6 +133,12 @@ def _batch_norm(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]
         bridge.constant(name, node).astype(np.float64) for name in node.input[1:]
     )
     scale = scale / np.sqrt(variance + attributes.get("epsilon", 1e-5))
+    if len(bridge.shapes[node.input[0]]) != 4:
+        shape = (-1, *(1 for _ in bridge.shapes[node.input[0]][2:]))
+        shift = (bias - mean * scale).reshape(shape)
+        value = bridge.value(node.input[0])
+        bridge.first[node.output[0]] = _affine(bridge, value, scale.reshape(shape), shift)
+        return
     value = bridge.channels_last(node.input[0])
     bridge.last[node.output[0]] = _affine(bridge, value, scale, bias - mean * scale)
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from affnet.export.fourier import plans
+from affnet import export
 from affnet.export.fourier.plans.base import MapSize
 from affnet.files import translating_os_errors, write_whole
 
@@ -86,8 +86,8 @@ def _key(target: Target, size: MapSize) -> str:
 
 @cache
 def _plans_hash() -> str:
-    """Return what changes with the code of the plans."""
+    """Return what changes with the code of the plans, and of all that exports them."""
     digest = hashlib.sha256()
-    for file in sorted(Path(plans.__file__).parent.glob("*.py")):
+    for file in sorted(Path(export.__file__).parent.rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]

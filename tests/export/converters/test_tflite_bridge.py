@@ -121,8 +121,21 @@ class Shapes(nn.Module):
         return normed + convolved.amax(1) - second.mean(1).abs().sqrt()
 
 
+class Vectors(nn.Module):
+    """A batch norm of vectors, which have no layout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.norm = nn.BatchNorm1d(4)
+        self.norm.running_mean, self.norm.running_var = torch.randn(4), torch.rand(4) + 0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x.sum((2, 3)).relu())
+
+
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
-@pytest.mark.parametrize("kind", [Convolutions, Shapes])
+@pytest.mark.parametrize("kind", [Convolutions, Shapes, Vectors])
 def test_its_operators_compute_what_torch_s_do(
     kind: type[nn.Module], layout: str, tmp_path: Path
 ) -> None:

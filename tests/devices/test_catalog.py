@@ -137,7 +137,7 @@ def test_a_list_of_devices_names_each_once() -> None:
     with pytest.raises(UsageError, match=r"^--device names no device; see: affnet devices$"):
         open_devices(" , ")
     with pytest.raises(MissingError, match="is not part of this version of affnet"):
-        open_devices("host,pixel")
+        open_devices("host,iphone")
 
 
 def test_the_documentation_s_catalog_can_be_read(config_folder: Path) -> None:

@@ -82,6 +82,8 @@ def _fetch(url: str, path: Path) -> None:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response:  # noqa: S310  # https
             content: bytes = response.read()
     except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it holds the connection
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise MissingError(
             f"{NAME} cannot be fetched ({reason or type(error).__name__}); "

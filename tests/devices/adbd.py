@@ -144,10 +144,10 @@ class _Session:
             if command == _CNXN and self.phone.authorised:
                 banner = f"device::ro.product.model={self.phone.model};features=shell_v2,cmd"
                 self.send(_CNXN, _VERSION, _MAX_DATA, banner.encode())
-            elif command in (_CNXN, _AUTH):  # a token to sign; no signature is good enough
-                self.send(_AUTH, 1, 0, bytes(20))
-                if command == _AUTH and first == 3:  # it has shown its key: the user must confirm
-                    self._receive(24)
+            elif command == _CNXN or (command == _AUTH and first != 3):
+                self.send(_AUTH, 1, 0, bytes(20))  # a token to sign; no signature is good enough
+            elif command == _AUTH:
+                pass  # the computer has shown its key, and the user does not confirm
             elif command == _OPEN:
                 stream = _Stream(self, len(self._streams) + 1, first)
                 self._streams[stream.own] = stream
@@ -225,10 +225,13 @@ class _Stream:
         )
         threading.Thread(target=self._feed, args=(process,), daemon=True).start()
         assert process.stdout is not None
-        with process.stdout:
-            while data := os.read(process.stdout.fileno(), 30_000):
-                self._write(struct.pack("<BI", _STDOUT, len(data)) + data)
-        self._write(struct.pack("<BIB", _EXIT, 1, process.wait() & 0xFF))
+        try:
+            with process.stdout:
+                while data := os.read(process.stdout.fileno(), 30_000):
+                    self._write(struct.pack("<BI", _STDOUT, len(data)) + data)
+        finally:  # also when the connection is lost: it may clean up
+            code = process.wait()
+        self._write(struct.pack("<BIB", _EXIT, 1, code & 0xFF))
 
     def _feed(self, process: subprocess.Popen[bytes]) -> None:
         """Pass on what is typed; at the end of input, or of the connection, close it."""

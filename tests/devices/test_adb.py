@@ -131,3 +131,23 @@ def test_a_doctor_finds_what_works(attached: Attached) -> None:
     assert all(check.passed for check in checks.values())
     assert checks["reachable"].detail == f"Google Pixel 8, serial {phone.serial}"
     assert checks["battery"].detail == "83 %"
+
+
+@pytest.mark.slow
+def test_affnet_et_against_mobilevit_from_the_networks_to_the_table(
+    attached: Attached, run: Run
+) -> None:
+    attached.attach()
+    done = run(
+        "bench", "affnet_et", "--against", "mobilevit_xxs", "--image-size", "64",
+        "--device", "pixel", "--runtime", "litert", "--runner-dir", attached.runner(),
+        "--preset", "quick", "--markdown",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    header, _, affnet_et, mobilevit = (
+        line.strip("| ").split(" | ") for line in done.out.splitlines()[:4]
+    )
+    cells = dict(zip(header, affnet_et, strict=True))
+    assert (cells["model"], mobilevit[0]) == ("affnet_et", "mobilevit_xxs")
+    assert 0.1 < float(cells["x mobilevit_xxs [95 %]"].split()[0]) < 10
+    assert "- Measured on pixel (Google Pixel 8), litert benchmark_model of sha256 " in done.out

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from affnet.devices import catalog
+from affnet.devices.adb import AdbSettings
 from affnet.devices.catalog import Entry, find, load_catalog, open_device, open_devices, user_file
 from affnet.devices.fake import FakeSettings
 from affnet.devices.ssh import SshSettings
@@ -149,6 +151,10 @@ def test_the_documentation_s_catalog_can_be_read(config_folder: Path) -> None:
     for name, default in (("python", "python3"), ("folder", "/tmp"), ("install", False)):  # noqa: S108
         assert getattr(SshSettings(host="x"), name) == default
         assert f"| `{name}` | `{str(default).lower() if default is False else default}` |" in text
+    for field in dataclasses.fields(AdbSettings):
+        assert f"`{field.name}`" in text
+    for name in ("runner_version", "folder", "accelerator", "warmup_seconds", "pause_seconds"):
+        assert f"| `{name}` | `{getattr(AdbSettings(), name)}` |" in text
 
 
 def test_the_shipped_catalog_is_package_data() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -21,11 +23,12 @@ from affnet.errors import (
     UnreachableError,
     UsageError,
 )
+from affnet.processes import module_command, module_environment
 from tests.conftest import Finished
 from tests.devices.phones import Attached
 
-Refused = Callable[..., str]
 Run = Callable[..., Finished]
+HANGS = "while :; do :; done"  # as one process, like the tool
 
 
 def test_without_adb_the_command_that_installs_it_is_named(
@@ -121,7 +124,7 @@ def test_a_phone_that_is_lost_during_a_push(attached: Attached) -> None:
 def test_a_phone_that_is_lost_during_a_run(attached: Attached, digits_tflite: Artifact) -> None:
     found = attached.attach()
     device = attached.device()
-    attached.runner("sleep 60")
+    attached.runner(HANGS)
     threading.Timer(1.5, found.lose).start()
     with (
         pytest.raises(ConnectionLostError, match=r"^The connection to the phone .* was lost: "),
@@ -223,7 +226,7 @@ def test_a_runner_that_hangs_is_ended(
     attached.attach()
     monkeypatch.setattr(benchmark_process, "RUN_TIMEOUT_S", 1.0)
     device = attached.device()
-    attached.runner("while :; do sleep 0.1; done")
+    attached.runner(HANGS)
     with device.session("litert"):
         with (
             pytest.raises(MeasurementError, match="gave no answer for 1 s; it was stopped"),
@@ -240,7 +243,7 @@ def test_a_runner_that_hangs_is_ended(
 def test_an_interruption_leaves_nothing(attached: Attached, digits_tflite: Artifact) -> None:
     attached.attach()
     device = attached.device()
-    attached.runner("sleep 60")
+    attached.runner(HANGS)
     threading.Timer(1.5, device.interrupt).start()
     begun = time.monotonic()
     with (
@@ -257,3 +260,33 @@ def test_settings_that_cannot_be(attached: Attached) -> None:
     for settings in ({"accelerator": "npu"}, {"cores": "0-3"}):
         with pytest.raises(CatalogError):
             attached.device(**settings)
+
+
+@pytest.mark.converters
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_a_command_that_is_ended_leaves_nothing_on_the_phone(
+    attached: Attached, digits_tflite: Artifact, sent: signal.Signals
+) -> None:
+    found = attached.attach()
+    process = subprocess.Popen(
+        [
+            *module_command("affnet.cli"), "bench", str(digits_tflite.path), "--device",
+            found.serial, "--runtime", "litert", "--runner-dir", str(attached.runner(HANGS)),
+        ],
+        env=module_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while not list(found.temporary.glob("affnet-*/*.pid")):  # it runs
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(sent)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert b"Traceback" not in err
+    assert attached.left_behind() == []

@@ -13,7 +13,7 @@ from affnet.bench.protocol import Protocol
 from affnet.bench.result import Result
 from affnet.bench.statistics import median_ratio
 from affnet.bench.validity import reasons_against
-from affnet.devices import Device, MeasuringProcess
+from affnet.devices import BlockStatistics, Device, MeasuringProcess, SummarisingProcess
 from affnet.errors import UsageError
 
 Progress = Callable[[str], None]
@@ -40,13 +40,23 @@ class _Running:
     process: MeasuringProcess
     warmup_ns: list[int] = field(default_factory=list)
     blocks_ns: list[tuple[int, ...]] = field(default_factory=list)
+    statistics: list[BlockStatistics] = field(default_factory=list)
     block_runs: int = 1
 
+    def measure(self, protocol: Protocol) -> None:
+        """Take one turn."""
+        samples = self.process.run(self.block_runs, protocol.discarded_per_block)
+        self.blocks_ns.append(tuple(samples))
+        if isinstance(self.process, SummarisingProcess):
+            self.statistics.append(self.process.last_block())
+
     def done(self, protocol: Protocol) -> bool:
-        runs = sum(map(len, self.blocks_ns))
+        runs = sum(block.runs for block in self.statistics) or sum(map(len, self.blocks_ns))
         return runs >= protocol.min_runs and self.seconds() >= protocol.min_seconds
 
     def seconds(self) -> float:
+        if self.statistics:
+            return sum(block.runs * block.mean_ns for block in self.statistics) / 1e9
         return sum(map(sum, self.blocks_ns)) / 1e9
 
 
@@ -90,7 +100,7 @@ def measure(
             running.append(_Running(job, process))
             _warm_up(running[-1], protocol)
         _measure_in_turns(running, protocol, progress)
-    fingerprint = device.fingerprint()
+    fingerprint, after = device.fingerprint(), device.conditions()
     return [
         _result(
             entry,
@@ -98,7 +108,7 @@ def measure(
             protocol,
             threads,
             peak,
-            {**fingerprint, "before": before},
+            {**fingerprint, "before": before, "after": after},
         )
         for entry, peak in zip(running, memory, strict=True)
     ]
@@ -154,8 +164,7 @@ def _measure_in_turns(entries: list[_Running], protocol: Protocol, progress: Pro
         least = min(entry.seconds() for entry in entries)
         progress(f"Measuring in turns, {least:.1f} s of each so far")
         for entry in order:
-            samples = entry.process.run(entry.block_runs, protocol.discarded_per_block)
-            entry.blocks_ns.append(tuple(samples))
+            entry.measure(protocol)
         order = order[::-1]
 
 
@@ -170,7 +179,10 @@ def _result(
     artifact, startup = entry.job.artifact, entry.process.startup
     manifest = artifact.manifest
     source = environment.get("not_measured")
-    computed = [f"not measured: {source}"] if source else []
+    against = [f"not measured: {source}"] if source else []
+    summarising = entry.process if isinstance(entry.process, SummarisingProcess) else None
+    if summarising:
+        against += summarising.doubts()
     return Result(
         model=entry.job.label,
         artifact=str(artifact.path),
@@ -192,6 +204,8 @@ def _result(
         macs=manifest.macs,
         weights=manifest.provenance.weights,
         published=manifest.published,
-        validity_reasons=(*computed, *reasons_against(entry.blocks_ns, environment, threads)),
+        validity_reasons=(*against, *reasons_against(entry.blocks_ns, environment, threads)),
         environment=environment,
+        block_statistics=tuple(entry.statistics),
+        limits=tuple(summarising.limits()) if summarising else (),
     )

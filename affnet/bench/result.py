@@ -6,12 +6,16 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from affnet.bench.statistics import Ratio, Summary, summarise
+from affnet.bench.statistics import Ratio, Summary, summarise, summarise_blocks
+from affnet.devices import BlockStatistics
 
 
 @dataclass(frozen=True)
 class Result:
-    """One artifact, measured once on one device.  Raw samples are kept, statistics derived."""
+    """One artifact, measured once on one device.
+
+    Raw samples are kept, statistics derived; where a tool tells statistics only, those are kept.
+    """
 
     model: str  # the row's name
     artifact: str
@@ -37,11 +41,27 @@ class Result:
     environment: dict[str, Any]
     peer: str | None = None
     ratio_to_peer: Ratio | None = None
+    # where a tool tells no single runs: what it told of each turn, whose one sample is its median
+    block_statistics: tuple[BlockStatistics, ...] = ()
+    limits: tuple[str, ...] = ()  # what a result does not hold that others do
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
         """All latency samples in the order they were taken."""
         return tuple(sample for block in self.blocks_ns for sample in block)
+
+    @property
+    def sample_kind(self) -> str:
+        """What a sample is: the latency of one ``run``, or what stands for a block of runs."""
+        if not self.block_statistics:
+            return "run"
+        medians = all(block.median_ns is not None for block in self.block_statistics)
+        return "median of a block" if medians else "mean of a block"
+
+    @property
+    def runs(self) -> int:
+        """How many inferences were measured."""
+        return sum(block.runs for block in self.block_statistics) or len(self.samples_ns)
 
     @property
     def valid(self) -> bool:
@@ -50,6 +70,8 @@ class Result:
 
     def summary(self) -> Summary:
         """Return the latency statistics."""
+        if self.block_statistics:
+            return summarise_blocks(self.block_statistics)
         return summarise(self.samples_ns)
 
     def to_json(self) -> dict[str, Any]:
@@ -57,12 +79,15 @@ class Result:
         fields = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("blocks_ns", "ratio_to_peer")
+            if field.name not in ("blocks_ns", "ratio_to_peer", "block_statistics")
         }
         summary, ratio = self.summary(), self.ratio_to_peer
         return {
             **fields,
             "samples_ns": list(self.samples_ns),
+            "sample_kind": self.sample_kind,
+            "runs": self.runs,
+            "block_statistics": [dataclasses.asdict(block) for block in self.block_statistics],
             "block_lengths": [len(block) for block in self.blocks_ns],
             "median_ns": summary.median,
             "p90_ns": summary.p90,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from affnet.devices import BlockStatistics
+
 _RESAMPLES = 1000
 _SEED = 0
 
@@ -17,8 +19,8 @@ class Summary:
     """Latency statistics in ns."""
 
     median: float
-    p90: float
-    p99: float
+    p90: float | None  # None where single runs are not known
+    p99: float | None
     minimum: float
     mean: float
     standard_deviation: float
@@ -44,6 +46,27 @@ def summarise(samples_ns: Sequence[int]) -> Summary:
         minimum=float(samples.min()),
         mean=float(samples.mean()),
         standard_deviation=float(samples.std(ddof=1)) if len(samples) > 1 else 0.0,
+    )
+
+
+def summarise_blocks(blocks: Sequence[BlockStatistics]) -> Summary:
+    """Summarise blocks of which only statistics are known.
+
+    Mean, standard deviation and minimum are exact; the median is that of the blocks' own medians
+    (means, where a tool tells no median); the tail is not known.
+    """
+    runs = np.array([block.runs for block in blocks], np.float64)
+    means = np.array([block.mean_ns for block in blocks], np.float64)
+    deviations = np.array([block.standard_deviation_ns for block in blocks], np.float64)
+    mean = np.average(means, weights=runs)
+    variance = np.average(deviations**2 + (means - mean) ** 2, weights=runs)
+    return Summary(
+        median=float(np.median([block.typical_ns for block in blocks])),
+        p90=None,
+        p99=None,
+        minimum=float(min(block.minimum_ns for block in blocks)),
+        mean=float(mean),
+        standard_deviation=float(np.sqrt(variance)),
     )
 
 

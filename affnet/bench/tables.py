@@ -21,8 +21,12 @@ class Column:
     cell: Callable[[Result], str]
 
 
-def _quantity(name: str, unit: Unit, value: Callable[[Result], float]) -> Column:
-    return Column(f"{name} {unit.symbol}", lambda result: unit.number(value(result)))
+def _quantity(name: str, unit: Unit, value: Callable[[Result], float | None]) -> Column:
+    def cell(result: Result) -> str:
+        number = value(result)
+        return "-" if number is None else unit.number(number)
+
+    return Column(f"{name} {unit.symbol}", cell)
 
 
 def columns(results: Sequence[Result]) -> list[Column]:
@@ -89,6 +93,7 @@ def notes(results: Sequence[Result]) -> list[str]:
         )
     if sources := sorted({r.published["source"] for r in results if r.published}):
         lines.append(f"Quoted, not measured: top-1 from {'; '.join(sources)}.")
+    lines += [f"{limit}." for limit in dict.fromkeys(why for r in results for why in r.limits)]
     several = len(by_device) > 1
     doubts = sorted(
         {f"{r.device}: {why}" if several else why for r in results for why in r.validity_reasons}
@@ -104,7 +109,7 @@ def _device_note(results: Sequence[Result]) -> str:
     if _is_computed(first):
         return f"Not measured: {first.device} computes its numbers from the size of each model."
     runtimes = sorted({f"{r.runtime} {r.runtime_version}" for r in results})
-    runs = min(len(r.samples_ns) for r in results)
+    runs = min(r.runs for r in results)
     cpu = first.environment.get("model") or first.environment.get("cpu", "unknown processor")
     return (
         f"Measured on {first.device} ({cpu}), {', '.join(runtimes)}, {first.threads} thread(s), "

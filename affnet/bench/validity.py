@@ -26,6 +26,11 @@ def reasons_against(
         reasons.append(f"other processes kept {busy:.1f} cores busy before the run")
     if (governor := before.get("governor")) in _SLOW_GOVERNORS:
         reasons.append(f"the frequency governor is {governor}")
+    reasons += [
+        f"the system throttled for heat {moment} the run (status {status})"
+        for moment in ("before", "after")
+        if (status := environment.get(moment, {}).get("thermal_status") or "none") != "none"
+    ]
     if threads > (cores := environment.get("hardware_threads") or os.cpu_count() or 1):
         reasons.append(f"{threads} threads on {cores} cores")
     medians = np.array([np.median(block) for block in blocks_ns])

@@ -29,6 +29,9 @@ def bench(
     install: Annotated[
         bool, typer.Option("--install", help="Install what is missing on a board, in a venv there.")
     ] = False,
+    runner_dir: Annotated[
+        Path | None, typer.Option(help="The folder with LiteRT's benchmark_model for a phone.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     runtime: Annotated[
         str, typer.Option(help="onnxruntime, litert, executorch, coreml (on a Mac) or torch.")
@@ -64,7 +67,9 @@ def bench(
     if output is not None:
         bench_output.check_target(output)
     protocol, engine = get_protocol(preset), get_runtime(runtime)
-    places = open_devices(device, devices_file, **({"install": True} if install else {}))
+    overrides = {"install": install or None, "runner": str(runner_dir) if runner_dir else None}
+    given = {name: value for name, value in overrides.items() if value is not None}
+    places = open_devices(device, devices_file, **given)
     names = list(dict.fromkeys([*models, *(against or [])]))
     if dry_run:
         plan.show({p.name: plan.steps(names, p, runtime, threads, protocol) for p in places}, json)

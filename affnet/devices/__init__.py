@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from affnet.errors import MissingError, UnknownNameError, UsageError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked 
     from affnet.artifact import Artifact
 
 DEVICES: dict[str, str] = {
+    "adb": "affnet.devices.adb:AdbDevice",
     "fake": "affnet.devices.fake:FakeDevice",
     "host": "affnet.devices.host:HostDevice",
     "ssh": "affnet.devices.ssh:SshDevice",
@@ -25,7 +26,6 @@ DEVICES: dict[str, str] = {
 
 #: Kinds that the catalog names and that cannot be measured on yet: what they are.
 PLANNED: dict[str, str] = {
-    "adb": "an Android phone over adb",
     "browser": "a browser",
     "ios": "an iPhone, iPad or Mac by Core ML's tools",
 }
@@ -69,6 +69,27 @@ class Startup:
     runtime_version: str
 
 
+@dataclass(frozen=True)
+class BlockStatistics:
+    """What a tool tells of a block of runs where it does not tell the single ones."""
+
+    runs: int
+    first_ns: int
+    last_ns: int
+    minimum_ns: int
+    maximum_ns: int
+    mean_ns: int
+    standard_deviation_ns: int
+    p5_ns: int | None
+    median_ns: int | None
+    p95_ns: int | None
+
+    @property
+    def typical_ns(self) -> int:
+        """The one value that stands for the block: its median, else its mean."""
+        return self.mean_ns if self.median_ns is None else self.median_ns
+
+
 class MeasuringProcess(Protocol):
     """A fresh process that holds one loaded artifact and waits, idle, between its runs."""
 
@@ -80,6 +101,26 @@ class MeasuringProcess(Protocol):
 
     def peak_rss_bytes(self) -> int:
         """Return the largest resident memory the process has had so far."""
+        ...
+
+
+@runtime_checkable
+class SummarisingProcess(MeasuringProcess, Protocol):
+    """A `MeasuringProcess` over a tool that tells statistics of its runs and no single one.
+
+    Its `run` returns one sample, the block's `BlockStatistics.typical_ns`.
+    """
+
+    def last_block(self) -> BlockStatistics:
+        """Return what was told of the last block."""
+        ...
+
+    def limits(self) -> Sequence[str]:
+        """Say what the results do not hold, a sentence each without its full stop."""
+        ...
+
+    def doubts(self) -> Sequence[str]:
+        """Say what speaks against trusting the results, a sentence each without its full stop."""
         ...
 
 

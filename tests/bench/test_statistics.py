@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from affnet.bench.statistics import median_ratio, summarise
+from affnet.bench.statistics import median_ratio, summarise, summarise_blocks
+from affnet.devices import BlockStatistics
 
 Blocks = list[list[int]]
 
@@ -80,3 +81,30 @@ def test_the_interval_is_the_same_every_time() -> None:
 
 def test_turns_that_one_side_lacks_are_left_out() -> None:
     assert median_ratio([[2], [2], [100]], [[1], [1]]).value == 2
+
+
+def block(samples: list[int], median_ns: int | None) -> BlockStatistics:
+    """What a tool tells of these samples."""
+    return BlockStatistics(
+        runs=len(samples),
+        first_ns=samples[0],
+        last_ns=samples[-1],
+        minimum_ns=min(samples),
+        maximum_ns=max(samples),
+        mean_ns=round(np.mean(samples)),
+        standard_deviation_ns=round(np.std(samples)),
+        p5_ns=None,
+        median_ns=median_ns,
+        p95_ns=None,
+    )
+
+
+def test_blocks_give_the_mean_and_spread_of_all_runs_and_no_tail() -> None:
+    one, two = [1000, 2000, 6000], [3000, 4000, 8000, 9000, 1500]
+    summary = summarise_blocks([block(one, 2000), block(two, 4000)])
+    assert summary.mean == pytest.approx(np.mean(one + two), abs=1)
+    assert summary.standard_deviation == pytest.approx(np.std(one + two), abs=1)
+    assert summary.minimum == 1000
+    assert summary.median == 3000  # of the blocks' medians
+    assert (summary.p90, summary.p99) == (None, None)
+    assert summarise_blocks([block(one, None)]).median == 3000  # their mean

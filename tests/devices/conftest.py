@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from affnet.artifact import Artifact
+from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.model.source import load_source
+from tests.devices import phones
+from tests.devices.phones import Attached
 from tests.devices.sshd import Board, start_sshd, stop_sshd
 
 
@@ -31,3 +36,25 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
         assert found.left_behind() == []
     finally:
         stop_sshd(found)
+
+
+@pytest.fixture
+def attached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Attached]:
+    """An adb server that knows no phone yet.
+
+    Whatever a test does, nothing may be left on its phones.
+    """
+    found = phones.start(tmp_path / "adb", monkeypatch)
+    try:
+        yield found
+        assert found.left_behind() == []
+    finally:
+        phones.stop(found)
+
+
+@pytest.fixture(scope="session")
+def digits_tflite(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """The bundled checkpoint, exported to TFLite; treat it as read-only."""
+    pytest.importorskip("litert_torch")
+    folder = tmp_path_factory.mktemp("tflite")
+    return export_artifact(load_source("digits"), ExportOptions("tflite"), folder)

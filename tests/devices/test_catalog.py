@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from affnet.devices import catalog
+from affnet.devices.adb import AdbSettings
 from affnet.devices.catalog import Entry, find, load_catalog, open_device, open_devices, user_file
 from affnet.devices.fake import FakeSettings
 from affnet.devices.ssh import SshSettings
@@ -97,9 +99,9 @@ def test_what_is_neither_is_refused_with_the_valid_names(name: str) -> None:
     [
         ("[x\n", "is not valid TOML: "),
         ("x = 3\n", ": 'x' must be a table, [x], with its kind."),
-        ("[x]\n", ", [x]: it needs a kind: fake, host, "),
-        ('[x]\nkind = "toaster"\n', ", [x]: unknown kind 'toaster'; valid: fake, host, "),
-        ("[x]\nkind = [1]\n", ", [x]: unknown kind [1]; valid: fake, host, "),
+        ("[x]\n", ", [x]: it needs a kind: adb, fake, host, "),
+        ('[x]\nkind = "toaster"\n', ", [x]: unknown kind 'toaster'; valid: adb, fake, host, "),
+        ("[x]\nkind = [1]\n", ", [x]: unknown kind [1]; valid: adb, fake, host, "),
         ('[x]\nkind = "fake"\nspeed = 3\n', ", [x]: unknown setting 'speed'; valid: kind, desc"),
         (
             '[x]\nkind = "fake"\noverhead_ns = true\n',
@@ -137,7 +139,7 @@ def test_a_list_of_devices_names_each_once() -> None:
     with pytest.raises(UsageError, match=r"^--device names no device; see: affnet devices$"):
         open_devices(" , ")
     with pytest.raises(MissingError, match="is not part of this version of affnet"):
-        open_devices("host,pixel")
+        open_devices("host,iphone")
 
 
 def test_the_documentation_s_catalog_can_be_read(config_folder: Path) -> None:
@@ -149,6 +151,10 @@ def test_the_documentation_s_catalog_can_be_read(config_folder: Path) -> None:
     for name, default in (("python", "python3"), ("folder", "/tmp"), ("install", False)):  # noqa: S108
         assert getattr(SshSettings(host="x"), name) == default
         assert f"| `{name}` | `{str(default).lower() if default is False else default}` |" in text
+    for field in dataclasses.fields(AdbSettings):
+        assert f"`{field.name}`" in text
+    for name in ("runner_version", "folder", "accelerator", "warmup_seconds", "pause_seconds"):
+        assert f"| `{name}` | `{getattr(AdbSettings(), name)}` |" in text
 
 
 def test_the_shipped_catalog_is_package_data() -> None:

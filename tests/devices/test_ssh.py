@@ -242,6 +242,7 @@ def test_the_list_of_devices_shows_it_as_reachable(
     board: Board, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    monkeypatch.setattr("affnet.devices.adb_selection.list_phones", lambda _: [])  # no server
     catalog = tmp_path / "devices.toml"
     catalog.write_text(
         f'[rpi]\nhost = "127.0.0.1"\nport = {board.port}\nuser = "{board.user}"\n'

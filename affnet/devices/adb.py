@@ -1,0 +1,210 @@
+"""Android phones over adb, measured by LiteRT's ``benchmark_model``.
+
+The tool loads the model anew in each turn, and tells statistics of its runs but no single one:
+see `affnet.devices.benchmark_model`.  A result's samples are the medians of its turns.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from affnet.artifact import Artifact
+from affnet.devices import Capabilities, Check, Progress, Settings, android, check_capable
+from affnet.devices import benchmark_model as tool
+from affnet.devices.adb_client import Adb, find_adb
+from affnet.devices.adb_selection import Wanted, choose
+from affnet.devices.benchmark_process import BenchmarkProcess
+from affnet.devices.phone import Phone, open_phone
+from affnet.devices.runners import VERSION, Runner, find_runner
+from affnet.errors import AffnetError, ArtifactError, CatalogError, MeasurementError
+
+_LOCKS: dict[str, threading.Lock] = {}  # of phones: two names may turn out to mean the same
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdbSettings(Settings):
+    """What may be set of a phone; which one it is, if there are several, and how it is measured."""
+
+    serial: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    runner: str | None = None  # the folder with benchmark_model
+    runner_version: str = VERSION  # to fetch where no folder is named
+    folder: str = "/data/local/tmp"
+    accelerator: str = "cpu"  # or gpu
+    xnnpack: bool = True  # on the CPU
+    cores: str | None = None  # taskset's mask of the cores to run on, such as f0
+    warmup_seconds: float = 0.5  # of each turn, which begins with a load
+    pause_seconds: float = 0.0  # between turns, to cool down
+
+
+class AdbDevice:
+    """Measures by fresh processes of ``benchmark_model`` on a phone."""
+
+    kind: ClassVar = "adb"
+    capabilities: ClassVar = Capabilities(
+        formats=("tflite",), runtimes=("litert",), accelerators=("cpu", "gpu")
+    )
+    settings_type: ClassVar[type[Settings]] = AdbSettings
+
+    def __init__(self, name: str, settings: AdbSettings) -> None:
+        if settings.accelerator not in self.capabilities.accelerators:
+            raise CatalogError(f"{name}: accelerator must be cpu or gpu.")
+        if settings.cores is not None and not re.fullmatch(r"[0-9a-fA-F]{1,16}", settings.cores):
+            raise CatalogError(f"{name}: cores must be a mask in hexadecimal, such as f0.")
+        self.name = name
+        self._settings = settings
+        self._wanted = Wanted(settings.serial, settings.manufacturer, settings.model)
+        self._adb: Adb | None = None
+        self._session: tuple[Phone, Runner] | None = None
+        self._progress: Progress = lambda _: None
+        self._interrupted = threading.Event()
+
+    def address(self) -> str:
+        """See `Device.address`: which phone an entry without a serial means shows later."""
+        return f"adb {self._settings.serial or self._wanted}"
+
+    def check_runtime(self, runtime: str) -> None:
+        """See `Device.check_runtime`: adb must be installed."""
+        check_capable(self, runtime)
+        find_adb()
+
+    def plan(self, files: Sequence[str], runtime: str, threads: int) -> list[str]:
+        """See `Device.plan`."""
+        settings = self._settings
+        source = settings.runner or f"the cache, or version {settings.runner_version} as published"
+        pinned = f" on the cores {settings.cores}" if settings.cores else ""
+        return [
+            f"Find {self._wanted} among the phones that adb lists",
+            f"Make a folder in {settings.folder} there, which is removed at the end",
+            f"Push benchmark_model, from {source}",
+            "Ask the phone for its battery, heat, frequency governor and load",
+            *(f"Push {file}, if there is space for it" for file in files),
+            *(f"Run {file} by benchmark_model for its peak memory" for file in files),
+            *(
+                f"Run {file} by benchmark_model on the {settings.accelerator}{pinned} with "
+                f"{threads} thread(s), anew in each turn"
+                for file in files
+            ),
+        ]
+
+    @contextmanager
+    def session(self, runtime: str, progress: Progress = lambda _: None) -> Iterator[None]:
+        """See `Device.session`."""
+        self.check_runtime(runtime)
+        settings = self._settings
+        progress("Looking for the phone")
+        adb = self._adb = choose(find_adb(), self._wanted)
+        try:
+            with self._alone(adb.serial), open_phone(adb, settings.folder) as phone:
+                abi = str(android.fingerprint(adb)["architecture"])
+                runner = find_runner(abi, settings.runner, settings.runner_version, progress)
+                phone.push(runner.path, progress, executable=True)
+                self._session, self._progress = (phone, runner), progress
+                yield
+        finally:
+            self._session = self._adb = None
+
+    def fingerprint(self) -> dict[str, Any]:
+        """See `Device.fingerprint`."""
+        phone, runner = self._open
+        settings = self._settings
+        return {
+            "kind": self.kind,
+            "serial": phone.adb.serial,
+            **android.fingerprint(phone.adb),
+            "runner": runner.version,
+            "accelerator": settings.accelerator,
+            "xnnpack": settings.xnnpack,
+            "cores": settings.cores,
+        }
+
+    def conditions(self) -> dict[str, Any]:
+        """See `Device.conditions`."""
+        return android.conditions(self._open[0].adb)
+
+    @contextmanager
+    def start(self, artifact: Artifact, runtime: str, threads: int) -> Iterator[BenchmarkProcess]:
+        """See `Device.start`."""
+        if not artifact.path.is_file():
+            raise ArtifactError(f"{artifact.path} is no single file, which a phone needs.")
+        phone, runner = self._open
+        settings = self._settings
+        graph = phone.push(artifact.path, self._progress)
+        pinned = ["taskset", settings.cores] if settings.cores else []
+        gpu = settings.accelerator == "gpu"
+        yield BenchmarkProcess(
+            phone,
+            runner,
+            [*pinned, phone.push(runner.path, self._progress)],
+            graph,
+            tool.Settings(threads, gpu, settings.xnnpack, settings.warmup_seconds),
+            label=f"{artifact.path.name} on {runtime} on {self.name}",
+            pause=lambda: time.sleep(settings.pause_seconds),
+        )
+
+    def interrupt(self) -> None:
+        """See `Device.interrupt`."""
+        self._interrupted.set()
+        if (adb := self._adb) is not None:
+            adb.interrupt()
+
+    def checks(self) -> Iterator[Check]:
+        """See `Device.checks`."""
+        step = "reachable"
+        try:
+            adb = choose(find_adb(), self._wanted)
+            found = android.fingerprint(adb)
+            yield Check("reachable", True, f"{found['model']}, serial {adb.serial}")
+            yield Check(
+                "phone", True, f"{found['cpu']}, {found['architecture']}, {found['system']}"
+            )
+            step = "folder"
+            with open_phone(adb, self._settings.folder) as phone:
+                free = phone.free_bytes() / 1e6
+                yield Check("folder", True, f"{phone.folder} was made, {free:.0f} MB are free")
+                step = "runner"
+                abi = str(found["architecture"])
+                runner = find_runner(abi, self._settings.runner, self._settings.runner_version)
+                phone.push(runner.path, lambda _: None, executable=True)
+                yield Check("runner", True, f"benchmark_model {runner.version} was pushed")
+            yield from _state_checks(android.conditions(adb))
+        except AffnetError as error:
+            sentence, _, remedy = str(error).partition("; ")
+            yield Check(step, False, sentence, remedy.removeprefix("run: ") or None)
+
+    @contextmanager
+    def _alone(self, serial: str) -> Iterator[None]:
+        """Wait until no other session of this process uses the phone."""
+        lock = _LOCKS.setdefault(serial, threading.Lock())
+        while not lock.acquire(timeout=0.2):
+            if self._interrupted.is_set():
+                raise MeasurementError(f"Measuring on {self.name} was stopped.")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def _open(self) -> tuple[Phone, Runner]:
+        if self._session is None:
+            raise RuntimeError("a phone is measured on within a session")
+        return self._session
+
+
+def _state_checks(now: dict[str, Any]) -> Iterator[Check]:
+    """Say what of the phone's state lets results vary."""
+    status = now["thermal_status"] or "not told"
+    cool = status in ("none", "not told")
+    remedy = None if cool else "let the phone cool down"
+    yield Check("heat", cool, f"thermal status {status}", remedy, needed=False)
+    level = now["battery_percent"]
+    charged = level is None or level >= 20
+    sentence = "no battery told" if level is None else f"{level} %"
+    yield Check("battery", charged, sentence, None if charged else "charge it", needed=False)

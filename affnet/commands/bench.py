@@ -11,7 +11,6 @@ import typer
 from affnet import console
 from affnet.commands.options import (
     DevicesFileOption,
-    FftOption,
     JsonOption,
     QuietOption,
     SizeOption,
@@ -41,7 +40,9 @@ def bench(
         str, typer.Option(help="default, quick, benchmark_model (50 runs) or mlperf.")
     ] = "default",
     image_size: SizeOption = None,
-    fft: FftOption = "auto",
+    fft: Annotated[
+        str, typer.Option("--fft", help="Of sources that are exported: auto, native or a plan.")
+    ] = "auto",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write here: .json, .md or .csv.")
     ] = None,

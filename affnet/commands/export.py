@@ -13,7 +13,6 @@ import typer
 from affnet import console
 from affnet.commands.options import (
     ConfigOption,
-    FftOption,
     JsonOption,
     QuietOption,
     SizeOption,
@@ -30,6 +29,15 @@ SOURCE_HELP = (
     "A checkpoint, a name (affnet_et, affnet_t, affnet, mobilevit_xxs|xs|s, digits), or a network "
     "of your own: a torch.export program (.pt2) or module:function."
 )
+
+FftOption = Annotated[
+    str,
+    typer.Option(
+        "--fft",
+        help="auto (predict the fastest plan), measure (time them here), native (keep FFT "
+        "operators), or a plan: separable, right, dense, channels_last.",
+    ),
+]
 
 
 def export(

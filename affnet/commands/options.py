@@ -14,14 +14,6 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 SizeOption = Annotated[
     str | None, typer.Option("--image-size", metavar="HxW", help="Default: the source's own.")
 ]
-FftOption = Annotated[
-    str,
-    typer.Option(
-        "--fft",
-        help="auto (predict the fastest plan), measure (time them here), native (keep FFT "
-        "operators), or a plan: separable, right, dense, channels_last.",
-    ),
-]
 DevicesFileOption = Annotated[
     Path | None, typer.Option("--devices-file", help="Instead of ~/.config/affnet/devices.toml.")
 ]

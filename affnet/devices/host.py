@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import queue
 import subprocess
@@ -15,7 +16,7 @@ from typing import IO, Any, ClassVar
 from affnet.artifact import Artifact
 from affnet.devices import Capabilities, Check, Progress, Settings, probes
 from affnet.devices.channel import RemoteProcess, describe_job, ending
-from affnet.errors import MissingError
+from affnet.errors import MissingError, UsageError
 from affnet.processes import module_command, module_environment
 from affnet.runtimes import check_measurable, get_runtime
 
@@ -79,7 +80,13 @@ class HostDevice:
 
     @contextmanager
     def start(self, artifact: Artifact, runtime: str, threads: int) -> Iterator[RemoteProcess]:
-        """See `Device.start`."""
+        """See `Device.start`; more threads than the machine has would only wait for each other.
+
+        Raises:
+            UsageError: ``threads`` are more than that.
+        """
+        if threads > (offered := os.cpu_count() or 1):
+            raise UsageError(f"This machine runs {offered} threads at once, not {threads}.")
         with tempfile.TemporaryFile() as stderr:
             process = subprocess.Popen(
                 module_command("affnet.devices.worker"),

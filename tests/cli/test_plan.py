@@ -91,6 +91,10 @@ def test_an_export_measures_the_maps_of_its_network(
         (("plan", "--runtime", "torch"), "torch computes FFTs itself"),
         (("plan", "--runtime", "tflite"), "Unknown runtime 'tflite'"),
         (("export", "digits", "--fft", "measure", "--format", "all"), "one format at a time"),
+        (
+            ("plan", "--size", "4x4", "--channels", "16", "--measure", "--threads", "1000"),
+            "threads at once, not 1000",
+        ),
         (("bench", "digits", "--fft", "measure"), "--fft measure needs measured costs"),
     ],
 )

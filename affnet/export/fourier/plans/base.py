@@ -57,6 +57,18 @@ class Cost:
         )
 
 
+def separable_cost(size: MapSize, *, passes: int, products: int, operators: int) -> Cost:
+    """Return what a product over the width and one over the height cost, there and back.
+
+    ``passes`` counts how often the numbers of one real part are read or written.
+    """
+    over_width = size.pixels * 2 * size.bins
+    over_height = size.frequencies * (2 * size.height) * 2
+    constants = 4 * size.width * size.bins + 8 * size.height**2
+    moved = 2 * size.pixels + passes * size.frequencies + constants
+    return Cost(2 * (over_width + over_height), products, 4 * moved, operators)
+
+
 class DFTPlan(FourierTransform):
     """A transform of H x W maps by matrix products with constants, exact up to rounding."""
 

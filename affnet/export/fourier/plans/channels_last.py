@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from affnet.export.fourier.plans import matrices
-from affnet.export.fourier.plans.base import Cost, DFTPlan, MapSize
+from affnet.export.fourier.plans.base import Cost, DFTPlan, MapSize, separable_cost
 from affnet.model.mixer import Spectrum
 
 
@@ -65,14 +65,5 @@ class ChannelsLastPlan(DFTPlan):
     @classmethod
     def cost(cls, size: MapSize) -> Cost:
         """See `DFTPlan.cost`."""
-        over_width = size.pixels * 2 * size.bins
-        over_height = size.frequencies * (2 * size.height) * 2
-        constants = 4 * size.width * size.bins + 8 * size.height**2
         # columns out, in, parts out; sliced, joined, in, out, in
-        moved = 2 * size.pixels + 20 * size.frequencies + constants
-        return Cost(
-            macs=2 * (over_width + over_height),
-            products=2 + 2 * size.height,
-            bytes=4 * moved,
-            operators=8,
-        )
+        return separable_cost(size, passes=20, products=2 + 2 * size.height, operators=8)

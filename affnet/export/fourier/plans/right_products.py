@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from affnet.export.fourier.plans import matrices
-from affnet.export.fourier.plans.base import Cost, DFTPlan, MapSize
+from affnet.export.fourier.plans.base import Cost, DFTPlan, MapSize, separable_cost
 from affnet.model.mixer import Spectrum
 
 
@@ -63,9 +63,5 @@ class RightProductsPlan(DFTPlan):
     @classmethod
     def cost(cls, size: MapSize) -> Cost:
         """See `DFTPlan.cost`."""
-        over_width = size.pixels * 2 * size.bins
-        over_height = size.frequencies * (2 * size.height) * 2
-        constants = 4 * size.width * size.bins + 8 * size.height**2
         # as the separable plan, and a transpose of the columns each way
-        moved = 2 * size.pixels + 26 * size.frequencies + constants
-        return Cost(macs=2 * (over_width + over_height), products=5, bytes=4 * moved, operators=8)
+        return separable_cost(size, passes=26, products=5, operators=8)

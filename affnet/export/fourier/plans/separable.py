@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from affnet.export.fourier.plans import matrices
-from affnet.export.fourier.plans.base import Cost, DFTPlan, MapSize
+from affnet.export.fourier.plans.base import Cost, DFTPlan, MapSize, separable_cost
 from affnet.model.mixer import Spectrum
 
 
@@ -64,14 +64,5 @@ class SeparablePlan(DFTPlan):
     @classmethod
     def cost(cls, size: MapSize) -> Cost:
         """See `DFTPlan.cost`."""
-        over_width = size.pixels * 2 * size.bins
-        over_height = size.frequencies * (2 * size.height) * 2
-        constants = 4 * size.width * size.bins + 8 * size.height**2
         # columns out, in twice, parts out; joined, in, out, in
-        moved = 2 * size.pixels + 18 * size.frequencies + constants
-        return Cost(
-            macs=2 * (over_width + over_height),
-            products=3 + 2 * size.channels,
-            bytes=4 * moved,
-            operators=6,
-        )
+        return separable_cost(size, passes=18, products=3 + 2 * size.channels, operators=6)

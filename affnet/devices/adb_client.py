@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,10 @@ def find_adb() -> str:
     raise MissingError(f"{_PURPOSE}; run: {command}")
 
 
+# The first call starts adb's server, and several at once start several, of which all but one fail.
+_starting = threading.Lock()
+
+
 def list_phones(adb: str) -> list[Listed]:
     """Return what is attached, whatever its state.
 
@@ -58,9 +63,10 @@ def list_phones(adb: str) -> list[Listed]:
         MissingError: adb does not work.
     """
     try:
-        done = subprocess.run(
-            [adb, "devices"], capture_output=True, timeout=COMMAND_TIMEOUT_S, errors="replace"
-        )
+        with _starting:
+            done = subprocess.run(
+                [adb, "devices"], capture_output=True, timeout=COMMAND_TIMEOUT_S, errors="replace"
+            )
     except subprocess.TimeoutExpired:
         raise MissingError("adb gives no answer; run: adb kill-server") from None
     if done.returncode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from affnet.artifact import Artifact
 from affnet.bench.measure import label_jobs, measure
 from affnet.bench.protocol import get_protocol
+from affnet.devices.adb_client import list_phones
 from affnet.devices.catalog import Entry
 from affnet.devices.inspection import examine
 from tests.cli.conftest import copy_artifact
@@ -19,6 +21,13 @@ from tests.devices.phones import Attached
 
 Run = Callable[..., Finished]
 pytestmark = pytest.mark.converters
+
+
+def test_looking_from_several_threads_starts_one_server(attached: Attached) -> None:
+    for _ in range(3):
+        attached.adb("kill-server")
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(list_phones, ["adb"] * 4)) == [[]] * 4
 
 
 def test_a_phone_is_measured_and_every_number_is_what_it_says(

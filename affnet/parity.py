@@ -38,6 +38,19 @@ class Parity:
     passed: bool
 
 
+_SEED = 0
+
+
+def reference_image(shape: Sequence[int], dtype: str, bounds: tuple[float, float]) -> NDArray[Any]:
+    """Return the image that every device is measured with and proven on: uniform, always the same.
+
+    numpy promises the stream of a seeded `Generator` across platforms.
+    """
+    low, high = bounds
+    values = np.random.default_rng(_SEED).random(tuple(shape), dtype=np.float32)
+    return (low + (high - low) * values).astype(dtype)
+
+
 def compare(
     expected: Sequence[NDArray[Any]], actual: Sequence[NDArray[Any]], tolerance: Tolerance
 ) -> Parity:

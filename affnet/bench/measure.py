@@ -9,12 +9,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from affnet.artifact import Artifact
+from affnet.bench.agreement import prove, reason_against
 from affnet.bench.protocol import Protocol
 from affnet.bench.result import Result
 from affnet.bench.statistics import median_ratio
 from affnet.bench.validity import reasons_against
 from affnet.devices import BlockStatistics, Device, MeasuringProcess, SummarisingProcess
 from affnet.errors import UsageError
+from affnet.parity import Parity
 
 Progress = Callable[[str], None]
 
@@ -30,6 +32,14 @@ class Job:
     label: str
     artifact: Artifact
     runtime: str
+
+
+@dataclass(frozen=True)
+class _FirstPass:
+    """What is found out before the clock matters, in a process of its own."""
+
+    peak_rss_bytes: int
+    parity: Parity | str | None
 
 
 @dataclass
@@ -91,7 +101,7 @@ def measure(
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, not {threads}.")
     before = device.conditions()
-    memory = [_peak_rss(job, device, threads, progress) for job in jobs]
+    passes = [_first_pass(job, device, threads, progress) for job in jobs]
     with ExitStack() as stack:
         running = []
         for job in jobs:
@@ -107,10 +117,10 @@ def measure(
             device.name,
             protocol,
             threads,
-            peak,
+            first,
             {**fingerprint, "before": before, "after": after},
         )
-        for entry, peak in zip(running, memory, strict=True)
+        for entry, first in zip(running, passes, strict=True)
     ]
 
 
@@ -133,11 +143,12 @@ def relate_to_peer(results: Sequence[Result], peer: str) -> list[Result]:
     ]
 
 
-def _peak_rss(job: Job, device: Device, threads: int, progress: Progress) -> int:
+def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> _FirstPass:
     progress(f"Measuring the memory of {job.label}")
     with device.start(job.artifact, job.runtime, threads) as process:
         process.run(_MEMORY_RUNS)
-        return process.peak_rss_bytes()
+        peak = process.peak_rss_bytes()
+        return _FirstPass(peak, prove(process, job.artifact, device))
 
 
 def _warm_up(entry: _Running, protocol: Protocol) -> None:
@@ -173,7 +184,7 @@ def _result(
     device: str,
     protocol: Protocol,
     threads: int,
-    peak_rss_bytes: int,
+    first: _FirstPass,
     environment: dict[str, object],
 ) -> Result:
     artifact, startup = entry.job.artifact, entry.process.startup
@@ -183,6 +194,12 @@ def _result(
     summarising = entry.process if isinstance(entry.process, SummarisingProcess) else None
     if summarising:
         against += summarising.doubts()
+    limits = [*(summarising.limits() if summarising else ())]
+    parity = first.parity if isinstance(first.parity, Parity) else None
+    if parity and not parity.passed:
+        against.append(reason_against(parity))
+    if isinstance(first.parity, str):
+        limits.append(first.parity)
     return Result(
         model=entry.job.label,
         artifact=str(artifact.path),
@@ -198,7 +215,7 @@ def _result(
         warmup_ns=tuple(entry.warmup_ns),
         load_ns=startup.load_ns,
         first_inference_ns=startup.first_inference_ns,
-        peak_rss_bytes=peak_rss_bytes,
+        peak_rss_bytes=first.peak_rss_bytes,
         file_bytes=artifact.file_bytes,
         parameters=manifest.parameters,
         macs=manifest.macs,
@@ -207,5 +224,6 @@ def _result(
         validity_reasons=(*against, *reasons_against(entry.blocks_ns, environment, threads)),
         environment=environment,
         block_statistics=tuple(entry.statistics),
-        limits=tuple(summarising.limits()) if summarising else (),
+        limits=tuple(limits),
+        parity=parity,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from affnet.bench.statistics import Ratio, Summary, summarise, summarise_blocks
 from affnet.devices import BlockStatistics
+from affnet.parity import Parity
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Result:
     # where a tool tells no single runs: what it told of each turn, whose one sample is its median
     block_statistics: tuple[BlockStatistics, ...] = ()
     limits: tuple[str, ...] = ()  # what a result does not hold that others do
+    parity: Parity | None = None  # of the device's outputs with this machine's, where compared
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
@@ -79,7 +81,7 @@ class Result:
         fields = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("blocks_ns", "ratio_to_peer", "block_statistics")
+            if field.name not in ("blocks_ns", "ratio_to_peer", "block_statistics", "parity")
         }
         summary, ratio = self.summary(), self.ratio_to_peer
         return {
@@ -88,6 +90,7 @@ class Result:
             "sample_kind": self.sample_kind,
             "runs": self.runs,
             "block_statistics": [dataclasses.asdict(block) for block in self.block_statistics],
+            "parity": dataclasses.asdict(self.parity) if self.parity else None,
             "block_lengths": [len(block) for block in self.blocks_ns],
             "median_ns": summary.median,
             "p90_ns": summary.p90,

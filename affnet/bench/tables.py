@@ -95,6 +95,11 @@ def notes(results: Sequence[Result]) -> list[str]:
         lines.append(f"Quoted, not measured: top-1 from {'; '.join(sources)}.")
     lines += [f"{limit}." for limit in dict.fromkeys(why for r in results for why in r.limits)]
     several = len(by_device) > 1
+    if proven := [r.parity.max_rel_error for r in results if r.parity and r.parity.passed]:
+        lines.append(
+            "Outputs on the device agree with this machine's: "
+            f"the largest error is {max(proven):.1e} of the largest output."
+        )
     doubts = sorted(
         {f"{r.device}: {why}" if several else why for r in results for why in r.validity_reasons}
     )

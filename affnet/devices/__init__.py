@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 from affnet.errors import MissingError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked at
+    import numpy as np
+    from numpy.typing import NDArray
+
     from affnet.artifact import Artifact
 
 DEVICES: dict[str, str] = {
@@ -40,6 +43,7 @@ class Capabilities:
     formats: tuple[str, ...]
     runtimes: tuple[str, ...]
     accelerators: tuple[str, ...]
+    remote: bool = True  # runs another build than `affnet.runtimes`, so its outputs are compared
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,17 @@ class SummarisingProcess(MeasuringProcess, Protocol):
 
     def doubts(self) -> Sequence[str]:
         """Say what speaks against trusting the results, a sentence each without its full stop."""
+        ...
+
+
+@runtime_checkable
+class ComputingProcess(MeasuringProcess, Protocol):
+    """A `MeasuringProcess` that tells what it computes, so that it can be proven."""
+
+    arithmetic: str  # "fp32" or "fp16", the coarsest it computes in
+
+    def outputs(self) -> list[NDArray[np.float32]] | None:
+        """Return the outputs for `affnet.parity.reference_image`; None if they are not told."""
         ...
 
 

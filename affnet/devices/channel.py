@@ -5,10 +5,14 @@ The process may run anywhere; a `Channel` carries the lines.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from affnet.artifact import Artifact
 from affnet.devices import Startup
@@ -54,7 +58,9 @@ def describe_job(
 
 
 class RemoteProcess:
-    """A `affnet.devices.MeasuringProcess` at the other end of a channel."""
+    """A `affnet.devices.ComputingProcess` at the other end of a channel."""
+
+    arithmetic = "fp32"
 
     def __init__(self, channel: Channel, job: dict[str, Any], label: str) -> None:
         self._channel = channel
@@ -79,6 +85,17 @@ class RemoteProcess:
         """See `MeasuringProcess.peak_rss_bytes`."""
         request = {"command": "peak_rss"}
         return int(self._ask(request, ("peak_rss_bytes",), ANSWER_TIMEOUT_S)["peak_rss_bytes"])
+
+    def outputs(self) -> list[NDArray[np.float32]]:
+        """See `affnet.devices.ComputingProcess.outputs`."""
+        answer = self._ask({"command": "outputs"}, ("outputs",), RUN_TIMEOUT_S)["outputs"]
+        try:
+            return [
+                np.frombuffer(base64.b64decode(one["data"]), "<f4").reshape(one["shape"])
+                for one in answer
+            ]
+        except (KeyError, TypeError, ValueError):
+            raise self._nonsense(json.dumps(answer)) from None
 
     def _ask(
         self, request: dict[str, Any], expected: tuple[str, ...], timeout_s: float

@@ -40,6 +40,7 @@ class FakeDevice:
         formats=("coreml", "executorch", "onnx", "tflite", "torch"),
         runtimes=("coreml", "executorch", "litert", "onnxruntime", "torch"),
         accelerators=("cpu",),
+        remote=False,
     )
     settings_type: ClassVar[type[Settings]] = FakeSettings
 

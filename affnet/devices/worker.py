@@ -7,6 +7,7 @@ another process is being timed it sleeps in a read.
 
 from __future__ import annotations
 
+import base64
 import gc
 import json
 import os
@@ -17,13 +18,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affnet.devices.probes import peak_rss_bytes
 from affnet.errors import AffnetError, ArtifactError
 from affnet.files import content_sha256
+from affnet.parity import reference_image
 from affnet.runtimes import Session, check_measurable, get_runtime
-
-_SEED = 0
 
 
 def time_runs(session: Session, image: Any, iterations: int) -> array[int]:
@@ -49,7 +50,8 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     """Answer requests until there are no more.
 
     The first is made by `affnet.devices.channel.describe_job`; those after it are
-    ``{"command": "run", "iterations": n, "discard": m}`` or ``{"command": "peak_rss"}``.
+    ``{"command": "run", "iterations": n, "discard": m}``, ``{"command": "peak_rss"}`` or
+    ``{"command": "outputs"}``, those of `reference_image`.
     """
 
     def answer(**content: Any) -> None:
@@ -65,10 +67,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     started = time.perf_counter_ns()
     session = runtime.load(path, threads=job["threads"])
     load_ns = time.perf_counter_ns() - started
-    generator = np.random.default_rng(_SEED)
-    low, high = job["range"]
-    values = low + (high - low) * generator.random(job["shape"], dtype=np.float32)
-    image = values.astype(job["dtype"])
+    image = reference_image(job["shape"], job["dtype"], job["range"])
     first_ns = time_runs(session, image, 1)[0]
     answer(load_ns=load_ns, first_inference_ns=first_ns, runtime_version=version)
     for line in requests:
@@ -76,8 +75,16 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         if request["command"] == "run":
             time_runs(session, image, request["discard"])
             answer(samples_ns=time_runs(session, image, request["iterations"]).tolist())
+        elif request["command"] == "outputs":
+            answer(outputs=[encode(output) for output in session.run(image)])
         else:
             answer(peak_rss_bytes=peak_rss_bytes())
+
+
+def encode(output: NDArray[Any]) -> dict[str, Any]:
+    """Return an output as JSON can carry it: its shape, and its values as float32 in base64."""
+    values = np.ascontiguousarray(output, "<f4")
+    return {"shape": values.shape, "data": base64.b64encode(values.tobytes()).decode()}
 
 
 def _check_content(path: Path, sha256: str) -> None:

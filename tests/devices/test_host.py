@@ -75,6 +75,20 @@ def test_peak_memory_is_the_child_s_own_and_not_inherited(digits_onnx: Artifact)
     assert 30_000_000 < now <= peak < 300_000_000
 
 
+@pytest.mark.parametrize(
+    "outputs", ["[{}]", "[{'shape': [3], 'data': 'AAAA'}]", "[{'shape': [1], 'data': '!'}]", "7"]
+)
+def test_outputs_that_are_nonsense_are_told(
+    worker: Worker, digits_onnx: Artifact, outputs: str
+) -> None:
+    worker(STARTS + f"sys.stdin.readline()\nanswer(outputs={outputs})")
+    with (
+        HostDevice().start(digits_onnx, "onnxruntime", 1) as process,
+        pytest.raises(MeasurementError, match="answered with nonsense"),
+    ):
+        process.outputs()
+
+
 def test_a_process_that_was_killed_is_told_with_its_signal(digits_onnx: Artifact) -> None:
     with (
         pytest.raises(MeasurementError) as info,

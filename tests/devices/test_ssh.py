@@ -43,6 +43,9 @@ def test_a_board_measures_like_a_host(board: Board, digits_onnx: Artifact) -> No
     assert len(result.samples_ns) >= 30
     assert all(1e5 < sample < 1e9 for sample in result.samples_ns)
     assert 3e7 < result.peak_rss_bytes < 3e8
+    assert result.parity is not None  # a real login, but the same machine and runtime
+    assert result.parity.passed
+    assert result.parity.max_rel_error < 1e-6
     found = result.environment
     assert (found["kind"], found["host"]) == ("ssh", board.address)
     assert found["memory_bytes"] > 1e8

@@ -1,0 +1,40 @@
+"""Whether a device computes what this machine computes."""
+
+from __future__ import annotations
+
+from affnet.artifact import Artifact
+from affnet.devices import ComputingProcess, Device, MeasuringProcess
+from affnet.errors import MissingError
+from affnet.parity import TOLERANCES, Parity, compare, reference_image
+from affnet.runtimes import runtime_for
+
+
+def prove(process: MeasuringProcess, artifact: Artifact, device: Device) -> Parity | str | None:
+    """Compare the outputs for the reference image with those of this machine's runtime.
+
+    Return a sentence without its full stop where that cannot be done, and None where there is
+    nothing to prove: this machine's own runtimes ran the file when it was exported.
+    """
+    if not isinstance(process, ComputingProcess) or not device.capabilities.remote:
+        return None
+    actual = process.outputs()
+    if actual is None:
+        return f"{device.name} does not tell its outputs, which were not compared"
+    spec, manifest = artifact.manifest.inputs[0], artifact.manifest
+    image = reference_image(spec.static_shape(), spec.dtype, spec.range or (0.0, 1.0))
+    runtime = runtime_for(manifest.format)
+    try:
+        expected = runtime.load(artifact.path, threads=1).run(image)
+    except MissingError as error:
+        return f"outputs were not compared with this machine's: {str(error).rstrip('.')}"
+    # the coarser arithmetic decides: a file's float16 weights, or a GPU that computes in it
+    coarse = "fp16" in (manifest.precision, process.arithmetic)
+    return compare(expected, actual, TOLERANCES["fp16" if coarse else "fp32"])
+
+
+def reason_against(parity: Parity) -> str:
+    """Say how outputs disagree, a sentence without its full stop."""
+    return (
+        f"outputs differ from this machine's by {parity.max_rel_error:.1e} of the largest "
+        f"(at most {parity.tolerance:.0e}), PSNR {parity.psnr_db:.0f} dB"
+    )

@@ -14,7 +14,13 @@ from affnet.bench.protocol import Protocol
 from affnet.bench.result import Result
 from affnet.bench.statistics import median_ratio
 from affnet.bench.validity import reasons_against
-from affnet.devices import BlockStatistics, Device, MeasuringProcess, SummarisingProcess
+from affnet.devices import (
+    BlockStatistics,
+    Device,
+    MeasuringProcess,
+    QualifiedProcess,
+    SummarisingProcess,
+)
 from affnet.errors import UsageError
 from affnet.parity import Parity
 
@@ -191,10 +197,10 @@ def _result(
     manifest = artifact.manifest
     source = environment.get("not_measured")
     against = [f"not measured: {source}"] if source else []
-    summarising = entry.process if isinstance(entry.process, SummarisingProcess) else None
-    if summarising:
-        against += summarising.doubts()
-    limits = [*(summarising.limits() if summarising else ())]
+    qualified = entry.process if isinstance(entry.process, QualifiedProcess) else None
+    if qualified:
+        against += qualified.doubts()
+    limits = [*(qualified.limits() if qualified else ())]
     parity = first.parity if isinstance(first.parity, Parity) else None
     if parity and not parity.passed:
         against.append(reason_against(parity))

@@ -94,6 +94,16 @@ class BlockStatistics:
         return self.mean_ns if self.median_ns is None else self.median_ns
 
 
+@dataclass(frozen=True)
+class OperatorTime:
+    """How long one operator of a graph takes, in a run that was watched and is slower for it."""
+
+    name: str  # the node's, or that of the tensor it makes
+    operator: str  # its type, as the runtime calls what it made of the file's
+    mean_ns: int  # of all its calls in one inference
+    module: str | None = None  # of the PyTorch network, where the file tells it
+
+
 class MeasuringProcess(Protocol):
     """A fresh process that holds one loaded artifact and waits, idle, between its runs."""
 
@@ -109,15 +119,8 @@ class MeasuringProcess(Protocol):
 
 
 @runtime_checkable
-class SummarisingProcess(MeasuringProcess, Protocol):
-    """A `MeasuringProcess` over a tool that tells statistics of its runs and no single one.
-
-    Its `run` returns one sample, the block's `BlockStatistics.typical_ns`.
-    """
-
-    def last_block(self) -> BlockStatistics:
-        """Return what was told of the last block."""
-        ...
+class QualifiedProcess(MeasuringProcess, Protocol):
+    """A `MeasuringProcess` over a tool that does not do all that our own workers do."""
 
     def limits(self) -> Sequence[str]:
         """Say what the results do not hold, a sentence each without its full stop."""
@@ -129,6 +132,18 @@ class SummarisingProcess(MeasuringProcess, Protocol):
 
 
 @runtime_checkable
+class SummarisingProcess(QualifiedProcess, Protocol):
+    """A `MeasuringProcess` over a tool that tells statistics of its runs and no single one.
+
+    Its `run` returns one sample, the block's `BlockStatistics.typical_ns`.
+    """
+
+    def last_block(self) -> BlockStatistics:
+        """Return what was told of the last block."""
+        ...
+
+
+@runtime_checkable
 class ComputingProcess(MeasuringProcess, Protocol):
     """A `MeasuringProcess` that tells what it computes, so that it can be proven."""
 
@@ -136,6 +151,20 @@ class ComputingProcess(MeasuringProcess, Protocol):
 
     def outputs(self) -> list[NDArray[np.float32]] | None:
         """Return the outputs for `affnet.parity.reference_image`; None if they are not told."""
+        ...
+
+
+@runtime_checkable
+class ProfilingProcess(MeasuringProcess, Protocol):
+    """A `MeasuringProcess` that can tell how long each operator takes."""
+
+    def profile(self, runs: int) -> list[OperatorTime]:
+        """Run ``runs`` times under the runtime's profiler, apart from all that is timed.
+
+        Raises:
+            MissingError: this runtime, or this build of a tool, has no profiler.
+            MeasurementError: it told nonsense.
+        """
         ...
 
 

@@ -15,13 +15,21 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from affnet.artifact import Artifact
-from affnet.devices import Capabilities, Check, Progress, Settings, android, check_capable
-from affnet.devices import benchmark_model as tool
+from affnet.devices import (
+    Capabilities,
+    Check,
+    Progress,
+    Settings,
+    android,
+    benchmark_model,
+    check_capable,
+)
 from affnet.devices.adb_client import Adb, find_adb
 from affnet.devices.adb_selection import Wanted, choose
-from affnet.devices.benchmark_process import BenchmarkProcess
 from affnet.devices.phone import Phone, open_phone
 from affnet.devices.runners import VERSION, Runner, find_runner
+from affnet.devices.tool import Settings as ToolSettings
+from affnet.devices.tool_process import Invoker, ToolProcess, open_process
 from affnet.errors import AffnetError, ArtifactError, CatalogError, MeasurementError
 
 _LOCKS: dict[str, threading.Lock] = {}  # of phones: two names may turn out to mean the same
@@ -58,6 +66,8 @@ class AdbDevice:
             raise CatalogError(f"{name}: accelerator must be cpu or gpu.")
         if settings.cores is not None and not re.fullmatch(r"[0-9a-fA-F]{1,16}", settings.cores):
             raise CatalogError(f"{name}: cores must be a mask in hexadecimal, such as f0.")
+        if "," in settings.folder:  # separates files in flags of benchmark_model
+            raise CatalogError(f"{name}: folder must not hold a comma.")
         self.name = name
         self._settings = settings
         self._wanted = Wanted(settings.serial, settings.manufacturer, settings.model)
@@ -130,7 +140,7 @@ class AdbDevice:
         return android.conditions(self._open[0].adb)
 
     @contextmanager
-    def start(self, artifact: Artifact, runtime: str, threads: int) -> Iterator[BenchmarkProcess]:
+    def start(self, artifact: Artifact, runtime: str, threads: int) -> Iterator[ToolProcess]:
         """See `Device.start`."""
         if not artifact.path.is_file():
             raise ArtifactError(f"{artifact.path} is no single file, which a phone needs.")
@@ -139,14 +149,16 @@ class AdbDevice:
         graph = phone.push(artifact.path, self._progress)
         pinned = ["taskset", settings.cores] if settings.cores else []
         gpu = settings.accelerator == "gpu"
-        yield BenchmarkProcess(
+        invoker = Invoker(
             phone,
             runner,
+            benchmark_model,
             [*pinned, phone.push(runner.path, self._progress)],
-            graph,
-            tool.Settings(threads, gpu, settings.xnnpack, settings.warmup_seconds),
+            ToolSettings(threads, gpu, settings.xnnpack, settings.warmup_seconds),
             label=f"{artifact.path.name} on {runtime} on {self.name}",
-            pause=lambda: time.sleep(settings.pause_seconds),
+        )
+        yield open_process(
+            invoker, artifact, graph, pause=lambda: time.sleep(settings.pause_seconds)
         )
 
     def interrupt(self) -> None:

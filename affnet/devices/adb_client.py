@@ -153,6 +153,22 @@ class Adb:
             raise self._lost(done.output)
         return done
 
+    def pull(self, source: str, path: Path) -> Done:
+        """Fetch a file; a code other than 0 comes with the client's reason.
+
+        Raises:
+            ConnectionLostError: the phone is gone.
+        """
+        try:
+            done = self._run(["pull", source, str(path)], PUSH_TIMEOUT_S)
+        except TimeoutError:
+            raise MeasurementError(
+                f"Pulling {path.name} from {self.serial} took over {PUSH_TIMEOUT_S:.0f} s."
+            ) from None
+        if done.code and not self.is_there():
+            raise self._lost(done.output)
+        return done
+
     def is_there(self) -> bool:
         """Whether the phone can still be used."""
         try:

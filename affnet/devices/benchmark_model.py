@@ -11,14 +11,22 @@ The first count is the warm-up's, the second the measurement's; times are micros
 tool tells the latencies of single runs, on its output or in a file: ``--result_file_path`` of
 LiteRT's holds the same statistics, profiles are averages of operators.  Tools before 2025 lack the
 percentiles.  TensorFlow's ``Stat`` writes ``count=5 curr=463 (all same)`` where all runs agree.
+
+Only TensorFlow Lite's takes an input from a file and writes its outputs to one
+(``--input_layer_value_files``, ``--output_filepath``: tensors as they stand in memory, one after the
+other).  LiteRT's, up to 2.2.0 at least, tells that it knows neither flag.  Both print the same table
+of operators, asked for by ``--enable_op_profiling`` and by ``--use_profiler``; each tells the other's
+flag to be unknown.
 """  # noqa: E501  # lines of the tool
 
 from __future__ import annotations
 
+import itertools
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from affnet.devices import BlockStatistics
+from affnet.devices import BlockStatistics, OperatorTime
+from affnet.devices.tool import Invocation, Report, Settings
 
 _LOAD = re.compile(r"Initialized session in ([\d.e+]+) ?ms")
 _COUNT = re.compile(r"^(?:INFO: )?(count=\d+.*)$", re.MULTILINE)  # not a profile's "Timings (..)"
@@ -28,49 +36,52 @@ _PEAK = re.compile(
 )
 _DELEGATED = re.compile(r"Replacing (\d+) out of (\d+) node\(s\) with delegate \(([^)]+)\)")
 _IGNORED = re.compile(r"Unconsumed cmdline flags: (.*)")
-#: What LiteRT's own tool does not know, because it always does so.
-_IMPLIED = "--use_xnnpack=true"
+_PROFILE_OF_TFLITE, _PROFILE_OF_LITERT = "--enable_op_profiling=true", "--use_profiler=true"
+#: What one of the tools does not know: LiteRT's always uses XNNPACK, and each has its own profiler.
+_HARMLESS = ("--use_xnnpack=true", _PROFILE_OF_TFLITE, _PROFILE_OF_LITERT)
+_OUTPUTS = "outputs"
+_REGULAR = "Operator-wise Profiling Info for Regular Benchmark Runs:"  # after that of the loading
+_RUN_ORDER = re.compile(r"^=+ Run Order =+\s*$", re.MULTILINE)
+_ROW = re.compile(
+    r"(?P<type>.+?)\s+(?:[\d.]+\s+)?[\d.]+\s+(?P<mean>[\d.]+)\s+\S+%\s+\S+%\s+[\d.]+\s+"
+    r"(?P<called>\d+)\s+(?P<name>.*)"
+)
+_INSIDE = (
+    "Delegate/",
+    "[Delegate]:",
+)  # TensorFlow Lite's names for a delegate's rows, and LiteRT's
+_COUNTED_OVER_ALL_RUNS = ("[Builtin]:", "[Delegate]:")  # LiteRT's nodes, each called once in a run
+
+NAME = "benchmark_model"
+LIMITS: tuple[str, ...] = ("each turn of benchmark_model loads the model anew",)
+WRITES_OUTPUTS = True
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How the tool runs a model, whatever it measures."""
-
-    threads: int
-    gpu: bool = False
-    xnnpack: bool = True
-    warmup_seconds: float = 0.5
-
-
-@dataclass(frozen=True)
-class Report:
-    """What one invocation tells."""
-
-    load_ns: int
-    first_inference_ns: int
-    block: BlockStatistics
-    peak_rss_bytes: int | None  # where it was asked for
-    delegated: tuple[tuple[int, int, str], ...]  # nodes taken, of how many, by which delegate
-    ignored: tuple[str, ...]  # flags the tool does not know
-
-
-def arguments(
-    graph: str, settings: Settings, *, runs: int, warmup_runs: int, memory: bool = False
-) -> list[str]:
-    """Return the tool's arguments for ``runs`` measured runs, not more and not fewer."""
+def arguments(invocation: Invocation, settings: Settings) -> list[str]:
+    """See `affnet.devices.tool.Tool.arguments`."""
     chosen = [
-        f"--graph={graph}",
+        f"--graph={invocation.graph}",
         f"--num_threads={settings.threads}",
-        f"--num_runs={runs}",
+        f"--num_runs={invocation.runs}",
         "--min_secs=0",  # else it goes on for a second
-        f"--warmup_runs={max(1, warmup_runs)}",  # the first one tells the first inference
+        f"--warmup_runs={max(1, invocation.warmup_runs)}",  # the first tells the first inference
         f"--warmup_min_secs={settings.warmup_seconds:g}",
         f"--use_xnnpack={'true' if settings.xnnpack else 'false'}",
     ]
     if settings.gpu:
         chosen.append("--use_gpu=true")
-    if memory:
+    if invocation.memory:
         chosen += ["--report_peak_memory_footprint=true", "--memory_footprint_check_interval_ms=5"]
+    if invocation.profile:
+        chosen += [_PROFILE_OF_TFLITE, _PROFILE_OF_LITERT]
+    if invocation.image:
+        # the name need not be the model's, says the tool's README; colons are doubled
+        chosen += [
+            "--input_layer=image",
+            f"--input_layer_shape={','.join(map(str, invocation.shape))}",
+            f"--input_layer_value_files=image:{invocation.image.replace(':', '::')}",
+            f"--output_filepath={invocation.folder}/{_OUTPUTS}",
+        ]
     return chosen
 
 
@@ -93,7 +104,9 @@ def parse(output: str) -> Report:
         block=block,
         peak_rss_bytes=round(float(peak[1]) * (1 << 20)) if peak else None,
         delegated=tuple((int(n), int(of), name) for n, of, name in _DELEGATED.findall(output)),
-        ignored=tuple(flag for flag in ignored[1].split() if flag != _IMPLIED) if ignored else (),
+        ignored=tuple(flag for flag in ignored[1].split() if flag not in _HARMLESS)
+        if ignored
+        else (),
     )
 
 
@@ -121,8 +134,46 @@ def _statistics(fields: dict[str, str]) -> BlockStatistics:
     )
 
 
-def complaint(output: str) -> str:
-    """Return the line that says best what went wrong."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    return (errors or lines[-1:] or ["it said nothing"])[0]
+def outputs(files: Mapping[str, bytes]) -> bytes | None:
+    """See `affnet.devices.tool.Tool.outputs`: the tensors' bytes, one after the other."""
+    return files.get(_OUTPUTS)
+
+
+def operators(output: str, _files: Mapping[str, bytes], _runs: int) -> list[OperatorTime]:
+    """See `affnet.devices.tool.Tool.operators`.
+
+    The rows of each table in run order count: a delegate has a table of its own, or rows of its
+    own, and then the node that stands for the delegate as a whole is left out.
+    """
+    found = [[_operator(row) for row in table] for table in _tables(output)]
+    # what a delegate tells of its inside is the time of the node that stands for it, again
+    inside = len(found) > 1 or any(
+        time.name.startswith(_INSIDE) for table in found for time in table
+    )
+    first, *others = found or [[]]
+    kept = [time for time in first if not (inside and _stands_for_delegate(time))]
+    return [*kept, *(time for table in others for time in table)]
+
+
+def _tables(output: str) -> list[list[str]]:
+    """Return the rows of each table in run order of the measured runs."""
+    _, marked, regular = output.partition(_REGULAR)
+    tables = []
+    for part in _RUN_ORDER.split(regular if marked else output)[1:]:
+        _heads, *rows = part.strip("\n").split("\n")
+        tables.append(list(itertools.takewhile(lambda row: row.strip(), rows)))
+    return tables
+
+
+def _operator(row: str) -> OperatorTime:
+    """Read a row: type, start (not in all versions), first and mean in ms, shares, calls, name."""
+    fields = _ROW.fullmatch(row.strip())
+    if fields is None:
+        raise ValueError(f"a row of its profile is {row.strip()[:60]!r}")
+    once = fields["name"].startswith(_COUNTED_OVER_ALL_RUNS)
+    calls = 1 if once else int(fields["called"])
+    return OperatorTime(fields["name"], fields["type"], round(float(fields["mean"]) * 1e6) * calls)
+
+
+def _stands_for_delegate(time: OperatorTime) -> bool:
+    return "delegate" in time.operator.lower() and not time.name.startswith(_INSIDE)

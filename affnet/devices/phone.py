@@ -60,6 +60,7 @@ class Phone:
         self.folder = folder
         self._pushed: dict[Path, str] = {}
         self._started = 0
+        self._folders = 0
 
     def free_bytes(self) -> int:
         """Return how much space there is for models."""
@@ -90,6 +91,30 @@ class Phone:
                 self.adb.shell('chmod 755 "$1"', target)
             self._pushed[path] = target
         return self._pushed[path]
+
+    def pull(self, remote: str) -> bytes | None:
+        """Return the content of a file that a program made there; None if it made none.
+
+        Raises:
+            ConnectionLostError: the phone is gone.
+        """
+        with tempfile.TemporaryDirectory(prefix="affnet-") as folder:
+            path = Path(folder) / "pulled"
+            done = self.adb.pull(remote, path)
+            return None if done.code or not path.is_file() else path.read_bytes()
+
+    def make_folder(self) -> str:
+        """Return a new folder for what a program writes."""
+        folder = f"{self.folder}/written{self._folders}"
+        self._folders += 1
+        self.adb.shell('mkdir "$1"', folder)
+        return folder
+
+    def pull_all(self, folder: str) -> dict[str, bytes]:
+        """Return what stands in a folder that `make_folder` made, by name."""
+        names = self.adb.shell('ls "$1"', folder).output.split()
+        files = {name: self.pull(f"{folder}/{name}") for name in names}
+        return {name: content for name, content in files.items() if content is not None}
 
     def run(self, command: Sequence[str], timeout_s: float = ANSWER_TIMEOUT_S) -> Done:
         """Run a program of the session's folder; end it if it does not end in time.

@@ -1,6 +1,9 @@
-"""A stand-in for LiteRT's ``benchmark_model``: runs LiteRT here, prints the tool's own output.
+"""A stand-in for ``benchmark_model``: runs LiteRT here, prints the tool's own output.
 
-Flags and lines are those of tflite/tools/benchmark/benchmark_model.cc.
+Flags and lines are those of tflite/tools/benchmark/benchmark_model.cc and, of the two tools that
+share it, of TensorFlow Lite's (benchmark_tflite_model.cc), which knows files, unless the first
+argument is ``litert``.  Its profile has one row for the delegate as a whole, the rest is zero:
+Python is told no more.
 """
 
 from __future__ import annotations
@@ -8,14 +11,30 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+_SHARED = {
+    "graph", "num_threads", "num_runs", "min_secs", "warmup_runs", "warmup_min_secs", "use_gpu",
+    "report_peak_memory_footprint", "memory_footprint_check_interval_ms",
+}  # fmt: skip
+_KNOWN = {
+    "tflite": _SHARED | {"use_xnnpack", "input_layer", "input_layer_shape",
+                         "input_layer_value_files", "output_filepath", "enable_op_profiling"},
+    "litert": _SHARED | {"use_profiler"},
+}  # fmt: skip
+
 
 def main() -> int:
-    flags = dict(argument.removeprefix("--").split("=", 1) for argument in sys.argv[1:])
+    kind = "litert" if sys.argv[1:2] == ["litert"] else "tflite"
+    given = [argument for argument in sys.argv[1:] if argument.startswith("--")]
+    unknown = [a for a in given if a.removeprefix("--").split("=")[0] not in _KNOWN[kind]]
+    flags = dict(a.removeprefix("--").split("=", 1) for a in given if a not in unknown)
     print("INFO: STARTING!")
+    if unknown:
+        print(f"WARN: Unconsumed cmdline flags: {' '.join(unknown)}")
     print(f"INFO: Graph: [{flags['graph']}]")
     begun = time.monotonic_ns()
     try:
@@ -27,6 +46,15 @@ def main() -> int:
     print(f"INFO: Initialized session in {(time.monotonic_ns() - begun) / 1e6:.3f}ms.")
     for entry in interpreter.get_input_details():
         values = np.random.default_rng(0).random(entry["shape"]).astype(entry["dtype"])
+        if named := flags.get("input_layer_value_files"):
+            name, _, file = named.replace("::", "\0").partition(":")
+            content = Path(file.replace("\0", ":")).read_bytes()
+            if name != flags["input_layer"] or len(content) != values.nbytes:
+                print(f"ERROR: The size of {file} is {len(content)} bytes. It should be "
+                      f"{values.nbytes} bytes.")  # fmt: skip
+                return 1
+            shape = [int(axis) for axis in flags["input_layer_shape"].split(",")]
+            values = np.frombuffer(content, entry["dtype"]).reshape(shape)
         interpreter.set_tensor(entry["index"], values)
     series(interpreter, int(flags["warmup_runs"]), float(flags["warmup_min_secs"]))
     average = series(interpreter, int(flags["num_runs"]), float(flags["min_secs"]))
@@ -35,7 +63,26 @@ def main() -> int:
     if flags.get("report_peak_memory_footprint") == "true":
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"INFO: Overall peak memory footprint (MB) via periodic monitoring: {peak:g}")
+    if "true" in (flags.get("enable_op_profiling"), flags.get("use_profiler")):
+        profile(interpreter, average / 1000, kind)
+    if file := flags.get("output_filepath"):
+        outputs = [interpreter.get_tensor(o["index"]) for o in interpreter.get_output_details()]
+        Path(file).write_bytes(b"".join(output.tobytes() for output in outputs))
     return 0
+
+
+def profile(interpreter: Interpreter, mean_ms: float, kind: str) -> None:
+    if kind == "tflite":
+        print("INFO: Operator-wise Profiling Info for Regular Benchmark Runs:")
+    print("============================== Run Order ==============================")
+    print("\t [node type]\t [first]\t [avg ms]\t [%]\t [cdf%]\t [mem KB]\t[times called]\t[Name]")
+    for node in interpreter._get_ops_details():
+        share = 1.0 if "Delegate" in node["op_name"] else 0.0
+        name = f"[{node['op_name']}]:{node['index']}"
+        name = name if kind == "tflite" else f"[Builtin]:{node['index']}"
+        print(f"\t{node['op_name']:>24}\t{mean_ms * share:9.3f}\t{mean_ms * share:9.3f}"
+              f"\t{100 * share:7.3f}%\t{100:7.3f}%\t{0:10.3f}\t{1:9d}\t{name}")  # fmt: skip
+    print()
 
 
 def series(interpreter: Interpreter, runs: int, seconds: float) -> float:

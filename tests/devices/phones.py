@@ -48,11 +48,14 @@ class Attached:
         )
         return done.stdout + done.stderr
 
-    def runner(self, body: str | None = None) -> Path:
-        """Return a folder with a runner: a shell script, or one that really runs LiteRT."""
+    def runner(self, body: str | None = None, kind: str = "tflite") -> Path:
+        """Return a folder with a runner: a shell script, or one that really runs LiteRT.
+
+        Of the two tools called so it is TensorFlow Lite's, or LiteRT's own, of ``kind`` "litert".
+        """
         folder = self.folder / "runner"
         folder.mkdir(exist_ok=True)
-        real = f'exec "{sys.executable}" "{_HOST_TOOL}" "$@"'
+        real = f'exec "{sys.executable}" "{_HOST_TOOL}" {kind} "$@"'
         (folder / "benchmark_model").write_text(f"#!/bin/sh\n{real if body is None else body}\n")
         return folder
 

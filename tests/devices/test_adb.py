@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from affnet.artifact import Artifact
@@ -15,6 +16,8 @@ from affnet.bench.protocol import get_protocol
 from affnet.devices.adb_client import list_phones
 from affnet.devices.catalog import Entry
 from affnet.devices.inspection import examine
+from affnet.parity import reference_image
+from affnet.runtimes import runtime_for
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished
 from tests.devices.phones import Attached
@@ -42,6 +45,9 @@ def test_a_phone_is_measured_and_every_number_is_what_it_says(
     record = result.to_json()
     assert record["sample_kind"] == "median of a block"
     assert record["runs"] == sum(block["runs"] for block in record["block_statistics"]) >= 30
+    assert result.parity is not None
+    assert result.parity.passed
+    assert result.parity.max_rel_error < 1e-5
     medians = [block["median_ns"] for block in record["block_statistics"]]
     assert record["samples_ns"] == medians
     assert (record["p90_ns"], record["p99_ns"]) == (None, None)
@@ -63,6 +69,45 @@ def test_a_phone_is_measured_and_every_number_is_what_it_says(
         assert 0 <= found[moment]["busy_cores"] <= found["hardware_threads"]
     assert set((phone.root / "masks").read_text().split()) == {"f0"}
     assert steps.count("Pushing digits.tflite") == 1
+
+
+def test_outputs_on_the_phone_are_those_for_the_reference_image(
+    attached: Attached, digits_tflite: Artifact
+) -> None:
+    attached.attach()
+    spec = digits_tflite.manifest.inputs[0]
+    image = reference_image(spec.static_shape(), spec.dtype, spec.range or (0.0, 1.0))
+    (expected,) = runtime_for("tflite").load(digits_tflite.path, threads=1).run(image)
+    device = attached.device()
+    with device.session("litert"), device.start(digits_tflite, "litert", 1) as process:
+        assert process.arithmetic == "fp32"
+        outputs = process.outputs()
+    assert outputs is not None
+    assert [output.shape for output in outputs] == [(1, 10)]
+    np.testing.assert_allclose(outputs[0], expected, atol=1e-5)
+
+
+def test_a_tool_that_knows_no_files_is_told_as_a_limit(
+    attached: Attached, digits_tflite: Artifact
+) -> None:
+    attached.attach()
+    device = attached.device(runner=str(attached.runner(kind="litert")))
+    with device.session("litert"):
+        jobs = label_jobs([digits_tflite], "litert")
+        (result,) = measure(jobs, device, get_protocol("quick"), threads=1)
+    assert result.parity is None
+    assert "pixel does not tell its outputs, which were not compared" in result.limits
+
+
+@pytest.mark.parametrize("kind", ["tflite", "litert"])
+def test_a_profile_on_the_phone(attached: Attached, digits_tflite: Artifact, kind: str) -> None:
+    attached.attach()
+    device = attached.device(runner=str(attached.runner(kind=kind)))
+    with device.session("litert"), device.start(digits_tflite, "litert", 1) as process:
+        found = process.profile(5)
+    (delegate,) = [time for time in found if "XNNPack" in time.operator]
+    assert 10_000 < delegate.mean_ns < 1_000_000_000
+    assert len({time.name for time in found}) == len(found) > 1
 
 
 def test_a_table_from_the_command_line(

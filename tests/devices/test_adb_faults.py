@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.devices import benchmark_process
+from affnet.devices import tool_process
 from affnet.devices.adb_client import Listed, check_state, parse_devices
 from affnet.errors import (
     CatalogError,
@@ -204,6 +204,93 @@ def test_runners_that_fail(
     assert getattr(info.value, "exit_code", 0) == (3 if kind is MissingError else 1)
 
 
+_FINE = "printf 'Initialized session in 1ms\\ncount=1 curr=9\\ncount=1 curr=9\\n'"
+
+
+@pytest.mark.converters
+@pytest.mark.parametrize(
+    ("body", "kind", "sentence"),
+    [
+        (_FINE, MeasurementError, "answered with nonsense (it wrote no outputs): 'count=1 curr=9'"),
+        (
+            'for a in "$@"; do case "$a" in --output_filepath=*) printf 123 >"${a#*=}";; esac; '
+            f"done; {_FINE}",
+            MeasurementError,
+            "answered with nonsense (its outputs are of another size): '3 bytes'.",
+        ),
+        (
+            f'case "$*" in *--output_filepath*) kill -SEGV $$;; esac; {_FINE}',
+            MeasurementError,
+            "signal 11",
+        ),
+        (f'rm "$0"; {_FINE}', MissingError, "cannot be run on"),
+    ],
+)
+def test_outputs_that_cannot_be_had(
+    attached: Attached, digits_tflite: Artifact, body: str, kind: type[Exception], sentence: str
+) -> None:
+    attached.attach()
+    device = attached.device()
+    attached.runner(body)
+    with (
+        device.session("litert"),
+        device.start(digits_tflite, "litert", 1) as process,
+        pytest.raises(kind) as info,
+    ):
+        process.outputs()
+    assert sentence in str(info.value)
+    assert "\n" not in str(info.value)
+
+
+@pytest.mark.converters
+def test_no_space_for_the_reference_image(attached: Attached, digits_tflite: Artifact) -> None:
+    found = attached.attach()
+    device = attached.device()
+    with device.session("litert"), device.start(digits_tflite, "litert", 1) as process:
+        found.script("df", "printf 'head\\n/dev/block 1000 900 10000 99%% /data\\n'")
+        with pytest.raises(DeviceSpaceError, match="has 10 MB free, but image needs 20 MB"):
+            process.outputs()
+
+
+@pytest.mark.converters
+def test_a_phone_that_is_lost_before_its_outputs_are_fetched(
+    attached: Attached, digits_tflite: Artifact
+) -> None:
+    found = attached.attach()
+    device = attached.device()
+    with (
+        pytest.raises(ConnectionLostError),
+        device.session("litert"),
+        device.start(digits_tflite, "litert", 1) as process,
+    ):
+        found.lose()
+        process.outputs()
+
+
+@pytest.mark.converters
+@pytest.mark.parametrize(
+    ("rows", "kind", "sentence"),
+    [
+        ("", MissingError, "tells no times of operators; it was built without its profiler."),
+        ("=== Run Order ===\\n[Name]\\nCONV lots\\n", MeasurementError,
+         "answered with nonsense (a row of its profile is 'CONV lots')"),
+    ],
+)  # fmt: skip
+def test_profiles_that_are_none(
+    attached: Attached, digits_tflite: Artifact, rows: str, kind: type[Exception], sentence: str
+) -> None:
+    attached.attach()
+    device = attached.device()
+    attached.runner(f"{_FINE}; printf '{rows}'")
+    with (
+        device.session("litert"),
+        device.start(digits_tflite, "litert", 1) as process,
+        pytest.raises(kind) as info,
+    ):
+        process.profile(3)
+    assert sentence in str(info.value)
+
+
 @pytest.mark.converters
 def test_a_runner_of_another_machine_is_not_executable(
     attached: Attached, digits_tflite: Artifact
@@ -224,7 +311,7 @@ def test_a_runner_that_hangs_is_ended(
     attached: Attached, digits_tflite: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attached.attach()
-    monkeypatch.setattr(benchmark_process, "RUN_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(tool_process, "RUN_TIMEOUT_S", 1.0)
     device = attached.device()
     attached.runner(HANGS)
     with device.session("litert"):
@@ -257,7 +344,7 @@ def test_an_interruption_leaves_nothing(attached: Attached, digits_tflite: Artif
 
 
 def test_settings_that_cannot_be(attached: Attached) -> None:
-    for settings in ({"accelerator": "npu"}, {"cores": "0-3"}):
+    for settings in ({"accelerator": "npu"}, {"cores": "0-3"}, {"folder": "/data/a,b"}):
         with pytest.raises(CatalogError):
             attached.device(**settings)
 

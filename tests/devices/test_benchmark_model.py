@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from affnet.devices import BlockStatistics
-from affnet.devices.benchmark_model import Settings, arguments, complaint, parse
+from affnet.devices.benchmark_model import arguments, operators, outputs, parse
+from affnet.devices.tool import Invocation, Settings, complaint
 
 FOLDER = Path(__file__).parents[1] / "data" / "benchmark_model"
 
@@ -103,7 +104,7 @@ def test_flags_that_a_tool_does_not_know_are_told_but_for_what_it_always_does() 
 
 def test_the_command_line_says_how_many_runs_and_nothing_twice() -> None:
     settings = Settings(threads=4, gpu=True, warmup_seconds=0.25)
-    command = arguments("/a b.tflite", settings, runs=7, warmup_runs=2, memory=True)
+    command = arguments(Invocation("/a b.tflite", 7, 2, memory=True), settings)
     assert command == [
         "--graph=/a b.tflite",
         "--num_threads=4",
@@ -116,5 +117,61 @@ def test_the_command_line_says_how_many_runs_and_nothing_twice() -> None:
         "--report_peak_memory_footprint=true",
         "--memory_footprint_check_interval_ms=5",
     ]
-    plain = arguments("m", Settings(1, xnnpack=False), runs=1, warmup_runs=0)
+    plain = arguments(Invocation("m", runs=1, warmup_runs=0), Settings(1, xnnpack=False))
     assert plain[4:] == ["--warmup_runs=1", "--warmup_min_secs=0.5", "--use_xnnpack=false"]
+
+
+def test_an_image_is_given_as_a_file_and_what_comes_out_as_another() -> None:
+    invocation = Invocation("m", 1, image="/a:b/image", shape=(1, 3, 8, 8), folder="/w")
+    assert arguments(invocation, Settings(1))[-4:] == [
+        "--input_layer=image",
+        "--input_layer_shape=1,3,8,8",
+        "--input_layer_value_files=image:/a::b/image",
+        "--output_filepath=/w/outputs",
+    ]
+    assert outputs({"outputs": b"12"}) == b"12"
+    assert outputs({}) is None
+
+
+def test_a_profile_of_nodes_and_of_a_delegate_s_inside() -> None:
+    assert arguments(Invocation("m", 1, profile=True), Settings(1))[-2:] == [
+        "--enable_op_profiling=true",
+        "--use_profiler=true",
+    ]
+    found = operators(transcript("tflite_profile"), {}, 64)
+    assert len(found) == 5
+    assert (found[0].name, found[0].operator, found[0].mean_ns) == (
+        "[tfl.quantize]:0", "QUANTIZE", 203_000,
+    )  # fmt: skip
+    assert found[2].operator == "Convolution (NHWC, QC8) DWConv"
+    assert found[2].mean_ns == 13 * 51_000  # the mean is that of one of its 13 calls
+    older = operators(transcript("tflite_profile_2_8"), {}, 1)
+    assert [time.operator for time in older] == ["CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D"]
+    assert older[1].mean_ns == 49_870_000
+    assert older[1].name == "[MobilenetV1/MobilenetV1/Conv2d_1_depthwise/Relu6]:1"
+
+
+def test_a_delegate_that_tells_its_inside_is_not_counted_twice() -> None:
+    head = "====== Run Order ======\n[node type] [Name]\n"
+    whole = "\t TfLiteXNNPackDelegate\t 0.000\t 9.000\t 8.000\t 80%\t 80%\t 0.000\t 1\t[y]:7\n"
+    add = "\t ADD\t 8.000\t 2.000\t 2.000\t 20%\t 100%\t 0.000\t 1\t[z]:8\n"
+    inside = "\t Convolution (NHWC, F32) IGEMM\t 7.5\t 7.5\t 93%\t 93%\t 0.0\t 1\tDelegate/C:0\n"
+    assert [t.mean_ns for t in operators(head + whole + add, {}, 1)] == [8_000_000, 2_000_000]
+    own_table = head + whole + add + "\nDelegate internal: \n" + head + inside
+    for text in (own_table, head + whole + inside + add):
+        assert sum(time.mean_ns for time in operators(text, {}, 1)) == 9_500_000
+
+
+def test_litert_s_table_counts_the_calls_of_all_runs() -> None:
+    row = (
+        "Delegate/Convolution (NHWC, F32) IGEMM      0.004      0.350      0.321    91.000%"
+        "    91.000%      0.000             50   [Delegate]:0\n"
+    )
+    (time,) = operators("\n=== Run Order ===\n [node type] [Name]\n" + row, {}, 50)
+    assert (time.name, time.mean_ns) == ("[Delegate]:0", 321_000)
+
+
+def test_a_profile_that_is_none() -> None:
+    assert operators("no table", {}, 1) == []
+    with pytest.raises(ValueError, match="a row of its profile is 'CONV_2D 12 %'"):
+        operators("== Run Order ==\n[Name]\nCONV_2D 12 %\n\n", {}, 1)

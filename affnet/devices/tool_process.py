@@ -1,0 +1,234 @@
+"""A `affnet.devices.MeasuringProcess` that starts a phone's tool for each block of runs."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affnet.artifact import Artifact
+from affnet.devices import BlockStatistics, OperatorTime, Startup
+from affnet.devices.channel import RUN_TIMEOUT_S, ending
+from affnet.devices.phone import Phone
+from affnet.devices.runners import Runner
+from affnet.devices.tool import Invocation, Report, Settings, Tool, complaint
+from affnet.errors import MeasurementError, MissingError
+from affnet.parity import reference_image
+
+_MEMORY_RUNS = 5
+_CANNOT_RUN = (126, 127)  # a shell's exit codes: found but not executable, and not found
+FILE_FLAGS = ("--input", "--output")  # of invocations that read an input, and write what came out
+
+
+@dataclass(frozen=True)
+class Invoker:
+    """Starts a tool on a phone, and tells what went wrong in a sentence."""
+
+    phone: Phone
+    runner: Runner
+    tool: Tool
+    command: Sequence[str]
+    settings: Settings
+    label: str
+
+    def invoke(self, invocation: Invocation) -> tuple[Report, str]:
+        """Return what the tool told, and its output.
+
+        Raises:
+            MissingError: the phone cannot run it.
+            MeasurementError: it crashed, hung, told nonsense, or does not know a flag.
+        """
+        arguments = self.tool.arguments(invocation, self.settings)
+        try:
+            done = self.phone.run([*self.command, *arguments], RUN_TIMEOUT_S)
+        except TimeoutError:
+            raise MeasurementError(
+                f"Measuring {self.label} gave no answer for {RUN_TIMEOUT_S:.0f} s; it was stopped."
+            ) from None
+        if done.code in _CANNOT_RUN:
+            raise MissingError(
+                f"{self.runner.path} cannot be run on the phone {self.phone.adb.serial} "
+                f"({complaint(done.output)}); name the folder of one that can: --runner-dir"
+            )
+        if done.code:
+            code = 128 - done.code if done.code > 128 else done.code  # a shell's way to say signal
+            raise MeasurementError(
+                f"Measuring {self.label} ended with {ending(code, complaint(done.output))}"
+            )
+        try:
+            report = self.tool.parse(done.output)
+        except ValueError as error:
+            raise self.nonsense(str(error), complaint(done.output)) from None
+        # where it does not know of files, the caller sees, who can do without
+        unknown = [flag for flag in report.ignored if not flag.startswith(FILE_FLAGS)]
+        if unknown:
+            raise MeasurementError(
+                f"Measuring {self.label} ignored {' '.join(unknown)}, which this "
+                f"{self.tool.NAME} does not know; choose other settings or another --runner-dir."
+            )
+        return report, done.output
+
+    def nonsense(self, reason: str, said: str) -> MeasurementError:
+        """Return the error for what cannot be read."""
+        return MeasurementError(
+            f"Measuring {self.label} answered with nonsense ({reason}): {said[:80]!r}."
+        )
+
+
+class ToolProcess:
+    """What is known of a model between two invocations; none runs meanwhile."""
+
+    def __init__(
+        self,
+        invoker: Invoker,
+        artifact: Artifact,
+        graph: str,
+        first: Report,
+        pause: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._invoker, self._artifact, self._graph = invoker, artifact, graph
+        self._pause, self._first = pause, first
+        self.arithmetic = "fp16" if invoker.settings.gpu else "fp32"  # GPU delegates round to it
+        version = f"{invoker.tool.NAME} {invoker.runner.version}"
+        self.startup = Startup(first.load_ns, first.first_inference_ns, version)
+
+    def run(self, iterations: int, discard: int = 0) -> Sequence[int]:
+        """See `MeasuringProcess.run`."""
+        samples = self._block(iterations, discard).samples_ns
+        if len(samples) != iterations:
+            raise MeasurementError(
+                f"Measuring {self._invoker.label} gave {len(samples)} samples "
+                f"for {iterations} runs."
+            )
+        return samples
+
+    def peak_rss_bytes(self) -> int:
+        """See `MeasuringProcess.peak_rss_bytes`: of an invocation that is watched."""
+        peak = self._invoke(Invocation(self._graph, _MEMORY_RUNS, memory=True))[0].peak_rss_bytes
+        if peak is None:
+            raise MeasurementError(f"Measuring {self._invoker.label} told no peak of the memory.")
+        return peak
+
+    def outputs(self) -> list[NDArray[np.float32]] | None:
+        """See `affnet.devices.ComputingProcess.outputs`."""
+        if not self._invoker.tool.WRITES_OUTPUTS:
+            return None
+        phone, spec = self._invoker.phone, self._artifact.manifest.inputs[0]
+        image = reference_image(spec.static_shape(), spec.dtype, spec.range or (0.0, 1.0))
+        with tempfile.TemporaryDirectory(prefix="affnet-") as folder:
+            path = Path(folder) / "image"
+            path.write_bytes(image.tobytes())
+            there = phone.push(path, lambda _: None)
+        written = phone.make_folder()
+        invocation = Invocation(
+            self._graph, runs=1, image=there, shape=spec.static_shape(), folder=written
+        )
+        report, said = self._invoke(invocation)
+        if any(flag.startswith(FILE_FLAGS) for flag in report.ignored):
+            return None
+        content = self._invoker.tool.outputs(phone.pull_all(written))
+        if content is None:
+            raise self._invoker.nonsense("it wrote no outputs", complaint(said))
+        return self._arrays(content)
+
+    def profile(self, runs: int) -> list[OperatorTime]:
+        """See `affnet.devices.ProfilingProcess.profile`."""
+        phone, tool = self._invoker.phone, self._invoker.tool
+        folder = phone.make_folder()
+        _, said = self._invoke(Invocation(self._graph, runs, profile=True, folder=folder))
+        try:
+            found = tool.operators(said, phone.pull_all(folder), runs)
+        except ValueError as error:
+            raise self._invoker.nonsense(str(error), complaint(said)) from None
+        if not found:
+            raise MissingError(
+                f"{self._invoker.runner.path} tells no times of operators; "
+                "it was built without its profiler."
+            )
+        return found
+
+    def limits(self) -> Sequence[str]:
+        """See `affnet.devices.QualifiedProcess.limits`."""
+        return self._invoker.tool.LIMITS
+
+    def doubts(self) -> Sequence[str]:
+        """See `affnet.devices.QualifiedProcess.doubts`: a GPU that leaves nodes to the CPU."""
+        if not self._invoker.settings.gpu:
+            return []
+        taken = [(n, of) for n, of, name in self._first.delegated if "xnnpack" not in name.lower()]
+        if not taken:
+            return [f"{self._invoker.tool.NAME} did not say that the GPU ran any node"]
+        return [f"the GPU ran {n} of {of} nodes" for n, of in taken if n < of]
+
+    def _block(self, iterations: int, discard: int) -> Report:
+        self._pause()
+        return self._invoke(Invocation(self._graph, iterations, discard))[0]
+
+    def _invoke(self, invocation: Invocation) -> tuple[Report, str]:
+        return self._invoker.invoke(invocation)
+
+    def _arrays(self, content: bytes) -> list[NDArray[np.float32]]:
+        """Cut the outputs' bytes into arrays of the shapes that the manifest gives."""
+        found, begin = [], 0
+        for spec in self._artifact.manifest.outputs:
+            shape, dtype = spec.static_shape(), np.dtype(spec.dtype)
+            end = begin + math.prod(shape) * dtype.itemsize
+            if end > len(content):
+                break
+            found.append(np.frombuffer(content[begin:end], dtype).reshape(shape))
+            begin = end
+        if begin != len(content) or len(found) != len(self._artifact.manifest.outputs):
+            raise self._invoker.nonsense("its outputs are of another size", f"{len(content)} bytes")
+        return [array.astype(np.float32) for array in found]
+
+
+class SummarisingToolProcess(ToolProcess):
+    """A `affnet.devices.SummarisingProcess` over a tool that tells statistics of its runs."""
+
+    def __init__(
+        self,
+        invoker: Invoker,
+        artifact: Artifact,
+        graph: str,
+        first: Report,
+        pause: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(invoker, artifact, graph, first, pause)
+        self._last = self._statistics(first)
+
+    def run(self, iterations: int, discard: int = 0) -> Sequence[int]:
+        """See `SummarisingProcess`: one sample, the block's median."""
+        self._last = self._statistics(self._block(iterations, discard))
+        return [self._last.typical_ns]
+
+    def last_block(self) -> BlockStatistics:
+        """See `SummarisingProcess.last_block`."""
+        return self._last
+
+    def limits(self) -> Sequence[str]:
+        """See `QualifiedProcess.limits`."""
+        kind = "mean" if self._last.median_ns is None else "median"
+        return [
+            f"{self._invoker.tool.NAME} tells statistics and no single runs: a sample is the "
+            f"{kind} of a turn, p90 and p99 are not known",
+            *super().limits(),
+        ]
+
+    def _statistics(self, report: Report) -> BlockStatistics:
+        if report.block is None:
+            raise self._invoker.nonsense("it tells no statistics", "")
+        return report.block
+
+
+def open_process(
+    invoker: Invoker, artifact: Artifact, graph: str, pause: Callable[[], None] = lambda: None
+) -> ToolProcess:
+    """Start the tool once, and return the process that its way of telling asks for."""
+    first, _ = invoker.invoke(Invocation(graph, runs=1))
+    kind = ToolProcess if first.samples_ns else SummarisingToolProcess
+    return kind(invoker, artifact, graph, first, pause)

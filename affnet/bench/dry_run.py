@@ -13,7 +13,12 @@ from affnet.runtimes import get_runtime, is_artifact
 
 
 def steps(
-    models: Sequence[str], device: Device, runtime: str, threads: int, protocol: Protocol
+    models: Sequence[str],
+    device: Device,
+    runtime: str,
+    threads: int,
+    protocol: Protocol,
+    profile: bool = False,
 ) -> list[str]:
     """Return the steps of ``affnet bench``; nothing is exported, started or connected to.
 
@@ -36,6 +41,11 @@ def steps(
         *device.plan(files, runtime, threads),
         f"Measure in turns, {turns}, until each has {protocol.min_runs} runs "
         f"and {protocol.min_seconds:g} s (protocol {protocol.name})",
+        *(
+            f"Run {file} under the profiler, for the time of each operator"
+            for file in files
+            if profile
+        ),
         "Show one table",
     ]
 

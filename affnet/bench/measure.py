@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from affnet.artifact import Artifact
 from affnet.bench.agreement import prove, reason_against
+from affnet.bench.profile import take_profile
 from affnet.bench.protocol import Protocol
 from affnet.bench.result import Result
 from affnet.bench.statistics import median_ratio
@@ -91,11 +92,13 @@ def measure(
     protocol: Protocol,
     *,
     threads: int,
+    profile: bool = False,
     progress: Progress = lambda _: None,
 ) -> list[Result]:
     """Measure each job in a fresh process, interleaved with the others.
 
-    Memory is taken first, in processes of their own, so that its sampling never meets the timing.
+    Memory is taken first, in processes of their own, so that its sampling never meets the timing;
+    a profile of the operators, if one is asked for, last.
 
     Raises:
         UsageError: no job, or fewer than one thread.
@@ -117,7 +120,7 @@ def measure(
             _warm_up(running[-1], protocol)
         _measure_in_turns(running, protocol, progress)
     fingerprint, after = device.fingerprint(), device.conditions()
-    return [
+    results = [
         _result(
             entry,
             device.name,
@@ -127,6 +130,12 @@ def measure(
             {**fingerprint, "before": before, "after": after},
         )
         for entry, first in zip(running, passes, strict=True)
+    ]
+    if not profile:
+        return results
+    return [
+        _profiled(result, job, device, threads, progress)
+        for result, job in zip(results, jobs, strict=True)
     ]
 
 
@@ -155,6 +164,14 @@ def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> _
         process.run(_MEMORY_RUNS)
         peak = process.peak_rss_bytes()
         return _FirstPass(peak, prove(process, job.artifact, device))
+
+
+def _profiled(result: Result, job: Job, device: Device, threads: int, progress: Progress) -> Result:
+    progress(f"Profiling {job.label}")
+    found = take_profile(job.artifact, job.runtime, device, threads)
+    if isinstance(found, str):
+        return dataclasses.replace(result, limits=(*result.limits, found))
+    return dataclasses.replace(result, operators=found)
 
 
 def _warm_up(entry: _Running, protocol: Protocol) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from affnet import console
-from affnet.bench import tables
+from affnet.bench import profile_tables, tables
 from affnet.bench.measure import relate_to_peer
 from affnet.bench.result import Result
 from affnet.bench.sweep import Outcome, exit_code
@@ -69,13 +69,16 @@ def show(results: Sequence[Result], form: str, failed: Sequence[Outcome] = ()) -
     elif not results:
         return
     elif form == "markdown":
-        print(tables.to_markdown(results), end="")
+        print(_markdown(results), end="")
     elif form == "csv":
         print(tables.to_csv(results), end="")
     else:
         console.print_table(tables.to_rich(results))
         for note in tables.notes(results):
             print(note)
+        for title, table in profile_tables.to_rich(results):
+            print(f"\n{title}")
+            console.print_table(table)
 
 
 def write(results: Sequence[Result], path: Path, failed: Sequence[Outcome] = ()) -> None:
@@ -83,10 +86,14 @@ def write(results: Sequence[Result], path: Path, failed: Sequence[Outcome] = ())
     if path.suffix == ".json":
         text = json.dumps({"schema": console.SCHEMA, **record(results, failed)}) + "\n"
     elif path.suffix == ".md":
-        text = tables.to_markdown(results)
+        text = _markdown(results)
     else:
         text = tables.to_csv(results)
     write_whole(path, text)
+
+
+def _markdown(results: Sequence[Result]) -> str:
+    return tables.to_markdown(results) + profile_tables.to_markdown(results)
 
 
 def record(results: Sequence[Result], failed: Sequence[Outcome] = ()) -> dict[str, object]:

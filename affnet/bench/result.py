@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from affnet.bench.statistics import Ratio, Summary, summarise, summarise_blocks
-from affnet.devices import BlockStatistics
+from affnet.devices import BlockStatistics, OperatorTime
 from affnet.parity import Parity
+
+#: Fields that the machine-readable form has in another shape.
+_CONVERTED = ("blocks_ns", "ratio_to_peer", "block_statistics", "operators", "parity")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Result:
     # where a tool tells no single runs: what it told of each turn, whose one sample is its median
     block_statistics: tuple[BlockStatistics, ...] = ()
     limits: tuple[str, ...] = ()  # what a result does not hold that others do
+    operators: tuple[OperatorTime, ...] = ()  # of a profile, where one was asked for
     parity: Parity | None = None  # of the device's outputs with this machine's, where compared
 
     @property
@@ -81,7 +85,7 @@ class Result:
         fields = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("blocks_ns", "ratio_to_peer", "block_statistics", "parity")
+            if field.name not in _CONVERTED
         }
         summary, ratio = self.summary(), self.ratio_to_peer
         return {
@@ -90,6 +94,7 @@ class Result:
             "sample_kind": self.sample_kind,
             "runs": self.runs,
             "block_statistics": [dataclasses.asdict(block) for block in self.block_statistics],
+            "operators": [dataclasses.asdict(time) for time in self.operators],
             "parity": dataclasses.asdict(self.parity) if self.parity else None,
             "block_lengths": [len(block) for block in self.blocks_ns],
             "median_ns": summary.median,

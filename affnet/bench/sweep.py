@@ -29,6 +29,7 @@ def sweep(
     protocol: Protocol,
     *,
     threads: int,
+    profile: bool = False,
     progress: Progress = lambda _: None,
 ) -> list[Outcome]:
     """Measure all jobs on each device; return an outcome for each, in the order of ``devices``.
@@ -38,7 +39,7 @@ def sweep(
     of them, and is raised again once each has cleaned up.
     """
     if len(devices) == 1:  # in this thread, which exceptions reach at once
-        return [_measure_on(devices[0], jobs, protocol, threads, progress)]
+        return [_measure_on(devices[0], jobs, protocol, threads, profile, progress)]
     stopping = threading.Event()
     groups: dict[str, list[Device]] = {}
     for device in devices:
@@ -47,7 +48,7 @@ def sweep(
     def work(group: Sequence[Device]) -> list[Outcome]:
         steps = [_labelled(device.name, progress, stopping) for device in group]
         return [
-            _measure_on(device, jobs, protocol, threads, show)
+            _measure_on(device, jobs, protocol, threads, profile, show)
             for device, show in zip(group, steps, strict=True)
         ]
 
@@ -73,11 +74,18 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
 
 
 def _measure_on(
-    device: Device, jobs: Sequence[Job], protocol: Protocol, threads: int, progress: Progress
+    device: Device,
+    jobs: Sequence[Job],
+    protocol: Protocol,
+    threads: int,
+    profile: bool,
+    progress: Progress,
 ) -> Outcome:
     try:
         with device.session(jobs[0].runtime if jobs else "", progress):
-            results = measure(jobs, device, protocol, threads=threads, progress=progress)
+            results = measure(
+                jobs, device, protocol, threads=threads, profile=profile, progress=progress
+            )
     except AffnetError as error:
         return Outcome(device.name, error=error)
     return Outcome(device.name, results)

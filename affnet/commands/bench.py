@@ -31,6 +31,9 @@ def bench(
     runner_dir: Annotated[
         Path | None, typer.Option(help="The folder with LiteRT's benchmark_model for a phone.")
     ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Also tell the time of each operator, run apart.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     runtime: Annotated[
         str, typer.Option(help="onnxruntime, litert, executorch, coreml (on a Mac) or torch.")
@@ -73,7 +76,10 @@ def bench(
     places = open_devices(device, devices_file, **given)
     names = list(dict.fromkeys([*models, *(against or [])]))
     if dry_run:
-        plan.show({p.name: plan.steps(names, p, runtime, threads, protocol) for p in places}, json)
+        plan.show(
+            {p.name: plan.steps(names, p, runtime, threads, protocol, profile) for p in places},
+            json,
+        )
         return
     if len(places) == 1:  # missing? say so before anything is exported
         places[0].check_runtime(runtime)
@@ -85,6 +91,6 @@ def bench(
         folder = Path(scratch)
         artifacts = [open_or_export(n, engine.format, size, fft, folder, show) for n in names]
         jobs = label_jobs(artifacts, runtime)
-        outcomes = sweep(jobs, places, protocol, threads=threads, progress=show)
+        outcomes = sweep(jobs, places, protocol, threads=threads, profile=profile, progress=show)
     peer = jobs[names.index(against[0])].label if against else None
     raise typer.Exit(bench_output.deliver(outcomes, peer, form, output))

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affnet.artifact import Artifact
-from affnet.devices import Startup
-from affnet.errors import AffnetError, MeasurementError
+from affnet.devices import OperatorTime, Startup
+from affnet.errors import AffnetError, MeasurementError, MissingError
 
 ANSWER_TIMEOUT_S = 300.0  # the longest, loading a large program in torch, takes seconds
 RUN_TIMEOUT_S = 600.0
@@ -65,6 +65,7 @@ class RemoteProcess:
     def __init__(self, channel: Channel, job: dict[str, Any], label: str) -> None:
         self._channel = channel
         self._label = label
+        self._runtime = job["runtime"]
         expected = ("load_ns", "first_inference_ns", "runtime_version")
         answer = self._ask(job, expected, ANSWER_TIMEOUT_S)
         self.startup = Startup(**{name: answer[name] for name in expected})
@@ -95,6 +96,20 @@ class RemoteProcess:
                 for one in answer
             ]
         except (KeyError, TypeError, ValueError):
+            raise self._nonsense(json.dumps(answer)) from None
+
+    def profile(self, runs: int) -> list[OperatorTime]:
+        """See `affnet.devices.ProfilingProcess.profile`."""
+        request = {"command": "profile", "runs": runs}
+        answer = self._ask(request, ("operators",), RUN_TIMEOUT_S)["operators"]
+        if answer is None:
+            raise MissingError(
+                f"{self._runtime} has no profiler here; choose --runtime onnxruntime, or a phone "
+                "for TFLite files, whose tool has one."
+            )
+        try:
+            return [OperatorTime(str(name), str(kind), int(time)) for name, kind, time in answer]
+        except (TypeError, ValueError):
             raise self._nonsense(json.dumps(answer)) from None
 
     def _ask(

@@ -25,6 +25,7 @@ MODULES = (
     "affnet.runtimes",
     "affnet.runtimes.litert",
     "affnet.runtimes.onnxruntime",
+    "affnet.runtimes.onnxruntime_profile",
     "affnet.silence",
 )
 _MAIN = "from affnet.devices.runner import main\n\nmain()\n"

@@ -50,8 +50,9 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     """Answer requests until there are no more.
 
     The first is made by `affnet.devices.channel.describe_job`; those after it are
-    ``{"command": "run", "iterations": n, "discard": m}``, ``{"command": "peak_rss"}`` or
-    ``{"command": "outputs"}``, those of `reference_image`.
+    ``{"command": "run", "iterations": n, "discard": m}``, ``{"command": "peak_rss"}``,
+    ``{"command": "outputs"}``, those of `reference_image`, or
+    ``{"command": "profile", "runs": n}``, answered with null by a runtime that has no profiler.
     """
 
     def answer(**content: Any) -> None:
@@ -77,6 +78,10 @@ def serve(requests: TextIO, answers: TextIO) -> None:
             answer(samples_ns=time_runs(session, image, request["iterations"]).tolist())
         elif request["command"] == "outputs":
             answer(outputs=[encode(output) for output in session.run(image)])
+        elif request["command"] == "profile":
+            profile = getattr(runtime, "profile", None)
+            given = {"threads": job["threads"], "image": image, "runs": request["runs"]}
+            answer(operators=profile(path, **given) if profile else None)
         else:
             answer(peak_rss_bytes=peak_rss_bytes())
 

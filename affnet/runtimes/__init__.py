@@ -43,7 +43,11 @@ class Session(Protocol):
 
 
 class Runtime(Protocol):
-    """Loads artifacts of some formats."""
+    """Loads artifacts of some formats.
+
+    One with a profiler also has a class method ``profile(path, threads=, image=, runs=)`` that
+    returns name, type and mean time in ns of each operator.
+    """
 
     name: ClassVar[str]
     format: ClassVar[str]  # the artifact format it runs

@@ -75,6 +75,18 @@ def test_peak_memory_is_the_child_s_own_and_not_inherited(digits_onnx: Artifact)
     assert 30_000_000 < now <= peak < 300_000_000
 
 
+@pytest.mark.parametrize("told", ["1", "[[1, 2]]", "[['a', 'b', 'c']]", "{'a': 1}"])
+def test_profiles_that_are_nonsense_are_told(
+    worker: Worker, digits_onnx: Artifact, told: str
+) -> None:
+    worker(STARTS + f"sys.stdin.readline()\nanswer(operators={told})")
+    with (
+        HostDevice().start(digits_onnx, "onnxruntime", 1) as process,
+        pytest.raises(MeasurementError, match="answered with nonsense"),
+    ):
+        process.profile(1)
+
+
 @pytest.mark.parametrize(
     "outputs", ["[{}]", "[{'shape': [3], 'data': 'AAAA'}]", "[{'shape': [1], 'data': '!'}]", "7"]
 )

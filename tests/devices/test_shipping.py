@@ -53,9 +53,12 @@ def test_it_measures_without_anything_but_the_runtime_and_numpy(
         describe_job(digits_onnx, "onnxruntime", 1),
         {"command": "run", "iterations": 3, "discard": 1},
         {"command": "peak_rss"},
+        {"command": "profile", "runs": 2},
     ]
     lines = "".join(json.dumps(request) + "\n" for request in requests)
-    started, samples, memory = map(json.loads, answers(runner, HOST_ONLY, "measure", lines=lines))
+    told = map(json.loads, answers(runner, HOST_ONLY, "measure", lines=lines))
+    started, samples, memory, profile = told
+    assert {"Conv", "MatMul"} <= {kind for _, kind, _ in profile["operators"]}
     assert started["load_ns"] > 1e5
     assert len(samples["samples_ns"]) == 3
     assert 2e7 < memory["peak_rss_bytes"] < 3e8

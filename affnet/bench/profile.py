@@ -1,0 +1,93 @@
+"""How long each operator takes, and which part of the network it belongs to.
+
+A profile is taken in a pass of its own, after all timing: watching costs time, so its sum is no
+latency.  Which module of the PyTorch network a node of an ONNX file belongs to is told by the
+weights it reads, which keep their names; nodes without weights belong to what feeds them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from affnet.artifact import Artifact
+from affnet.devices import Device, OperatorTime, ProfilingProcess
+from affnet.errors import MissingError
+
+RUNS = 20
+# What ONNX Runtime's optimiser adds to a name: of a fusion, or of another layout.
+_ADDED = re.compile(r"(/\w+/.*|_nchwc|_token_\d+)$")
+
+
+def take_profile(
+    artifact: Artifact, runtime: str, device: Device, threads: int
+) -> tuple[OperatorTime, ...] | str:
+    """Return the operators' times, or a sentence without full stop that says why there are none."""
+    with device.start(artifact, runtime, threads) as process:
+        if not isinstance(process, ProfilingProcess):
+            return f"{device.name} does not tell the times of operators"
+        try:
+            times = process.profile(RUNS)
+        except MissingError as error:
+            return f"the times of operators are not known: {str(error).rstrip('.')}"
+    if artifact.manifest.format != "onnx":
+        return tuple(times)
+    return tuple(assign_modules(times, modules_of(artifact.path)))
+
+
+def assign_modules(times: Iterable[OperatorTime], modules: Mapping[str, str]) -> list[OperatorTime]:
+    """Fill in the modules.  What a runtime put between two nodes counts to the one before it."""
+    found, last = [], None
+    for time in times:
+        last = modules.get(time.name) or modules.get(_ADDED.sub("", time.name)) or last
+        found.append(dataclasses.replace(time, module=last))
+    return found
+
+
+def modules_of(path: Path) -> dict[str, str]:
+    """Return the module of each node of an ONNX file, by the node's name and by its outputs'.
+
+    A parameter ``layer_3.1.fusion.block.conv.weight`` belongs to ``layer_3.1.fusion.block.conv``,
+    and so does what was folded into it.  A node without parameters belongs to the last of those
+    that feed it; before the first parameter there is no module.
+    """
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    parameters = {value.name for value in graph.initializer if "." in value.name}
+    modules: dict[str, str] = {}
+    made_at: dict[str, int] = {}
+    for index, node in enumerate(graph.node):
+        own = [name for name in node.input if name in parameters]
+        fed = [name for name in node.input if name in modules]
+        if own:
+            module = own[0].rpartition(".")[0]
+        elif fed:
+            module = modules[max(fed, key=lambda name: made_at[name])]
+        else:
+            continue
+        for name in (node.name, *node.output):
+            modules[name], made_at[name] = module, index
+    return modules
+
+
+def by_operator(times: Sequence[OperatorTime]) -> dict[str, int]:
+    """Return the time of each type of operator, in ns, the largest first."""
+    totals = _summed((time.operator, time.mean_ns) for time in times)
+    return dict(sorted(totals.items(), key=lambda item: -item[1]))
+
+
+def by_module(times: Sequence[OperatorTime], depth: int = 2) -> dict[str, int]:
+    """Return the time of each module, ``depth`` names deep, in ns, in the order they are run."""
+    return _summed(
+        (".".join(time.module.split(".")[:depth]), time.mean_ns) for time in times if time.module
+    )
+
+
+def _summed(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for name, value in pairs:
+        totals[name] = totals.get(name, 0) + value
+    return totals

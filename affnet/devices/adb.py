@@ -1,7 +1,7 @@
-"""Android phones over adb, measured by LiteRT's ``benchmark_model``.
+"""Android phones over adb, measured by each runtime's own tool.
 
-The tool loads the model anew in each turn, and tells statistics of its runs but no single one:
-see `affnet.devices.benchmark_model`.  A result's samples are the medians of its turns.
+The tool loads the model anew in each turn.  One that tells statistics of its runs but no single
+one, as LiteRT's does, makes a result whose samples are the medians of its turns.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from affnet.artifact import Artifact
@@ -23,15 +24,24 @@ from affnet.devices import (
     android,
     benchmark_model,
     check_capable,
+    executor_runner,
+    perf_test,
 )
 from affnet.devices.adb_client import Adb, find_adb
 from affnet.devices.adb_selection import Wanted, choose
 from affnet.devices.phone import Phone, open_phone
-from affnet.devices.runners import VERSION, Runner, find_runner
+from affnet.devices.runners import VERSION, Runner, find_built, find_runner
 from affnet.devices.tool import Settings as ToolSettings
+from affnet.devices.tool import Tool
 from affnet.devices.tool_process import Invoker, ToolProcess, open_process
-from affnet.errors import AffnetError, ArtifactError, CatalogError, MeasurementError
+from affnet.errors import AffnetError, ArtifactError, CatalogError, MeasurementError, UsageError
 
+#: What measures files of a runtime.
+TOOLS: dict[str, Tool] = {
+    "executorch": executor_runner,
+    "litert": benchmark_model,
+    "onnxruntime": perf_test,
+}
 _LOCKS: dict[str, threading.Lock] = {}  # of phones: two names may turn out to mean the same
 
 
@@ -42,8 +52,8 @@ class AdbSettings(Settings):
     serial: str | None = None
     manufacturer: str | None = None
     model: str | None = None
-    runner: str | None = None  # the folder with benchmark_model
-    runner_version: str = VERSION  # to fetch where no folder is named
+    runner: str | None = None  # the folder with the runtime's tool
+    runner_version: str = VERSION  # of benchmark_model, to fetch where no folder is named
     folder: str = "/data/local/tmp"
     accelerator: str = "cpu"  # or gpu
     xnnpack: bool = True  # on the CPU
@@ -53,11 +63,13 @@ class AdbSettings(Settings):
 
 
 class AdbDevice:
-    """Measures by fresh processes of ``benchmark_model`` on a phone."""
+    """Measures by fresh processes of a tool on a phone."""
 
     kind: ClassVar = "adb"
     capabilities: ClassVar = Capabilities(
-        formats=("tflite",), runtimes=("litert",), accelerators=("cpu", "gpu")
+        formats=("executorch", "onnx", "tflite"),
+        runtimes=("executorch", "litert", "onnxruntime"),
+        accelerators=("cpu", "gpu"),  # the GPU with LiteRT only
     )
     settings_type: ClassVar[type[Settings]] = AdbSettings
 
@@ -81,24 +93,32 @@ class AdbDevice:
         return f"adb {self._settings.serial or self._wanted}"
 
     def check_runtime(self, runtime: str) -> None:
-        """See `Device.check_runtime`: adb must be installed."""
+        """See `Device.check_runtime`: adb must be installed, and a tool that is not published."""
         check_capable(self, runtime)
+        if self._settings.accelerator == "gpu" and runtime != "litert":
+            raise UsageError(
+                f"{self.name} is set to measure on the GPU, which {TOOLS[runtime].NAME} does not "
+                "use; choose --runtime litert, or set accelerator to cpu."
+            )
         find_adb()
+        if runtime != "litert":
+            find_built(TOOLS[runtime].NAME, self._settings.runner, TOOLS[runtime].BUILD)
 
     def plan(self, files: Sequence[str], runtime: str, threads: int) -> list[str]:
         """See `Device.plan`."""
         settings = self._settings
+        name = TOOLS[runtime].NAME
         source = settings.runner or f"the cache, or version {settings.runner_version} as published"
         pinned = f" on the cores {settings.cores}" if settings.cores else ""
         return [
             f"Find {self._wanted} among the phones that adb lists",
             f"Make a folder in {settings.folder} there, which is removed at the end",
-            f"Push benchmark_model, from {source}",
+            f"Push {name}, from {source}",
             "Ask the phone for its battery, heat, frequency governor and load",
             *(f"Push {file}, if there is space for it" for file in files),
-            *(f"Run {file} by benchmark_model for its peak memory" for file in files),
+            *(f"Run {file} by {name} for its peak memory" for file in files),
             *(
-                f"Run {file} by benchmark_model on the {settings.accelerator}{pinned} with "
+                f"Run {file} by {name} on the {settings.accelerator}{pinned} with "
                 f"{threads} thread(s), anew in each turn"
                 for file in files
             ),
@@ -113,8 +133,7 @@ class AdbDevice:
         adb = self._adb = choose(find_adb(), self._wanted)
         try:
             with self._alone(adb.serial), open_phone(adb, settings.folder) as phone:
-                abi = str(android.fingerprint(adb)["architecture"])
-                runner = find_runner(abi, settings.runner, settings.runner_version, progress)
+                runner = self._runner(TOOLS[runtime], adb, progress)
                 phone.push(runner.path, progress, executable=True)
                 self._session, self._progress = (phone, runner), progress
                 yield
@@ -142,6 +161,7 @@ class AdbDevice:
     @contextmanager
     def start(self, artifact: Artifact, runtime: str, threads: int) -> Iterator[ToolProcess]:
         """See `Device.start`."""
+        check_capable(self, runtime)
         if not artifact.path.is_file():
             raise ArtifactError(f"{artifact.path} is no single file, which a phone needs.")
         phone, runner = self._open
@@ -152,7 +172,7 @@ class AdbDevice:
         invoker = Invoker(
             phone,
             runner,
-            benchmark_model,
+            TOOLS[runtime],
             [*pinned, phone.push(runner.path, self._progress)],
             ToolSettings(threads, gpu, settings.xnnpack, settings.warmup_seconds),
             label=f"{artifact.path.name} on {runtime} on {self.name}",
@@ -182,14 +202,27 @@ class AdbDevice:
                 free = phone.free_bytes() / 1e6
                 yield Check("folder", True, f"{phone.folder} was made, {free:.0f} MB are free")
                 step = "runner"
-                abi = str(found["architecture"])
-                runner = find_runner(abi, self._settings.runner, self._settings.runner_version)
-                phone.push(runner.path, lambda _: None, executable=True)
-                yield Check("runner", True, f"benchmark_model {runner.version} was pushed")
+                for tool in self._tools_there():
+                    runner = self._runner(tool, adb, lambda _: None)
+                    phone.push(runner.path, lambda _: None, executable=True)
+                    yield Check("runner", True, f"{tool.NAME} {runner.version} was pushed")
             yield from _state_checks(android.conditions(adb))
         except AffnetError as error:
             sentence, _, remedy = str(error).partition("; ")
             yield Check(step, False, sentence, remedy.removeprefix("run: ") or None)
+
+    def _runner(self, tool: Tool, adb: Adb, progress: Progress) -> Runner:
+        settings = self._settings
+        if tool is not benchmark_model:
+            return find_built(tool.NAME, settings.runner, tool.BUILD)
+        abi = str(android.fingerprint(adb)["architecture"])
+        return find_runner(abi, settings.runner, settings.runner_version, progress)
+
+    def _tools_there(self) -> list[Tool]:
+        """Return the tools in the folder that is named, or the one that is published."""
+        folder = Path(self._settings.runner or "").expanduser()
+        there = [tool for tool in TOOLS.values() if (folder / tool.NAME).is_file()]
+        return (self._settings.runner and there) or [benchmark_model]
 
     @contextmanager
     def _alone(self, serial: str) -> Iterator[None]:

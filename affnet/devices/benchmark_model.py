@@ -55,6 +55,10 @@ _COUNTED_OVER_ALL_RUNS = ("[Builtin]:", "[Delegate]:")  # LiteRT's nodes, each c
 NAME = "benchmark_model"
 LIMITS: tuple[str, ...] = ("each turn of benchmark_model loads the model anew",)
 WRITES_OUTPUTS = True
+WRITES_SAMPLES = False
+TELLS_MEMORY = True
+WARMS_UP = True
+BUILD = "LiteRT publishes it"
 
 
 def arguments(invocation: Invocation, settings: Settings) -> list[str]:
@@ -85,12 +89,8 @@ def arguments(invocation: Invocation, settings: Settings) -> list[str]:
     return chosen
 
 
-def parse(output: str) -> Report:
-    """Read the tool's output.
-
-    Raises:
-        ValueError: it is not the output of a benchmark that was finished; the message says why.
-    """
+def parse(output: str, _files: Mapping[str, bytes]) -> Report:
+    """See `affnet.devices.tool.Tool.parse`."""
     load = _LOAD.search(output)
     counts = [_FIELD.findall(line) for line in _COUNT.findall(output)]
     if load is None or len(counts) < 2:

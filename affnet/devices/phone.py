@@ -50,6 +50,15 @@ echo $$ >"$1"
 shift
 exec "$@" 2>&1
 """
+# The same, with the largest memory of the program so far told again and again until it has ended.
+_RUN_WATCHED = """
+record=$1
+shift
+"$@" 2>&1 &
+echo $! >"$record"
+while grep VmHWM "/proc/$!/status" 2>/dev/null; do sleep 0.01; done
+wait $!
+"""
 
 
 class Phone:
@@ -116,8 +125,12 @@ class Phone:
         files = {name: self.pull(f"{folder}/{name}") for name in names}
         return {name: content for name, content in files.items() if content is not None}
 
-    def run(self, command: Sequence[str], timeout_s: float = ANSWER_TIMEOUT_S) -> Done:
+    def run(
+        self, command: Sequence[str], timeout_s: float = ANSWER_TIMEOUT_S, *, watched: bool = False
+    ) -> Done:
         """Run a program of the session's folder; end it if it does not end in time.
+
+        Among the output of one that is ``watched`` stand lines ``VmHWM:  1234 kB`` for its memory.
 
         Raises:
             TimeoutError: it did not.
@@ -126,7 +139,8 @@ class Phone:
         record = f"{self.folder}/{self._started}.pid"
         self._started += 1
         try:
-            return self.adb.shell(_RUN, record, *command, timeout_s=timeout_s)
+            script = _RUN_WATCHED if watched else _RUN
+            return self.adb.shell(script, record, *command, timeout_s=timeout_s)
         except BaseException:
             with contextlib.suppress(Exception):  # a lost phone's keeper does it
                 kill = _KILL + 'end "$1" "$2"'

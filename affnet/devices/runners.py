@@ -17,6 +17,9 @@ from affnet.errors import MeasurementError, MissingError, UsageError
 from affnet.files import content_sha256, write_whole
 
 PUBLISHER = "https://storage.googleapis.com/litert/binaries"
+# LiteRT's releases put the tool there under their number: 2.2.0 is the newest of them that was seen
+# to hold it, named by Google's litert-cli for its device cloud.  LiteRT's page "Benchmark" links to
+# "latest" in its place, which changes, so that results of two days could be those of two tools.
 VERSION = "2.2.0"
 NAME = "benchmark_model"
 _TIMEOUT_S = 60.0
@@ -44,17 +47,35 @@ def find_runner(
         MeasurementError: the cached one is not what was fetched.
     """
     if folder is not None:
-        path = Path(folder).expanduser()
-        path = path if path.is_file() else path / NAME
-        if not path.is_file():
-            raise UsageError(f"{folder} holds no {NAME}; fetch {_url(abi, version)} into it.")
-        return Runner(path, f"of sha256 {content_sha256(path)[:12]}")
+        return _named(folder, NAME, lambda: f"fetch {_url(abi, version)} into it")
     path = cached_path(abi, version)
     if not path.is_file():
         progress(f"Fetching {_url(abi, version)}")
         _fetch(_url(abi, version), path)
     _check(path)
     return Runner(path, version)
+
+
+def find_built(name: str, folder: str | None, build: str) -> Runner:
+    """Return a runner that nobody publishes for Android; ``build`` says how to come by it.
+
+    Raises:
+        MissingError: no folder is named.
+        UsageError: it does not hold the runner.
+    """
+    if folder is None:
+        raise MissingError(
+            f"Nobody publishes {name} for Android; {build}, and name its folder with --runner-dir."
+        )
+    return _named(folder, name, lambda: build)
+
+
+def _named(folder: str, name: str, remedy: Callable[[], str]) -> Runner:
+    path = Path(folder).expanduser()
+    path = path if path.is_file() else path / name
+    if not path.is_file():
+        raise UsageError(f"{folder} holds no {name}; {remedy()}.")
+    return Runner(path, f"of sha256 {content_sha256(path)[:12]}")
 
 
 def cached_path(abi: str, version: str) -> Path:

@@ -56,13 +56,17 @@ class Tool(Protocol):
     NAME: str  # the program's, and how results call it
     LIMITS: tuple[str, ...]  # what its results never hold, a sentence each without full stop
     WRITES_OUTPUTS: bool  # the outputs for an image, in some version at least
+    WRITES_SAMPLES: bool  # to files, so that each invocation needs a folder
+    TELLS_MEMORY: bool  # what does not is watched from outside
+    WARMS_UP: bool  # for `Settings.warmup_seconds`; what does not gets more runs, whose are cut off
+    BUILD: str  # where the program comes from, for whoever has none
 
     def arguments(self, invocation: Invocation, settings: Settings) -> list[str]:
         """Return the arguments for exactly the runs that are asked for."""
         ...
 
-    def parse(self, output: str) -> Report:
-        """Read what the tool wrote on its outputs.
+    def parse(self, output: str, files: Mapping[str, bytes], /) -> Report:
+        """Read what the tool wrote on its outputs, and into the invocation's folder.
 
         Raises:
             ValueError: it is no output of an invocation that was finished; the message says why.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import statistics
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,15 @@ FILE_FLAGS = ("--input", "--output")  # of invocations that read an input, and w
 
 
 @dataclass(frozen=True)
+class Invoked:
+    """What came of an invocation."""
+
+    report: Report
+    output: str
+    files: Mapping[str, bytes]  # what it wrote into its folder
+
+
+@dataclass(frozen=True)
 class Invoker:
     """Starts a tool on a phone, and tells what went wrong in a sentence."""
 
@@ -36,16 +46,20 @@ class Invoker:
     settings: Settings
     label: str
 
-    def invoke(self, invocation: Invocation) -> tuple[Report, str]:
-        """Return what the tool told, and its output.
+    def invoke(self, invocation: Invocation) -> Invoked:
+        """Start the tool, with a folder for its files if it writes any.
 
         Raises:
             MissingError: the phone cannot run it.
             MeasurementError: it crashed, hung, told nonsense, or does not know a flag.
         """
-        arguments = self.tool.arguments(invocation, self.settings)
+        folder = ""
+        if invocation.image or invocation.profile or self.tool.WRITES_SAMPLES:
+            folder = self.phone.make_folder()
+        arguments = self.tool.arguments(replace(invocation, folder=folder), self.settings)
         try:
-            done = self.phone.run([*self.command, *arguments], RUN_TIMEOUT_S)
+            watched = invocation.memory and not self.tool.TELLS_MEMORY
+            done = self.phone.run([*self.command, *arguments], RUN_TIMEOUT_S, watched=watched)
         except TimeoutError:
             raise MeasurementError(
                 f"Measuring {self.label} gave no answer for {RUN_TIMEOUT_S:.0f} s; it was stopped."
@@ -60,8 +74,9 @@ class Invoker:
             raise MeasurementError(
                 f"Measuring {self.label} ended with {ending(code, complaint(done.output))}"
             )
+        files = self.phone.pull_all(folder) if folder else {}
         try:
-            report = self.tool.parse(done.output)
+            report = self.tool.parse(done.output, files)
         except ValueError as error:
             raise self.nonsense(str(error), complaint(done.output)) from None
         # where it does not know of files, the caller sees, who can do without
@@ -71,7 +86,7 @@ class Invoker:
                 f"Measuring {self.label} ignored {' '.join(unknown)}, which this "
                 f"{self.tool.NAME} does not know; choose other settings or another --runner-dir."
             )
-        return report, done.output
+        return Invoked(report, done.output, files)
 
     def nonsense(self, reason: str, said: str) -> MeasurementError:
         """Return the error for what cannot be read."""
@@ -93,23 +108,19 @@ class ToolProcess:
     ) -> None:
         self._invoker, self._artifact, self._graph = invoker, artifact, graph
         self._pause, self._first = pause, first
+        self._typical_ns = statistics.median(first.samples_ns) if first.samples_ns else 0
         self.arithmetic = "fp16" if invoker.settings.gpu else "fp32"  # GPU delegates round to it
         version = f"{invoker.tool.NAME} {invoker.runner.version}"
         self.startup = Startup(first.load_ns, first.first_inference_ns, version)
 
     def run(self, iterations: int, discard: int = 0) -> Sequence[int]:
         """See `MeasuringProcess.run`."""
-        samples = self._block(iterations, discard).samples_ns
-        if len(samples) != iterations:
-            raise MeasurementError(
-                f"Measuring {self._invoker.label} gave {len(samples)} samples "
-                f"for {iterations} runs."
-            )
-        return samples
+        return self._block(iterations, discard).samples_ns
 
     def peak_rss_bytes(self) -> int:
         """See `MeasuringProcess.peak_rss_bytes`: of an invocation that is watched."""
-        peak = self._invoke(Invocation(self._graph, _MEMORY_RUNS, memory=True))[0].peak_rss_bytes
+        invoked = self._invoker.invoke(Invocation(self._graph, _MEMORY_RUNS, memory=True))
+        peak = invoked.report.peak_rss_bytes
         if peak is None:
             raise MeasurementError(f"Measuring {self._invoker.label} told no peak of the memory.")
         return peak
@@ -118,33 +129,29 @@ class ToolProcess:
         """See `affnet.devices.ComputingProcess.outputs`."""
         if not self._invoker.tool.WRITES_OUTPUTS:
             return None
-        phone, spec = self._invoker.phone, self._artifact.manifest.inputs[0]
+        spec = self._artifact.manifest.inputs[0]
         image = reference_image(spec.static_shape(), spec.dtype, spec.range or (0.0, 1.0))
         with tempfile.TemporaryDirectory(prefix="affnet-") as folder:
             path = Path(folder) / "image"
             path.write_bytes(image.tobytes())
-            there = phone.push(path, lambda _: None)
-        written = phone.make_folder()
-        invocation = Invocation(
-            self._graph, runs=1, image=there, shape=spec.static_shape(), folder=written
+            there = self._invoker.phone.push(path, lambda _: None)
+        invoked = self._invoker.invoke(
+            Invocation(self._graph, runs=1, image=there, shape=spec.static_shape())
         )
-        report, said = self._invoke(invocation)
-        if any(flag.startswith(FILE_FLAGS) for flag in report.ignored):
+        if any(flag.startswith(FILE_FLAGS) for flag in invoked.report.ignored):
             return None
-        content = self._invoker.tool.outputs(phone.pull_all(written))
+        content = self._invoker.tool.outputs(invoked.files)
         if content is None:
-            raise self._invoker.nonsense("it wrote no outputs", complaint(said))
+            raise self._invoker.nonsense("it wrote no outputs", complaint(invoked.output))
         return self._arrays(content)
 
     def profile(self, runs: int) -> list[OperatorTime]:
         """See `affnet.devices.ProfilingProcess.profile`."""
-        phone, tool = self._invoker.phone, self._invoker.tool
-        folder = phone.make_folder()
-        _, said = self._invoke(Invocation(self._graph, runs, profile=True, folder=folder))
+        invoked = self._invoker.invoke(Invocation(self._graph, runs, profile=True))
         try:
-            found = tool.operators(said, phone.pull_all(folder), runs)
+            found = self._invoker.tool.operators(invoked.output, invoked.files, runs)
         except ValueError as error:
-            raise self._invoker.nonsense(str(error), complaint(said)) from None
+            raise self._invoker.nonsense(str(error), complaint(invoked.output)) from None
         if not found:
             raise MissingError(
                 f"{self._invoker.runner.path} tells no times of operators; "
@@ -166,11 +173,21 @@ class ToolProcess:
         return [f"the GPU ran {n} of {of} nodes" for n, of in taken if n < of]
 
     def _block(self, iterations: int, discard: int) -> Report:
+        """Run a block; the samples of the report are those of ``iterations`` runs."""
         self._pause()
-        return self._invoke(Invocation(self._graph, iterations, discard))[0]
-
-    def _invoke(self, invocation: Invocation) -> tuple[Report, str]:
-        return self._invoker.invoke(invocation)
+        if not self._invoker.tool.WARMS_UP and self._typical_ns:
+            discard += math.ceil(self._invoker.settings.warmup_seconds * 1e9 / self._typical_ns)
+        report = self._invoker.invoke(Invocation(self._graph, iterations, discard)).report
+        if not report.samples_ns:
+            return report
+        expected = iterations if self._invoker.tool.WARMS_UP else iterations + discard
+        if len(report.samples_ns) != expected:
+            raise MeasurementError(
+                f"Measuring {self._invoker.label} gave {len(report.samples_ns)} samples "
+                f"for {expected} runs."
+            )
+        self._typical_ns = statistics.median(report.samples_ns)
+        return replace(report, samples_ns=report.samples_ns[-iterations:])
 
     def _arrays(self, content: bytes) -> list[NDArray[np.float32]]:
         """Cut the outputs' bytes into arrays of the shapes that the manifest gives."""
@@ -229,6 +246,6 @@ def open_process(
     invoker: Invoker, artifact: Artifact, graph: str, pause: Callable[[], None] = lambda: None
 ) -> ToolProcess:
     """Start the tool once, and return the process that its way of telling asks for."""
-    first, _ = invoker.invoke(Invocation(graph, runs=1))
+    first = invoker.invoke(Invocation(graph, runs=1)).report
     kind = ToolProcess if first.samples_ns else SummarisingToolProcess
     return kind(invoker, artifact, graph, first, pause)

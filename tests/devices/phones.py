@@ -22,7 +22,11 @@ from tests.devices.sshd import free_port
 
 ADB = shutil.which("adb")
 WITHOUT_ADB = "needs the real adb client: sudo apt-get install adb"
-_HOST_TOOL = Path(__file__).with_name("benchmark_model_on_host.py")
+_HOST_TOOLS = {
+    "benchmark_model": "benchmark_model_on_host.py",
+    "onnxruntime_perf_test": "perf_test_on_host.py",
+    "executor_runner": "executor_runner_on_host.py",
+}
 
 
 @dataclass
@@ -48,19 +52,27 @@ class Attached:
         )
         return done.stdout + done.stderr
 
-    def runner(self, body: str | None = None, kind: str = "tflite") -> Path:
-        """Return a folder with a runner: a shell script, or one that really runs LiteRT.
+    def runner(
+        self,
+        body: str | None = None,
+        kind: str = "",
+        program: str = "benchmark_model",
+    ) -> Path:
+        """Return a folder with a runner: a shell script, or one that really runs the runtime.
 
-        Of the two tools called so it is TensorFlow Lite's, or LiteRT's own, of ``kind`` "litert".
+        ``kind`` is the first argument of the stand-in: "litert" for LiteRT's own benchmark_model.
         """
         folder = self.folder / "runner"
         folder.mkdir(exist_ok=True)
-        real = f'exec "{sys.executable}" "{_HOST_TOOL}" {kind} "$@"'
-        (folder / "benchmark_model").write_text(f"#!/bin/sh\n{real if body is None else body}\n")
+        script = Path(__file__).with_name(_HOST_TOOLS[program])
+        real = f'exec "{sys.executable}" "{script}" {kind} "$@"'
+        (folder / program).write_text(f"#!/bin/sh\n{real if body is None else body}\n")
         return folder
 
     def device(self, name: str = "pixel", **settings: object) -> AdbDevice:
-        defaults = {"runner": str(self.runner()), "warmup_seconds": 0.02}
+        defaults = {"warmup_seconds": 0.02}
+        if "runner" not in settings:
+            defaults["runner"] = str(self.runner())  # type: ignore[assignment]
         found = open_device(Entry(name, "adb", {**defaults, **settings}))
         assert isinstance(found, AdbDevice)
         return found

@@ -99,7 +99,7 @@ def test_a_tool_that_knows_no_files_is_told_as_a_limit(
     assert "pixel does not tell its outputs, which were not compared" in result.limits
 
 
-@pytest.mark.parametrize("kind", ["tflite", "litert"])
+@pytest.mark.parametrize("kind", ["", "litert"])
 def test_a_profile_on_the_phone(attached: Attached, digits_tflite: Artifact, kind: str) -> None:
     attached.attach()
     device = attached.device(runner=str(attached.runner(kind=kind)))

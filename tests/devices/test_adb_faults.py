@@ -47,11 +47,11 @@ def test_without_adb_the_command_that_installs_it_is_named(
     assert "mend it: sudo apt-get install adb" in doctor.out
 
 
-def test_a_phone_runs_tflite_files_only(run: Run) -> None:
-    done = run("bench", "digits", "--device", "pixel")
+def test_a_phone_has_no_core_ml(run: Run) -> None:
+    done = run("bench", "digits", "--device", "pixel", "--runtime", "coreml")
     assert (done.code, done.error) == (
         2,
-        "pixel does not run onnxruntime; choose another --runtime: litert.",
+        "pixel does not run coreml; choose another --runtime: executorch, litert, onnxruntime.",
     )
 
 

@@ -18,7 +18,7 @@ def transcript(name: str) -> str:
 
 
 def test_litert_s_tool_with_a_profile() -> None:
-    report = parse(transcript("litert"))
+    report = parse(transcript("litert"), {})
     assert (report.load_ns, report.first_inference_ns) == (4_478_000, 1_033_000)
     assert report.block == BlockStatistics(
         runs=2112,
@@ -37,27 +37,27 @@ def test_litert_s_tool_with_a_profile() -> None:
 
 
 def test_tensorflow_lite_s_tool_with_percentiles() -> None:
-    report = parse(transcript("tflite_2_20"))
+    report = parse(transcript("tflite_2_20"), {})
     assert (report.load_ns, report.first_inference_ns) == (5_579_000, 1_357_602_000)
     assert (report.block.runs, report.block.mean_ns) == (50, 1_240_270_000)
     assert report.block.typical_ns == 1_239_807_000
 
 
 def test_an_older_tool_tells_no_median() -> None:
-    report = parse(transcript("tflite_2_8"))
+    report = parse(transcript("tflite_2_8"), {})
     assert (report.load_ns, report.first_inference_ns) == (17_187_000, 3_512_391_000)
     assert report.block.median_ns is None
     assert report.block.typical_ns == report.block.mean_ns == 2_950_340_000
 
 
 def test_peak_memory_and_what_the_gpu_took() -> None:
-    report = parse(transcript("tflite_peak_memory"))
+    report = parse(transcript("tflite_peak_memory"), {})
     assert report.peak_rss_bytes == round(74.6641 * 1024 * 1024)
     assert report.delegated == ((58, 58, "TfLiteGpuDelegateV2"),)
     own = transcript("litert").replace(
         "Peak memory usage not available. (peak_mem_mb <= 0)", "Peak memory:          35.20 MB"
     )
-    assert parse(own).peak_rss_bytes == round(35.20 * 1024 * 1024)
+    assert parse(own, {}).peak_rss_bytes == round(35.20 * 1024 * 1024)
 
 
 def test_runs_that_all_took_as_long() -> None:
@@ -65,7 +65,7 @@ def test_runs_that_all_took_as_long() -> None:
         "count=2112 first=463 curr=459 min=442 max=979 avg=464.545 std=13",
         "count=3 curr=9(all same)",
     )
-    block = parse(text).block
+    block = parse(text, {}).block
     assert (block.runs, block.first_ns, block.maximum_ns, block.mean_ns) == (3, 9000, 9000, 9000)
     assert block.standard_deviation_ns == 0
 
@@ -84,7 +84,7 @@ def test_runs_that_all_took_as_long() -> None:
 )
 def test_what_is_no_finished_benchmark_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^it"):
-        parse(text)
+        parse(text, {})
 
 
 def test_the_first_error_is_what_went_wrong() -> None:
@@ -97,9 +97,9 @@ def test_the_first_error_is_what_went_wrong() -> None:
 
 def test_flags_that_a_tool_does_not_know_are_told_but_for_what_it_always_does() -> None:
     line = "WARN: Unconsumed cmdline flags: --use_xnnpack=true --use_gpu=true\n"
-    assert parse(line + transcript("litert")).ignored == ("--use_gpu=true",)
+    assert parse(line + transcript("litert"), {}).ignored == ("--use_gpu=true",)
     harmless = "WARN: Unconsumed cmdline flags: --use_xnnpack=true\n"
-    assert parse(harmless + transcript("litert")).ignored == ()
+    assert parse(harmless + transcript("litert"), {}).ignored == ()
 
 
 def test_the_command_line_says_how_many_runs_and_nothing_twice() -> None:

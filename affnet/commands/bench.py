@@ -29,7 +29,7 @@ def bench(
         bool, typer.Option("--install", help="Install what is missing on a board, in a venv there.")
     ] = False,
     runner_dir: Annotated[
-        Path | None, typer.Option(help="The folder with LiteRT's benchmark_model for a phone.")
+        Path | None, typer.Option(help="The folder with the runtime's tool for a phone.")
     ] = None,
     profile: Annotated[
         bool, typer.Option("--profile", help="Also tell the time of each operator, run apart.")

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from affnet.artifact import Artifact
 from affnet.bench.agreement import prove, reason_against
+from affnet.bench.intervals import ratio_interval
 from affnet.bench.protocol import Protocol
 from affnet.bench.result import Result
-from affnet.bench.statistics import median_ratio
 from affnet.bench.validity import reasons_against
 from affnet.devices import BlockStatistics, Device, MeasuringProcess, SummarisingProcess
 from affnet.errors import UsageError
@@ -137,7 +137,7 @@ def relate_to_peer(results: Sequence[Result], peer: str) -> list[Result]:
         dataclasses.replace(
             result,
             peer=peer,
-            ratio_to_peer=median_ratio(result.blocks_ns, references[result.device].blocks_ns),
+            ratio_to_peer=ratio_interval(result.blocks_ns, references[result.device].blocks_ns),
         )
         for result in results
     ]

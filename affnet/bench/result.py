@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from affnet.bench.statistics import Ratio, Summary, summarise, summarise_blocks
+from affnet.bench.intervals import Interval
+from affnet.bench.statistics import Summary, summarise, summarise_blocks
 from affnet.devices import BlockStatistics
 from affnet.parity import Parity
 
@@ -41,7 +42,7 @@ class Result:
     validity_reasons: tuple[str, ...]  # why not to trust it; empty where nothing speaks against it
     environment: dict[str, Any]
     peer: str | None = None
-    ratio_to_peer: Ratio | None = None
+    ratio_to_peer: Interval | None = None
     # where a tool tells no single runs: what it told of each turn, whose one sample is its median
     block_statistics: tuple[BlockStatistics, ...] = ()
     limits: tuple[str, ...] = ()  # what a result does not hold that others do

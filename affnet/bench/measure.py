@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 
 from affnet.artifact import Artifact
 from affnet.bench.agreement import prove, reason_against
@@ -35,7 +37,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class _FirstPass:
+class FirstPass:
     """What is found out before the clock matters, in a process of its own."""
 
     peak_rss_bytes: int
@@ -86,10 +88,12 @@ def measure(
     *,
     threads: int,
     progress: Progress = lambda _: None,
+    passes: Sequence[FirstPass] | None = None,
 ) -> list[Result]:
     """Measure each job in a fresh process, interleaved with the others.
 
-    Memory is taken first, in processes of their own, so that its sampling never meets the timing.
+    Memory is taken first, in processes of their own, so that its sampling never meets the timing,
+    unless ``passes`` holds it already.
 
     Raises:
         UsageError: no job, or fewer than one thread.
@@ -101,7 +105,8 @@ def measure(
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, not {threads}.")
     before = device.conditions()
-    passes = [_first_pass(job, device, threads, progress) for job in jobs]
+    if passes is None:
+        passes = first_passes(jobs, device, threads, progress)
     with ExitStack() as stack:
         running = []
         for job in jobs:
@@ -111,6 +116,7 @@ def measure(
             _warm_up(running[-1], protocol)
         _measure_in_turns(running, protocol, progress)
     fingerprint, after = device.fingerprint(), device.conditions()
+    session = uuid.uuid4().hex
     return [
         _result(
             entry,
@@ -119,6 +125,7 @@ def measure(
             threads,
             first,
             {**fingerprint, "before": before, "after": after},
+            session,
         )
         for entry, first in zip(running, passes, strict=True)
     ]
@@ -143,12 +150,19 @@ def relate_to_peer(results: Sequence[Result], peer: str) -> list[Result]:
     ]
 
 
-def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> _FirstPass:
+def first_passes(
+    jobs: Sequence[Job], device: Device, threads: int, progress: Progress = lambda _: None
+) -> list[FirstPass]:
+    """Find out each job's peak memory, and whether the device computes it right."""
+    return [_first_pass(job, device, threads, progress) for job in jobs]
+
+
+def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> FirstPass:
     progress(f"Measuring the memory of {job.label}")
     with device.start(job.artifact, job.runtime, threads) as process:
         process.run(_MEMORY_RUNS)
         peak = process.peak_rss_bytes()
-        return _FirstPass(peak, prove(process, job.artifact, device))
+        return FirstPass(peak, prove(process, job.artifact, device))
 
 
 def _warm_up(entry: _Running, protocol: Protocol) -> None:
@@ -184,8 +198,9 @@ def _result(
     device: str,
     protocol: Protocol,
     threads: int,
-    first: _FirstPass,
+    first: FirstPass,
     environment: dict[str, object],
+    session: str,
 ) -> Result:
     artifact, startup = entry.job.artifact, entry.process.startup
     manifest = artifact.manifest
@@ -225,5 +240,8 @@ def _result(
         environment=environment,
         block_statistics=tuple(entry.statistics),
         limits=tuple(limits),
+        session=session,
+        recorded_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        exported_error=manifest.parity.max_rel_error if manifest.parity else None,
         parity=parity,
     )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 
 from affnet.artifact import Artifact
 from affnet.bench.agreement import prove, reason_against
+from affnet.bench.intervals import ratio_interval
 from affnet.bench.profile import take_profile
 from affnet.bench.protocol import Protocol
 from affnet.bench.result import Result
-from affnet.bench.statistics import median_ratio
 from affnet.bench.validity import reasons_against
 from affnet.devices import (
     BlockStatistics,
@@ -42,7 +44,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class _FirstPass:
+class FirstPass:
     """What is found out before the clock matters, in a process of its own."""
 
     peak_rss_bytes: int
@@ -94,11 +96,12 @@ def measure(
     threads: int,
     profile: bool = False,
     progress: Progress = lambda _: None,
+    passes: Sequence[FirstPass] | None = None,
 ) -> list[Result]:
     """Measure each job in a fresh process, interleaved with the others.
 
-    Memory is taken first, in processes of their own, so that its sampling never meets the timing;
-    a profile of the operators, if one is asked for, last.
+    Memory is taken first, in processes of their own, so that its sampling never meets the timing,
+    unless ``passes`` holds it already; a profile of the operators, if asked for, last.
 
     Raises:
         UsageError: no job, or fewer than one thread.
@@ -110,7 +113,8 @@ def measure(
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, not {threads}.")
     before = device.conditions()
-    passes = [_first_pass(job, device, threads, progress) for job in jobs]
+    if passes is None:
+        passes = first_passes(jobs, device, threads, progress)
     with ExitStack() as stack:
         running = []
         for job in jobs:
@@ -120,6 +124,7 @@ def measure(
             _warm_up(running[-1], protocol)
         _measure_in_turns(running, protocol, progress)
     fingerprint, after = device.fingerprint(), device.conditions()
+    session = uuid.uuid4().hex
     results = [
         _result(
             entry,
@@ -128,6 +133,7 @@ def measure(
             threads,
             first,
             {**fingerprint, "before": before, "after": after},
+            session,
         )
         for entry, first in zip(running, passes, strict=True)
     ]
@@ -152,18 +158,25 @@ def relate_to_peer(results: Sequence[Result], peer: str) -> list[Result]:
         dataclasses.replace(
             result,
             peer=peer,
-            ratio_to_peer=median_ratio(result.blocks_ns, references[result.device].blocks_ns),
+            ratio_to_peer=ratio_interval(result.blocks_ns, references[result.device].blocks_ns),
         )
         for result in results
     ]
 
 
-def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> _FirstPass:
+def first_passes(
+    jobs: Sequence[Job], device: Device, threads: int, progress: Progress = lambda _: None
+) -> list[FirstPass]:
+    """Find out each job's peak memory, and whether the device computes it right."""
+    return [_first_pass(job, device, threads, progress) for job in jobs]
+
+
+def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> FirstPass:
     progress(f"Measuring the memory of {job.label}")
     with device.start(job.artifact, job.runtime, threads) as process:
         process.run(_MEMORY_RUNS)
         peak = process.peak_rss_bytes()
-        return _FirstPass(peak, prove(process, job.artifact, device))
+        return FirstPass(peak, prove(process, job.artifact, device))
 
 
 def _profiled(result: Result, job: Job, device: Device, threads: int, progress: Progress) -> Result:
@@ -207,8 +220,9 @@ def _result(
     device: str,
     protocol: Protocol,
     threads: int,
-    first: _FirstPass,
+    first: FirstPass,
     environment: dict[str, object],
+    session: str,
 ) -> Result:
     artifact, startup = entry.job.artifact, entry.process.startup
     manifest = artifact.manifest
@@ -248,5 +262,8 @@ def _result(
         environment=environment,
         block_statistics=tuple(entry.statistics),
         limits=tuple(limits),
+        session=session,
+        recorded_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        exported_error=manifest.parity.max_rel_error if manifest.parity else None,
         parity=parity,
     )

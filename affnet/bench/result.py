@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from affnet.bench.statistics import Ratio, Summary, summarise, summarise_blocks
+from affnet.bench.intervals import Interval
+from affnet.bench.statistics import Summary, summarise, summarise_blocks
 from affnet.devices import BlockStatistics, OperatorTime
 from affnet.parity import Parity
 
+#: Of a result's machine-readable form.  Fields may be added without a new number.
+SCHEMA = 1
 #: Fields that the machine-readable form has in another shape.
 _CONVERTED = ("blocks_ns", "ratio_to_peer", "block_statistics", "operators", "parity")
 
@@ -44,11 +48,14 @@ class Result:
     validity_reasons: tuple[str, ...]  # why not to trust it; empty where nothing speaks against it
     environment: dict[str, Any]
     peer: str | None = None
-    ratio_to_peer: Ratio | None = None
+    ratio_to_peer: Interval | None = None
     # where a tool tells no single runs: what it told of each turn, whose one sample is its median
     block_statistics: tuple[BlockStatistics, ...] = ()
     limits: tuple[str, ...] = ()  # what a result does not hold that others do
     operators: tuple[OperatorTime, ...] = ()  # of a profile, where one was asked for
+    session: str = ""  # the same for all that was measured in the same turns
+    recorded_at: str = ""  # UTC, ISO 8601
+    exported_error: float | None = None  # of the artifact against PyTorch, when it was exported
     parity: Parity | None = None  # of the device's outputs with this machine's, where compared
 
     @property
@@ -89,6 +96,7 @@ class Result:
         }
         summary, ratio = self.summary(), self.ratio_to_peer
         return {
+            "result_schema": SCHEMA,
             **fields,
             "samples_ns": list(self.samples_ns),
             "sample_kind": self.sample_kind,
@@ -107,3 +115,42 @@ class Result:
             "ratio_interval": [ratio.low, ratio.high] if ratio else None,
             "valid": self.valid,
         }
+
+    @classmethod
+    def from_json(cls, record: Any) -> Result:
+        """Read what `to_json` returned; statistics are derived again.
+
+        Raises:
+            ValueError: it is no result, or one of a newer schema; with the reason.
+        """
+        if not isinstance(record, dict) or "samples_ns" not in record:
+            raise ValueError("it is no result of affnet bench")
+        if (schema := record.get("result_schema", SCHEMA)) != SCHEMA:
+            raise ValueError(f"its schema is {schema}, this version of affnet reads {SCHEMA}")
+        from pydantic import TypeAdapter, ValidationError
+
+        known = {field.name for field in dataclasses.fields(cls)}
+        fields = {name: value for name, value in record.items() if name in known}
+        try:
+            fields["blocks_ns"] = _in_blocks(record["samples_ns"], record["block_lengths"])
+            if (value := record.get("ratio_to_peer")) is not None:
+                low, high = record["ratio_interval"]
+                fields["ratio_to_peer"] = Interval(value, low, high)
+            result: Result = TypeAdapter(cls).validate_python(fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ValueError(f"{where}: {first['msg'].lower()}") from error
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"it is no whole result ({error})") from error
+        return result
+
+
+def _in_blocks(samples: list[int], lengths: list[int]) -> tuple[tuple[int, ...], ...]:
+    """Return samples in the turns they were taken in."""
+    if sum(lengths) != len(samples) or not samples or min(samples) <= 0:
+        raise ValueError(f"its {len(samples)} samples are not those of {len(lengths)} turns")
+    ends = list(itertools.accumulate(lengths))
+    return tuple(
+        tuple(samples[end - length : end]) for end, length in zip(ends, lengths, strict=True)
+    )

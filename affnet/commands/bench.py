@@ -40,7 +40,7 @@ def bench(
     ] = "onnxruntime",
     threads: Annotated[int, typer.Option(min=1)] = 1,
     preset: Annotated[
-        str, typer.Option(help="default, quick, benchmark_model (50 runs) or mlperf.")
+        str, typer.Option(help="default, quick, check, benchmark_model (50 runs) or mlperf.")
     ] = "default",
     image_size: SizeOption = None,
     fft: Annotated[

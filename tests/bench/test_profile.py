@@ -15,6 +15,7 @@ from affnet.bench.measure import Job, measure
 from affnet.bench.profile import assign_modules, by_module, by_operator, modules_of, take_profile
 from affnet.bench.profile_tables import to_markdown
 from affnet.bench.protocol import get_protocol
+from affnet.bench.result import Result
 from affnet.devices import OperatorTime
 from affnet.devices.host import HostDevice
 from tests.bench.fakes import MS, FakeDevice, a_result, an_artifact
@@ -100,6 +101,12 @@ def test_tables_hold_shares_and_sum_up_what_is_small() -> None:
     assert rows[-1] == "| a.b | 175 | 100 |"
     assert text.startswith("\none, watched by the profiler of onnxruntime:\n")
     assert to_markdown([a_result()]) == ""
+
+
+def test_a_profile_is_read_again_from_a_record() -> None:
+    result = a_result(operators=(OperatorTime("n", "Conv", 7, "a.b"), OperatorTime("m", "Add", 1)))
+    record = json.loads(json.dumps(result.to_json()))
+    assert Result.from_json(record).operators == result.operators
 
 
 def test_a_profile_from_the_command_line(

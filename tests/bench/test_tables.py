@@ -8,7 +8,7 @@ import io
 import pytest
 from rich.console import Console
 
-from affnet.bench.statistics import Ratio
+from affnet.bench.intervals import Interval
 from affnet.bench.tables import notes, to_csv, to_markdown, to_rich
 from tests.bench.fakes import MS, a_result
 
@@ -20,14 +20,14 @@ PAIR = [
         weights="random (seed 0)",
         published=PAPER,
         peer="mobilevit_xxs",
-        ratio_to_peer=Ratio(0.8126, 0.8004, 0.8249),
+        ratio_to_peer=Interval(0.8126, 0.8004, 0.8249),
     ),
     a_result(
         model="mobilevit_xxs",
         weights="random (seed 0)",
         published=PEER_PAPER,
         peer="mobilevit_xxs",
-        ratio_to_peer=Ratio(1.0, 1.0, 1.0),
+        ratio_to_peer=Interval(1.0, 1.0, 1.0),
     ),
     a_result(model="digits", peer="mobilevit_xxs"),
 ]

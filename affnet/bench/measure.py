@@ -14,7 +14,14 @@ from affnet.bench.intervals import ratio_interval
 from affnet.bench.protocol import Protocol
 from affnet.bench.result import Result
 from affnet.bench.validity import reasons_against
-from affnet.devices import BlockStatistics, Device, MeasuringProcess, SummarisingProcess
+from affnet.devices import (
+    BlockStatistics,
+    Device,
+    MeasuringProcess,
+    PlacedOperator,
+    PlacingProcess,
+    SummarisingProcess,
+)
 from affnet.errors import UsageError
 from affnet.parity import Parity
 
@@ -38,8 +45,9 @@ class Job:
 class _FirstPass:
     """What is found out before the clock matters, in a process of its own."""
 
-    peak_rss_bytes: int
+    peak_rss_bytes: int | None
     parity: Parity | str | None
+    operators: tuple[PlacedOperator, ...]
 
 
 @dataclass
@@ -148,7 +156,8 @@ def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> _
     with device.start(job.artifact, job.runtime, threads) as process:
         process.run(_MEMORY_RUNS)
         peak = process.peak_rss_bytes()
-        return _FirstPass(peak, prove(process, job.artifact, device))
+        placed = tuple(process.placement()) if isinstance(process, PlacingProcess) else ()
+        return _FirstPass(peak, prove(process, job.artifact, device), placed)
 
 
 def _warm_up(entry: _Running, protocol: Protocol) -> None:
@@ -194,7 +203,9 @@ def _result(
     summarising = entry.process if isinstance(entry.process, SummarisingProcess) else None
     if summarising:
         against += summarising.doubts()
-    limits = [*(summarising.limits() if summarising else ())]
+    limits: list[str] = []
+    if isinstance(entry.process, SummarisingProcess | PlacingProcess):
+        limits += entry.process.limits()
     parity = first.parity if isinstance(first.parity, Parity) else None
     if parity and not parity.passed:
         against.append(reason_against(parity))
@@ -226,4 +237,5 @@ def _result(
         block_statistics=tuple(entry.statistics),
         limits=tuple(limits),
         parity=parity,
+        operators=first.operators,
     )

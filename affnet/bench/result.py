@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from affnet.bench.intervals import Interval
 from affnet.bench.statistics import Summary, summarise, summarise_blocks
-from affnet.devices import BlockStatistics
+from affnet.devices import BlockStatistics, PlacedOperator
 from affnet.parity import Parity
+
+# fields that JSON holds in another form
+_CONVERTED = ("blocks_ns", "ratio_to_peer", "block_statistics", "parity", "operators")
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Result:
     warmup_ns: tuple[int, ...]
     load_ns: int
     first_inference_ns: int
-    peak_rss_bytes: int  # of a process of its own: interpreter, runtime and model
+    peak_rss_bytes: int | None  # of a process of its own, runtime included; None: not told
     file_bytes: int
     parameters: int
     macs: int
@@ -47,6 +51,7 @@ class Result:
     block_statistics: tuple[BlockStatistics, ...] = ()
     limits: tuple[str, ...] = ()  # what a result does not hold that others do
     parity: Parity | None = None  # of the device's outputs with this machine's, where compared
+    operators: tuple[PlacedOperator, ...] = ()  # where a runtime tells what runs on which processor
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
@@ -67,6 +72,11 @@ class Result:
         return sum(block.runs for block in self.block_statistics) or len(self.samples_ns)
 
     @property
+    def placement(self) -> dict[str, int]:
+        """How many operators each of the device's processors runs; empty where it is not told."""
+        return dict(Counter(operator.unit for operator in self.operators).most_common())
+
+    @property
     def valid(self) -> bool:
         """Whether nothing speaks against the result."""
         return not self.validity_reasons
@@ -82,7 +92,7 @@ class Result:
         fields = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("blocks_ns", "ratio_to_peer", "block_statistics", "parity")
+            if field.name not in _CONVERTED
         }
         summary, ratio = self.summary(), self.ratio_to_peer
         return {
@@ -92,6 +102,8 @@ class Result:
             "runs": self.runs,
             "block_statistics": [dataclasses.asdict(block) for block in self.block_statistics],
             "parity": dataclasses.asdict(self.parity) if self.parity else None,
+            "placement": self.placement,
+            "operators": [dataclasses.asdict(operator) for operator in self.operators],
             "block_lengths": [len(block) for block in self.blocks_ns],
             "median_ns": summary.median,
             "p90_ns": summary.p90,

@@ -47,7 +47,7 @@ class _FirstPass:
 
     peak_rss_bytes: int | None
     parity: Parity | str | None
-    operators: tuple[PlacedOperator, ...]
+    operators: Sequence[PlacedOperator] | str
 
 
 @dataclass
@@ -156,7 +156,7 @@ def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> _
     with device.start(job.artifact, job.runtime, threads) as process:
         process.run(_MEMORY_RUNS)
         peak = process.peak_rss_bytes()
-        placed = tuple(process.placement()) if isinstance(process, PlacingProcess) else ()
+        placed = process.placement() if isinstance(process, PlacingProcess) else ()
         return _FirstPass(peak, prove(process, job.artifact, device), placed)
 
 
@@ -209,8 +209,7 @@ def _result(
     parity = first.parity if isinstance(first.parity, Parity) else None
     if parity and not parity.passed:
         against.append(reason_against(parity))
-    if isinstance(first.parity, str):
-        limits.append(first.parity)
+    limits += [found for found in (first.parity, first.operators) if isinstance(found, str)]
     return Result(
         model=entry.job.label,
         artifact=str(artifact.path),
@@ -237,5 +236,5 @@ def _result(
         block_statistics=tuple(entry.statistics),
         limits=tuple(limits),
         parity=parity,
-        operators=first.operators,
+        operators=() if isinstance(first.operators, str) else tuple(first.operators),
     )

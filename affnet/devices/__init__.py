@@ -154,8 +154,11 @@ class ComputingProcess(MeasuringProcess, Protocol):
 class PlacingProcess(MeasuringProcess, Protocol):
     """A `MeasuringProcess` that tells which of the device's processors each operator runs on."""
 
-    def placement(self) -> Sequence[PlacedOperator]:
-        """Return the operators in the runtime's plan, the most expensive first."""
+    def placement(self) -> Sequence[PlacedOperator] | str:
+        """Return the operators in the runtime's plan, the most expensive first.
+
+        Where it is not told, that is a sentence without its full stop which says why.
+        """
         ...
 
     def limits(self) -> Sequence[str]:

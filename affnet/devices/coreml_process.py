@@ -17,7 +17,7 @@ from affnet.devices import PlacedOperator
 from affnet.devices.apple import Attached
 from affnet.devices.channel import ANSWER_TIMEOUT_S, RUN_TIMEOUT_S, Conversation, RemoteProcess
 from affnet.devices.host import PipeChannel
-from affnet.errors import MeasurementError
+from affnet.errors import AffnetError, MeasurementError
 from affnet.processes import module_command, module_environment
 
 PREPARE_TIMEOUT_S = 900.0  # Xcode builds the model runner meanwhile
@@ -115,9 +115,14 @@ class CoreMlProcess(RemoteProcess):
             samples += super().run(min(_RUNS_PER_REQUEST, discard + iterations - first))
         return samples[discard:]
 
-    def placement(self) -> Sequence[PlacedOperator]:
+    def placement(self) -> Sequence[PlacedOperator] | str:
         """See `PlacingProcess.placement`."""
-        found = self._ask({"command": "placement"}, ("operators",), RUN_TIMEOUT_S)["operators"]
+        try:
+            found = self._ask({"command": "placement"}, ("operators",), RUN_TIMEOUT_S)["operators"]
+        except MeasurementError:  # no answer at all
+            raise
+        except AffnetError as error:  # a plan is not worth losing the latencies
+            return f"Core ML did not tell what runs where: {str(error).rstrip('.')}"
         try:
             return [
                 PlacedOperator(**{**one, "supported": tuple(one["supported"])}) for one in found

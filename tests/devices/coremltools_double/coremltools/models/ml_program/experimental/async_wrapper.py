@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from coremltools import ComputeUnit
 from coremltools.scenario import SCENARIO, log, play
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -123,6 +124,12 @@ def choose(attached: Sequence[Attached], kind: str, wanted: str | None) -> Attac
 
 def check_usable(device: Attached) -> None:
     """Raise `UnreachableError` unless the device can be used as it is."""
+    # coremltools puts these into commands of a shell as they are
+    if not all(re.fullmatch(r"[0-9A-Za-z-]+", one) for one in (device.identifier, device.udid)):
+        raise UnreachableError(
+            f"{device.name} has an identifier that is none: {device.identifier!r}, "
+            f"{device.udid!r}; attach it again"
+        )
     if device.developer_mode not in ("enabled", ""):
         raise UnreachableError(
             f"The developer mode of {device.name} is {device.developer_mode}; switch it on there: "

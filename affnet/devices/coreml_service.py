@@ -39,12 +39,16 @@ _REMEDIES = {
     "signing": "name a team that may sign: development_team in devices.toml",
 }
 
+# coremltools does not tell why a launch failed
+_AT_LAUNCH = f"{_REMEDIES['locked']}, and {_REMEDIES['trust']}"
+
 
 class CoreMlService:
     """Answers requests: ``devices``, ``prepare``, and of a model ``load``, ``run`` and so on."""
 
     def __init__(self) -> None:
         self._device: Any = None
+        self._has_run = False
         self._models: dict[int, tuple[Benchmark, dict[str, Any], dict[str, Any]]] = {}
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +97,7 @@ class CoreMlService:
         benchmark = Benchmark(path, request["compute_units"], self._device)
         load_ns = await benchmark.load()
         self._models[request["model"]] = (benchmark, inputs, request)
+        self._has_run = True
         (first_ns,) = await benchmark.run(inputs, 1)
         return {
             "load_ns": load_ns,
@@ -127,7 +132,13 @@ class CoreMlService:
     def _fault(self, command: str, request: dict[str, Any], error: Exception) -> AffnetError:
         reason = complaint(error)
         remedy = next((_REMEDIES[word] for word in _REMEDIES if word in reason.lower()), None)
-        if self._device is not None and not self._device.session.is_alive():
+        lost = self._device is not None and not self._device.session.is_alive()
+        if lost and not self._has_run:
+            return UnreachableError(
+                f"{request['device']} ended the model runner at its launch ({reason}); "
+                f"{remedy or _AT_LAUNCH}."
+            )
+        if lost:
             return ConnectionLostError(
                 f"{request['device']} was lost while it was in use ({reason}); "
                 f"{remedy or 'attach it again, and keep it unlocked'}."

@@ -7,6 +7,7 @@ loop or Xcode's tools is left when that process is ended.
 
 from __future__ import annotations
 
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,12 @@ from affnet.errors import AffnetError, ArtifactError, CatalogError, MeasurementE
 from affnet.runtimes.mlprogram import load_program
 
 _UNITS = ("all", "cpu_only", "cpu_and_gpu", "cpu_and_ne")  # coremltools' names, in small letters
+# coremltools puts these into commands of a shell as they are
+_UNQUOTED = {
+    "development_team": r"[0-9A-Za-z]+",
+    "provisioning_profile": r"[0-9A-Za-z-]+",
+    "bundle_identifier": r"[0-9A-Za-z.-]+",
+}
 _ATTACHED = threading.Lock()  # two names may turn out to mean the same device
 
 
@@ -55,6 +62,10 @@ class IosDevice:
             raise CatalogError(f"{name}: type must be iphone, ipad or mac.")
         if settings.compute_units not in _UNITS:
             raise CatalogError(f"{name}: compute_units must be one of {', '.join(_UNITS)}.")
+        for setting, pattern in _UNQUOTED.items():
+            value = getattr(settings, setting)
+            if value is not None and not re.fullmatch(pattern, value):
+                raise CatalogError(f"{name}: {value!r} is no {setting.replace('_', ' ')}.")
         self.name = name
         self._settings = settings
         self._progress: Progress = lambda _: None

@@ -185,6 +185,32 @@ def test_a_model_runner_that_cannot_be_launched(
     assert (str(error), error.exit_code) == (sentence, 3)
 
 
+def test_a_model_runner_that_ends_at_once(mac: Mac, digits_coreml: Artifact) -> None:
+    mac.play(load={"kind": "lost", "text": "ERROR: no such container"})
+    error = mac.failing(digits_coreml)
+    assert (str(error), error.exit_code) == (
+        "Phone 1 ended the model runner at its launch (no such container); unlock it and leave its "
+        "screen on, and trust the developer there: Settings, General, VPN & Device Management.",
+        3,
+    )
+
+
+@pytest.mark.parametrize(
+    "setting", ["development_team", "provisioning_profile", "bundle_identifier"]
+)
+def test_settings_that_a_shell_would_read_are_refused(mac: Mac, setting: str) -> None:
+    with pytest.raises(CatalogError, match=f"is no {setting.replace('_', ' ')}"):
+        mac.device(**{setting: "A; touch /tmp/x"})
+
+
+def test_an_identifier_that_a_shell_would_read_is_refused(mac: Mac) -> None:
+    mac.devices = [an_iphone(1, udid="$(touch x)")]
+    mac.play()
+    error = mac.failing()
+    assert "has an identifier that is none" in str(error)
+    assert mac.log("prepare") == []
+
+
 def test_devices_that_cannot_be_listed(mac: Mac) -> None:
     mac.play(list={"kind": "devicectl", "text": "ERROR: no CoreDevice"})
     error = mac.failing()

@@ -16,7 +16,14 @@ from affnet.bench.intervals import ratio_interval
 from affnet.bench.protocol import Protocol
 from affnet.bench.result import Result
 from affnet.bench.validity import reasons_against
-from affnet.devices import BlockStatistics, Device, MeasuringProcess, SummarisingProcess
+from affnet.devices import (
+    BlockStatistics,
+    Device,
+    MeasuringProcess,
+    PlacedOperator,
+    PlacingProcess,
+    SummarisingProcess,
+)
 from affnet.errors import UsageError
 from affnet.parity import Parity
 
@@ -40,8 +47,9 @@ class Job:
 class FirstPass:
     """What is found out before the clock matters, in a process of its own."""
 
-    peak_rss_bytes: int
+    peak_rss_bytes: int | None
     parity: Parity | str | None
+    placed: Sequence[PlacedOperator] | str
 
 
 @dataclass
@@ -162,7 +170,8 @@ def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> F
     with device.start(job.artifact, job.runtime, threads) as process:
         process.run(_MEMORY_RUNS)
         peak = process.peak_rss_bytes()
-        return FirstPass(peak, prove(process, job.artifact, device))
+        placed = process.placement() if isinstance(process, PlacingProcess) else ()
+        return FirstPass(peak, prove(process, job.artifact, device), placed)
 
 
 def _warm_up(entry: _Running, protocol: Protocol) -> None:
@@ -209,12 +218,13 @@ def _result(
     summarising = entry.process if isinstance(entry.process, SummarisingProcess) else None
     if summarising:
         against += summarising.doubts()
-    limits = [*(summarising.limits() if summarising else ())]
+    limits: list[str] = []
+    if isinstance(entry.process, SummarisingProcess | PlacingProcess):
+        limits += entry.process.limits()
     parity = first.parity if isinstance(first.parity, Parity) else None
     if parity and not parity.passed:
         against.append(reason_against(parity))
-    if isinstance(first.parity, str):
-        limits.append(first.parity)
+    limits += [found for found in (first.parity, first.placed) if isinstance(found, str)]
     return Result(
         model=entry.job.label,
         artifact=str(artifact.path),
@@ -244,4 +254,5 @@ def _result(
         recorded_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         exported_error=manifest.parity.max_rel_error if manifest.parity else None,
         parity=parity,
+        placed=() if isinstance(first.placed, str) else tuple(first.placed),
     )

@@ -21,6 +21,8 @@ from affnet.devices import (
     BlockStatistics,
     Device,
     MeasuringProcess,
+    PlacedOperator,
+    PlacingProcess,
     QualifiedProcess,
     SummarisingProcess,
 )
@@ -47,8 +49,9 @@ class Job:
 class FirstPass:
     """What is found out before the clock matters, in a process of its own."""
 
-    peak_rss_bytes: int
+    peak_rss_bytes: int | None
     parity: Parity | str | None
+    placed: Sequence[PlacedOperator] | str
 
 
 @dataclass
@@ -176,7 +179,8 @@ def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> F
     with device.start(job.artifact, job.runtime, threads) as process:
         process.run(_MEMORY_RUNS)
         peak = process.peak_rss_bytes()
-        return FirstPass(peak, prove(process, job.artifact, device))
+        placed = process.placement() if isinstance(process, PlacingProcess) else ()
+        return FirstPass(peak, prove(process, job.artifact, device), placed)
 
 
 def _profiled(result: Result, job: Job, device: Device, threads: int, progress: Progress) -> Result:
@@ -228,15 +232,15 @@ def _result(
     manifest = artifact.manifest
     source = environment.get("not_measured")
     against = [f"not measured: {source}"] if source else []
-    qualified = entry.process if isinstance(entry.process, QualifiedProcess) else None
-    if qualified:
-        against += qualified.doubts()
-    limits = [*(qualified.limits() if qualified else ())]
+    if isinstance(entry.process, QualifiedProcess):
+        against += entry.process.doubts()
+    limits: list[str] = []
+    if isinstance(entry.process, QualifiedProcess | PlacingProcess):
+        limits += entry.process.limits()
     parity = first.parity if isinstance(first.parity, Parity) else None
     if parity and not parity.passed:
         against.append(reason_against(parity))
-    if isinstance(first.parity, str):
-        limits.append(first.parity)
+    limits += [found for found in (first.parity, first.placed) if isinstance(found, str)]
     return Result(
         model=entry.job.label,
         artifact=str(artifact.path),
@@ -266,4 +270,5 @@ def _result(
         recorded_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         exported_error=manifest.parity.max_rel_error if manifest.parity else None,
         parity=parity,
+        placed=() if isinstance(first.placed, str) else tuple(first.placed),
     )

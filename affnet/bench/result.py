@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from affnet.bench.intervals import Interval
 from affnet.bench.statistics import Summary, summarise, summarise_blocks
-from affnet.devices import BlockStatistics, OperatorTime
+from affnet.devices import BlockStatistics, OperatorTime, PlacedOperator
 from affnet.parity import Parity
 
 #: Of a result's machine-readable form.  Fields may be added without a new number.
 SCHEMA = 1
-#: Fields that the machine-readable form has in another shape.
-_CONVERTED = ("blocks_ns", "ratio_to_peer", "block_statistics", "operators", "parity")
+# fields that JSON holds in another form
+_CONVERTED = (
+    "blocks_ns", "ratio_to_peer", "block_statistics", "operators", "parity", "placed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Result:
     warmup_ns: tuple[int, ...]
     load_ns: int
     first_inference_ns: int
-    peak_rss_bytes: int  # of a process of its own: interpreter, runtime and model
+    peak_rss_bytes: int | None  # of a process of its own, runtime included; None: not told
     file_bytes: int
     parameters: int
     macs: int
@@ -57,6 +60,7 @@ class Result:
     recorded_at: str = ""  # UTC, ISO 8601
     exported_error: float | None = None  # of the artifact against PyTorch, when it was exported
     parity: Parity | None = None  # of the device's outputs with this machine's, where compared
+    placed: tuple[PlacedOperator, ...] = ()  # where a runtime tells what runs on which processor
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
@@ -75,6 +79,11 @@ class Result:
     def runs(self) -> int:
         """How many inferences were measured."""
         return sum(block.runs for block in self.block_statistics) or len(self.samples_ns)
+
+    @property
+    def placement(self) -> dict[str, int]:
+        """How many operators each of the device's processors runs; empty where it is not told."""
+        return dict(Counter(operator.unit for operator in self.placed).most_common())
 
     @property
     def valid(self) -> bool:
@@ -104,6 +113,8 @@ class Result:
             "block_statistics": [dataclasses.asdict(block) for block in self.block_statistics],
             "operators": [dataclasses.asdict(time) for time in self.operators],
             "parity": dataclasses.asdict(self.parity) if self.parity else None,
+            "placement": self.placement,
+            "placed": [dataclasses.asdict(operator) for operator in self.placed],
             "block_lengths": [len(block) for block in self.blocks_ns],
             "median_ns": summary.median,
             "p90_ns": summary.p90,

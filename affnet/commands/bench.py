@@ -31,6 +31,9 @@ def bench(
     runner_dir: Annotated[
         Path | None, typer.Option(help="The folder with the runtime's tool for a phone.")
     ] = None,
+    compute_units: Annotated[
+        str | None, typer.Option(help="Of Core ML: all, cpu_only, cpu_and_gpu or cpu_and_ne.")
+    ] = None,
     profile: Annotated[
         bool, typer.Option("--profile", help="Also tell the time of each operator, run apart.")
     ] = False,
@@ -71,7 +74,11 @@ def bench(
     if output is not None:
         bench_output.check_target(output)
     protocol, engine = get_protocol(preset), get_runtime(runtime)
-    overrides = {"install": install or None, "runner": str(runner_dir) if runner_dir else None}
+    overrides = {
+        "install": install or None,
+        "runner": str(runner_dir) if runner_dir else None,
+        "compute_units": compute_units,
+    }
     given = {name: value for name, value in overrides.items() if value is not None}
     places = open_devices(device, devices_file, **given)
     names = list(dict.fromkeys([*models, *(against or [])]))

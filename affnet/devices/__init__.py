@@ -24,13 +24,13 @@ DEVICES: dict[str, str] = {
     "adb": "affnet.devices.adb:AdbDevice",
     "fake": "affnet.devices.fake:FakeDevice",
     "host": "affnet.devices.host:HostDevice",
+    "ios": "affnet.devices.ios:IosDevice",
     "ssh": "affnet.devices.ssh:SshDevice",
 }
 
 #: Kinds that the catalog names and that cannot be measured on yet: what they are.
 PLANNED: dict[str, str] = {
     "browser": "a browser",
-    "ios": "an iPhone, iPad or Mac by Core ML's tools",
 }
 
 Progress = Callable[[str], None]
@@ -104,6 +104,17 @@ class OperatorTime:
     module: str | None = None  # of the PyTorch network, where the file tells it
 
 
+@dataclass(frozen=True)
+class PlacedOperator:
+    """Where an operator is meant to run, and what that is estimated to take."""
+
+    name: str  # of its output
+    operator: str  # its type, such as conv
+    unit: str  # one of the kind's accelerators, or "other"
+    supported: tuple[str, ...]  # the units that could run it
+    estimated_ns: int | None
+
+
 class MeasuringProcess(Protocol):
     """A fresh process that holds one loaded artifact and waits, idle, between its runs."""
 
@@ -113,8 +124,8 @@ class MeasuringProcess(Protocol):
         """Run inference ``discard + iterations`` times; return the last ``iterations`` in ns."""
         ...
 
-    def peak_rss_bytes(self) -> int:
-        """Return the largest resident memory the process has had so far."""
+    def peak_rss_bytes(self) -> int | None:
+        """Return the largest resident memory the process has had so far; None if it is not told."""
         ...
 
 
@@ -165,6 +176,22 @@ class ProfilingProcess(MeasuringProcess, Protocol):
             MissingError: this runtime, or this build of a tool, has no profiler.
             MeasurementError: it told nonsense.
         """
+        ...
+
+
+@runtime_checkable
+class PlacingProcess(MeasuringProcess, Protocol):
+    """A `MeasuringProcess` that tells which of the device's processors each operator runs on."""
+
+    def placement(self) -> Sequence[PlacedOperator] | str:
+        """Return the operators in the runtime's plan, the most expensive first.
+
+        Where it is not told, that is a sentence without its full stop which says why.
+        """
+        ...
+
+    def limits(self) -> Sequence[str]:
+        """Say what the results do not hold, a sentence each without its full stop."""
         ...
 
 

@@ -60,7 +60,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
 
     job = json.loads(requests.readline())
     path = Path(job["artifact"])
-    _check_content(path, job["sha256"])
+    check_content(path, job["sha256"])
     runtime = get_runtime(job["runtime"])
     check_measurable(runtime)
     version = runtime.version()  # imports the runtime, which is not part of loading a model
@@ -87,7 +87,7 @@ def encode(output: NDArray[Any]) -> dict[str, Any]:
     return {"shape": values.shape, "data": base64.b64encode(values.tobytes()).decode()}
 
 
-def _check_content(path: Path, sha256: str) -> None:
+def check_content(path: Path, sha256: str) -> None:
     """Raise `ArtifactError` unless the file is the one that was to be measured."""
     if not path.exists():
         raise ArtifactError(f"{path} does not exist where it is to be measured.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import platform
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +17,9 @@ from affnet.processes import module_command, module_environment
 if TYPE_CHECKING:
     import psutil
 
+# A browser's socket stands in the folder, and its path may have some 100 characters: a Mac's own
+# folder for temporary files leaves no space for its name.
+_LONGEST_PARENT = 32
 _GOODBYE_S = 15.0  # for closing a browser well
 _END_S = 5.0  # for a browser that has lost its driver
 
@@ -35,9 +37,8 @@ class Processes:
         The driver closes the browser when its input ends.  A browser that does not let itself be
         closed is told by its temporary folder, which is its own, and killed.
         """
-        # sockets stand in it, whose paths may have 104 characters, which a Mac's own folder fills
-        parent = "/tmp" if platform.system() == "Darwin" else None  # noqa: S108  # made unguessable
-        folder = tempfile.mkdtemp(prefix="affnet-browser-", dir=parent)
+        short = len(tempfile.gettempdir()) <= _LONGEST_PARENT
+        folder = tempfile.mkdtemp(prefix="affnet-browser-", dir=None if short else "/tmp")  # noqa: S108
         try:
             with tempfile.TemporaryFile() as stderr:
                 yield from self._drive(folder, stderr)

@@ -147,12 +147,21 @@ def _sentence(message: str, starting: bool, subject: str) -> str:
     if "Target crashed" in message:
         return f"The page that measures {subject} crashed, perhaps for want of memory."
     if starting:
-        lines = [line.strip().removeprefix("- ") for line in message.splitlines()]
-        told = next((line for line in lines if "[err]" in line), first_line(Exception(message)))
-        return f"The browser did not start: {told.rpartition('[err]')[2].strip().rstrip('.')}."
+        return f"The browser did not start: {_told(message)}."
     if "has been closed" in message or "Connection closed" in message:
         return f"The browser that measures {subject} crashed or was ended."
     return f"The page that measures {subject} failed: {first_line(Exception(message))}."
+
+
+def _told(message: str) -> str:
+    """Return the line of Playwright's log on which the browser says why it does not start."""
+    lines = [
+        line.rpartition("[err]")[2].strip() for line in message.splitlines() if "[err]" in line
+    ]
+    grave = [line.partition("] ")[2] for line in lines if ":FATAL:" in line or ":ERROR:" in line]
+    if not lines and "has been closed" in message:
+        return "it ended at once and said nothing"
+    return next(iter(grave or lines[::-1]), first_line(Exception(message))).rstrip(".")
 
 
 async def _until_hung_up(answer: Answer) -> None:

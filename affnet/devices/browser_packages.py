@@ -98,8 +98,7 @@ class Installer:
         """End npm."""
         self._stopped.set()
         if (process := self._process) is not None:
-            with suppress(ProcessLookupError):
-                process.kill()  # the thread that waits for it ends what it has started
+            _kill(process)
 
     def _run(self, command: list[str], folder: Path) -> None:
         process = subprocess.Popen(
@@ -123,6 +122,9 @@ class Installer:
         finally:
             self._process = None
             _kill(process)
+            process.wait()
+            assert process.stderr is not None  # a pipe was asked for
+            process.stderr.close()
         if self._stopped.is_set():
             raise MeasurementError("Installing the runtimes for browsers was stopped.")
         if process.returncode != 0:
@@ -133,12 +135,9 @@ class Installer:
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    """End a process and all of its group."""
+    """End a process and all that it has started."""
     with suppress(ProcessLookupError, PermissionError):  # the latter: on a Mac, if it has ended
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    if process.stderr is not None:
-        process.stderr.close()
 
 
 def _reason(stderr: str) -> str:

@@ -24,7 +24,7 @@ def find_browser(chosen: str | None, playwrights_own: str) -> str:
         MissingError: there is none.
     """
     if chosen is not None:
-        if found := shutil.which(Path(chosen).expanduser()):
+        if found := shutil.which(str(Path(chosen).expanduser())):
             return found
         raise MissingError(f"{chosen} is no browser that can be started; run: {REMEDY}")
     candidates = (playwrights_own, *COMMANDS, *APPLICATIONS)

@@ -34,7 +34,7 @@ class Processes:
     def start(self) -> Iterator[PipeChannel]:
         """Start a driver; at the end it, its browser and their files are gone.
 
-        The driver closes the browser when its input ends.  A browser that does not let itself be
+        The driver closes the browser when its input ends, be it because this process was killed.  A browser that does not let itself be
         closed is told by its temporary folder, which is its own, and killed.
         """
         short = len(tempfile.gettempdir()) <= _LONGEST_PARENT
@@ -48,11 +48,11 @@ class Processes:
 
     def _drive(self, folder: str, stderr: IO[bytes]) -> Iterator[PipeChannel]:
         process = subprocess.Popen(
-            module_command("affnet.devices.browser_worker"),
+            [*module_command("affnet.devices.browser_worker"), folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**module_environment(), "TMPDIR": folder},
+            env={**module_environment(), "TMPDIR": folder},  # Playwright's and the browser's
             start_new_session=True,  # Ctrl-C reaches the parent, which then ends it
             text=True,
             encoding="utf-8",

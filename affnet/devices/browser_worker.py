@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -185,7 +186,11 @@ async def _until_hung_up(answer: Answer) -> None:
 
 
 def main() -> None:
-    """Serve on stdin and stdout, with everything a library prints sent to stderr instead."""
+    """Serve on stdin and stdout, with everything a library prints sent to stderr instead.
+
+    The argument is the folder of the browser's temporary files, which is removed at the end: who
+    made it may be gone by then.
+    """
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
 
@@ -197,6 +202,8 @@ def main() -> None:
             asyncio.run(_until_hung_up(answer))
         except AffnetError as error:
             answer({"error": str(error), "exit_code": error.exit_code})
+        finally:
+            shutil.rmtree(sys.argv[1], ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -100,6 +100,7 @@ def test_a_hostile_file_name_reaches_the_page_unharmed(
 
 
 @pytest.mark.usefixtures("chromium", "web_runtimes")
+@pytest.mark.slow
 def test_bench_compares_two_models_in_turns_and_proves_them(
     run: Callable[..., Finished], digits_onnx: Artifact, tmp_path: Path
 ) -> None:

@@ -34,8 +34,9 @@ class Processes:
     def start(self) -> Iterator[PipeChannel]:
         """Start a driver; at the end it, its browser and their files are gone.
 
-        The driver closes the browser when its input ends, be it because this process was killed.  A browser that does not let itself be
-        closed is told by its temporary folder, which is its own, and killed.
+        The driver closes the browser when its input ends, which the end of this process brings
+        about too.  A browser that does not let itself be closed is told by its temporary folder,
+        which is its own, and killed.
         """
         short = len(tempfile.gettempdir()) <= _LONGEST_PARENT
         folder = tempfile.mkdtemp(prefix="affnet-browser-", dir=None if short else "/tmp")  # noqa: S108

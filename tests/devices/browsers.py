@@ -56,6 +56,12 @@ def commands_with(text: str) -> list[str]:
     return [" ".join(command) for command in commands if any(text in part for part in command)]
 
 
+def files_left(folder: Path) -> list[str]:
+    """Return what of ours, of Playwright and of a browser stands in a temporary folder."""
+    names = ("affnet-browser-", "playwright", "chrom")
+    return [path.name for path in folder.iterdir() if any(name in path.name for name in names)]
+
+
 @contextmanager
 def nothing_left_behind() -> Iterator[Path]:
     """Yield a folder for temporary files, in which, and of which, nothing may be left."""
@@ -66,7 +72,7 @@ def nothing_left_behind() -> Iterator[Path]:
         patch.setenv("TMPDIR", str(folder))
         try:
             yield folder
-            assert list(folder.iterdir()) == []
+            assert files_left(folder) == [], files_left(folder)
             assert commands_with(f"{folder}/") == []
             left = set(psutil.Process().children(recursive=True)) - before
             assert [process.pid for process in left] == []

@@ -21,7 +21,7 @@ from affnet.devices import browser_process, channel
 from affnet.errors import AffnetError, MeasurementError, MissingError
 from affnet.files import content_sha256
 from tests.cli.conftest import start
-from tests.devices.browsers import commands_with, device
+from tests.devices.browsers import commands_with, device, files_left
 
 Refused = Callable[..., str]
 
@@ -188,6 +188,7 @@ def test_an_interrupt_from_another_thread_ends_a_run(digits_onnx: Artifact) -> N
 
 
 @pytest.mark.usefixtures("web_runtimes")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
@@ -202,6 +203,6 @@ def test_a_command_that_is_stopped_leaves_no_server_and_no_browser(
     assert done.code == code
     assert "Traceback" not in done.err
     deadline = time.monotonic() + 30
-    while stop == signal.SIGKILL and (commands_with(f"{chromium}/") or list(chromium.iterdir())):
+    while stop == signal.SIGKILL and (commands_with(f"{chromium}/") or files_left(chromium)):
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -110,7 +110,7 @@ class BrowserDevice:
         seen = self._look()
         if not seen["cross_origin_isolated"]:
             raise MissingError(
-                f"{seen['browser']} does not isolate the page, which so gets no threads and no "
+                f"Chromium {seen['browser']} does not isolate the page, which so gets no threads and no "
                 "fine clock; set another browser as the device's executable."
             )
         if self._settings.accelerator == "webgpu" and seen["gpu"] is None:

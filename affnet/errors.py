@@ -9,7 +9,9 @@
     │   ├── ConfigError            a training config that cannot be read or contradicts itself
     │   ├── CheckpointError        a file that is no checkpoint, or not one of this network
     │   ├── ArtifactError          an artifact without, or at odds with, its manifest
-    │   └── CatalogError           a catalog of devices that cannot be read or be true
+    │   ├── CatalogError           a catalog of devices that cannot be read or be true
+    │   ├── BudgetError            budgets that cannot be read, be true, or be judged
+    │   └── ResultsError           results of before that cannot be read or not be compared
     ├── MissingError               exit code 3: a package, tool, runtime or device is missing
     │   └── UnreachableError       a device that does not answer, or does not let us in
     ├── OutputError                the result could not be written (rights, disk full)
@@ -26,6 +28,7 @@ what to do.  The command line prints it and exits with ``exit_code``.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib.util
 from collections.abc import Iterable
@@ -66,6 +69,14 @@ class CheckpointError(UsageError):
 
 class ArtifactError(UsageError):
     """An artifact without, or at odds with, its manifest."""
+
+
+class BudgetError(UsageError):
+    """Budgets that cannot be read, be true, or be judged by what was measured."""
+
+
+class ResultsError(UsageError):
+    """Results of before that cannot be read, or not be compared with others."""
 
 
 class CatalogError(UsageError):
@@ -145,6 +156,12 @@ def _outdated(distribution: str) -> str | None:
                 return f"{distribution} {requirement.specifier}, but {installed} is installed"
             return None
     return None
+
+
+def suggestion(name: str, valid: Iterable[str]) -> str:
+    """Return the end of a sentence that names what is valid: the nearest, if one is near."""
+    near = difflib.get_close_matches(name, names := list(valid), 1)
+    return f"; did you mean {near[0]!r}?" if near else f"; valid: {', '.join(names)}"
 
 
 def first_line(error: BaseException) -> str:

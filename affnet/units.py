@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -27,6 +28,21 @@ MILLISECONDS = Unit("ms", 1e6, 2)  # of ns
 MEGABYTES = Unit("MB", 1e6, 1)  # of bytes
 MILLIONS = Unit("M", 1e6, 2)  # of parameters or multiply-accumulates
 PERCENT = Unit("%", 1e-2, 1)  # of fractions
+
+
+_QUANTITIES = {
+    "time": {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9},
+    "bytes": {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9},
+}
+
+
+def parse_quantity(text: object, dimension: str | None) -> float:
+    """Return ``12 ms`` in ns, or ``25 MB`` in bytes; raise `ValueError` for anything else."""
+    found = re.fullmatch(r"\s*(\d+\.?\d*)\s*(\w+)\s*", str(text))
+    units = _QUANTITIES.get(dimension or "", {})
+    if not found or found[2] not in units:
+        raise ValueError(f"{text!r} is no quantity of {dimension}")
+    return float(found[1]) * units[found[2]]
 
 
 def image_size(height: int, width: int) -> str:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 
 from affnet.artifact import Artifact
 from affnet.bench.agreement import prove, reason_against
+from affnet.bench.intervals import ratio_interval
 from affnet.bench.protocol import Protocol
 from affnet.bench.result import Result
-from affnet.bench.statistics import median_ratio
 from affnet.bench.validity import reasons_against
-from affnet.devices import BlockStatistics, Device, MeasuringProcess, SummarisingProcess
+from affnet.devices import (
+    BlockStatistics,
+    Device,
+    MeasuringProcess,
+    PlacedOperator,
+    PlacingProcess,
+    SummarisingProcess,
+)
 from affnet.errors import UsageError
 from affnet.parity import Parity
 
@@ -35,11 +44,12 @@ class Job:
 
 
 @dataclass(frozen=True)
-class _FirstPass:
+class FirstPass:
     """What is found out before the clock matters, in a process of its own."""
 
-    peak_rss_bytes: int
+    peak_rss_bytes: int | None
     parity: Parity | str | None
+    placed: Sequence[PlacedOperator] | str
 
 
 @dataclass
@@ -86,10 +96,12 @@ def measure(
     *,
     threads: int,
     progress: Progress = lambda _: None,
+    passes: Sequence[FirstPass] | None = None,
 ) -> list[Result]:
     """Measure each job in a fresh process, interleaved with the others.
 
-    Memory is taken first, in processes of their own, so that its sampling never meets the timing.
+    Memory is taken first, in processes of their own, so that its sampling never meets the timing,
+    unless ``passes`` holds it already.
 
     Raises:
         UsageError: no job, or fewer than one thread.
@@ -101,7 +113,8 @@ def measure(
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, not {threads}.")
     before = device.conditions()
-    passes = [_first_pass(job, device, threads, progress) for job in jobs]
+    if passes is None:
+        passes = first_passes(jobs, device, threads, progress)
     with ExitStack() as stack:
         running = []
         for job in jobs:
@@ -111,6 +124,7 @@ def measure(
             _warm_up(running[-1], protocol)
         _measure_in_turns(running, protocol, progress)
     fingerprint, after = device.fingerprint(), device.conditions()
+    session = uuid.uuid4().hex
     return [
         _result(
             entry,
@@ -119,6 +133,7 @@ def measure(
             threads,
             first,
             {**fingerprint, "before": before, "after": after},
+            session,
         )
         for entry, first in zip(running, passes, strict=True)
     ]
@@ -137,18 +152,26 @@ def relate_to_peer(results: Sequence[Result], peer: str) -> list[Result]:
         dataclasses.replace(
             result,
             peer=peer,
-            ratio_to_peer=median_ratio(result.blocks_ns, references[result.device].blocks_ns),
+            ratio_to_peer=ratio_interval(result.blocks_ns, references[result.device].blocks_ns),
         )
         for result in results
     ]
 
 
-def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> _FirstPass:
+def first_passes(
+    jobs: Sequence[Job], device: Device, threads: int, progress: Progress = lambda _: None
+) -> list[FirstPass]:
+    """Find out each job's peak memory, and whether the device computes it right."""
+    return [_first_pass(job, device, threads, progress) for job in jobs]
+
+
+def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> FirstPass:
     progress(f"Measuring the memory of {job.label}")
     with device.start(job.artifact, job.runtime, threads) as process:
         process.run(_MEMORY_RUNS)
         peak = process.peak_rss_bytes()
-        return _FirstPass(peak, prove(process, job.artifact, device))
+        placed = process.placement() if isinstance(process, PlacingProcess) else ()
+        return FirstPass(peak, prove(process, job.artifact, device), placed)
 
 
 def _warm_up(entry: _Running, protocol: Protocol) -> None:
@@ -184,8 +207,9 @@ def _result(
     device: str,
     protocol: Protocol,
     threads: int,
-    first: _FirstPass,
+    first: FirstPass,
     environment: dict[str, object],
+    session: str,
 ) -> Result:
     artifact, startup = entry.job.artifact, entry.process.startup
     manifest = artifact.manifest
@@ -194,12 +218,13 @@ def _result(
     summarising = entry.process if isinstance(entry.process, SummarisingProcess) else None
     if summarising:
         against += summarising.doubts()
-    limits = [*(summarising.limits() if summarising else ())]
+    limits: list[str] = []
+    if isinstance(entry.process, SummarisingProcess | PlacingProcess):
+        limits += entry.process.limits()
     parity = first.parity if isinstance(first.parity, Parity) else None
     if parity and not parity.passed:
         against.append(reason_against(parity))
-    if isinstance(first.parity, str):
-        limits.append(first.parity)
+    limits += [found for found in (first.parity, first.placed) if isinstance(found, str)]
     return Result(
         model=entry.job.label,
         artifact=str(artifact.path),
@@ -225,5 +250,9 @@ def _result(
         environment=environment,
         block_statistics=tuple(entry.statistics),
         limits=tuple(limits),
+        session=session,
+        recorded_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        exported_error=manifest.parity.max_rel_error if manifest.parity else None,
         parity=parity,
+        placed=() if isinstance(first.placed, str) else tuple(first.placed),
     )

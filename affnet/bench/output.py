@@ -32,14 +32,16 @@ def choose(*, json: bool, markdown: bool, csv: bool) -> str:
     return asked[0] if asked else "terminal"
 
 
-def check_target(path: Path) -> None:
-    """Raise `UsageError` unless results can be written to ``path``: before minutes of measuring."""
-    if path.suffix not in SUFFIXES:
-        raise UnknownNameError("suffix of --output", path.suffix, SUFFIXES)
+def check_target(
+    path: Path, option: str = "--output", suffixes: Sequence[str] | None = SUFFIXES
+) -> None:
+    """Raise `UsageError` unless ``path`` can be written: before minutes of measuring."""
+    if suffixes is not None and path.suffix not in suffixes:
+        raise UnknownNameError(f"suffix of {option}", path.suffix, suffixes)
     if path.is_dir():
-        raise UsageError(f"--output {path} is a folder; name a file.")
+        raise UsageError(f"{option} {path} is a folder; name a file.")
     if not path.parent.is_dir():
-        raise UsageError(f"The folder of --output {path} does not exist; make it first.")
+        raise UsageError(f"The folder of {option} {path} does not exist; make it first.")
 
 
 def deliver(outcomes: Sequence[Outcome], peer: str | None, form: str, output: Path | None) -> int:

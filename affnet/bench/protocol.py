@@ -30,6 +30,7 @@ PRESETS: dict[str, Protocol] = {
     for protocol in (
         Protocol("default", min_runs=100, min_seconds=2.0),
         Protocol("quick", min_runs=30, min_seconds=0.5, max_warmup_seconds=1.0),
+        Protocol("check", min_runs=20, min_seconds=0.3, max_warmup_seconds=0.5),
         Protocol("benchmark_model", min_runs=50, min_seconds=1.0),
         Protocol("mlperf", min_runs=1024, min_seconds=60.0),
     )

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from affnet.bench.statistics import Ratio, Summary, summarise, summarise_blocks
-from affnet.devices import BlockStatistics
+from affnet.bench.intervals import Interval
+from affnet.bench.statistics import Summary, summarise, summarise_blocks
+from affnet.devices import BlockStatistics, PlacedOperator
 from affnet.parity import Parity
+
+#: Of a result's machine-readable form.  Fields may be added without a new number.
+SCHEMA = 1
+# fields that JSON holds in another form
+_CONVERTED = ("blocks_ns", "ratio_to_peer", "block_statistics", "parity", "placed")
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Result:
     warmup_ns: tuple[int, ...]
     load_ns: int
     first_inference_ns: int
-    peak_rss_bytes: int  # of a process of its own: interpreter, runtime and model
+    peak_rss_bytes: int | None  # of a process of its own, runtime included; None: not told
     file_bytes: int
     parameters: int
     macs: int
@@ -41,11 +49,15 @@ class Result:
     validity_reasons: tuple[str, ...]  # why not to trust it; empty where nothing speaks against it
     environment: dict[str, Any]
     peer: str | None = None
-    ratio_to_peer: Ratio | None = None
+    ratio_to_peer: Interval | None = None
     # where a tool tells no single runs: what it told of each turn, whose one sample is its median
     block_statistics: tuple[BlockStatistics, ...] = ()
     limits: tuple[str, ...] = ()  # what a result does not hold that others do
+    session: str = ""  # the same for all that was measured in the same turns
+    recorded_at: str = ""  # UTC, ISO 8601
+    exported_error: float | None = None  # of the artifact against PyTorch, when it was exported
     parity: Parity | None = None  # of the device's outputs with this machine's, where compared
+    placed: tuple[PlacedOperator, ...] = ()  # where a runtime tells what runs on which processor
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
@@ -66,6 +78,11 @@ class Result:
         return sum(block.runs for block in self.block_statistics) or len(self.samples_ns)
 
     @property
+    def placement(self) -> dict[str, int]:
+        """How many operators each of the device's processors runs; empty where it is not told."""
+        return dict(Counter(operator.unit for operator in self.placed).most_common())
+
+    @property
     def valid(self) -> bool:
         """Whether nothing speaks against the result."""
         return not self.validity_reasons
@@ -81,16 +98,19 @@ class Result:
         fields = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("blocks_ns", "ratio_to_peer", "block_statistics", "parity")
+            if field.name not in _CONVERTED
         }
         summary, ratio = self.summary(), self.ratio_to_peer
         return {
+            "result_schema": SCHEMA,
             **fields,
             "samples_ns": list(self.samples_ns),
             "sample_kind": self.sample_kind,
             "runs": self.runs,
             "block_statistics": [dataclasses.asdict(block) for block in self.block_statistics],
             "parity": dataclasses.asdict(self.parity) if self.parity else None,
+            "placement": self.placement,
+            "placed": [dataclasses.asdict(operator) for operator in self.placed],
             "block_lengths": [len(block) for block in self.blocks_ns],
             "median_ns": summary.median,
             "p90_ns": summary.p90,
@@ -102,3 +122,42 @@ class Result:
             "ratio_interval": [ratio.low, ratio.high] if ratio else None,
             "valid": self.valid,
         }
+
+    @classmethod
+    def from_json(cls, record: Any) -> Result:
+        """Read what `to_json` returned; statistics are derived again.
+
+        Raises:
+            ValueError: it is no result, or one of a newer schema; with the reason.
+        """
+        if not isinstance(record, dict) or "samples_ns" not in record:
+            raise ValueError("it is no result of affnet bench")
+        if (schema := record.get("result_schema", SCHEMA)) != SCHEMA:
+            raise ValueError(f"its schema is {schema}, this version of affnet reads {SCHEMA}")
+        from pydantic import TypeAdapter, ValidationError
+
+        known = {field.name for field in dataclasses.fields(cls)}
+        fields = {name: value for name, value in record.items() if name in known}
+        try:
+            fields["blocks_ns"] = _in_blocks(record["samples_ns"], record["block_lengths"])
+            if (value := record.get("ratio_to_peer")) is not None:
+                low, high = record["ratio_interval"]
+                fields["ratio_to_peer"] = Interval(value, low, high)
+            result: Result = TypeAdapter(cls).validate_python(fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ValueError(f"{where}: {first['msg'].lower()}") from error
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"it is no whole result ({error})") from error
+        return result
+
+
+def _in_blocks(samples: list[int], lengths: list[int]) -> tuple[tuple[int, ...], ...]:
+    """Return samples in the turns they were taken in."""
+    if sum(lengths) != len(samples) or not samples or min(samples) <= 0:
+        raise ValueError(f"its {len(samples)} samples are not those of {len(lengths)} turns")
+    ends = list(itertools.accumulate(lengths))
+    return tuple(
+        tuple(samples[end - length : end]) for end, length in zip(ends, lengths, strict=True)
+    )

@@ -6,12 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from affnet.devices import BlockStatistics
-
-_RESAMPLES = 1000
-_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -24,15 +20,6 @@ class Summary:
     minimum: float
     mean: float
     standard_deviation: float
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """A ratio of medians with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 def summarise(samples_ns: Sequence[int]) -> Summary:
@@ -68,25 +55,3 @@ def summarise_blocks(blocks: Sequence[BlockStatistics]) -> Summary:
         mean=float(mean),
         standard_deviation=float(np.sqrt(variance)),
     )
-
-
-def median_ratio(numerator: Sequence[Sequence[int]], denominator: Sequence[Sequence[int]]) -> Ratio:
-    """Compare two models that were measured in turn, one block of samples per turn.
-
-    The interval is a percentile bootstrap over blocks, not samples, because neighbouring samples
-    share the machine's state.  Blocks of the same turn are drawn together, which cancels what
-    slowed both (Efron & Tibshirani, An Introduction to the Bootstrap, ch. 8).
-    """
-    turns = min(len(numerator), len(denominator))
-    above = [np.asarray(block, np.float64) for block in numerator[:turns]]
-    below = [np.asarray(block, np.float64) for block in denominator[:turns]]
-
-    def ratio(drawn: NDArray[np.int64]) -> float:
-        upper = np.median(np.concatenate([above[turn] for turn in drawn]))
-        lower = np.median(np.concatenate([below[turn] for turn in drawn]))
-        return float(upper / lower)
-
-    generator = np.random.default_rng(_SEED)
-    draws = generator.integers(0, turns, (_RESAMPLES, turns))
-    low, high = np.percentile([ratio(drawn) for drawn in draws], (2.5, 97.5))
-    return Ratio(ratio(np.arange(turns)), float(low), float(high))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from rich.table import Table
 
 from affnet.bench.result import Result
 from affnet.units import MEGABYTES, MILLIONS, MILLISECONDS, Unit
+
+_KINDS_TOLD = 4  # of a processor's operators
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def notes(results: Sequence[Result]) -> list[str]:
         lines.append(f"Quoted, not measured: top-1 from {'; '.join(sources)}.")
     lines += [f"{limit}." for limit in dict.fromkeys(why for r in results for why in r.limits)]
     several = len(by_device) > 1
+    lines += [_placement_note(result, several) for result in results if result.placed]
     if proven := [r.parity.max_rel_error for r in results if r.parity and r.parity.passed]:
         lines.append(
             "Outputs on the device agree with this machine's: "
@@ -118,9 +122,29 @@ def _device_note(results: Sequence[Result]) -> str:
     cpu = first.environment.get("model") or first.environment.get("cpu", "unknown processor")
     return (
         f"Measured on {first.device} ({cpu}), {', '.join(runtimes)}, {first.threads} thread(s), "
-        f"protocol {first.protocol}: {runs} runs or more each, in turns. "
-        "Memory is the peak of a whole process, runtime included."
+        f"protocol {first.protocol}: {runs} runs or more each, in turns. {_memory_note(results)}"
     )
+
+
+def _memory_note(results: Sequence[Result]) -> str:
+    if all(result.peak_rss_bytes is None for result in results):
+        return "Memory is not told there."
+    return "Memory is the peak of a whole process, runtime included."
+
+
+def _placement_note(result: Result, several: bool) -> str:
+    """Say which processors run how many operators, and which kinds the less used ones run."""
+    kinds: dict[str, Counter[str]] = {}
+    for placed in result.placed:
+        kinds.setdefault(placed.unit, Counter())[placed.operator] += 1
+    most, *others = result.placement
+    parts = [f"{result.placement[most]} on {most}"]
+    for unit in others:
+        told = ", ".join(f"{count} {kind}" for kind, count in kinds[unit].most_common(_KINDS_TOLD))
+        more = ", .." if len(kinds[unit]) > _KINDS_TOLD else ""
+        parts.append(f"{result.placement[unit]} on {unit} ({told}{more})")
+    where = f" on {result.device}" if several else ""
+    return f"Operators of {result.model}{where} in the runtime's plan: {'; '.join(parts)}."
 
 
 def to_rich(results: Sequence[Result]) -> Table:

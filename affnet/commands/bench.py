@@ -31,13 +31,16 @@ def bench(
     runner_dir: Annotated[
         Path | None, typer.Option(help="The folder with LiteRT's benchmark_model for a phone.")
     ] = None,
+    compute_units: Annotated[
+        str | None, typer.Option(help="Of Core ML: all, cpu_only, cpu_and_gpu or cpu_and_ne.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     runtime: Annotated[
         str, typer.Option(help="onnxruntime, litert, executorch, coreml (on a Mac) or torch.")
     ] = "onnxruntime",
     threads: Annotated[int, typer.Option(min=1)] = 1,
     preset: Annotated[
-        str, typer.Option(help="default, quick, benchmark_model (50 runs) or mlperf.")
+        str, typer.Option(help="default, quick, check, benchmark_model (50 runs) or mlperf.")
     ] = "default",
     image_size: SizeOption = None,
     fft: Annotated[
@@ -68,7 +71,11 @@ def bench(
     if output is not None:
         bench_output.check_target(output)
     protocol, engine = get_protocol(preset), get_runtime(runtime)
-    overrides = {"install": install or None, "runner": str(runner_dir) if runner_dir else None}
+    overrides = {
+        "install": install or None,
+        "runner": str(runner_dir) if runner_dir else None,
+        "compute_units": compute_units,
+    }
     given = {name: value for name, value in overrides.items() if value is not None}
     places = open_devices(device, devices_file, **given)
     names = list(dict.fromkeys([*models, *(against or [])]))

@@ -25,13 +25,12 @@ DEVICES: dict[str, str] = {
     "browser": "affnet.devices.browser:BrowserDevice",
     "fake": "affnet.devices.fake:FakeDevice",
     "host": "affnet.devices.host:HostDevice",
+    "ios": "affnet.devices.ios:IosDevice",
     "ssh": "affnet.devices.ssh:SshDevice",
 }
 
 #: Kinds that the catalog names and that cannot be measured on yet: what they are.
-PLANNED: dict[str, str] = {
-    "ios": "an iPhone, iPad or Mac by Core ML's tools",
-}
+PLANNED: dict[str, str] = {}
 
 Progress = Callable[[str], None]
 
@@ -94,6 +93,17 @@ class BlockStatistics:
         return self.mean_ns if self.median_ns is None else self.median_ns
 
 
+@dataclass(frozen=True)
+class PlacedOperator:
+    """Where an operator is meant to run, and what that is estimated to take."""
+
+    name: str  # of its output
+    operator: str  # its type, such as conv
+    unit: str  # one of the kind's accelerators, or "other"
+    supported: tuple[str, ...]  # the units that could run it
+    estimated_ns: int | None
+
+
 class MeasuringProcess(Protocol):
     """A fresh process that holds one loaded artifact and waits, idle, between its runs."""
 
@@ -103,8 +113,8 @@ class MeasuringProcess(Protocol):
         """Run inference ``discard + iterations`` times; return the last ``iterations`` in ns."""
         ...
 
-    def peak_rss_bytes(self) -> int:
-        """Return the largest resident memory the process has had so far."""
+    def peak_rss_bytes(self) -> int | None:
+        """Return the largest resident memory the process has had so far; None if it is not told."""
         ...
 
 
@@ -136,6 +146,22 @@ class ComputingProcess(MeasuringProcess, Protocol):
 
     def outputs(self) -> list[NDArray[np.float32]] | None:
         """Return the outputs for `affnet.parity.reference_image`; None if they are not told."""
+        ...
+
+
+@runtime_checkable
+class PlacingProcess(MeasuringProcess, Protocol):
+    """A `MeasuringProcess` that tells which of the device's processors each operator runs on."""
+
+    def placement(self) -> Sequence[PlacedOperator] | str:
+        """Return the operators in the runtime's plan, the most expensive first.
+
+        Where it is not told, that is a sentence without its full stop which says why.
+        """
+        ...
+
+    def limits(self) -> Sequence[str]:
+        """Say what the results do not hold, a sentence each without its full stop."""
         ...
 
 

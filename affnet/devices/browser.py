@@ -110,8 +110,8 @@ class BrowserDevice:
         seen = self._look()
         if not seen["cross_origin_isolated"]:
             raise MissingError(
-                f"Chromium {seen['browser']} does not isolate the page, which so gets no threads and no "
-                "fine clock; set another browser as the device's executable."
+                f"Chromium {seen['browser']} does not isolate the page, which so gets no "
+                "threads and no fine clock; set another browser as the device's executable."
             )
         if self._settings.accelerator == "webgpu" and seen["gpu"] is None:
             raise MissingError(

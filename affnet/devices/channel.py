@@ -57,45 +57,12 @@ def describe_job(
     }
 
 
-class RemoteProcess:
-    """A `affnet.devices.ComputingProcess` at the other end of a channel."""
+class Conversation:
+    """Questions to a process at the other end of a channel, and their answers."""
 
-    arithmetic = "fp32"
-
-    def __init__(self, channel: Channel, job: dict[str, Any], label: str) -> None:
+    def __init__(self, channel: Channel, label: str) -> None:
         self._channel = channel
         self._label = label
-        expected = ("load_ns", "first_inference_ns", "runtime_version")
-        answer = self._ask(job, expected, ANSWER_TIMEOUT_S)
-        self.startup = Startup(**{name: answer[name] for name in expected})
-
-    def run(self, iterations: int, discard: int = 0) -> Sequence[int]:
-        """See `MeasuringProcess.run`."""
-        request = {"command": "run", "iterations": iterations, "discard": discard}
-        samples = self._ask(request, ("samples_ns",), RUN_TIMEOUT_S)["samples_ns"]
-        if not isinstance(samples, list) or not all(type(s) is int and s > 0 for s in samples):
-            raise self._nonsense(json.dumps(samples))
-        if len(samples) != iterations:
-            raise MeasurementError(
-                f"Measuring {self._label} gave {len(samples)} samples for {iterations} runs."
-            )
-        return samples
-
-    def peak_rss_bytes(self) -> int:
-        """See `MeasuringProcess.peak_rss_bytes`."""
-        request = {"command": "peak_rss"}
-        return int(self._ask(request, ("peak_rss_bytes",), ANSWER_TIMEOUT_S)["peak_rss_bytes"])
-
-    def outputs(self) -> list[NDArray[np.float32]]:
-        """See `affnet.devices.ComputingProcess.outputs`."""
-        answer = self._ask({"command": "outputs"}, ("outputs",), RUN_TIMEOUT_S)["outputs"]
-        try:
-            return [
-                np.frombuffer(base64.b64decode(one["data"]), "<f4").reshape(one["shape"])
-                for one in answer
-            ]
-        except (KeyError, TypeError, ValueError):
-            raise self._nonsense(json.dumps(answer)) from None
 
     def _ask(
         self, request: dict[str, Any], expected: tuple[str, ...], timeout_s: float
@@ -140,6 +107,47 @@ def ask(
 
 def _nonsense(doing: str, line: str) -> MeasurementError:
     return MeasurementError(f"{doing} answered with nonsense: {line.strip()[:80]!r}.")
+
+
+class RemoteProcess(Conversation):
+    """A `affnet.devices.ComputingProcess` at the other end of a channel."""
+
+    arithmetic = "fp32"
+
+    def __init__(self, channel: Channel, job: dict[str, Any], label: str) -> None:
+        super().__init__(channel, label)
+        expected = ("load_ns", "first_inference_ns", "runtime_version")
+        answer = self._ask(job, expected, ANSWER_TIMEOUT_S)
+        self.startup = Startup(**{name: answer[name] for name in expected})
+
+    def run(self, iterations: int, discard: int = 0) -> Sequence[int]:
+        """See `MeasuringProcess.run`."""
+        request = {"command": "run", "iterations": iterations, "discard": discard}
+        samples = self._ask(request, ("samples_ns",), RUN_TIMEOUT_S)["samples_ns"]
+        if not isinstance(samples, list) or not all(type(s) is int and s > 0 for s in samples):
+            raise self._nonsense(json.dumps(samples))
+        if len(samples) != iterations:
+            raise MeasurementError(
+                f"Measuring {self._label} gave {len(samples)} samples for {iterations} runs."
+            )
+        return samples
+
+    def peak_rss_bytes(self) -> int | None:
+        """See `MeasuringProcess.peak_rss_bytes`."""
+        request = {"command": "peak_rss"}
+        peak = self._ask(request, ("peak_rss_bytes",), ANSWER_TIMEOUT_S)["peak_rss_bytes"]
+        return None if peak is None else int(peak)
+
+    def outputs(self) -> list[NDArray[np.float32]]:
+        """See `affnet.devices.ComputingProcess.outputs`."""
+        answer = self._ask({"command": "outputs"}, ("outputs",), RUN_TIMEOUT_S)["outputs"]
+        try:
+            return [
+                np.frombuffer(base64.b64decode(one["data"]), "<f4").reshape(one["shape"])
+                for one in answer
+            ]
+        except (KeyError, TypeError, ValueError):
+            raise self._nonsense(json.dumps(answer)) from None
 
 
 def ending(code: int, stderr: str) -> str:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from affnet.bench.statistics import Ratio
+from affnet.bench.intervals import Interval
 from tests.bench.fakes import MS, a_result
 
 #: The promised fields of one result, of a run with a peer.
@@ -36,7 +36,7 @@ FIELDS = {
 
 
 def test_every_promised_field_is_there_with_its_type() -> None:
-    result = a_result(peer="one", ratio_to_peer=Ratio(1.0, 0.9, 1.1))
+    result = a_result(peer="one", ratio_to_peer=Interval(1.0, 0.9, 1.1))
     record = json.loads(json.dumps(result.to_json()))
     assert {name: type(record[name]) for name in FIELDS} == FIELDS
     assert record["ratio_interval"] == [0.9, 1.1]

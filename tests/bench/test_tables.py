@@ -8,8 +8,9 @@ import io
 import pytest
 from rich.console import Console
 
-from affnet.bench.statistics import Ratio
+from affnet.bench.intervals import Interval
 from affnet.bench.tables import notes, to_csv, to_markdown, to_rich
+from affnet.devices import PlacedOperator
 from tests.bench.fakes import MS, a_result
 
 PAPER = {"top1_percent": 73.0, "source": "arXiv 2307.14008, ImageNet-1K, 256 px"}
@@ -20,14 +21,14 @@ PAIR = [
         weights="random (seed 0)",
         published=PAPER,
         peer="mobilevit_xxs",
-        ratio_to_peer=Ratio(0.8126, 0.8004, 0.8249),
+        ratio_to_peer=Interval(0.8126, 0.8004, 0.8249),
     ),
     a_result(
         model="mobilevit_xxs",
         weights="random (seed 0)",
         published=PEER_PAPER,
         peer="mobilevit_xxs",
-        ratio_to_peer=Ratio(1.0, 1.0, 1.0),
+        ratio_to_peer=Interval(1.0, 1.0, 1.0),
     ),
     a_result(model="digits", peer="mobilevit_xxs"),
 ]
@@ -108,3 +109,25 @@ def test_doubts_are_told_once() -> None:
 def test_latencies_have_at_least_three_digits_from_one_ms_on(latency_ns: int, cell: str) -> None:
     row = to_csv([a_result(blocks_ns=((latency_ns,),))]).splitlines()[1]
     assert row.split(",")[2] == cell
+
+
+def test_memory_that_is_not_told_has_a_dash() -> None:
+    results = [a_result(peak_rss_bytes=None)]
+    assert dict(zip(*csv.reader(io.StringIO(to_csv(results))), strict=True))["memory MB"] == "-"
+    assert notes(results)[0].endswith("Memory is not told there.")
+
+
+def test_placement_names_what_runs_elsewhere() -> None:
+    def placed(count: int, operator: str, unit: str) -> list[PlacedOperator]:
+        return [PlacedOperator(f"{operator}{i}", operator, unit, (unit,), 1) for i in range(count)]
+
+    few = (*placed(1, "cast", "cpu"), *placed(3, "conv", "ane"))
+    kinds = ("cast", "softmax", "gather", "pad", "topk")
+    many = (*placed(6, "conv", "gpu"), *(one for kind in kinds for one in placed(1, kind, "cpu")))
+    results = [a_result(placed=few), a_result(model="two", device="b", placed=many)]
+    assert results[0].placement == {"ane": 3, "cpu": 1}
+    assert [line for line in notes(results) if line.startswith("Operators of ")] == [
+        "Operators of one on fake in the runtime's plan: 3 on ane; 1 on cpu (1 cast).",
+        "Operators of two on b in the runtime's plan: 6 on gpu; "
+        "5 on cpu (1 cast, 1 softmax, 1 gather, 1 pad, ..).",
+    ]

@@ -11,6 +11,7 @@ from affnet.artifact import Artifact
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.source import load_source
 from tests.devices import browsers, phones
+from tests.devices.apple_devices import Mac, a_mac
 from tests.devices.phones import Attached
 from tests.devices.sshd import Board, start_sshd, stop_sshd
 
@@ -80,3 +81,17 @@ def digits_tflite(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     pytest.importorskip("litert_torch")
     folder = tmp_path_factory.mktemp("tflite")
     return export_artifact(load_source("digits"), ExportOptions("tflite"), folder)
+
+
+@pytest.fixture
+def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
+    """This machine, which says that it is a Mac with Xcode and an iPhone."""
+    with a_mac(tmp_path / "mac", monkeypatch) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def digits_coreml(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """The bundled checkpoint in float16 for Core ML, not proven; treat it as read-only."""
+    options = ExportOptions("coreml", precision="fp16", verify=False)
+    return export_artifact(load_source("digits"), options, tmp_path_factory.mktemp("coreml"))

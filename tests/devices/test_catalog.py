@@ -39,6 +39,8 @@ def test_the_shipped_names_stand_for_kinds() -> None:
         "pixel-8": "adb",
         "galaxy": "adb",
         "iphone": "ios",
+        "ipad": "ios",
+        "mac": "ios",
         "browser": "browser",
     }
 
@@ -142,7 +144,7 @@ def test_a_list_of_devices_names_each_once() -> None:
     with pytest.raises(UsageError, match=r"^--device names no device; see: affnet devices$"):
         open_devices(" , ")
     with pytest.raises(MissingError, match="is not part of this version of affnet"):
-        open_devices("host,iphone")
+        open_devices("host,browser")
 
 
 def test_the_documentation_s_catalog_can_be_read(config_folder: Path) -> None:

@@ -40,7 +40,7 @@ def test_an_unknown_device_is_answered_with_the_valid_ones() -> None:
         get_device("toaster")
     assert str(info.value) == (
         "Unknown device 'toaster'; valid: host, fake, rpi, jetson, pixel, pixel-8, galaxy, "
-        "iphone, browser, user@host, the serial of a phone."
+        "iphone, ipad, mac, browser, user@host, the serial of a phone."
     )
 
 

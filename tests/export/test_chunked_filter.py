@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from affnet import create_model
+from affnet.artifact import image_spec, logits_spec
+from affnet.errors import ConversionError
 from affnet.export.chunked_filter import ChunkedFilter, chunk_filters
+from affnet.export.converters import ConversionRequest, onnx
 from affnet.export.folding import fold_linear_maps
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.fourier.planner import replace_transforms
@@ -43,3 +48,26 @@ def test_the_large_maps_of_a_network_are_chunked_and_it_stays_the_same() -> None
     image = noise(1, 3, *size)
     with torch.inference_mode():
         assert relative_error(chunked(image), model(image)) < 1e-5
+
+
+def test_what_becomes_an_onnx_file_has_its_filters_chunked_and_skips_merged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model = create_model("affnet_et").eval()
+    size = (640, 512)
+    replace_transforms(model, (1, 3, *size), "separable", (), PredictedCosts("onnxruntime"))
+    fold_linear_maps(model)
+    given = []
+
+    def stop(network: nn.Module, *_: object) -> None:
+        given.append(network)
+        raise ConversionError("seen enough")
+
+    monkeypatch.setattr(onnx, "exported_model", stop)
+    specs = image_spec(*size), logits_spec(1000)
+    request = ConversionRequest("x", *specs, "fp32", "torch.export", native_fft=False)
+    with pytest.raises(ConversionError, match="seen enough"):
+        onnx.OnnxConverter().convert(model, request, tmp_path)
+    kinds = [type(module) for module in given[0].modules()]
+    assert kinds.count(ChunkedFilter) == 2
+    assert kinds.count(SkipInMask) == 2 * 2 + 4 + 3

@@ -1,0 +1,209 @@
+"""Holding models to their budgets: from the file of budgets to verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from affnet.artifact import Artifact
+from affnet.bench.budgets import Budget, Budgets, Place
+from affnet.bench.calibration import check_sensitivity
+from affnet.bench.evidence import Round
+from affnet.bench.measure import Job, Progress
+from affnet.bench.protocol import get_protocol
+from affnet.bench.reading import read_results
+from affnet.bench.result import Result
+from affnet.bench.rounds import BASELINE, Rounds, measure_rounds
+from affnet.bench.verdicts import (
+    INCONCLUSIVE,
+    LOOKS,
+    Verdict,
+    estimate_of_baseline,
+    judge,
+    level_of_looks,
+)
+from affnet.devices import Device
+from affnet.errors import BudgetError, ResultsError
+
+PROTOCOL = "check"
+
+#: Opens a file, or exports a source, for a runtime.
+Opener = Callable[[str, str], Artifact]
+#: Returns the device of a name.
+Finder = Callable[[str], Device]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check brought."""
+
+    verdicts: list[Verdict]
+    results: list[Result] = field(default_factory=list)  # measured by it
+
+
+def places(budgets: Sequence[Budget]) -> dict[Place, list[Budget]]:
+    """Return the budgets of each place, which are measured together."""
+    found: dict[Place, list[Budget]] = {}
+    for budget in budgets:
+        found.setdefault(budget.place, []).append(budget)
+    return found
+
+
+def judge_files(budgets: Budgets, files: Sequence[Path], baseline: Path | None) -> Outcome:
+    """Judge results that were measured before.
+
+    Raises:
+        ResultsError: results cannot be read, or differ in what may not differ.
+        BudgetError: a budget names what the results do not hold.
+    """
+    results = [result for path in files for result in read_results(path)]
+    before = _read_baseline(baseline)
+    verdicts = {}
+    for place, judged in places(budgets.budgets).items():
+        new, old = rounds_of(results, place), rounds_of(before or [], place)
+        if before:
+            _check_comparable(new, old)
+        for budget in judged:
+            verdicts[budget.name] = judge(budget, new, old if before else None)
+    return Outcome([verdicts[budget.name] for budget in budgets.budgets])
+
+
+def measure_and_judge(
+    budgets: Budgets,
+    baseline: Path | None,
+    find: Finder,
+    open_model: Opener,
+    *,
+    max_rounds: int,
+    progress: Progress = lambda _: None,
+) -> Outcome:
+    """Measure what the budgets name, in rounds until they are decided.
+
+    A ``baseline`` that is a folder holds the artifacts of before, under the same file names;
+    they are measured in the same turns.  A file holds results of before.
+
+    Raises:
+        AffnetError: as `measure_rounds`; a baseline that lacks a model.
+    """
+    before = _read_baseline(baseline)
+    verdicts, results = {}, list[Result]()
+    for place, judged in places(budgets.budgets).items():
+        device = find(place.device)
+        check_sensitivity(judged, device, place)
+        jobs = jobs_of(judged, budgets, place, open_model)
+        if baseline is not None and baseline.is_dir():
+            jobs += _baseline_jobs(judged, budgets, place, baseline, open_model)
+        court = _Court(judged, None if before is None else rounds_of(before, place), max_rounds)
+        if not any(job.label.startswith(BASELINE) for job in jobs):
+            court.check_baseline()  # before minutes of measuring
+        rounds = measure_rounds(
+            jobs,
+            device,
+            get_protocol(PROTOCOL),
+            threads=place.threads,
+            max_rounds=max_rounds,
+            enough=court.hear,
+            progress=progress,
+        )
+        verdicts.update({verdict.budget.name: verdict for verdict in court.verdicts})
+        results += rounds.results()
+    return Outcome([verdicts[budget.name] for budget in budgets.budgets], results)
+
+
+class _Court:
+    """Judges the budgets of one place while evidence comes in."""
+
+    def __init__(
+        self, budgets: Sequence[Budget], baseline: list[Round] | None, max_rounds: int
+    ) -> None:
+        self._budgets, self._baseline = budgets, baseline
+        self._looks = {look for look in LOOKS if look < max_rounds} | {max_rounds}
+        self._level = level_of_looks(len(self._looks))
+        self.verdicts: list[Verdict] = []
+
+    def check_baseline(self) -> None:
+        """Raise `BudgetError` where the results of before lack what a budget needs."""
+        for budget in self._budgets:
+            if budget.relative_to_baseline:
+                estimate_of_baseline(budget, self._baseline)
+
+    def hear(self, rounds: Rounds) -> bool:
+        """Judge if it is time to; return whether no budget is left that more could decide."""
+        if self._baseline and not rounds.old and len(rounds.new) == 1:
+            _check_comparable(rounds.new, self._baseline)
+        if len(rounds.new) not in self._looks:
+            return False
+        old = rounds.old or self._baseline
+        self.verdicts = [
+            judge(budget, rounds.new, old, paired=bool(rounds.old), level=self._level)
+            for budget in self._budgets
+        ]
+        return not any(v.verdict == INCONCLUSIVE and v.interval for v in self.verdicts)
+
+
+def jobs_of(
+    judged: Sequence[Budget], budgets: Budgets, place: Place, open_model: Opener
+) -> list[Job]:
+    """Return a job for each model and peer of one place's budgets."""
+    names = dict.fromkeys(n for budget in judged for n in (budget.model, budget.peer) if n)
+    return [
+        Job(name, open_model(budgets.source(name), place.runtime), place.runtime) for name in names
+    ]
+
+
+def rounds_of(results: Sequence[Result], place: Place) -> list[Round]:
+    """Return the results of one place, those measured in the same turns together."""
+    wanted = (place.device, place.runtime, place.threads)
+    rounds: dict[str, dict[str, Result]] = {}
+    for result in results:
+        if (result.device, result.runtime, result.threads) == wanted:
+            rounds.setdefault(result.session, {})[result.model] = result
+    return list(rounds.values())
+
+
+def _baseline_jobs(
+    judged: Sequence[Budget], budgets: Budgets, place: Place, folder: Path, open_model: Opener
+) -> list[Job]:
+    names = dict.fromkeys(budget.model for budget in judged if budget.relative_to_baseline)
+    jobs = []
+    for name in names:
+        path = folder / Path(budgets.source(name)).name
+        if not path.exists():
+            raise BudgetError(
+                f"{folder} holds no {path.name}, the baseline of {name}; "
+                "export it there from the code of before."
+            )
+        jobs.append(Job(BASELINE + name, open_model(str(path), place.runtime), place.runtime))
+    return jobs
+
+
+def _read_baseline(baseline: Path | None) -> list[Result] | None:
+    if baseline is None or baseline.is_dir():
+        return None
+    return read_results(baseline)
+
+
+def _traits(result: Result) -> dict[str, object]:
+    """Return what may not differ between results that are compared."""
+    return {
+        "the protocol": result.protocol,
+        "the processor": result.environment.get("cpu"),
+        "the device": result.environment.get("model"),
+        "the kind of samples": result.sample_kind,
+    }
+
+
+def _check_comparable(new: Sequence[Round], old: Sequence[Round]) -> None:
+    """Raise `ResultsError` where the baseline was measured elsewhere or otherwise."""
+    seen = [next(iter(rounds[0].values())) for rounds in (new, old) if rounds]
+    if len(seen) < 2:
+        return  # what is missing is told with the budget's name
+    new_traits, old_traits = map(_traits, seen)
+    for what, now in new_traits.items():
+        if (then := old_traits[what]) != now:
+            raise ResultsError(
+                f"The baseline cannot be compared: {what} was {then}, and is {now} now; "
+                "measure both on one machine by one protocol, or name a folder of artifacts as "
+                "the baseline, which is measured in the same turns."
+            )

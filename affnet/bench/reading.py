@@ -1,0 +1,36 @@
+"""Reading results that were written before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from affnet.bench.result import Result
+from affnet.errors import ResultsError, existing_file
+
+
+def read_results(path: Path) -> list[Result]:
+    """Read the results of a file that ``--output`` wrote.
+
+    Raises:
+        UsageError: there is no such file.
+        ResultsError: it holds no results, or they are not whole.
+    """
+    try:
+        text = existing_file(path, "results that affnet bench wrote").read_text(encoding="utf-8")
+        content = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise ResultsError(
+            f"{path} is not JSON, or not all of it: {str(error).rstrip('.')}."
+        ) from error
+    records = content.get("results") if isinstance(content, dict) else None
+    if not isinstance(records, list):
+        raise ResultsError(f"{path} holds no results; make them with: affnet bench --output {path}")
+    return [_result(record, f"{path}, result {index}") for index, record in enumerate(records, 1)]
+
+
+def _result(record: object, where: str) -> Result:
+    try:
+        return Result.from_json(record)
+    except ValueError as error:
+        raise ResultsError(f"{where}: {error}.") from error

@@ -1,0 +1,143 @@
+"""Verdicts: PASS where the whole interval keeps the budget, FAIL where it breaks it, else neither.
+
+A verdict between two looks at growing evidence is wrong more often than one look's level says; the
+error is divided among the looks (Bonferroni).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from affnet.bench.budgets import Budget
+from affnet.bench.evidence import Estimate, Round, estimate, estimate_ratio
+from affnet.bench.intervals import LEVEL, Interval
+from affnet.bench.metrics import METRICS
+from affnet.errors import BudgetError
+
+PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
+
+#: After how many rounds verdicts are looked for, and the error of all looks together.
+LOOKS = (4, 6, 9, 12)
+ERROR = 0.01
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of one budget."""
+
+    budget: Budget
+    verdict: str
+    interval: Interval | None  # None where nothing was measured that tells it
+    rounds: int
+    reason: str  # a sentence for a person
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the machine-readable form; limit and value are in ns, bytes or factors."""
+        finite = self.interval is not None and self.interval.high < float("inf")
+        bounds = [self.interval.low, self.interval.high] if self.interval and finite else None
+        return {
+            "name": self.budget.name,
+            "verdict": self.verdict,
+            "metric": self.budget.metric,
+            "model": self.budget.model,
+            "peer": self.budget.peer,
+            "device": self.budget.place.device,
+            "runtime": self.budget.place.runtime,
+            "threads": self.budget.place.threads,
+            "value": self.interval.value if self.interval else None,
+            "interval": bounds,
+            "limit": self.budget.limit,
+            "rounds": self.rounds,
+            "reason": self.reason,
+        }
+
+
+def overall(verdicts: Sequence[Verdict]) -> str:
+    """Return the one verdict of all: FAIL if any, else INCONCLUSIVE if any, else PASS."""
+    found = {verdict.verdict for verdict in verdicts}
+    return next((worst for worst in (FAIL, INCONCLUSIVE) if worst in found), PASS)
+
+
+def level_of_looks(looks: int) -> float:
+    """Return the level of each interval if verdicts are looked for so many times."""
+    return 1 - ERROR / looks
+
+
+def judge(
+    budget: Budget,
+    rounds: Sequence[Round],
+    baseline: Sequence[Round] | None = None,
+    *,
+    paired: bool = False,
+    level: float = LEVEL,
+) -> Verdict:
+    """Judge one budget by rounds of its place; ``paired`` baselines were measured in the same ones.
+
+    Raises:
+        BudgetError: the model, its peer or the baseline is not among the results.
+    """
+    for name in filter(None, (budget.model, budget.peer)):
+        _check_measured(budget, name, rounds, "among the results")
+    found = _estimate(budget, rounds, baseline, paired)
+    if found is None:
+        return Verdict(
+            budget, INCONCLUSIVE, None, len(rounds), f"{budget.metric} is not told by the results"
+        )
+    interval = found.interval(level)
+    verdict, said = _compare(interval, budget.limit)
+    return Verdict(budget, verdict, interval, len(rounds), said)
+
+
+def _estimate(
+    budget: Budget, rounds: Sequence[Round], baseline: Sequence[Round] | None, paired: bool
+) -> Estimate | None:
+    metric = METRICS[budget.metric]
+    if budget.peer:
+        return estimate_ratio(rounds, budget.model, budget.peer, metric)
+    if not budget.relative_to_baseline:
+        return estimate(rounds, budget.model, metric)
+    old = estimate_of_baseline(budget, baseline)
+    if paired and baseline:
+        merged = [
+            {"new": new[budget.model], "old": before[budget.model]}
+            for new, before in zip(rounds, baseline, strict=True)
+        ]
+        return estimate_ratio(merged, "new", "old", metric)
+    new = estimate(rounds, budget.model, metric)
+    return new.over(old) if new and old else None
+
+
+def estimate_of_baseline(budget: Budget, baseline: Sequence[Round] | None) -> Estimate | None:
+    """Estimate a budget's metric before; None where that was not told.
+
+    Raises:
+        BudgetError: there is no baseline, or not of this model.
+    """
+    if baseline is None:
+        raise BudgetError(
+            f"{budget.name}: its limit is relative to a baseline; name one with --baseline."
+        )
+    _check_measured(budget, budget.model, baseline, "in the baseline")
+    return estimate(baseline, budget.model, METRICS[budget.metric])
+
+
+def _check_measured(budget: Budget, name: str, rounds: Sequence[Round], where: str) -> None:
+    if not any(name in found for found in rounds):
+        have = sorted({model for found in rounds for model in found}) or ["none"]
+        place = budget.place
+        raise BudgetError(
+            f"{budget.name}: {name} is not {where} for {place.runtime} on {place.device} with "
+            f"{place.threads} thread(s); there are: {', '.join(have)}."
+        )
+
+
+def _compare(interval: Interval, limit: float) -> tuple[str, str]:
+    if interval.high <= limit:
+        return PASS, "the whole interval keeps the limit"
+    if interval.low > limit:
+        return FAIL, "the whole interval is above the limit"
+    if interval.high == float("inf"):
+        return INCONCLUSIVE, "one value has no interval; measure in several rounds"
+    return INCONCLUSIVE, "the limit is within the interval"

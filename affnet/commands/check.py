@@ -1,0 +1,95 @@
+"""``affnet check``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from affnet import console
+from affnet.commands.options import DevicesFileOption, JsonOption, QuietOption
+
+
+def check(
+    results: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Stored results (.json, .jsonl); without any, models are measured."),
+    ] = None,
+    budgets: Annotated[Path, typer.Option(help="The budgets.")] = Path("budgets.toml"),
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="Results of before, or a folder with the artifacts of before."),
+    ] = None,
+    devices_file: DevicesFileOption = None,
+    max_rounds: Annotated[
+        int, typer.Option(min=2, max=100, help="Measure at most so often; fewer if it is clear.")
+    ] = 12,
+    calibrate: Annotated[
+        bool,
+        typer.Option("--calibrate", help="Find out which change can be told here from none."),
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if a budget stays undecided, too.")
+    ] = False,
+    junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML here.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="Also append Markdown here.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also keep the results here (.json).")
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Hold models to their latency, memory and size budgets: PASS, FAIL or INCONCLUSIVE.
+
+    Example: affnet check --budgets budgets.toml --baseline main-build --junit check.xml
+    """
+    from affnet.bench import check as checking
+    from affnet.bench.budgets import read_budgets
+    from affnet.bench.calibration import calibrate as compare_with_itself
+    from affnet.bench.check_report import Targets, deliver, show_calibration
+    from affnet.devices.catalog import open_devices
+    from affnet.export.prepare import open_or_export
+    from affnet.runtimes import get_runtime
+
+    wanted = read_budgets(budgets)
+    targets = Targets(junit, summary, output)
+    targets.check()
+
+    def find(name: str) -> Any:
+        return open_devices(name, devices_file)[0]
+
+    with (
+        tempfile.TemporaryDirectory(prefix="affnet-check-") as scratch,
+        console.progress(quiet, animated=False) as show,
+    ):
+
+        def open_model(source: str, runtime: str) -> Any:
+            return open_or_export(
+                source, get_runtime(runtime).format, None, "auto", Path(scratch), show
+            )
+
+        if calibrate:
+            found = [
+                sensitivity
+                for place, judged in checking.places(wanted.budgets).items()
+                for sensitivity in compare_with_itself(
+                    checking.jobs_of(judged, wanted, place, open_model),
+                    list(dict.fromkeys(budget.metric for budget in judged)),
+                    find(place.device),
+                    place,
+                    rounds=max_rounds,
+                    progress=show,
+                )
+            ]
+        elif results:
+            outcome = checking.judge_files(wanted, results, baseline)
+        else:
+            outcome = checking.measure_and_judge(
+                wanted, baseline, find, open_model, max_rounds=max_rounds, progress=show
+            )
+    if calibrate:
+        show_calibration(found, as_json=json)
+        return
+    raise typer.Exit(deliver(outcome, budgets, targets, as_json=json, strict=strict))

@@ -1,0 +1,3 @@
+from coremltools.models.model import MLModel
+
+__all__ = ["MLModel"]

@@ -49,6 +49,13 @@ def test_a_wheel_carries_every_module_and_the_bundled_checkpoint(wheel: zipfile.
     modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "affnet").rglob("*.py")}
     assert modules <= set(wheel.namelist())
     assert "affnet/devices/catalog.toml" in wheel.namelist()
+    web = {name for name in wheel.namelist() if name.startswith("affnet/devices/web/")}
+    assert {Path(name).name for name in web} == {
+        "package-lock.json",
+        "package.json",
+        "page.html",
+        "page.js",
+    }
     data = {name for name in wheel.namelist() if name.startswith("affnet/data/digits/")}
     assert {Path(name).name for name in data} == {
         "README.md",

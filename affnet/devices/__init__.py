@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked 
 
 DEVICES: dict[str, str] = {
     "adb": "affnet.devices.adb:AdbDevice",
+    "browser": "affnet.devices.browser:BrowserDevice",
     "fake": "affnet.devices.fake:FakeDevice",
     "host": "affnet.devices.host:HostDevice",
     "ios": "affnet.devices.ios:IosDevice",
@@ -29,9 +30,7 @@ DEVICES: dict[str, str] = {
 }
 
 #: Kinds that the catalog names and that cannot be measured on yet: what they are.
-PLANNED: dict[str, str] = {
-    "browser": "a browser",
-}
+PLANNED: dict[str, str] = {}
 
 Progress = Callable[[str], None]
 

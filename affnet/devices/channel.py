@@ -67,36 +67,46 @@ class Conversation:
     def _ask(
         self, request: dict[str, Any], expected: tuple[str, ...], timeout_s: float
     ) -> dict[str, Any]:
-        """Return the answer to a request: one of our errors is raised, else it has ``expected``."""
-        try:
-            self._channel.send(json.dumps(request) + "\n")
-            line = self._channel.receive(timeout_s)
-        except TimeoutError:
-            raise MeasurementError(
-                f"Measuring {self._label} gave no answer for {timeout_s:.0f} s; it was stopped."
-            ) from None
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            raise MeasurementError(
-                f"Measuring {self._label} ended with {self._channel.how_it_ended()}"
-            )
-        try:
-            answer = json.loads(line)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict) or not ("error" in answer or answer.keys() >= {*expected}):
-            raise self._nonsense(line)
-        if "error" in answer:  # one of our own, raised there
-            error = AffnetError(answer["error"])
-            error.exit_code = answer["exit_code"]
-            raise error
-        return answer
+        return ask(self._channel, f"Measuring {self._label}", request, expected, timeout_s)
 
     def _nonsense(self, line: str) -> MeasurementError:
-        return MeasurementError(
-            f"Measuring {self._label} answered with nonsense: {line.strip()[:80]!r}."
-        )
+        return _nonsense(f"Measuring {self._label}", line)
+
+
+def ask(
+    channel: Channel,
+    doing: str,
+    request: dict[str, Any],
+    expected: tuple[str, ...],
+    timeout_s: float,
+) -> dict[str, Any]:
+    """Return the answer to a request: one of our errors is raised, else it has ``expected``."""
+    try:
+        channel.send(json.dumps(request) + "\n")
+        line = channel.receive(timeout_s)
+    except TimeoutError:
+        raise MeasurementError(
+            f"{doing} gave no answer for {timeout_s:.0f} s; it was stopped."
+        ) from None
+    except BrokenPipeError:
+        line = ""
+    if not line:
+        raise MeasurementError(f"{doing} ended with {channel.how_it_ended()}")
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or not ("error" in answer or answer.keys() >= {*expected}):
+        raise _nonsense(doing, line)
+    if "error" in answer:  # one of our own, raised there
+        error = AffnetError(answer["error"])
+        error.exit_code = answer["exit_code"]
+        raise error
+    return answer
+
+
+def _nonsense(doing: str, line: str) -> MeasurementError:
+    return MeasurementError(f"{doing} answered with nonsense: {line.strip()[:80]!r}.")
 
 
 class RemoteProcess(Conversation):

@@ -131,7 +131,7 @@ class CoreMlProcess(RemoteProcess):
             raise self._nonsense(json.dumps(found)) from None
 
     def limits(self) -> Sequence[str]:
-        """See `PlacingProcess.limits`."""
+        """See `QualifiedProcess.limits`."""
         units = (
             f"Core ML may use {self._job['compute_units'].replace('_', ' ')} of the compute units"
         )
@@ -154,3 +154,7 @@ class CoreMlProcess(RemoteProcess):
     ) -> dict[str, Any]:
         addressed = {"model": self._number, "device": self._job["device"], **request}
         return super()._ask(addressed, expected, timeout_s)
+
+    def doubts(self) -> Sequence[str]:
+        """See `QualifiedProcess.doubts`: a plan that is not kept to is not told."""
+        return []

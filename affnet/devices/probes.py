@@ -20,16 +20,23 @@ def peak_rss_bytes() -> int:
     On Linux it is read from /proc: getrusage's figure there is inherited from the parent process
     across fork and exec, so a small child of a large parent would seem large.
     """
+    if (peak := high_water_mark("self")) is not None:
+        return peak
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used if platform.system() == "Darwin" else used * 1024
+
+
+def high_water_mark(process: int | str) -> int | None:
+    """Return the largest resident set in bytes that a process has had (Linux)."""
     try:
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if platform.system() == "Darwin" else peak * 1024
+    return None
 
 
 def cpu_model() -> str:

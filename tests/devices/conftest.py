@@ -10,7 +10,7 @@ import pytest
 from affnet.artifact import Artifact
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.source import load_source
-from tests.devices import phones
+from tests.devices import browsers, phones
 from tests.devices.apple_devices import Mac, a_mac
 from tests.devices.phones import Attached
 from tests.devices.sshd import Board, start_sshd, stop_sshd
@@ -51,6 +51,28 @@ def attached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Attach
         assert found.left_behind() == []
     finally:
         phones.stop(found)
+
+
+@pytest.fixture(scope="session")
+def _chromium() -> None:
+    if reason := browsers.without_browser():
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def chromium(_chromium: None) -> Iterator[Path]:
+    """A browser that can be driven; yields the folder of its temporary files.
+
+    Whatever a test does, no process and no file of it may be left.
+    """
+    with browsers.nothing_left_behind() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def web_runtimes() -> Path:
+    """The npm packages, installed in this user's cache."""
+    return browsers.install_runtimes()
 
 
 @pytest.fixture(scope="session")

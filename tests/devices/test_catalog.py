@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from affnet.devices import catalog
+from affnet.devices import PLANNED, catalog
 from affnet.devices.adb import AdbSettings
 from affnet.devices.catalog import Entry, find, load_catalog, open_device, open_devices, user_file
 from affnet.devices.fake import FakeSettings
@@ -101,9 +101,12 @@ def test_what_is_neither_is_refused_with_the_valid_names(name: str) -> None:
     [
         ("[x\n", "is not valid TOML: "),
         ("x = 3\n", ": 'x' must be a table, [x], with its kind."),
-        ("[x]\n", ", [x]: it needs a kind: adb, fake, host, "),
-        ('[x]\nkind = "toaster"\n', ", [x]: unknown kind 'toaster'; valid: adb, fake, host, "),
-        ("[x]\nkind = [1]\n", ", [x]: unknown kind [1]; valid: adb, fake, host, "),
+        ("[x]\n", ", [x]: it needs a kind: adb, browser, fake, host, "),
+        (
+            '[x]\nkind = "toaster"\n',
+            ", [x]: unknown kind 'toaster'; valid: adb, browser, fake, host, ",
+        ),
+        ("[x]\nkind = [1]\n", ", [x]: unknown kind [1]; valid: adb, browser, fake, host, "),
         ('[x]\nkind = "fake"\nspeed = 3\n', ", [x]: unknown setting 'speed'; valid: kind, desc"),
         (
             '[x]\nkind = "fake"\noverhead_ns = true\n',
@@ -140,8 +143,15 @@ def test_a_list_of_devices_names_each_once() -> None:
     assert [d.name for d in open_devices(" fake, host,fake,")] == ["fake", "host"]
     with pytest.raises(UsageError, match=r"^--device names no device; see: affnet devices$"):
         open_devices(" , ")
+
+
+def test_one_of_a_kind_that_is_not_built_ends_the_list(
+    config_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PLANNED, "watch", "a watch")
+    written(config_folder, '[mine]\nkind = "watch"\n')
     with pytest.raises(MissingError, match="is not part of this version of affnet"):
-        open_devices("host,browser")
+        open_devices("host,mine")
 
 
 def test_the_documentation_s_catalog_can_be_read(config_folder: Path) -> None:

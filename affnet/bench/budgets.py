@@ -138,7 +138,7 @@ class _Reader:
 
     def __init__(self, path: Path, text: str) -> None:
         self._path, self._text = path, text
-        self._starts = [found.start() for found in _HEADER.finditer(text)]
+        self._starts = [found.end() for found in _HEADER.finditer(text)]
 
     def budget(self, index: int, entry: Any) -> Budget:
         """Check one entry."""

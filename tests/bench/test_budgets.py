@@ -74,7 +74,7 @@ def test_what_is_wrong_is_named_with_line_and_key(
 def test_a_folder_and_no_file_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BudgetError, match="cannot be read: Is a directory"):
         read_budgets(tmp_path)
-    with pytest.raises(BudgetError, match="does not exist; docs/budgets.md shows"):
+    with pytest.raises(BudgetError, match=r"does not exist; docs/budgets\.md shows"):
         read_budgets(tmp_path / "none.toml")
 
 

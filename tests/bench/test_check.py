@@ -57,7 +57,7 @@ def measured(
 ) -> tuple[Outcome, ReachableDevice]:
     device = ReachableDevice(scripts)
 
-    def open_model(source: str, runtime: str) -> Artifact:
+    def open_model(source: str, _runtime: str) -> Artifact:
         path = Path(source)
         return an_artifact("old" if path.parent.name == "before" else path.stem, folder)
 

@@ -6,7 +6,7 @@ WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test test-exhaustive lint format clean
+.PHONY: setup demo test check test-exhaustive lint format clean
 .DELETE_ON_ERROR:
 
 # What the main job needs.
@@ -37,6 +37,10 @@ demo/%.onnx: .venv/.ready
 test: .venv/.complete
 	$(PYTEST) -m "not slow and not exhaustive"
 	$(PYTEST) -m "slow and not exhaustive"
+
+# Holds AFFNet-ET to budgets.toml.
+check: .venv/.complete
+	$(BIN)/affnet check --budgets budgets.toml
 
 # Hundreds of random graphs through the rewrite, some ten minutes: when the rewrite changes.
 test-exhaustive: .venv/.complete

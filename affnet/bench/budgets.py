@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from affnet.bench.metrics import METRICS
-from affnet.errors import BudgetError, suggestion
+from affnet.errors import BudgetError, first_line, suggestion
 from affnet.units import parse_quantity
 
 if sys.version_info >= (3, 11):
@@ -38,6 +38,12 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "threads": ((int,), "a whole number"),
+    "at_most": ((str, int, float), "a number or a quantity in quotes"),
+}
+_TEXT: tuple[tuple[type, ...], str] = ((str,), "a text in quotes")
+_PERCENT = re.compile(r"\+\s*(\d+\.?\d*)\s*%")
 _HEADER = re.compile(r"^\s*\[\[\s*budget\s*\]\]", re.MULTILINE)
 
 
@@ -74,8 +80,8 @@ class Budgets:
     budgets: tuple[Budget, ...]
 
     def source(self, model: str) -> str:
-        """Return the file or source that a model's name stands for."""
-        return self.models.get(model, model)
+        """Return the file or source that a model's name stands for; paths start at this file."""
+        return _resolved(self.path.parent, self.models.get(model, model))
 
 
 def read_budgets(path: Path) -> Budgets:
@@ -91,10 +97,12 @@ def read_budgets(path: Path) -> Budgets:
         raise BudgetError(
             f"{path} does not exist; docs/budgets.md shows how budgets are written."
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BudgetError(f"{path} cannot be read: {error}.") from error
+    except OSError as error:
+        raise BudgetError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise BudgetError(f"{path} is not TOML: {first_line(error)}.") from error
     except tomllib.TOMLDecodeError as error:
-        raise BudgetError(f"{path} is not TOML: {error}.") from error
+        raise BudgetError(f"{path} is not TOML: {first_line(error)}.") from error
     reader = _Reader(path, text)
     if unknown := content.keys() - {"models", "budget"}:
         key = min(unknown)
@@ -106,13 +114,13 @@ def read_budgets(path: Path) -> Budgets:
         raise BudgetError(f"{path} holds no [[budget]].")
     budgets = tuple(reader.budget(index, entry) for index, entry in enumerate(entries))
     _check_names(reader, budgets)
-    folder = path.parent
-    return Budgets(path, {name: _resolved(folder, text) for name, text in models.items()}, budgets)
+    return Budgets(path, models, budgets)
 
 
 def _resolved(folder: Path, text: str) -> str:
     """Take a path as relative to the file of budgets; anything else is a source's name."""
-    return str(folder / text) if Path(text).suffix or "/" in text else text
+    is_path = "/" in text or (Path(text).suffix and ":" not in text)  # module:function is none
+    return str(folder / text) if is_path else text
 
 
 def _check_names(reader: _Reader, budgets: tuple[Budget, ...]) -> None:
@@ -130,7 +138,7 @@ class _Reader:
 
     def __init__(self, path: Path, text: str) -> None:
         self._path, self._text = path, text
-        self._starts = [found.start() for found in _HEADER.finditer(text)]
+        self._starts = [found.end() for found in _HEADER.finditer(text)]
 
     def budget(self, index: int, entry: Any) -> Budget:
         """Check one entry."""
@@ -138,12 +146,16 @@ class _Reader:
         def fail(key: str, why: str) -> NoReturn:
             self.fail(self._line(index, key), key, why)
 
+        if not isinstance(entry, dict):
+            fail("budget", f"must hold tables, not {entry!r}")
         for key, value in entry.items():
             if key not in self._KEYS:
                 fail(key, f"is unknown{suggestion(key, self._KEYS)}")
-            expected = {"threads": (int,), "at_most": (str, int, float)}.get(key, (str,))
+            expected, told = _TYPES.get(key, _TEXT)
             if type(value) not in expected:
-                fail(key, f"must not be {value!r}")
+                fail(key, f"must be {told}, not {value!r}")
+            if value == "":
+                fail(key, "must not be empty")
         for key in ("model", "at_most"):
             if key not in entry:
                 fail(key, "is missing")
@@ -152,7 +164,10 @@ class _Reader:
             fail("metric", f"{metric!r} is unknown{suggestion(metric, METRICS)}")
         if entry.get("threads", 1) < 1:
             fail("threads", "must be at least 1")
-        peer = entry.get("peer")
+        if "," in entry.get("device", ""):
+            fail("device", "must be one; write a [[budget]] for each")
+        if (peer := entry.get("peer")) == entry["model"]:
+            fail("peer", "must be another model")
         try:
             limit, relative = _limit(entry["at_most"], metric, peer)
         except ValueError as error:
@@ -203,7 +218,7 @@ def _limit(at_most: Any, metric: str, peer: str | None) -> tuple[float, bool]:
         if isinstance(at_most, str):
             raise ValueError(f"beside a peer is a factor, such as 0.8, not {at_most!r}")
         limit, relative = float(at_most), False
-    elif isinstance(at_most, str) and (found := re.fullmatch(r"\+\s*([\d.]+)\s*%", at_most)):
+    elif isinstance(at_most, str) and (found := _PERCENT.fullmatch(at_most)):
         limit, relative = 1 + float(found[1]) / 100, True
     elif unit is None and not isinstance(at_most, str):
         limit, relative = float(at_most), False

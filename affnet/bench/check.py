@@ -57,13 +57,17 @@ def judge_files(budgets: Budgets, files: Sequence[Path], baseline: Path | None) 
         ResultsError: results cannot be read, or differ in what may not differ.
         BudgetError: a budget names what the results do not hold.
     """
+    if baseline is not None and baseline.is_dir():
+        raise BudgetError(
+            f"{baseline} is a folder of artifacts, which are measured; name a file of results as "
+            "the baseline of results, or leave the results away."
+        )
     results = [result for path in files for result in read_results(path)]
     before = _read_baseline(baseline)
     verdicts = {}
     for place, judged in places(budgets.budgets).items():
         new, old = rounds_of(results, place), rounds_of(before or [], place)
-        if before:
-            _check_comparable(new, old)
+        _check_comparable(new, old if _needs_baseline(judged) else [])
         for budget in judged:
             verdicts[budget.name] = judge(budget, new, old if before else None)
     return Outcome([verdicts[budget.name] for budget in budgets.budgets])
@@ -87,16 +91,20 @@ def measure_and_judge(
         AffnetError: as `measure_rounds`; a baseline that lacks a model.
     """
     before = _read_baseline(baseline)
-    verdicts, results = {}, list[Result]()
-    for place, judged in places(budgets.budgets).items():
+    prepared = []
+    for place, judged in places(budgets.budgets).items():  # what is wrong shows before any minutes
         device = find(place.device)
         check_sensitivity(judged, device, place)
-        jobs = jobs_of(judged, budgets, place, open_model)
-        if baseline is not None and baseline.is_dir():
-            jobs += _baseline_jobs(judged, budgets, place, baseline, open_model)
         court = _Court(judged, None if before is None else rounds_of(before, place), max_rounds)
-        if not any(job.label.startswith(BASELINE) for job in jobs):
-            court.check_baseline()  # before minutes of measuring
+        in_turns = baseline is not None and baseline.is_dir()
+        if not in_turns:
+            court.check_baseline()
+        jobs = jobs_of(judged, budgets, place, open_model)
+        if baseline is not None and in_turns:
+            jobs += _baseline_jobs(judged, jobs, place, baseline, open_model)
+        prepared.append((place, judged, device, court, jobs))
+    verdicts, results = {}, list[Result]()
+    for place, judged, device, court, jobs in prepared:
         rounds = measure_rounds(
             jobs,
             device,
@@ -104,6 +112,7 @@ def measure_and_judge(
             threads=place.threads,
             max_rounds=max_rounds,
             enough=court.hear,
+            memory_counts=any(budget.metric == "peak_memory" for budget in judged),
             progress=progress,
         )
         verdicts.update({verdict.budget.name: verdict for verdict in court.verdicts})
@@ -130,8 +139,8 @@ class _Court:
 
     def hear(self, rounds: Rounds) -> bool:
         """Judge if it is time to; return whether no budget is left that more could decide."""
-        if self._baseline and not rounds.old and len(rounds.new) == 1:
-            _check_comparable(rounds.new, self._baseline)
+        if len(rounds.new) == 1 and not rounds.old and _needs_baseline(self._budgets):
+            _check_comparable(rounds.new, self._baseline or [])
         if len(rounds.new) not in self._looks:
             return False
         old = rounds.old or self._baseline
@@ -156,19 +165,28 @@ def rounds_of(results: Sequence[Result], place: Place) -> list[Round]:
     """Return the results of one place, those measured in the same turns together."""
     wanted = (place.device, place.runtime, place.threads)
     rounds: dict[str, dict[str, Result]] = {}
-    for result in results:
+    for number, result in enumerate(results):
         if (result.device, result.runtime, result.threads) == wanted:
-            rounds.setdefault(result.session, {})[result.model] = result
+            session = result.session or f"result {number} of no session"  # of an older version
+            rounds.setdefault(session, {})[result.model] = result
     return list(rounds.values())
 
 
+def _needs_baseline(budgets: Sequence[Budget]) -> bool:
+    return any(budget.relative_to_baseline for budget in budgets)
+
+
 def _baseline_jobs(
-    judged: Sequence[Budget], budgets: Budgets, place: Place, folder: Path, open_model: Opener
+    judged: Sequence[Budget],
+    measured: Sequence[Job],
+    place: Place,
+    folder: Path,
+    open_model: Opener,
 ) -> list[Job]:
-    names = dict.fromkeys(budget.model for budget in judged if budget.relative_to_baseline)
+    names = {budget.model for budget in judged if budget.relative_to_baseline}
     jobs = []
-    for name in names:
-        path = folder / Path(budgets.source(name)).name
+    for name, job in ((job.label, job) for job in measured if job.label in names):
+        path = folder / job.artifact.path.name
         if not path.exists():
             raise BudgetError(
                 f"{folder} holds no {path.name}, the baseline of {name}; "
@@ -195,15 +213,18 @@ def _traits(result: Result) -> dict[str, object]:
 
 
 def _check_comparable(new: Sequence[Round], old: Sequence[Round]) -> None:
-    """Raise `ResultsError` where the baseline was measured elsewhere or otherwise."""
-    seen = [next(iter(rounds[0].values())) for rounds in (new, old) if rounds]
-    if len(seen) < 2:
-        return  # what is missing is told with the budget's name
-    new_traits, old_traits = map(_traits, seen)
-    for what, now in new_traits.items():
-        if (then := old_traits[what]) != now:
-            raise ResultsError(
-                f"The baseline cannot be compared: {what} was {then}, and is {now} now; "
-                "measure both on one machine by one protocol, or name a folder of artifacts as "
-                "the baseline, which is measured in the same turns."
-            )
+    """Raise `ResultsError` where results were measured elsewhere or otherwise than others."""
+    first: dict[str, object] = {}
+    of_before = "The baseline cannot be compared"
+    for rounds, problem in ((new, "The results cannot be judged together"), (old, of_before)):
+        for result in (result for found in rounds for result in found.values()):
+            traits = _traits(result)
+            first = first or traits
+            for what, found in traits.items():
+                if found != first[what]:
+                    raise ResultsError(
+                        f"{problem}: {what} is {first[what]} here, and {found} there; measure all "
+                        f"on one machine by one protocol ({PROTOCOL} is that of affnet check), or "
+                        "name a folder of artifacts as the baseline, which is measured in the "
+                        "same turns."
+                    )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET  # only written, never parsed
 
+from rich.markup import escape
 from rich.table import Table
 
 from affnet import console
@@ -17,9 +20,11 @@ from affnet.bench.check import Outcome
 from affnet.bench.metrics import METRICS
 from affnet.bench.output import check_target, write
 from affnet.bench.verdicts import FAIL, INCONCLUSIVE, PASS, Verdict, overall
-from affnet.files import write_whole
+from affnet.files import translating_os_errors, write_whole
 from affnet.units import MEGABYTES, MILLISECONDS, PERCENT, Unit
 
+# what no XML file may hold, not even escaped
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HEADERS = ("verdict", "budget", "value", "95 % or more", "rounds")
 _UNITS: dict[str | None, Unit | None] = {"time": MILLISECONDS, "bytes": MEGABYTES, None: None}
 
@@ -55,15 +60,25 @@ def deliver(
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in github_annotations(verdicts, budgets):
             print(line, file=sys.stderr if as_json else sys.stdout)
-    if targets.junit:
-        write_whole(targets.junit, junit(verdicts))
-    for path in _summaries(targets, os.environ):
-        with path.open("a", encoding="utf-8") as file:
-            file.write(markdown(verdicts))
-    if targets.results and outcome.results:
-        write(outcome.results, targets.results)
+    _write_all(outcome, targets)
     worst = overall(verdicts)
     return int(worst == FAIL or (strict and worst == INCONCLUSIVE))
+
+
+def _write_all(outcome: Outcome, targets: Targets) -> None:
+    """Write the files; one that cannot be written costs none of the others."""
+    with ExitStack() as writers:  # which calls all, whatever one of them raises
+        if targets.results and outcome.results:
+            writers.callback(write, outcome.results, targets.results)
+        for path in _summaries(targets, os.environ):
+            writers.callback(_append, path, markdown(outcome.verdicts))
+        if targets.junit:
+            writers.callback(write_whole, targets.junit, junit(outcome.verdicts))
+
+
+def _append(path: Path, text: str) -> None:
+    with translating_os_errors(path), path.open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def show_calibration(found: Sequence[Sensitivity], *, as_json: bool) -> None:
@@ -77,7 +92,7 @@ def show_calibration(found: Sequence[Sensitivity], *, as_json: bool) -> None:
     for one in found:
         place = (one.place.device, one.place.runtime)
         cells = (f"{one.ratio:.3f} x", f"{PERCENT.text(one.detectable)}")
-        table.add_row(one.model, one.metric, *place, *cells)
+        table.add_row(*map(escape, (one.model, one.metric, *place)), *cells)
     console.print_table(table)
     print("Remembered for this machine: tighter budgets relative to a baseline are refused.")
 
@@ -90,8 +105,12 @@ def record(verdicts: Sequence[Verdict]) -> dict[str, object]:
 def markdown(verdicts: Sequence[Verdict]) -> str:
     """Return a table for a summary page."""
     rows = [_HEADERS, ("---", "---", "---:", "---:", "---:"), *map(_cells, verdicts)]
-    table = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    table = ["| " + " | ".join(map(_markdown_cell, row)) + " |" for row in rows]
     return "\n".join([f"### Budgets: {overall(verdicts)}", "", *table, ""]) + "\n"
+
+
+def _markdown_cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def junit(verdicts: Sequence[Verdict]) -> str:
@@ -117,7 +136,8 @@ def junit(verdicts: Sequence[Verdict]) -> str:
         if tag:
             ET.SubElement(case, tag, message=_sentence(verdict))
     ET.indent(suite)
-    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    text = ET.tostring(suite, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{_NOT_XML.sub("?", text)}\n'
 
 
 def github_annotations(verdicts: Sequence[Verdict], budgets: Path) -> list[str]:
@@ -149,7 +169,7 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
     for index, header in enumerate(_HEADERS):
         table.add_column(header, justify="left" if index < 2 else "right")
     for verdict in verdicts:
-        table.add_row(*_cells(verdict))
+        table.add_row(*map(escape, _cells(verdict)))  # a name may hold brackets
     return table
 
 

@@ -29,19 +29,36 @@ class Estimate:
     log: float
     error: float
     freedom: float
+    #: The standard deviation from process to process, None where there is none or it is unknown.
+    spread: float | None = None
+    #: Whether one process is all that was seen of what differs from process to process.
+    alone: bool = False
 
     def interval(self, level: float = LEVEL) -> Interval:
         """Return the quantity with its interval."""
+        value = _exp(self.log)
+        if math.isinf(self.error):
+            return Interval(value, 0.0, math.inf)
         reach = student(level, self.freedom) * self.error if self.error else 0.0
-        low, high = (math.exp(min(self.log + side * reach, 700.0)) for side in (-1, 1))
-        return Interval(math.exp(self.log), low, high)
+        return Interval(value, _exp(self.log - reach), _exp(self.log + reach))
 
     def over(self, other: Estimate) -> Estimate:
-        """Return the ratio to a quantity that was estimated independently (Welch's test)."""
+        """Return the ratio to a quantity that was estimated independently (Welch's test).
+
+        Of one process alone nothing tells how processes differ; then they are taken to differ as
+        those of the other quantity do.
+        """
+        for alone, known in ((self, other), (other, self)):
+            if alone.alone and known.spread is not None:
+                within = 0.0 if math.isinf(alone.error) else alone.error
+                error = math.hypot(within, known.spread, known.error)
+                return Estimate(self.log - other.log, error, known.freedom)
         variances = (self.error**2, other.error**2)
         total = sum(variances)
         freedom = _KNOWN_WELL
-        if total > 0:
+        if math.isinf(total):
+            freedom = 1.0
+        elif total > 0:
             parts = zip(variances, (self.freedom, other.freedom), strict=True)
             freedom = total**2 / sum(v**2 / f for v, f in parts)
         return Estimate(self.log - other.log, math.sqrt(total), freedom)
@@ -81,19 +98,31 @@ def _of_values(values: Sequence[float], metric: Metric) -> Estimate:
         return Estimate(_log(max(values)), 0.0, _KNOWN_WELL)
     logs = [_log(value) for value in values]
     if len(logs) == 1:
-        return Estimate(logs[0], math.inf, 1.0)
-    return Estimate(
-        statistics.fmean(logs), statistics.stdev(logs) / math.sqrt(len(logs)), len(logs) - 1.0
-    )
+        return Estimate(logs[0], math.inf, 1.0, alone=True)
+    spread = statistics.stdev(logs)
+    error = spread / math.sqrt(len(logs))
+    return Estimate(statistics.fmean(logs), error, len(logs) - 1.0, spread)
 
 
 def _of_interval(interval: Interval, value: float) -> Estimate:
     """Turn one round's own interval into an estimate; it cannot tell what processes differ by."""
     if not 0 < interval.low <= interval.high < math.inf:
-        return Estimate(_log(value), math.inf, 1.0)
-    width = math.log(interval.high / interval.low)
-    return Estimate(_log(value), width / 2 / student(LEVEL, _KNOWN_WELL), _KNOWN_WELL)
+        return Estimate(_log(value), math.inf, 1.0, alone=True)
+    # of a skewed quantity the longer side, so that neither is told too short
+    reach = math.log(max(interval.high / value, value / interval.low))
+    error = reach / student(LEVEL, _KNOWN_WELL)
+    return Estimate(_log(value), error, _KNOWN_WELL, alone=True)
+
+
+_SMALLEST = -700.0  # the logarithm that stands for 0
 
 
 def _log(value: float) -> float:
-    return math.log(value) if value > 0 else -700.0  # as small as can be told
+    return math.log(value) if value > 0 else _SMALLEST
+
+
+def _exp(log: float) -> float:
+    """Return the quantity of a logarithm, without what rounding added to it on the way."""
+    if log <= _SMALLEST:
+        return 0.0
+    return float(f"{math.exp(min(log, -_SMALLEST)):.12g}")

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 from affnet.bench.result import Result
-from affnet.errors import ResultsError, existing_file
+from affnet.console import SCHEMA
+from affnet.errors import ResultsError, existing_file, first_line
 
 
 def read_results(path: Path) -> list[Result]:
@@ -20,11 +21,14 @@ def read_results(path: Path) -> list[Result]:
         text = existing_file(path, "results that affnet bench wrote").read_text(encoding="utf-8")
         content = json.loads(text)
     except (OSError, ValueError) as error:
+        raise ResultsError(f"{path} is not JSON, or not all of it: {first_line(error)}.") from error
+    schema = content.get("schema", SCHEMA) if isinstance(content, dict) else SCHEMA
+    if schema != SCHEMA:
         raise ResultsError(
-            f"{path} is not JSON, or not all of it: {str(error).rstrip('.')}."
-        ) from error
+            f"{path} is of schema {schema}, this version of affnet reads {SCHEMA}; update affnet."
+        )
     records = content.get("results") if isinstance(content, dict) else None
-    if not isinstance(records, list):
+    if not isinstance(records, list) or not records:
         raise ResultsError(f"{path} holds no results; make them with: affnet bench --output {path}")
     return [_result(record, f"{path}, result {index}") for index, record in enumerate(records, 1)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -145,8 +146,8 @@ class Result:
         try:
             fields["blocks_ns"] = _in_blocks(record["samples_ns"], record["block_lengths"])
             if (value := record.get("ratio_to_peer")) is not None:
-                low, high = record["ratio_interval"]
-                fields["ratio_to_peer"] = Interval(value, low, high)
+                low, high = record["ratio_interval"]  # JSON has no number for infinity
+                fields["ratio_to_peer"] = Interval(value, low, math.inf if high is None else high)
             result: Result = TypeAdapter(cls).validate_python(fields)
         except ValidationError as error:
             first = error.errors()[0]
@@ -159,7 +160,7 @@ class Result:
 
 def _in_blocks(samples: list[int], lengths: list[int]) -> tuple[tuple[int, ...], ...]:
     """Return samples in the turns they were taken in."""
-    if sum(lengths) != len(samples) or not samples or min(samples) <= 0:
+    if not samples or sum(lengths) != len(samples) or min(*samples, *lengths) <= 0:
         raise ValueError(f"its {len(samples)} samples are not those of {len(lengths)} turns")
     ends = list(itertools.accumulate(lengths))
     return tuple(

@@ -43,11 +43,14 @@ def measure_rounds(
     threads: int,
     max_rounds: int,
     enough: Callable[[Rounds], bool] = lambda _: False,
+    memory_counts: bool = False,
     progress: Progress = lambda _: None,
 ) -> Rounds:
     """Measure the jobs in turns, round after round, until it is ``enough``.
 
-    Memory and outputs are looked at once, before.
+    Memory and outputs are looked at once, before; if ``memory_counts``, in each round, because one
+    value that is repeated would seem to be known without any error.  Every other round has the
+    jobs the other way round, so that no model gains by being loaded first.
 
     Raises:
         MissingError: the device cannot be reached, or lacks what measuring needs.
@@ -58,7 +61,12 @@ def measure_rounds(
         passes = first_passes(jobs, device, threads, progress)
         for number in range(1, max_rounds + 1):
             progress(f"Round {number} of {max_rounds} at most")
-            rounds.add(measure(jobs, device, protocol, threads=threads, passes=passes))
+            if memory_counts and number > 1:
+                passes = first_passes(jobs, device, threads, progress)
+            step = -1 if number % 2 == 0 else 1
+            rounds.add(
+                measure(jobs[::step], device, protocol, threads=threads, passes=passes[::step])
+            )
             if enough(rounds):
                 break
     return rounds

@@ -81,13 +81,16 @@ def judge(
     for name in filter(None, (budget.model, budget.peer)):
         _check_measured(budget, name, rounds, "among the results")
     found = _estimate(budget, rounds, baseline, paired)
+    names = {budget.model, budget.peer or budget.model}
+    count = sum(names <= set(found) for found in rounds)
     if found is None:
-        return Verdict(
-            budget, INCONCLUSIVE, None, len(rounds), f"{budget.metric} is not told by the results"
-        )
+        said = f"{budget.metric} is not told by the results"
+        if not count:
+            said = f"{budget.model} and {budget.peer} were never measured in the same turns"
+        return Verdict(budget, INCONCLUSIVE, None, count, said)
     interval = found.interval(level)
     verdict, said = _compare(interval, budget.limit)
-    return Verdict(budget, verdict, interval, len(rounds), said)
+    return Verdict(budget, verdict, interval, count, said)
 
 
 def _estimate(

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from affnet import console
 from affnet.commands.options import DevicesFileOption, JsonOption, QuietOption
+from affnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from affnet.bench.budgets import Budgets
+    from affnet.bench.calibration import Sensitivity
+    from affnet.bench.check import Finder, Opener
+    from affnet.bench.measure import Progress
 
 
 def check(
     results: Annotated[
         list[Path] | None,
-        typer.Argument(help="Stored results (.json, .jsonl); without any, models are measured."),
+        typer.Argument(help="Stored results (.json); without any, models are measured."),
     ] = None,
     budgets: Annotated[Path, typer.Option(help="The budgets.")] = Path("budgets.toml"),
     baseline: Annotated[
@@ -47,12 +55,14 @@ def check(
     """
     from affnet.bench import check as checking
     from affnet.bench.budgets import read_budgets
-    from affnet.bench.calibration import calibrate as compare_with_itself
     from affnet.bench.check_report import Targets, deliver, show_calibration
     from affnet.devices.catalog import open_devices
     from affnet.export.prepare import open_or_export
     from affnet.runtimes import get_runtime
 
+    if results and (calibrate or output):
+        option = "--calibrate" if calibrate else "--output"
+        raise UsageError(f"{option} is for what is measured; leave the stored results away.")
     wanted = read_budgets(budgets)
     targets = Targets(junit, summary, output)
     targets.check()
@@ -65,24 +75,14 @@ def check(
         console.progress(quiet, animated=False) as show,
     ):
 
+        @functools.cache  # a source that several budgets name is exported once
         def open_model(source: str, runtime: str) -> Any:
             return open_or_export(
                 source, get_runtime(runtime).format, None, "auto", Path(scratch), show
             )
 
         if calibrate:
-            found = [
-                sensitivity
-                for place, judged in checking.places(wanted.budgets).items()
-                for sensitivity in compare_with_itself(
-                    checking.jobs_of(judged, wanted, place, open_model),
-                    list(dict.fromkeys(budget.metric for budget in judged)),
-                    find(place.device),
-                    place,
-                    rounds=max_rounds,
-                    progress=show,
-                )
-            ]
+            found = _calibrate(wanted, find, open_model, max_rounds, show)
         elif results:
             outcome = checking.judge_files(wanted, results, baseline)
         else:
@@ -93,3 +93,23 @@ def check(
         show_calibration(found, as_json=json)
         return
     raise typer.Exit(deliver(outcome, budgets, targets, as_json=json, strict=strict))
+
+
+def _calibrate(
+    budgets: Budgets, find: Finder, open_model: Opener, rounds: int, show: Progress
+) -> list[Sensitivity]:
+    from affnet.bench import calibration
+    from affnet.bench.check import jobs_of, places
+
+    return [
+        sensitivity
+        for place, judged in places(budgets.budgets).items()
+        for sensitivity in calibration.calibrate(
+            jobs_of(judged, budgets, place, open_model),
+            list(dict.fromkeys(budget.metric for budget in judged)),
+            find(place.device),
+            place,
+            rounds=rounds,
+            progress=show,
+        )
+    ]

@@ -14,6 +14,7 @@ from affnet.artifact import Artifact
 from affnet.bench.agreement import prove, reason_against
 from affnet.bench.intervals import ratio_interval
 from affnet.bench.protocol import Protocol
+from affnet.bench.provenance import git_commit
 from affnet.bench.result import Result
 from affnet.bench.validity import reasons_against
 from affnet.devices import BlockStatistics, Device, MeasuringProcess, SummarisingProcess
@@ -244,4 +245,5 @@ def _result(
         recorded_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         exported_error=manifest.parity.max_rel_error if manifest.parity else None,
         parity=parity,
+        git_commit=git_commit(),
     )

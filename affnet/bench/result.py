@@ -54,6 +54,7 @@ class Result:
     recorded_at: str = ""  # UTC, ISO 8601
     exported_error: float | None = None  # of the artifact against PyTorch, when it was exported
     parity: Parity | None = None  # of the device's outputs with this machine's, where compared
+    git_commit: str = ""  # of the project in whose folder it was measured
 
     @property
     def samples_ns(self) -> tuple[int, ...]:

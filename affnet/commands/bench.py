@@ -44,7 +44,8 @@ def bench(
         str, typer.Option("--fft", help="Of sources that are exported: auto, native or a plan.")
     ] = "auto",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Also write here: .json, .md or .csv.")
+        Path | None,
+        typer.Option("--output", "-o", help="Also write here: .json, .md, .csv; add to .jsonl."),
     ] = None,
     json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,

@@ -36,7 +36,8 @@ def check(
     junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML here.")] = None,
     summary: Annotated[Path | None, typer.Option(help="Also append Markdown here.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Also keep the results here (.json).")
+        Path | None,
+        typer.Option("--output", "-o", help="Keep the results here: .json, or add to .jsonl."),
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,

@@ -30,5 +30,7 @@ def test_every_preset_warms_up_and_discards() -> None:
 
 
 def test_an_unknown_preset_is_answered_with_the_valid_ones() -> None:
-    with pytest.raises(UnknownNameError, match="valid: default, quick, check, benchmark_model, mlperf"):
+    with pytest.raises(
+        UnknownNameError, match="valid: default, quick, check, benchmark_model, mlperf"
+    ):
         get_protocol("slow")

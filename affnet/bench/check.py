@@ -15,6 +15,7 @@ from affnet.bench.protocol import get_protocol
 from affnet.bench.reading import read_results
 from affnet.bench.result import Result
 from affnet.bench.rounds import BASELINE, Rounds, measure_rounds
+from affnet.bench.sweep import Keep
 from affnet.bench.verdicts import (
     INCONCLUSIVE,
     LOOKS,
@@ -77,8 +78,11 @@ def measure_and_judge(
     *,
     max_rounds: int,
     progress: Progress = lambda _: None,
+    keep: Keep = lambda _: None,
 ) -> Outcome:
     """Measure what the budgets name, in rounds until they are decided.
+
+    The results of each place go to ``keep`` as soon as they are there.
 
     A ``baseline`` that is a folder holds the artifacts of before, under the same file names;
     they are measured in the same turns.  A file holds results of before.
@@ -107,6 +111,7 @@ def measure_and_judge(
             progress=progress,
         )
         verdicts.update({verdict.budget.name: verdict for verdict in court.verdicts})
+        keep(rounds.results())
         results += rounds.results()
     return Outcome([verdicts[budget.name] for budget in budgets.budgets], results)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from affnet.bench.intervals import Interval
 from affnet.bench.statistics import Summary, summarise, summarise_blocks
 from affnet.devices import BlockStatistics
 from affnet.parity import Parity
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 #: Of a result's machine-readable form.  Fields may be added without a new number.
 SCHEMA = 1
@@ -124,7 +128,7 @@ class Result:
             raise ValueError("it is no result of affnet bench")
         if (schema := record.get("result_schema", SCHEMA)) != SCHEMA:
             raise ValueError(f"its schema is {schema}, this version of affnet reads {SCHEMA}")
-        from pydantic import TypeAdapter, ValidationError
+        from pydantic import ValidationError
 
         known = {field.name for field in dataclasses.fields(cls)}
         fields = {name: value for name, value in record.items() if name in known}
@@ -133,7 +137,7 @@ class Result:
             if (value := record.get("ratio_to_peer")) is not None:
                 low, high = record["ratio_interval"]
                 fields["ratio_to_peer"] = Interval(value, low, high)
-            result: Result = TypeAdapter(cls).validate_python(fields)
+            result = _adapter().validate_python(fields)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
@@ -141,6 +145,13 @@ class Result:
         except (KeyError, TypeError) as error:
             raise ValueError(f"it is no whole result ({error})") from error
         return result
+
+
+@functools.cache  # it takes longer to make than to use a hundred times
+def _adapter() -> TypeAdapter[Result]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Result)
 
 
 def _in_blocks(samples: list[int], lengths: list[int]) -> tuple[tuple[int, ...], ...]:

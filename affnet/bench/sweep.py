@@ -13,6 +13,9 @@ from affnet.bench.result import Result
 from affnet.devices import Device
 from affnet.errors import AffnetError, MeasurementError
 
+#: Takes results that are to outlast this process.
+Keep = Callable[[Sequence[Result]], None]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -30,15 +33,18 @@ def sweep(
     *,
     threads: int,
     progress: Progress = lambda _: None,
+    keep: Keep = lambda _: None,
 ) -> list[Outcome]:
     """Measure all jobs on each device; return an outcome for each, in the order of ``devices``.
+
+    Each device's results go to ``keep`` as soon as they are there.
 
     Devices work in parallel, but names of the same hardware one after the other.  An error on one
     is its outcome and leaves the others alone.  An exception here, such as that of Ctrl-C, ends all
     of them, and is raised again once each has cleaned up.
     """
     if len(devices) == 1:  # in this thread, which exceptions reach at once
-        return [_measure_on(devices[0], jobs, protocol, threads, progress)]
+        return [_measure_on(devices[0], jobs, protocol, threads, progress, keep)]
     stopping = threading.Event()
     groups: dict[str, list[Device]] = {}
     for device in devices:
@@ -47,7 +53,7 @@ def sweep(
     def work(group: Sequence[Device]) -> list[Outcome]:
         steps = [_labelled(device.name, progress, stopping) for device in group]
         return [
-            _measure_on(device, jobs, protocol, threads, show)
+            _measure_on(device, jobs, protocol, threads, show, keep)
             for device, show in zip(group, steps, strict=True)
         ]
 
@@ -73,13 +79,19 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
 
 
 def _measure_on(
-    device: Device, jobs: Sequence[Job], protocol: Protocol, threads: int, progress: Progress
+    device: Device,
+    jobs: Sequence[Job],
+    protocol: Protocol,
+    threads: int,
+    progress: Progress,
+    keep: Keep,
 ) -> Outcome:
     try:
         with device.session(jobs[0].runtime if jobs else "", progress):
             results = measure(jobs, device, protocol, threads=threads, progress=progress)
     except AffnetError as error:
         return Outcome(device.name, error=error)
+    keep(results)
     return Outcome(device.name, results)
 
 

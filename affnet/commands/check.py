@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from affnet import console
-from affnet.commands.options import DevicesFileOption, JsonOption, QuietOption
+from affnet.commands.options import DevicesFileOption, JsonOption, QuietOption, StoreOption
 
 
 def check(
@@ -39,6 +39,7 @@ def check(
         Path | None,
         typer.Option("--output", "-o", help="Keep the results here: .json, or add to .jsonl."),
     ] = None,
+    store: StoreOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -50,6 +51,7 @@ def check(
     from affnet.bench.budgets import read_budgets
     from affnet.bench.calibration import calibrate as compare_with_itself
     from affnet.bench.check_report import Targets, deliver, show_calibration
+    from affnet.bench.recorder import open_recorder
     from affnet.devices.catalog import open_devices
     from affnet.export.prepare import open_or_export
     from affnet.runtimes import get_runtime
@@ -64,6 +66,7 @@ def check(
     with (
         tempfile.TemporaryDirectory(prefix="affnet-check-") as scratch,
         console.progress(quiet, animated=False) as show,
+        open_recorder(None if results or calibrate else store) as recorder,
     ):
 
         def open_model(source: str, runtime: str) -> Any:
@@ -88,9 +91,16 @@ def check(
             outcome = checking.judge_files(wanted, results, baseline)
         else:
             outcome = checking.measure_and_judge(
-                wanted, baseline, find, open_model, max_rounds=max_rounds, progress=show
+                wanted,
+                baseline,
+                find,
+                open_model,
+                max_rounds=max_rounds,
+                progress=show,
+                keep=recorder.keep,
             )
     if calibrate:
         show_calibration(found, as_json=json)
         return
-    raise typer.Exit(deliver(outcome, budgets, targets, as_json=json, strict=strict))
+    code = deliver(outcome, budgets, targets, as_json=json, strict=strict)
+    raise typer.Exit(code or recorder.exit_code)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from affnet.artifact import Artifact
 from affnet.bench.budgets import Budget, Budgets, Place
-from affnet.bench.calibration import check_sensitivity
+from affnet.bench.calibration import Sensitivity, check_sensitivity
+from affnet.bench.calibration import calibrate as compare_with_itself
 from affnet.bench.evidence import Round
 from affnet.bench.measure import Job, Progress
 from affnet.bench.protocol import get_protocol
@@ -114,6 +115,24 @@ def measure_and_judge(
         keep(rounds.results())
         results += rounds.results()
     return Outcome([verdicts[budget.name] for budget in budgets.budgets], results)
+
+
+def calibrate(
+    budgets: Budgets, find: Finder, open_model: Opener, *, rounds: int, progress: Progress
+) -> list[Sensitivity]:
+    """Find out which change of what is budgeted can be told from none, at each place."""
+    return [
+        sensitivity
+        for place, judged in places(budgets.budgets).items()
+        for sensitivity in compare_with_itself(
+            jobs_of(judged, budgets, place, open_model),
+            list(dict.fromkeys(budget.metric for budget in judged)),
+            find(place.device),
+            place,
+            rounds=rounds,
+            progress=progress,
+        )
+    ]
 
 
 class _Court:

@@ -49,7 +49,6 @@ def check(
     """
     from affnet.bench import check as checking
     from affnet.bench.budgets import read_budgets
-    from affnet.bench.calibration import calibrate as compare_with_itself
     from affnet.bench.check_report import Targets, deliver, show_calibration
     from affnet.bench.recorder import open_recorder
     from affnet.devices.catalog import open_devices
@@ -75,18 +74,7 @@ def check(
             )
 
         if calibrate:
-            found = [
-                sensitivity
-                for place, judged in checking.places(wanted.budgets).items()
-                for sensitivity in compare_with_itself(
-                    checking.jobs_of(judged, wanted, place, open_model),
-                    list(dict.fromkeys(budget.metric for budget in judged)),
-                    find(place.device),
-                    place,
-                    rounds=max_rounds,
-                    progress=show,
-                )
-            ]
+            found = checking.calibrate(wanted, find, open_model, rounds=max_rounds, progress=show)
         elif results:
             outcome = checking.judge_files(wanted, results, baseline)
         else:

@@ -59,6 +59,15 @@ class Traits:
                 return f"{_NAMES[field.name]} {mine!r} and {theirs!r}"
         return ""
 
+    def distance(self, other: Traits) -> int:
+        """Return how many traits differ."""
+        return sum(
+            mine != theirs
+            for mine, theirs in zip(
+                dataclasses.astuple(self), dataclasses.astuple(other), strict=True
+            )
+        )
+
     def key(self) -> str:
         """Return a short text that is the same for the same traits only."""
         return hashlib.sha256(json.dumps(dataclasses.astuple(self)).encode()).hexdigest()

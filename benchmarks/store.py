@@ -64,7 +64,7 @@ def invented(session: int, model: str, noise: random.Random) -> Result:
 
 def fill(target: str, count: int) -> None:
     """Add ``count`` results to a store."""
-    noise, waiting = random.Random(0), list[Result]()
+    noise, waiting = random.Random(0), list[Result]()  # noqa: S311
     with Store(target) as store:
         for number in range(count):
             session, model = divmod(number, len(MODELS))

@@ -102,7 +102,9 @@ def start(path: Path, code: str) -> subprocess.Popen[bytes]:
     path = Path({str(path)!r})
     """
     program = textwrap.dedent(preamble) + textwrap.dedent(code)
-    return subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
 
 
 def test_writers_in_several_processes_do_not_mix_their_lines(tmp_path: Path) -> None:
@@ -116,6 +118,35 @@ def test_writers_in_several_processes_do_not_mix_their_lines(tmp_path: Path) -> 
     assert len(results) == 300
     assert results[0::2] == RESULTS[:1] * 150
     assert results[1::2] == RESULTS[1:] * 150
+
+
+def test_a_writer_waits_for_one_that_is_in_the_middle_of_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.jsonl"
+    code = """
+    import os, sys
+    real = os.fsync
+    def half(file):
+        size = os.fstat(file).st_size
+        os.truncate(file, size - 100)
+        print("half", flush=True)
+        sys.stdin.readline()
+        os.truncate(file, 0)
+    os.fsync = half
+    lines.append(RESULTS, path)
+    """
+    writer = start(path, code)
+    assert writer.stdout is not None
+    assert writer.stdout.readline().strip() == b"half"
+    content = path.read_bytes()
+    monkeypatch.setattr(lines, "_PATIENCE_S", 0.2)
+    with pytest.raises(ResultsError, match="Another process has been writing to"):
+        lines.append(RESULTS, path)
+    assert path.read_bytes() == content
+    writer.communicate(b"go on\n", timeout=60)
+    lines.append(RESULTS, path)
+    assert read_results(path) == RESULTS
 
 
 def test_a_killed_writer_costs_its_own_run_only(tmp_path: Path) -> None:

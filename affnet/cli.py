@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from affnet import __version__, console
-from affnet.commands import bench, check, devices, export, inspect, plan, verify
+from affnet.commands import bench, check, compare, devices, export, inspect, plan, verify
 from affnet.errors import AffnetError
 
 app = typer.Typer(
@@ -40,7 +40,15 @@ def _globals(
     console.debug = debug
 
 
-for command in (export.export, verify.verify, inspect.inspect, plan.plan, bench.bench, check.check):
+for command in (
+    export.export,
+    verify.verify,
+    inspect.inspect,
+    plan.plan,
+    bench.bench,
+    check.check,
+    compare.compare,
+):
     app.command()(command)
 app.add_typer(devices.app, name="devices")
 

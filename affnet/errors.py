@@ -11,7 +11,8 @@
     │   ├── ArtifactError          an artifact without, or at odds with, its manifest
     │   ├── CatalogError           a catalog of devices that cannot be read or be true
     │   ├── BudgetError            budgets that cannot be read, be true, or be judged
-    │   └── ResultsError           results of before that cannot be read or not be compared
+    │   ├── ResultsError           results of before that cannot be read or not be compared
+    │   └── StoreError             a store of results that cannot be opened, read or written
     ├── MissingError               exit code 3: a package, tool, runtime or device is missing
     │   └── UnreachableError       a device that does not answer, or does not let us in
     ├── OutputError                the result could not be written (rights, disk full)
@@ -77,6 +78,10 @@ class BudgetError(UsageError):
 
 class ResultsError(UsageError):
     """Results of before that cannot be read, or not be compared with others."""
+
+
+class StoreError(UsageError):
+    """A store of results that cannot be opened, read or written."""
 
 
 class CatalogError(UsageError):

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from affnet.artifact import Artifact
 from affnet.bench.budgets import Budget, Budgets, Place
-from affnet.bench.calibration import check_sensitivity
+from affnet.bench.calibration import Sensitivity, check_sensitivity
+from affnet.bench.calibration import calibrate as compare_with_itself
 from affnet.bench.evidence import Round
 from affnet.bench.measure import Job, Progress
 from affnet.bench.protocol import get_protocol
 from affnet.bench.reading import read_results
 from affnet.bench.result import Result
 from affnet.bench.rounds import BASELINE, Rounds, measure_rounds
+from affnet.bench.sweep import Keep
 from affnet.bench.verdicts import (
     INCONCLUSIVE,
     LOOKS,
@@ -81,8 +83,11 @@ def measure_and_judge(
     *,
     max_rounds: int,
     progress: Progress = lambda _: None,
+    keep: Keep = lambda _: None,
 ) -> Outcome:
     """Measure what the budgets name, in rounds until they are decided.
+
+    The results of each place go to ``keep`` as soon as they are there.
 
     A ``baseline`` that is a folder holds the artifacts of before, under the same file names;
     they are measured in the same turns.  A file holds results of before.
@@ -116,8 +121,27 @@ def measure_and_judge(
             progress=progress,
         )
         verdicts.update({verdict.budget.name: verdict for verdict in court.verdicts})
+        keep(rounds.results())
         results += rounds.results()
     return Outcome([verdicts[budget.name] for budget in budgets.budgets], results)
+
+
+def calibrate(
+    budgets: Budgets, find: Finder, open_model: Opener, *, rounds: int, progress: Progress
+) -> list[Sensitivity]:
+    """Find out which change of what is budgeted can be told from none, at each place."""
+    return [
+        sensitivity
+        for place, judged in places(budgets.budgets).items()
+        for sensitivity in compare_with_itself(
+            jobs_of(judged, budgets, place, open_model),
+            list(dict.fromkeys(budget.metric for budget in judged)),
+            find(place.device),
+            place,
+            rounds=rounds,
+            progress=progress,
+        )
+    ]
 
 
 class _Court:

@@ -44,7 +44,7 @@ class Targets:
         if self.summary:
             check_target(self.summary, "--summary", None)
         if self.results:
-            check_target(self.results, suffixes=(".json",))
+            check_target(self.results, suffixes=(".json", ".jsonl"))
 
 
 def deliver(

@@ -15,6 +15,7 @@ from affnet.bench.agreement import prove, reason_against
 from affnet.bench.intervals import ratio_interval
 from affnet.bench.profile import take_profile
 from affnet.bench.protocol import Protocol
+from affnet.bench.provenance import git_commit
 from affnet.bench.result import Result
 from affnet.bench.validity import reasons_against
 from affnet.devices import (
@@ -271,4 +272,5 @@ def _result(
         exported_error=manifest.parity.max_rel_error if manifest.parity else None,
         parity=parity,
         placed=() if isinstance(first.placed, str) else tuple(first.placed),
+        git_commit=git_commit(),
     )

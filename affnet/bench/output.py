@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from affnet import console
-from affnet.bench import profile_tables, tables
+from affnet.bench import lines, profile_tables, tables
 from affnet.bench.measure import relate_to_peer
 from affnet.bench.result import Result
 from affnet.bench.sweep import Outcome, exit_code
 from affnet.errors import UnknownNameError, UsageError
 from affnet.files import write_whole
 
-SUFFIXES = (".json", ".md", ".csv")
+SUFFIXES = (".json", lines.SUFFIX, ".md", ".csv")
 
 
 def choose(*, json: bool, markdown: bool, csv: bool) -> str:
@@ -84,7 +84,10 @@ def show(results: Sequence[Result], form: str, failed: Sequence[Outcome] = ()) -
 
 
 def write(results: Sequence[Result], path: Path, failed: Sequence[Outcome] = ()) -> None:
-    """Write results to a file, in the form that its suffix says."""
+    """Write results to a file, in the form that its suffix says; add to it if it is .jsonl."""
+    if path.suffix == lines.SUFFIX:
+        lines.append(results, path)
+        return
     if path.suffix == ".json":
         text = json.dumps({"schema": console.SCHEMA, **record(results, failed)}) + "\n"
     elif path.suffix == ".md":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from affnet.bench import lines
 from affnet.bench.result import Result
 from affnet.console import SCHEMA
 from affnet.errors import ResultsError, existing_file, first_line
@@ -17,6 +18,8 @@ def read_results(path: Path) -> list[Result]:
         UsageError: there is no such file.
         ResultsError: it holds no results, or they are not whole.
     """
+    if path.suffix == lines.SUFFIX:
+        return _read_lines(path)
     try:
         text = existing_file(path, "results that affnet bench wrote").read_text(encoding="utf-8")
         content = json.loads(text)
@@ -31,6 +34,14 @@ def read_results(path: Path) -> list[Result]:
     if not isinstance(records, list) or not records:
         raise ResultsError(f"{path} holds no results; make them with: affnet bench --output {path}")
     return [_result(record, f"{path}, result {index}") for index, record in enumerate(records, 1)]
+
+
+def _read_lines(path: Path) -> list[Result]:
+    existing_file(path, "results that affnet bench wrote")
+    try:
+        return [_result(record, f"{path}, line {number}") for number, record in lines.read(path)]
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _result(record: object, where: str) -> Result:

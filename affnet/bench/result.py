@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from affnet.bench.intervals import Interval
 from affnet.bench.statistics import Summary, summarise, summarise_blocks
 from affnet.devices import BlockStatistics, OperatorTime, PlacedOperator
 from affnet.parity import Parity
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 #: Of a result's machine-readable form.  Fields may be added without a new number.
 SCHEMA = 1
@@ -62,6 +66,7 @@ class Result:
     exported_error: float | None = None  # of the artifact against PyTorch, when it was exported
     parity: Parity | None = None  # of the device's outputs with this machine's, where compared
     placed: tuple[PlacedOperator, ...] = ()  # where a runtime tells what runs on which processor
+    git_commit: str = ""  # of the project in whose folder it was measured
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
@@ -139,7 +144,7 @@ class Result:
             raise ValueError("it is no result of affnet bench")
         if (schema := record.get("result_schema", SCHEMA)) != SCHEMA:
             raise ValueError(f"its schema is {schema}, this version of affnet reads {SCHEMA}")
-        from pydantic import TypeAdapter, ValidationError
+        from pydantic import ValidationError
 
         known = {field.name for field in dataclasses.fields(cls)}
         fields = {name: value for name, value in record.items() if name in known}
@@ -148,7 +153,7 @@ class Result:
             if (value := record.get("ratio_to_peer")) is not None:
                 low, high = record["ratio_interval"]  # JSON has no number for infinity
                 fields["ratio_to_peer"] = Interval(value, low, math.inf if high is None else high)
-            result: Result = TypeAdapter(cls).validate_python(fields)
+            result = _adapter().validate_python(fields)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
@@ -156,6 +161,13 @@ class Result:
         except (KeyError, TypeError) as error:
             raise ValueError(f"it is no whole result ({error})") from error
         return result
+
+
+@functools.cache  # it takes longer to make than to use a hundred times
+def _adapter() -> TypeAdapter[Result]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Result)
 
 
 def _in_blocks(samples: list[int], lengths: list[int]) -> tuple[tuple[int, ...], ...]:

@@ -13,6 +13,9 @@ from affnet.bench.result import Result
 from affnet.devices import Device
 from affnet.errors import AffnetError, MeasurementError
 
+#: Takes results that are to outlast this process.
+Keep = Callable[[Sequence[Result]], None]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -31,15 +34,18 @@ def sweep(
     threads: int,
     profile: bool = False,
     progress: Progress = lambda _: None,
+    keep: Keep = lambda _: None,
 ) -> list[Outcome]:
     """Measure all jobs on each device; return an outcome for each, in the order of ``devices``.
+
+    Each device's results go to ``keep`` as soon as they are there.
 
     Devices work in parallel, but names of the same hardware one after the other.  An error on one
     is its outcome and leaves the others alone.  An exception here, such as that of Ctrl-C, ends all
     of them, and is raised again once each has cleaned up.
     """
     if len(devices) == 1:  # in this thread, which exceptions reach at once
-        return [_measure_on(devices[0], jobs, protocol, threads, profile, progress)]
+        return [_measure_on(devices[0], jobs, protocol, threads, profile, progress, keep)]
     stopping = threading.Event()
     groups: dict[str, list[Device]] = {}
     for device in devices:
@@ -48,7 +54,7 @@ def sweep(
     def work(group: Sequence[Device]) -> list[Outcome]:
         steps = [_labelled(device.name, progress, stopping) for device in group]
         return [
-            _measure_on(device, jobs, protocol, threads, profile, show)
+            _measure_on(device, jobs, protocol, threads, profile, show, keep)
             for device, show in zip(group, steps, strict=True)
         ]
 
@@ -80,6 +86,7 @@ def _measure_on(
     threads: int,
     profile: bool,
     progress: Progress,
+    keep: Keep,
 ) -> Outcome:
     try:
         with device.session(jobs[0].runtime if jobs else "", progress):
@@ -88,6 +95,7 @@ def _measure_on(
             )
     except AffnetError as error:
         return Outcome(device.name, error=error)
+    keep(results)
     return Outcome(device.name, results)
 
 

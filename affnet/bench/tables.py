@@ -22,6 +22,7 @@ class Column:
 
     header: str
     cell: Callable[[Result], str]
+    text: bool = False  # aligned to the left
 
 
 def _quantity(name: str, unit: Unit, value: Callable[[Result], float | None]) -> Column:
@@ -34,16 +35,16 @@ def _quantity(name: str, unit: Unit, value: Callable[[Result], float | None]) ->
 
 def columns(results: Sequence[Result]) -> list[Column]:
     """Return the columns that these results fill."""
-    chosen = [Column("device", lambda r: r.device)] if _tells_devices(results) else []
+    chosen = [Column("device", lambda r: r.device, text=True)] if _tells_devices(results) else []
     chosen += [
-        Column("model", lambda r: r.model),
-        Column("runtime", lambda r: r.runtime),
+        Column("model", lambda r: r.model, text=True),
+        Column("runtime", lambda r: r.runtime, text=True),
         _quantity("median", MILLISECONDS, lambda r: r.summary().median),
         _quantity("p90", MILLISECONDS, lambda r: r.summary().p90),
         _quantity("p99", MILLISECONDS, lambda r: r.summary().p99),
     ]
     if peer := next((r.peer for r in results if r.peer), None):
-        chosen.append(Column(f"x {peer} [95 %]", _ratio_cell))
+        chosen.append(Column(f"x {peer} [95 %]", ratio_cell))
     chosen += [
         _quantity("load", MILLISECONDS, lambda r: r.load_ns),
         _quantity("first", MILLISECONDS, lambda r: r.first_inference_ns),
@@ -66,12 +67,8 @@ def _is_computed(result: Result) -> bool:
     return "not_measured" in result.environment
 
 
-def _texts(results: Sequence[Result]) -> int:
-    """Return how many columns, counted from the left, hold texts: device, model, runtime."""
-    return 3 if _tells_devices(results) else 2
-
-
-def _ratio_cell(result: Result) -> str:
+def ratio_cell(result: Result) -> str:
+    """Return the ratio to the peer with its interval."""
     if (ratio := result.ratio_to_peer) is None:
         return "-"
     if result.peer == result.model:
@@ -147,32 +144,37 @@ def _placement_note(result: Result, several: bool) -> str:
     return f"Operators of {result.model}{where} in the runtime's plan: {'; '.join(parts)}."
 
 
-def to_rich(results: Sequence[Result]) -> Table:
-    """Return the table for a terminal."""
+def to_rich(results: Sequence[Result], chosen: Sequence[Column] | None = None) -> Table:
+    """Return the table for a terminal, of other columns than its own if they are given."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    chosen, texts = columns(results), _texts(results)
-    for index, column in enumerate(chosen):
-        table.add_column(column.header, justify="left" if index < texts else "right")
+    chosen = columns(results) if chosen is None else chosen
+    for column in chosen:
+        table.add_column(column.header, justify="left" if column.text else "right")
     for result in results:
         table.add_row(*(column.cell(result) for column in chosen))
     return table
 
 
-def to_markdown(results: Sequence[Result]) -> str:
+def to_markdown(
+    results: Sequence[Result],
+    chosen: Sequence[Column] | None = None,
+    told: Sequence[str] | None = None,
+) -> str:
     """Return the table and its notes as Markdown."""
-    chosen, texts = columns(results), _texts(results)
+    chosen = columns(results) if chosen is None else chosen
     rows = [
         [column.header for column in chosen],
-        ["---"] * texts + ["---:"] * (len(chosen) - texts),
+        ["---" if column.text else "---:" for column in chosen],
         *([column.cell(result) for column in chosen] for result in results),
     ]
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes(results))]) + "\n"
+    below = [f"- {note}" for note in (notes(results) if told is None else told)]
+    return "\n".join([*lines, "", *below]) + "\n"
 
 
-def to_csv(results: Sequence[Result]) -> str:
+def to_csv(results: Sequence[Result], chosen: Sequence[Column] | None = None) -> str:
     """Return the table as CSV, without its notes."""
-    chosen = columns(results)
+    chosen = columns(results) if chosen is None else chosen
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(column.header for column in chosen)

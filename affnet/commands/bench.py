@@ -14,6 +14,7 @@ from affnet.commands.options import (
     JsonOption,
     QuietOption,
     SizeOption,
+    StoreOption,
     parse_size,
 )
 
@@ -50,8 +51,10 @@ def bench(
         str, typer.Option("--fft", help="Of sources that are exported: auto, native or a plan.")
     ] = "auto",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Also write here: .json, .md or .csv.")
+        Path | None,
+        typer.Option("--output", "-o", help="Also write here: .json, .md, .csv; add to .jsonl."),
     ] = None,
+    store: StoreOption = None,
     json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
@@ -65,6 +68,7 @@ def bench(
     from affnet.bench import output as bench_output
     from affnet.bench.measure import label_jobs
     from affnet.bench.protocol import get_protocol
+    from affnet.bench.recorder import open_recorder
     from affnet.bench.sweep import sweep
     from affnet.devices.catalog import open_devices
     from affnet.export.prepare import open_or_export
@@ -93,11 +97,22 @@ def bench(
     with (
         tempfile.TemporaryDirectory(prefix="affnet-bench-") as scratch,
         console.progress(quiet, animated=False, lines=[p.name for p in places]) as show,
+        open_recorder(store) as recorder,
     ):
         size = parse_size(image_size)
         folder = Path(scratch)
         artifacts = [open_or_export(n, engine.format, size, fft, folder, show) for n in names]
         jobs = label_jobs(artifacts, runtime)
-        outcomes = sweep(jobs, places, protocol, threads=threads, profile=profile, progress=show)
-    peer = jobs[names.index(against[0])].label if against else None
-    raise typer.Exit(bench_output.deliver(outcomes, peer, form, output))
+        peer = jobs[names.index(against[0])].label if against else None
+        recorder.peer = peer
+        outcomes = sweep(
+            jobs,
+            places,
+            protocol,
+            threads=threads,
+            profile=profile,
+            progress=show,
+            keep=recorder.keep,
+        )
+    code = bench_output.deliver(outcomes, peer, form, output)
+    raise typer.Exit(code or recorder.exit_code)

@@ -5,19 +5,13 @@ from __future__ import annotations
 import functools
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from affnet import console
-from affnet.commands.options import DevicesFileOption, JsonOption, QuietOption
+from affnet.commands.options import DevicesFileOption, JsonOption, QuietOption, StoreOption
 from affnet.errors import UsageError
-
-if TYPE_CHECKING:
-    from affnet.bench.budgets import Budgets
-    from affnet.bench.calibration import Sensitivity
-    from affnet.bench.check import Finder, Opener
-    from affnet.bench.measure import Progress
 
 
 def check(
@@ -44,8 +38,10 @@ def check(
     junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML here.")] = None,
     summary: Annotated[Path | None, typer.Option(help="Also append Markdown here.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Also keep the results here (.json).")
+        Path | None,
+        typer.Option("--output", "-o", help="Keep the results here: .json, or add to .jsonl."),
     ] = None,
+    store: StoreOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -56,6 +52,7 @@ def check(
     from affnet.bench import check as checking
     from affnet.bench.budgets import read_budgets
     from affnet.bench.check_report import Targets, deliver, show_calibration
+    from affnet.bench.recorder import open_recorder
     from affnet.devices.catalog import open_devices
     from affnet.export.prepare import open_or_export
     from affnet.runtimes import get_runtime
@@ -73,6 +70,7 @@ def check(
     with (
         tempfile.TemporaryDirectory(prefix="affnet-check-") as scratch,
         console.progress(quiet, animated=False) as show,
+        open_recorder(None if results or calibrate else store) as recorder,
     ):
 
         @functools.cache  # a source that several budgets name is exported once
@@ -82,34 +80,21 @@ def check(
             )
 
         if calibrate:
-            found = _calibrate(wanted, find, open_model, max_rounds, show)
+            found = checking.calibrate(wanted, find, open_model, rounds=max_rounds, progress=show)
         elif results:
             outcome = checking.judge_files(wanted, results, baseline)
         else:
             outcome = checking.measure_and_judge(
-                wanted, baseline, find, open_model, max_rounds=max_rounds, progress=show
+                wanted,
+                baseline,
+                find,
+                open_model,
+                max_rounds=max_rounds,
+                progress=show,
+                keep=recorder.keep,
             )
     if calibrate:
         show_calibration(found, as_json=json)
         return
-    raise typer.Exit(deliver(outcome, budgets, targets, as_json=json, strict=strict))
-
-
-def _calibrate(
-    budgets: Budgets, find: Finder, open_model: Opener, rounds: int, show: Progress
-) -> list[Sensitivity]:
-    from affnet.bench import calibration
-    from affnet.bench.check import jobs_of, places
-
-    return [
-        sensitivity
-        for place, judged in places(budgets.budgets).items()
-        for sensitivity in calibration.calibrate(
-            jobs_of(judged, budgets, place, open_model),
-            list(dict.fromkeys(budget.metric for budget in judged)),
-            find(place.device),
-            place,
-            rounds=rounds,
-            progress=show,
-        )
-    ]
+    code = deliver(outcome, budgets, targets, as_json=json, strict=strict)
+    raise typer.Exit(code or recorder.exit_code)

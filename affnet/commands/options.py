@@ -17,6 +17,10 @@ SizeOption = Annotated[
 DevicesFileOption = Annotated[
     Path | None, typer.Option("--devices-file", help="Instead of ~/.config/affnet/devices.toml.")
 ]
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", envvar="AFFNET_STORE", help="A SQLite file or URL that keeps results."),
+]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Training config (YAML) of a checkpoint.")
 ]

@@ -31,6 +31,9 @@ FIELDS = {
     "ratio_to_peer": float,
     "valid": bool,
     "validity_reasons": list,
+    "git_commit": str,
+    "recorded_at": str,
+    "session": str,
     "environment": dict,
 }
 

@@ -130,8 +130,8 @@ def test_another_failure_of_the_disk_is_told_in_its_own_words(
 @pytest.mark.parametrize(
     ("output", "sentence"),
     [
-        ("table.txt", "Unknown suffix of --output '.txt'; valid: .json, .md, .csv."),
-        ("table", "Unknown suffix of --output ''; valid: .json, .md, .csv."),
+        ("table.txt", "Unknown suffix of --output '.txt'; valid: .json, .jsonl, .md, .csv."),
+        ("table", "Unknown suffix of --output ''; valid: .json, .jsonl, .md, .csv."),
         ("gone/t.csv", "The folder of --output gone/t.csv does not exist; make it first."),
         ("folder.md", "--output folder.md is a folder; name a file."),
     ],

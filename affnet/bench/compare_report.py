@@ -1,0 +1,143 @@
+"""What a comparison says: a table for each group, or one row a result."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from affnet import console
+from affnet.bench import lines, output, tables
+from affnet.bench.compare import Comparison, Group
+from affnet.bench.intervals import Interval, percentile_interval
+from affnet.bench.result import Result
+from affnet.bench.tables import Column
+from affnet.bench.traits import Traits
+from affnet.files import write_whole
+from affnet.units import MILLISECONDS
+
+_WHEN = (
+    Column("date", lambda r: r.recorded_at[:16].replace("T", " ") or "-", text=True),
+    Column("commit", lambda r: r.git_commit[:9] or "-", text=True),
+)
+#: What a group's heading says, for forms that have no headings.
+_WHERE = tuple(
+    Column(field.name.replace("_", " "), lambda r, n=field.name: _trait(r, n), text=True)  # type: ignore[misc]
+    for field in dataclasses.fields(Traits)
+)
+
+
+def show(comparison: Comparison, form: str, *, history: bool) -> None:
+    """Print a comparison on stdout in one of the forms of `output.choose`."""
+    if form == "json":
+        console.print_json(record(comparison, history=history))
+    elif form != "terminal":
+        print(_text(comparison, form, history), end="")
+    else:
+        for number, group in enumerate(comparison.groups):
+            print(f"\n{group.traits.title()}" if number else group.traits.title())
+            console.print_table(tables.to_rich(group.results, _columns(comparison, group, history)))
+            for note in _notes(group, history):
+                print(note)
+        for note in comparison.notes:
+            print(note)
+
+
+def write(comparison: Comparison, path: Path, *, history: bool) -> None:
+    """Write a comparison to a file; .json and .jsonl hold the results themselves."""
+    if path.suffix in (".json", lines.SUFFIX):
+        output.write(comparison.results, path)
+    else:
+        form = {".md": "markdown", ".csv": "csv"}[path.suffix]
+        write_whole(path, _text(comparison, form, history))
+
+
+def record(comparison: Comparison, *, history: bool) -> dict[str, object]:
+    """Return the machine-readable form: groups, and results that name theirs by its index."""
+    results: list[dict[str, object]] = []
+    for index, group in enumerate(comparison.groups):
+        for result in group.results:
+            content = result.to_json()
+            if history:  # samples are in the store
+                content = {name: content[name] for name in _OF_HISTORY}
+            interval = median_interval(result)
+            results.append(
+                {
+                    **content,
+                    "median_interval": [interval.low, interval.high],
+                    "values": group.traits.values,
+                    "group": index,
+                }
+            )
+    return {
+        "against": comparison.peer,
+        "groups": [dataclasses.asdict(group.traits) for group in comparison.groups],
+        "results": results,
+        "notes": list(comparison.notes),
+    }
+
+
+def median_interval(result: Result) -> Interval:
+    """Return the median latency with its interval."""
+    found = percentile_interval(result.samples_ns, 0.5)
+    return Interval(result.summary().median, found.low, found.high)
+
+
+_OF_HISTORY = (
+    "model", "runtime", "precision", "git_commit", "recorded_at", "session", "median_ns",
+    "ratio_to_peer", "ratio_interval", "valid", "validity_reasons",
+)  # fmt: skip
+
+
+def _columns(comparison: Comparison, group: Group, history: bool) -> list[Column]:
+    if not history:
+        return [*_WHEN, *tables.columns(group.results)]
+    chosen = [
+        *_WHEN,
+        Column("runtime", lambda r: r.runtime, text=True),
+        Column("precision", lambda r: r.precision, text=True),
+        Column(f"median {MILLISECONDS.symbol} [95 %]", _median_cell),
+    ]
+    if comparison.peer:
+        chosen.append(Column(f"x {comparison.peer} [95 %]", tables.ratio_cell))
+    return [*chosen, Column("valid", lambda r: "yes" if r.valid else "no", text=True)]
+
+
+def _text(comparison: Comparison, form: str, history: bool) -> str:
+    everything = Group(comparison.groups[0].traits, tuple(comparison.results))
+    if form == "csv":
+        known = {column.header for column in _WHERE}
+        rest = [c for c in _columns(comparison, everything, history) if c.header not in known]
+        return tables.to_csv(everything.results, [*_WHERE, *rest])
+    parts = [
+        f"### {group.traits.title()}\n\n"
+        + tables.to_markdown(
+            group.results, _columns(comparison, group, history), _notes(group, history)
+        )
+        for group in comparison.groups
+    ]
+    if comparison.notes:
+        parts.append("".join(f"- {note}\n" for note in comparison.notes))
+    return "\n".join(parts)
+
+
+def _notes(group: Group, history: bool) -> Sequence[str]:
+    if not history:
+        return tables.notes(group.results)
+    doubts = sorted({why for result in group.results for why in result.validity_reasons})
+    return [f"Not valid for publication where it says so: {'; '.join(doubts)}."] if doubts else []
+
+
+def _median_cell(result: Result) -> str:
+    interval = median_interval(result)
+    median = MILLISECONDS.number(interval.value)
+    if not math.isfinite(interval.low):
+        return median
+    ends = (MILLISECONDS.number(interval.low), MILLISECONDS.number(interval.high))
+    return f"{median} [{ends[0]}, {ends[1]}]"
+
+
+def _trait(result: Result, name: str) -> str:
+    value = getattr(Traits.of(result), name)
+    return "-" if value is None else str(value)

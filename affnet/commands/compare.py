@@ -1,0 +1,94 @@
+"""``affnet compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from affnet import console
+from affnet.commands.options import JsonOption, QuietOption, StoreOption
+from affnet.errors import UsageError
+
+#: How many runs of a kind are shown where --last does not say it.
+_RUNS_OF_HISTORY = 20
+
+
+def compare(
+    context: typer.Context,
+    results: Annotated[
+        list[Path] | None, typer.Argument(help="Files that bench wrote (.json, .jsonl).")
+    ] = None,
+    store: StoreOption = None,
+    model: Annotated[list[str] | None, typer.Option(help="Only this one; repeatable.")] = None,
+    device: Annotated[list[str] | None, typer.Option(help="Only this one; repeatable.")] = None,
+    against: Annotated[
+        str | None, typer.Option(help="A peer to divide by, where measured in the same turns.")
+    ] = None,
+    last: Annotated[
+        int | None,
+        typer.Option(min=0, help="The newest so many of each model; 0: all. Of a store: 1."),
+    ] = None,
+    history: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="One model's latency over commits.")
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Also add the files' results to the store.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Also write here: .json, .md, .csv; add to .jsonl."),
+    ] = None,
+    json: JsonOption = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Compare results of before: of files, or of the store; nothing is measured.
+
+    Example: affnet compare --store results.db --history affnet_et --against mobilevit_xxs
+    """
+    from affnet.bench import compare as comparing
+    from affnet.bench import compare_report, reading
+    from affnet.bench import output as bench_output
+    from affnet.bench.store import Query, Store
+
+    form = bench_output.choose(json=json, markdown=markdown, csv=csv)
+    if output is not None:
+        bench_output.check_target(output)
+    source = context.get_parameter_source("store")
+    explicit = source is not None and source.name == "COMMANDLINE"
+    _check_sources(results, store, record=record, explicit=explicit)
+    if history and model:
+        raise UsageError("--history names its model; leave --model out.")
+    if last is None:
+        last = _RUNS_OF_HISTORY if history else 0 if results else 1
+    models = (history,) if history else (*(model or ()), *([against] if model and against else ()))
+    query = Query(tuple(dict.fromkeys(models)), tuple(device or ()), last)
+    where = ", ".join(map(str, results or ()))
+    if results:
+        found = [result for path in results for result in reading.read_results(path)]
+        if record and store:
+            with Store(store) as kept:
+                new = kept.add(found)
+            console.note(f"{new} of {len(found)} results were new to the store {store}.", quiet)
+    with Store() if results else Store(str(store), create=False) as opened:
+        if results:
+            opened.add(found)
+        comparison = comparing.compare(opened, query, against, where or f"Store {opened.name}")
+    compare_report.show(comparison, form, history=bool(history))
+    if output is not None:
+        compare_report.write(comparison, output, history=bool(history))
+
+
+def _check_sources(
+    results: list[Path] | None, store: str | None, *, record: bool, explicit: bool
+) -> None:
+    """Raise `UsageError` unless it is clear where results come from, and go to."""
+    if not results and not store:
+        raise UsageError("Name files with results, or a store with --store.")
+    if record and not (results and store):
+        raise UsageError("--record adds files to a store; name files, and the store with --store.")
+    if results and explicit and not record:
+        raise UsageError("Name files or --store, not both; --record adds files to the store.")

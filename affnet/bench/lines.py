@@ -31,16 +31,18 @@ def append(results: Sequence[Result], path: Path) -> None:
 
     text = "".join(json.dumps(result.to_json()) + "\n" for result in results)
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=_PATIENCE_S)
-    try:
-        with translating_os_errors(path), lock, path.open("a+b") as file:
+    with translating_os_errors(path):
+        try:
+            held = lock.acquire()
+        except Timeout as error:  # which is an OSError too
+            raise ResultsError(
+                f"Another process has been writing to {path} for {_PATIENCE_S} s; try again."
+            ) from error
+        with held, path.open("a+b") as file:
             _take_off_torn_line(file, path)
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
-    except Timeout as error:
-        raise ResultsError(
-            f"Another process has been writing to {path} for {_PATIENCE_S} s; try again."
-        ) from error
 
 
 def read(path: Path) -> Iterator[tuple[int, object]]:

@@ -77,14 +77,14 @@ def bench(
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     if output is not None:
         bench_output.check_target(output)
-    protocol, engine = get_protocol(preset), get_runtime(runtime)
-    overrides = {
-        "install": install or None,
-        "runner": str(runner_dir) if runner_dir else None,
-        "compute_units": compute_units,
-    }
-    given = {name: value for name, value in overrides.items() if value is not None}
-    places = open_devices(device, devices_file, **given)
+    protocol, engine, size = get_protocol(preset), get_runtime(runtime), parse_size(image_size)
+    places = open_devices(
+        device,
+        devices_file,
+        install=install or None,
+        runner=str(runner_dir) if runner_dir else None,
+        compute_units=compute_units,
+    )
     names = list(dict.fromkeys([*models, *(against or [])]))
     if dry_run:
         plan.show(
@@ -99,12 +99,10 @@ def bench(
         console.progress(quiet, animated=False, lines=[p.name for p in places]) as show,
         open_recorder(store) as recorder,
     ):
-        size = parse_size(image_size)
         folder = Path(scratch)
         artifacts = [open_or_export(n, engine.format, size, fft, folder, show) for n in names]
         jobs = label_jobs(artifacts, runtime)
-        peer = jobs[names.index(against[0])].label if against else None
-        recorder.peer = peer
+        recorder.peer = peer = jobs[names.index(against[0])].label if against else None
         outcomes = sweep(
             jobs,
             places,

@@ -99,14 +99,15 @@ def open_devices(names: str, devices_file: Path | None = None, **overrides: Any)
 def open_device(entry: Entry, **overrides: Any) -> Device:
     """Return the device of an entry, with some settings of its kind overridden.
 
-    An override that the kind has no setting for is ignored.
+    An override that the kind has no setting for, or that is None, is ignored.
 
     Raises:
         MissingError: its kind is known, but not built yet.
     """
     cls = device_class(entry.kind)
     known = {field.name for field in dataclasses.fields(cls.settings_type)}
-    chosen = {name: value for name, value in overrides.items() if name in known}
+    given = {name: value for name, value in overrides.items() if value is not None}
+    chosen = {name: value for name, value in given.items() if name in known}
     device: Device = cls(entry.name, cls.settings_type(**entry.settings | chosen))
     return device
 

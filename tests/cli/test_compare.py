@@ -180,7 +180,11 @@ def test_a_ratio_across_threads_is_refused(refused: Refused, workspace: Path) ->
     [
         ("r.json", '{"results": [{"samp', "r.json is not JSON, or not all of it: "),
         ("r.json", '{"a": 1}', "r.json holds no results; make them with: affnet bench"),
-        ("r.json", '{"results": []}', "r.json holds no results; measure some with"),
+        (
+            "r.json",
+            '{"results": []}',
+            "r.json holds no results; make them with: affnet bench --output r.json",
+        ),
         ("r.json", '{"results": [{}]}', "r.json, result 1: it is no result of affnet bench."),
         (
             "r.json",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from affnet.artifact import Artifact
+from affnet.bench.attribution import attribute
 from affnet.bench.budgets import Budget, Budgets, Place
 from affnet.bench.calibration import Sensitivity, check_sensitivity
 from affnet.bench.calibration import calibrate as compare_with_itself
@@ -120,7 +121,8 @@ def measure_and_judge(
             memory_counts=any(budget.metric == "peak_memory" for budget in judged),
             progress=progress,
         )
-        verdicts.update({verdict.budget.name: verdict for verdict in court.verdicts})
+        told = attribute(court.verdicts, jobs, device, place.threads, progress)
+        verdicts.update({verdict.budget.name: verdict for verdict in told})
         keep(rounds.results())
         results += rounds.results()
     return Outcome([verdicts[budget.name] for budget in budgets.budgets], results)

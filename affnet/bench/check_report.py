@@ -56,6 +56,9 @@ def deliver(
         console.print_json(record(verdicts))
     else:
         console.print_table(_table(verdicts))
+        for verdict in verdicts:
+            if verdict.verdict == FAIL:
+                print(f"{_sentence(verdict)}.")
         print(f"{overall(verdicts)}: {_count(verdicts)}.")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in github_annotations(verdicts, budgets):

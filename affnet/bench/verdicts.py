@@ -7,7 +7,7 @@ error is divided among the looks (Bonferroni).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from affnet.bench.budgets import Budget
@@ -24,6 +24,15 @@ ERROR = 0.01
 
 
 @dataclass(frozen=True)
+class Growth:
+    """A module of a network, and how long its operators took before and take now."""
+
+    module: str
+    before_ns: int
+    after_ns: int
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What is known of one budget."""
 
@@ -31,7 +40,8 @@ class Verdict:
     verdict: str
     interval: Interval | None  # None where nothing was measured that tells it
     rounds: int
-    reason: str  # a sentence for a person
+    reason: str  # a sentence for a person, without its full stop
+    slower_modules: tuple[Growth, ...] = ()  # of a broken budget, where they could be found out
 
     def to_json(self) -> dict[str, Any]:
         """Return the machine-readable form; limit and value are in ns, bytes or factors."""
@@ -51,6 +61,7 @@ class Verdict:
             "limit": self.budget.limit,
             "rounds": self.rounds,
             "reason": self.reason,
+            "slower_modules": [asdict(growth) for growth in self.slower_modules],
         }
 
 

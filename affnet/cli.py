@@ -9,11 +9,23 @@ from typing import Annotated, NoReturn
 import typer
 
 from affnet import __version__, console
-from affnet.commands import bench, check, compare, devices, export, inspect, plan, verify
+from affnet.commands import (
+    bench,
+    bench_zoo,
+    check,
+    compare,
+    devices,
+    export,
+    inspect,
+    plan,
+    verify,
+)
+from affnet.commands.two_words import TwoWordCommands
 from affnet.errors import AffnetError
 
 app = typer.Typer(
     name="affnet",
+    cls=TwoWordCommands,
     help="Export, verify and measure vision networks with Fourier token mixers.",
     no_args_is_help=True,
     add_completion=False,
@@ -46,10 +58,11 @@ for command in (
     inspect.inspect,
     plan.plan,
     bench.bench,
+    bench_zoo.bench_zoo,
     check.check,
     compare.compare,
 ):
-    app.command()(command)
+    app.command(command.__name__.replace("_", " "))(command)
 app.add_typer(devices.app, name="devices")
 
 

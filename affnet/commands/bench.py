@@ -17,10 +17,14 @@ from affnet.commands.options import (
     StoreOption,
     parse_size,
 )
+from affnet.commands.two_words import refuse_second_words
 
 
 def bench(
-    models: Annotated[list[str], typer.Argument(help="Artifacts, or sources to export first.")],
+    models: Annotated[
+        list[str],
+        typer.Argument(help="Artifacts, or sources to export first.", callback=refuse_second_words),
+    ],
     against: Annotated[
         list[str] | None, typer.Option(help="A peer to measure in turns; the first one divides.")
     ] = None,
@@ -63,6 +67,8 @@ def bench(
     """Measure latency, memory and load time, each model in a fresh process, in turns.
 
     Example: affnet bench affnet_et --against mobilevit_xxs --threads 1
+
+    The whole field in one run: affnet bench zoo, with a --help of its own.
     """
     from affnet.bench import dry_run as plan
     from affnet.bench import output as bench_output

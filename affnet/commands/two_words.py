@@ -1,0 +1,42 @@
+"""Commands whose names have two words, such as ``bench zoo``, beside one called like the first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from affnet.errors import UsageError
+
+
+class TwoWordCommands(TyperGroup):
+    """A group that takes ``bench zoo`` for the command of that name, and ``bench M`` for ``bench``.
+
+    The second word is reserved only where it stands directly after the first.
+    """
+
+    # Any: typer's context and command are click's, or its own copies of them, as its version goes
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the name, the command and the rest of ``args``; the longest name wins."""
+        if (name := " ".join(args[:2])) in self.commands:
+            return name, self.commands[name], args[2:]
+        return super().resolve_command(ctx, args)
+
+
+def refuse_second_words(context: typer.Context, words: list[str]) -> list[str]:
+    """Return a command's arguments unless one is the second word of another, told too late.
+
+    Raises:
+        UsageError: ``affnet bench --threads 2 zoo``.
+    """
+    first = context.info_name
+    group = context.parent.command if context.parent else None
+    names = group.commands if isinstance(group, TyperGroup) else {}
+    for word in words:
+        if f"{first} {word}" in names:
+            raise UsageError(
+                f"{word!r} is a command of its own and stands directly after {first}: "
+                f"affnet {first} {word} [OPTIONS]; a file of that name is ./{word}."
+            )
+    return words

@@ -1,0 +1,23 @@
+"""The zoo: every network that can be measured without a file, AFFNet's variants and the peers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from affnet.errors import UnknownNameError
+from affnet.model.peers import PEERS
+from affnet.model.variants import VARIANTS
+
+ZOO = (*VARIANTS, *PEERS)
+
+
+def choose(only: Sequence[str] | None, reference: str) -> list[str]:
+    """Return the networks to measure, the reference among them.
+
+    Raises:
+        UnknownNameError: a name that is not in the zoo.
+    """
+    for name in (*(only or ()), reference):
+        if name not in ZOO:
+            raise UnknownNameError("network of the zoo", name, ZOO)
+    return list(dict.fromkeys([*(only or ZOO), reference]))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from affnet.model.layers import ChannelLayerNorm, ConvLayer
-from affnet.model.mixer import AdaptiveFrequencyFilter
+from affnet.model.mixer import FrequencyMixer
 from affnet.model.network import AFFBlock, AFFStage
 
 
@@ -26,7 +26,7 @@ def fold_linear_maps(model: nn.Module) -> None:
     for module in list(model.modules()):
         if isinstance(module, AFFStage):
             _fold_projection(module)
-        elif isinstance(module, AdaptiveFrequencyFilter):
+        elif isinstance(module, FrequencyMixer):
             module.freeze()
 
 

@@ -127,7 +127,7 @@ def _block(size: MapSize, *, filtered: bool = True) -> Source:
     block = AFFBlock(size.channels, "swish", "layer_norm_2d")
     randomise(block)
     if not filtered:
-        block.filter = nn.Identity()  # type: ignore[assignment]
+        block.filter = nn.Identity()
     shape = (1, size.channels, size.height, size.width)
     return Source(
         model=block.eval(),

@@ -33,7 +33,7 @@ class SkipInMask(nn.Module):
         """Map B x C x H x W to the same shape, in float32."""
         transform, threshold = self.mixer.transform, self.mixer.THRESHOLD
         spectrum = transform.analyse(x)
-        mask = self.mixer.mask_before_shrinkage(spectrum)
+        mask = self.mixer.mix_channels(spectrum)
         mask = Spectrum(shrink_plus_one(mask.real, threshold), self.mixer.shrink(mask.imag))
         return transform.synthesise(complex_product(mask, spectrum), x.shape[-1])
 

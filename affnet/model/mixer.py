@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from affnet.model.layers import make_activation
+from affnet.model.mixers.base import TokenMixer
 
 
 class Spectrum(NamedTuple):
@@ -29,6 +30,8 @@ class Spectrum(NamedTuple):
 
 class FourierTransform(nn.Module, ABC):
     """The orthonormal 2-D DFT of real maps, and its inverse."""
+
+    size: tuple[int, int] | None = None  # the only maps it takes, height and width; None: any
 
     @abstractmethod
     def analyse(self, x: Tensor) -> Spectrum:
@@ -74,13 +77,46 @@ class BufferList(nn.Module):
             self.register_buffer(str(index), value, persistent=False)
 
 
-class AdaptiveFrequencyFilter(nn.Module):
-    """Multiply the spectrum by a mask that a complex channel MLP predicts from the spectrum itself.
+class FrequencyMixer(TokenMixer, ABC):
+    """Mixes tokens by what it does to the spectrum of its maps.
 
-    Source: "Adaptive Frequency Filters As Efficient Global Token Mixers", ICCV 2023, section 3.2.
     Replace ``transform`` to compute the same function without an FFT.
     """
 
+    is_global = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transform: FourierTransform = TorchFFT()
+        self.frozen: BufferList | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map B x C x H x W to the same shape, in float32 whatever the input's type."""
+        if torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):
+                return self._filter(x.float()).to(x.dtype)
+        return self._filter(x.float()).to(x.dtype)
+
+    @abstractmethod
+    def _filter(self, x: Tensor) -> Tensor:
+        """Map B x C x H x W to the same shape, both float32."""
+
+    @abstractmethod
+    def freeze(self) -> None:
+        """Compute once and for all what depends on weights only: an export holds it as constants.
+
+        ``transform`` must not change afterwards.
+        """
+
+
+class FrequencyMLP(FrequencyMixer):
+    """A mixer with a two-layer complex channel MLP, in blocks, the same at every frequency.
+
+    The MLP of AFNO (arXiv 2111.13587, section 4), which AFF has taken over.
+    """
+
+    adapts = True
+    adds_input = True
     NUM_BLOCKS = 8
     THRESHOLD = 0.01
 
@@ -93,27 +129,13 @@ class AdaptiveFrequencyFilter(nn.Module):
         self.w2 = nn.Parameter(scale * torch.randn(2, self.NUM_BLOCKS, size, size))
         self.b2 = nn.Parameter(scale * torch.randn(2, self.NUM_BLOCKS, size))
         self.act = make_activation(activation)
-        self.transform: FourierTransform = TorchFFT()
-        self.frozen: BufferList | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map B x C x H x W to the same shape, in float32 whatever the input's type."""
-        if torch.is_autocast_enabled(x.device.type):
-            with torch.autocast(x.device.type, enabled=False):
-                return self._filter(x.float()).to(x.dtype)
-        return self._filter(x.float()).to(x.dtype)
+    def shrunk(self, spectrum: Spectrum) -> Spectrum:
+        """Apply the MLP to the spectrum, and soft shrinkage to what it gives."""
+        mixed = self.mix_channels(spectrum)
+        return Spectrum(self.shrink(mixed.real), self.shrink(mixed.imag))
 
-    def _filter(self, x: Tensor) -> Tensor:
-        spectrum = self.transform.analyse(x)
-        filtered = complex_product(self.mask(spectrum), spectrum)
-        return self.transform.synthesise(filtered, x.shape[-1]) + x
-
-    def mask(self, spectrum: Spectrum) -> Spectrum:
-        """Predict the mask from the spectrum."""
-        mask = self.mask_before_shrinkage(spectrum)
-        return Spectrum(self.shrink(mask.real), self.shrink(mask.imag))
-
-    def mask_before_shrinkage(self, spectrum: Spectrum) -> Spectrum:
+    def mix_channels(self, spectrum: Spectrum) -> Spectrum:
         """Apply the complex channel MLP to the spectrum."""
         constants = self.constants() if self.frozen is None else tuple(self.frozen.buffers())
         from_real, from_imag, to_real, to_imag, hidden_bias, real_bias, imag_bias = constants
@@ -156,6 +178,29 @@ class AdaptiveFrequencyFilter(nn.Module):
     def shrink(self, x: Tensor) -> Tensor:
         """Soft shrinkage, without comparisons: they are what mobile runtimes do worst."""
         return x - x.clamp(-self.THRESHOLD, self.THRESHOLD)
+
+
+class AdaptiveFrequencyFilter(FrequencyMLP):
+    """Multiply the spectrum by a mask that a complex channel MLP predicts from the spectrum itself.
+
+    Source: "Adaptive Frequency Filters As Efficient Global Token Mixers", ICCV 2023,
+    arXiv 2307.14008, section 3.2.
+    """
+
+    source = "AFFNet, arXiv 2307.14008, section 3.2"
+    complexity = "N log N C + N C^2 / 8"
+
+    @classmethod
+    def create(
+        cls, channels: int, size: tuple[int, int], activation: str
+    ) -> AdaptiveFrequencyFilter:
+        """See `TokenMixer.create`."""
+        return cls(channels, activation)
+
+    def _filter(self, x: Tensor) -> Tensor:
+        spectrum = self.transform.analyse(x)
+        filtered = complex_product(self.shrunk(spectrum), spectrum)
+        return self.transform.synthesise(filtered, x.shape[-1]) + x
 
 
 def complex_product(a: Spectrum, b: Spectrum) -> Spectrum:

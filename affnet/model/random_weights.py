@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 
 import numpy as np
@@ -29,10 +30,12 @@ def _draw(name: str, shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
     values = generator.standard_normal(shape)
     if name.endswith("running_var"):
         values = generator.uniform(0.5, 1.5, shape)
-    elif ".filter.w" in name:  # 2 x blocks x in x out
+    elif re.search(r"\bfilter\.w\d$", name):  # 2 x blocks x in x out
         values /= np.sqrt(shape[2])
-    elif name.endswith("running_mean") or name.endswith("bias") or ".filter.b" in name:
+    elif name.endswith(("running_mean", "bias")) or re.search(r"\bfilter\.b\d$", name):
         values *= 0.1
+    elif name.endswith("complex_weight"):  # a spectrum that multiplies another
+        pass
     elif len(shape) == 1:  # the scale of a normalisation
         values = 1 + 0.1 * values
     else:

@@ -64,7 +64,7 @@ class CoreMLRuntime:
         cls,
         path: Path,
         *,
-        threads: int,  # noqa: ARG003 - neither lets its caller choose
+        threads: int,  # neither lets its caller choose
     ) -> CoreMLSession | EvaluatorSession:
         """See `Runtime.load`."""
         require("coremltools", extra="coreml", purpose="Running Core ML models")

@@ -13,7 +13,8 @@ from affnet import create_model
 from affnet.errors import ImageSizeError, UnknownNameError, UsageError
 from affnet.model.cost import count_parameters
 from affnet.model.layers import ACTIVATIONS, NORMALISATIONS
-from affnet.model.network import check_image_size
+from affnet.model.mixers import MIXERS
+from affnet.model.network import AFFBlock, check_image_size
 from affnet.model.variants import VARIANTS
 from tests.reference import fill, reference_image
 from tests.tiny import noise
@@ -174,3 +175,37 @@ def test_other_image_sizes_are_refused_with_the_rule(size: tuple[int, int]) -> N
         f"affnet_t cannot take {size[0]}x{size[1]} images: each side must be a multiple of 32, "
         "the smallest is 32x32."
     )
+
+
+@pytest.mark.parametrize("mixer", MIXERS)
+def test_any_mixer_takes_the_filters_place(mixer: str) -> None:
+    """All but the filters keep their names and shapes, and so do the maps."""
+    published = create_model("affnet_et", num_classes=7).state_dict()
+    model = create_model("affnet_et", num_classes=7, mixer=mixer, image_size=(64, 96)).eval()
+    entries = model.state_dict()
+
+    def others(state: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
+        return {name: value.shape for name, value in state.items() if ".filter." not in name}
+
+    assert others(entries) == others(published)
+    assert (entries.keys() == published.keys()) is (mixer in ("aff", "afno"))
+    with torch.no_grad():
+        assert model(torch.zeros(1, 3, 64, 96)).shape == (1, 7)
+
+
+def test_a_block_adds_its_input_around_any_mixer_as_the_filter_does() -> None:
+    x = torch.randn(1, 8, 6, 6)
+    block = AFFBlock(8, "swish", "layer_norm_2d", "pool", (6, 6)).eval()
+    y = block.norm2(block.mlp(block.norm1(x)))
+    mean = torch.nn.functional.avg_pool2d(y, 3, 1, 1, count_include_pad=False)
+    torch.testing.assert_close(block(x), x + mean)  # pooling subtracts what the residual adds
+
+
+def test_a_mixer_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="Unknown token mixer 'mamba'"):
+        create_model("affnet_et", mixer="mamba")
+
+
+def test_maps_follow_from_an_image_size_that_the_network_takes() -> None:
+    with pytest.raises(ImageSizeError, match="100x100"):
+        create_model("affnet_et", mixer="gfnet", image_size=(100, 100))

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from affnet.model.mixer import AdaptiveFrequencyFilter, FourierTransform, Spectrum
+from affnet.model.mixer import FourierTransform, FrequencyMixer, Spectrum
 
 
 class ForwardOnlyFFT(FourierTransform):
@@ -51,7 +51,7 @@ class ForwardOnlyFFT(FourierTransform):
 def replace_native_transforms(network: nn.Module, transform: FourierTransform) -> None:
     """Give each frequency filter of ``network``, in place, ``transform``."""
     for module in network.modules():
-        if isinstance(module, AdaptiveFrequencyFilter):
+        if isinstance(module, FrequencyMixer):
             module.transform = transform
 
 

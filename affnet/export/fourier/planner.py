@@ -12,7 +12,8 @@ from affnet.errors import UnknownNameError
 from affnet.export.fourier.costs import PlanCosts
 from affnet.export.fourier.plans import PLANS
 from affnet.export.fourier.plans.base import MapSize
-from affnet.model.mixer import AdaptiveFrequencyFilter
+from affnet.export.fourier.sequence import FACTORED, replace_sequence_transforms
+from affnet.model.mixer import FrequencyMixer
 from affnet.units import image_size
 
 #: What ``--fft`` takes: ``auto`` predicts which plan is fastest, ``measure`` times them, ``native``
@@ -45,6 +46,8 @@ def replace_transforms(
     ``shape`` is that of the model's input.  ``auto`` and ``measure`` choose among ``plans``, those
     that suit the runtime, by ``costs``.
 
+    FNet's transforms, for which there is but one plan, get it unless ``fft`` is ``native``.
+
     Returns the plan of each map size, ``{"32x32": "separable", ..}``; empty where the network has
     no Fourier transform.
 
@@ -61,19 +64,22 @@ def replace_transforms(
         if name != "native":
             mixer.transform = PLANS[name](size.height, size.width)
         chosen[image_size(size.height, size.width)] = name
+    if fft != "native":
+        for height, width in replace_sequence_transforms(model, torch.zeros(*shape)):
+            chosen[image_size(height, width)] = FACTORED
     return chosen
 
 
-def filter_maps(model: nn.Module, shape: Sequence[int]) -> dict[AdaptiveFrequencyFilter, MapSize]:
+def filter_maps(model: nn.Module, shape: Sequence[int]) -> dict[FrequencyMixer, MapSize]:
     """Return the maps that each frequency filter sees on inputs of ``shape``."""
-    maps: dict[AdaptiveFrequencyFilter, MapSize] = {}
+    maps: dict[FrequencyMixer, MapSize] = {}
 
     def record(mixer: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
-        assert isinstance(mixer, AdaptiveFrequencyFilter)
+        assert isinstance(mixer, FrequencyMixer)
         _, channels, height, width = args[0].shape
         maps[mixer] = MapSize(channels, height, width)
 
-    filters = [m for m in model.modules() if isinstance(m, AdaptiveFrequencyFilter)]
+    filters = [m for m in model.modules() if isinstance(m, FrequencyMixer)]
     if not filters:
         return maps
     hooks = [mixer.register_forward_pre_hook(record) for mixer in filters]

@@ -76,7 +76,8 @@ class DFTPlan(FourierTransform):
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
-        self.height, self.width, self.bins = height, width, width // 2 + 1
+        self.size = self.height, self.width = height, width
+        self.bins = width // 2 + 1
 
     def _constant(self, name: str, values: Matrix) -> None:
         """Register a constant: computed in float64, stored in the network's float32."""

@@ -114,5 +114,15 @@ def replace_norms(model: nn.Module) -> None:
         for name, child in list(module.named_children()):
             if isinstance(child, nn.GroupNorm):
                 setattr(module, name, WholeMapNorm(child))
-            elif isinstance(child, ChannelLayerNorm):
+    replace_channel_norms(model)
+
+
+def replace_channel_norms(model: nn.Module) -> None:
+    """Write the other form only, in place, as `replace_norms` does.
+
+    It is for formats whose group normalisation is an operator.
+    """
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, ChannelLayerNorm):
                 setattr(module, name, VectorNorm(child))

@@ -142,11 +142,12 @@ def _convert(
     costs = options.costs or PredictedCosts(runtime_for(options.format).name)
     prepared = prepare_network(source, shape, attempt.fft, converter.plans, costs)
     macs = count_macs(prepared.module, shape)
+    precision = options.precision or converter.precisions[0]
     request = ConversionRequest(
-        name=source.name,
+        name=_file_name(source.name, precision, converter),
         input=_with_batch(taken, options.dynamic_batch),
         output=_with_batch(source.output, options.dynamic_batch),
-        precision=options.precision or converter.precisions[0],
+        precision=precision,
         route=attempt.route,
         native_fft=attempt.fft == "native" and bool(prepared.fft_plan),
         layout=options.layout or converter.layouts[0],
@@ -204,6 +205,13 @@ def _check_program_request(source: Source, options: ExportOptions) -> None:
             f"--fft {options.fft} is a plan for AFFNet's filters; the program {source.name} "
             "takes auto or native."
         )
+
+
+def _file_name(model: str, precision: str, converter: type[Converter]) -> str:
+    """Return a name that tells files of several precisions apart: ``digits``, ``digits_int8``."""
+    if precision == converter.precisions[0]:
+        return model
+    return f"{model}_{precision.replace('-', '_')}"
 
 
 def _with_batch(spec: TensorSpec, dynamic: bool) -> TensorSpec:

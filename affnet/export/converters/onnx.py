@@ -2,7 +2,8 @@
 
 What it cannot hold: nothing of AFFNet.  The real-valued network needs opset 18; DFT nodes
 (``--fft native``) need opset 20, whose one-sided inverse releases of ONNX Runtime before 2026
-reject.
+reject.  In float16 the squares of a normalisation over channels would overflow, which
+`replace_channel_norms` avoids.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from torch import nn
 from affnet.errors import ConversionError, first_line
 from affnet.export.chunked_filter import chunk_filters
 from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.onnx_float16 import in_float16
 from affnet.export.folding import merge_scale_and_shift
+from affnet.export.normalisation import replace_channel_norms
 from affnet.export.skip import merge_skips
 from affnet.files import write_and_sync
 
@@ -34,7 +37,7 @@ class OnnxConverter:
     """Exports through ``torch.export``, simplifies with onnxsim and checks with onnx's checker."""
 
     format = "onnx"
-    precisions = ("fp32",)
+    precisions = ("fp32", "fp16")
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
     auto_fft = "auto"
@@ -46,11 +49,15 @@ class OnnxConverter:
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
+        if request.precision == "fp16":
+            replace_channel_norms(network)
         merge_scale_and_shift(network)
         chunk_filters(network)
         merge_skips(network)
         opset = _OPSET_WITH_DFT if request.native_fft else _OPSET
         model = exported_model(network, request, opset)
+        if request.precision == "fp16":
+            model = in_float16(model)
         _check(model, request.native_fft)
         path = folder / f"{request.name}.onnx"
         write_and_sync(path, model.SerializeToString())

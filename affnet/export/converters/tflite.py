@@ -20,6 +20,7 @@ from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.tflite_bridge import convert_through_onnx
 from affnet.export.converters.tflite_fft import LiteRtFFT, register_lowering
 from affnet.export.converters.tflite_metadata import with_metadata
+from affnet.export.converters.tflite_quantization import with_float16_weights
 from affnet.export.fourier.forward_only import replace_native_transforms
 from affnet.export.normalisation import keep_channels_last
 from affnet.files import write_and_sync
@@ -33,15 +34,15 @@ class TfliteConverter:
     """Converts through litert-torch and reads the operators of the result back."""
 
     format = "tflite"
-    precisions = ("fp32",)
+    precisions = ("fp32", "fp16")
     layouts = ("NCHW", "NHWC")
     routes = ("torch.export", "ONNX")
     auto_fft = "auto"
     plans = ("channels_last", "right")
     options = ()
-    packages = ("litert_torch", "ai_edge_litert")
+    packages = ("litert_torch", "ai_edge_litert", "ai_edge_quantizer")
     extra = "tflite"
-    tools = ("torch", "litert-torch", "ai-edge-litert", "onnx", "onnxsim")
+    tools = ("torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "onnx", "onnxsim")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
@@ -58,6 +59,8 @@ class TfliteConverter:
         else:
             keep_channels_last(network)
             content = _converted(network, request)
+        if request.precision == "fp16":
+            content = with_float16_weights(content)
         if request.input.is_image:
             content = with_metadata(content, request.name, _INPUT_RANGE, request.labels)
         path = folder / f"{request.name}.tflite"

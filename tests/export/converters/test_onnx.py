@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -17,7 +18,11 @@ from affnet.errors import ConversionError, MissingError, UnknownNameError
 from affnet.export.converters import CONVERTERS, ConversionRequest, check_installed, get_converter
 from affnet.export.converters.onnx import OnnxConverter, _check
 from affnet.export.converters.torch import TorchConverter
-from tests.tiny import CLASSES, tiny_net
+from affnet.export.folding import fold_linear_maps
+from affnet.export.fourier.plans.dense import DensePlan
+from affnet.model.mixer import AdaptiveFrequencyFilter
+from affnet.runtimes.onnxruntime import OnnxRuntime
+from tests.tiny import CLASSES, noise, tiny_net
 
 REQUEST = ConversionRequest(
     "net", image_spec(32, 32), logits_spec(CLASSES), "fp32", "torch.export", native_fft=False
@@ -55,6 +60,33 @@ def test_every_registered_converter_has_its_name_and_fp32() -> None:
         assert "fp32" in converter.precisions
         assert converter.auto_fft in ("auto", "native")
         assert "torch" in converter.tools
+
+
+@pytest.mark.parametrize("attn_norm", ["layer_norm_2d", "layer_norm"])
+def test_float16_inside_and_float32_at_the_borders(tmp_path: Path, attn_norm: str) -> None:
+    request = dataclasses.replace(REQUEST, precision="fp16")
+    network = tiny_net(attn_norm=attn_norm)
+    for module in list(network.modules()):
+        if isinstance(module, AdaptiveFrequencyFilter):
+            module.transform = DensePlan(4, 4)
+    fold_linear_maps(network)
+    path = OnnxConverter().convert(network, request, tmp_path).path
+    model = onnx.load(path)
+    assert {tensor.data_type for tensor in model.graph.initializer} == {
+        TensorProto.FLOAT16,
+        TensorProto.INT64,
+    }
+    described = OnnxRuntime.describe(path)
+    assert described.precision == "fp16"
+    assert {spec.dtype for spec in (*described.inputs, *described.outputs)} == {"float32"}
+    # no square is a value of the graph, in either normalisation: float16 holds those up to 256
+    kinds = [node.op_type for node in model.graph.node]
+    assert "Pow" not in kinds
+    assert "Sqrt" not in kinds
+    image = noise(1, 3, 32, 32).abs()
+    expected = tiny_net(attn_norm=attn_norm)(image).detach().numpy()
+    (actual,) = OnnxRuntime.load(path, threads=1).run(image.numpy())
+    assert abs(actual - expected).max() < 5e-3 * abs(expected).max()
 
 
 def test_an_unknown_format_is_answered_with_the_valid_ones() -> None:

@@ -62,6 +62,17 @@ def test_the_file_agrees_with_pytorch_and_has_builtin_operators_only(digits: Art
     assert set(digits.manifest.fft_plan.values()) == {"channels_last"}
 
 
+def test_float16_halves_the_weights_and_keeps_the_metadata(tmp_path: Path) -> None:
+    artifact = export_artifact(tiny_source(), ExportOptions("tflite", precision="fp16"), tmp_path)
+    assert artifact.path.name == "tiny_fp16.tflite"
+    assert artifact.manifest.parity is not None
+    assert artifact.manifest.parity.psnr_db > 50
+    # each weight in float16 is widened by an operator of its own
+    assert LiteRtRuntime.operators(artifact.path)["DEQUANTIZE"] > 5
+    assert LiteRtRuntime.describe(artifact.path).precision == "fp16"
+    assert b"TFLITE_METADATA" in artifact.path.read_bytes()
+
+
 def test_channels_last_input_is_in_the_manifest_and_in_the_file(digits: Artifact) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
@@ -189,7 +200,7 @@ def test_custom_operators_are_named(
         TfliteConverter().convert(nn.Identity(), request(), tmp_path)
 
 
-@pytest.mark.parametrize("option", ["--dynamic-batch", "--precision=fp16"])
+@pytest.mark.parametrize("option", ["--dynamic-batch", "--precision=int3"])
 def test_what_the_format_cannot_hold_is_wrong_use(
     run: Callable[..., Finished], tmp_path: Path, option: str
 ) -> None:

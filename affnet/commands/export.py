@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 FORMAT_HELP = "onnx, coreml, tflite, executorch, torch, or all that are installed."
 SOURCE_HELP = (
-    "A checkpoint, a name (affnet_et, affnet_t, affnet, mobilevit_xxs|xs|s, digits), or a network "
-    "of your own: a torch.export program (.pt2) or module:function."
+    "A checkpoint, a name (affnet_et, affnet_t, affnet, digits, or a peer such as mobilevit_xxs), "
+    "or a network of your own: a torch.export program (.pt2) or module:function."
 )
 
 FftOption = Annotated[

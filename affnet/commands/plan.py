@@ -68,7 +68,6 @@ def _sizes(
 ) -> list[MapSize]:
     from affnet.export.fourier.planner import filter_maps
     from affnet.export.fourier.plans.base import MapSize
-    from affnet.model.network import check_image_size
     from affnet.model.source import load_source
 
     if map_size is not None and channels is not None:
@@ -82,7 +81,7 @@ def _sizes(
     loaded = load_source(source)
     shape = loaded.input.static_shape()
     if (size := parse_size(image_size)) and loaded.input.is_image:
-        check_image_size(loaded.name, *size)
+        loaded.size_rule.check(loaded.name, *size)
         shape = (*shape[:2], *size)
     sizes = list(dict.fromkeys(filter_maps(loaded.model, shape).values()))
     if not sizes:

@@ -38,7 +38,6 @@ from affnet.files import (
     write_and_sync,
 )
 from affnet.model.cost import count_macs, count_parameters
-from affnet.model.network import check_image_size
 from affnet.model.source import Source
 from affnet.runtimes import runtime_for
 
@@ -169,7 +168,7 @@ def check_request(source: Source, options: ExportOptions) -> None:
     converter = get_converter(options.format)
     check_installed(converter)
     if source.input.is_image:
-        check_image_size(source.name, *(options.image_size or source.input.image_size()))
+        source.size_rule.check(source.name, *(options.image_size or source.input.image_size()))
     if source.program is not None:
         _check_program_request(source, options)
     if options.precision not in (None, *converter.precisions):

@@ -7,9 +7,10 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from affnet.errors import ImageSizeError, UsageError
+from affnet.errors import UsageError
 from affnet.model.layers import ConvLayer, InvertedResidual, make_normalisation
 from affnet.model.mixers import create_mixer, in_residual
+from affnet.model.sizes import SizeRule
 from affnet.model.variants import Variant, get_variant
 
 IMAGE_SIZE = (256, 256)  # of the published training, height and width
@@ -159,20 +160,5 @@ def create_model(
     """
     if num_classes < 1:
         raise UsageError(f"num_classes must be at least 1, not {num_classes}.")
-    check_image_size(name, *image_size)
+    SizeRule().check(name, *image_size)
     return AFFNet(get_variant(name), num_classes, activation, attn_norm, mixer, image_size)
-
-
-def check_image_size(name: str, height: int, width: int) -> None:
-    """Raise `ImageSizeError` unless both sides are positive multiples of the network's stride.
-
-    PyTorch would take other sizes too.  Each stride then rounds the map up, so that cells at the
-    border see mostly padding; the published training samples multiples of the stride only, and an
-    export with another size is nearly always a mistyped one.
-    """
-    stride = AFFNet.STRIDE
-    if height < stride or width < stride or height % stride or width % stride:
-        raise ImageSizeError(
-            f"{name} cannot take {height}x{width} images: each side must be a multiple "
-            f"of {stride}, the smallest is {stride}x{stride}."
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from affnet.model.peers import PEER_CLASSES, PEERS, create_peer
 from affnet.model.programs import LoadedProgram, build_program, is_function, load_program
 from affnet.model.published import Published
 from affnet.model.random_weights import randomise
+from affnet.model.sizes import SizeRule
 from affnet.model.variants import VARIANTS
 
 SEED = 0
@@ -39,6 +40,7 @@ class Source:
     published: Published | None  # only where the weights could be the published ones
     notes: tuple[str, ...]  # what the user should know, a sentence each
     program: ExportedProgram | None = None  # of a network that is not of this package
+    size_rule: SizeRule = field(default_factory=SizeRule)  # of images, where it takes them
 
 
 def source_names() -> tuple[str, ...]:
@@ -135,17 +137,18 @@ def _from_variant(name: str, variant: str | None, options: dict[str, Any]) -> So
 
 
 def _from_peer(name: str) -> Source:
-    model = create_peer(name)
+    model, peer = create_peer(name), PEERS[name]
     randomise(model, SEED)
     return Source(
         model=model,
         name=name,
         provenance=Provenance("peer", name, f"random (seed {SEED})", None, {}),
-        input=image_spec(*_DEFAULT_SIZE),
+        input=image_spec(*peer.size),
         output=logits_spec(PEER_CLASSES),
         labels=None,
-        published=PEERS[name].published,
+        published=peer.published,
         notes=(f"{name} has random weights (seed {SEED}); latency does not depend on them.",),
+        size_rule=peer.rule,
     )
 
 

@@ -14,7 +14,7 @@ from affnet.errors import ImageSizeError, UnknownNameError, UsageError
 from affnet.model.cost import count_parameters
 from affnet.model.layers import ACTIVATIONS, NORMALISATIONS
 from affnet.model.mixers import MIXERS
-from affnet.model.network import AFFBlock, check_image_size
+from affnet.model.network import AFFBlock
 from affnet.model.variants import VARIANTS
 from tests.reference import fill, reference_image
 from tests.tiny import noise
@@ -160,21 +160,6 @@ def test_unknown_names_are_answered_with_the_valid_ones(
 def test_a_class_count_below_one_is_refused(num_classes: int) -> None:
     with pytest.raises(UsageError, match=f"num_classes must be at least 1, not {num_classes}"):
         create_model("affnet_et", num_classes=num_classes)
-
-
-@pytest.mark.parametrize("size", [(32, 32), (256, 256), (224, 224), (192, 320), (64, 1024)])
-def test_multiples_of_the_stride_are_image_sizes(size: tuple[int, int]) -> None:
-    check_image_size("affnet", *size)
-
-
-@pytest.mark.parametrize("size", [(0, 256), (256, 0), (-32, 256), (31, 32), (256, 250), (100, 256)])
-def test_other_image_sizes_are_refused_with_the_rule(size: tuple[int, int]) -> None:
-    with pytest.raises(ImageSizeError) as error:
-        check_image_size("affnet_t", *size)
-    assert str(error.value) == (
-        f"affnet_t cannot take {size[0]}x{size[1]} images: each side must be a multiple of 32, "
-        "the smallest is 32x32."
-    )
 
 
 @pytest.mark.parametrize("mixer", MIXERS)

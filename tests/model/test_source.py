@@ -13,12 +13,13 @@ from affnet.errors import UnknownNameError, UsageError
 from affnet.files import content_sha256
 from affnet.model.bundled import bundled_folder
 from affnet.model.layers import ACTIVATIONS
+from affnet.model.peers import PEERS
 from affnet.model.source import Source, load_source, reload_source, source_names
 from affnet.model.variants import VARIANTS
 from tests.model.files import reference_network, save, save_config, state_dict
 from tests.tiny import noise
 
-NAMES = "affnet_et, affnet_t, affnet, mobilevit_xxs, mobilevit_xs, mobilevit_s, digits"
+NAMES = ", ".join(("affnet_et", "affnet_t", "affnet", *PEERS, "digits"))
 CONFIG = """
 model.classification:
   affnet: {mode: xx_small, attn_norm_layer: layer_norm}

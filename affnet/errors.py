@@ -9,6 +9,7 @@
     │   ├── ConfigError            a training config that cannot be read or contradicts itself
     │   ├── CheckpointError        a file that is no checkpoint, or not one of this network
     │   ├── ArtifactError          an artifact without, or at odds with, its manifest
+    │   ├── DatasetError           labelled images that are missing, mislabelled or cannot be read
     │   ├── CatalogError           a catalog of devices that cannot be read or be true
     │   ├── BudgetError            budgets that cannot be read, be true, or be judged
     │   ├── ResultsError           results of before that cannot be read or not be compared
@@ -70,6 +71,10 @@ class CheckpointError(UsageError):
 
 class ArtifactError(UsageError):
     """An artifact without, or at odds with, its manifest."""
+
+
+class DatasetError(UsageError):
+    """Labelled images that are missing, mislabelled, or cannot be read."""
 
 
 class BudgetError(UsageError):

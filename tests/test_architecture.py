@@ -33,11 +33,12 @@ ALLOWED = {
     **dict.fromkeys(BASE, BASE),
     "model": BASE,
     "runtimes": BASE,
-    "export": BASE | {"model", "runtimes"},  # runtimes: it proves what it converts
+    "evaluation": BASE | {"model", "runtimes"},
+    "export": BASE | {"model", "runtimes", "evaluation"},  # runtimes: it proves what it converts
     "devices": BASE | {"runtimes"},
-    "bench": BASE | {"runtimes", "devices"},
+    "bench": BASE | {"runtimes", "evaluation", "devices"},
     "__init__": {"artifact", "export", "model"},  # lazily: see the test of what an import loads
-    "commands": BASE | {"model", "runtimes", "export", "devices", "bench"},
+    "commands": BASE | {"model", "runtimes", "evaluation", "export", "devices", "bench"},
     "cli": BASE | {"commands"},
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import AffnetError, ArtifactError, UsageError, first_line
+from affnet.evaluation.predictors import as_input
 from affnet.model.bundled import load_held_out
 from affnet.model.images import Images, digits_to_input, mosaic, random_images
 from affnet.model.source import Source
@@ -152,20 +152,6 @@ def _check_comparable(subject: Subject, source: Source) -> None:
 
 def _shape_text(spec: TensorSpec) -> str:
     return " x ".join(map(str, spec.shape))
-
-
-def as_input(images: NDArray[np.float32], spec: TensorSpec) -> NDArray[Any]:
-    """Turn N x 3 x H x W images in 0..1 into what an input spec asks for; else change nothing."""
-    if not spec.is_image:
-        return images.astype(spec.dtype)
-    low, high = spec.range or (0.0, 1.0)
-    values = low + images * (high - low)
-    if spec.layout == "NHWC":
-        values = values.transpose(0, 2, 3, 1)
-    dtype = np.dtype(spec.dtype)
-    if dtype.kind in "iu":
-        values = values.round()
-    return np.ascontiguousarray(values.astype(dtype))
 
 
 def _outputs(subject: Subject, images: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,6 +13,8 @@ from affnet.errors import UnknownNameError
 
 #: Names that work wherever a SOURCE does.
 BUNDLED = ("digits",)
+#: Data sets that can be named instead of a folder, with their splits.
+DATASETS = {"emoji": ("heldout", "calibration")}
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,15 @@ def bundled_folder(name: str) -> Path:
     if name not in BUNDLED:
         raise UnknownNameError("bundled source", name, BUNDLED)
     return Path(str(files("affnet"))) / "data" / name
+
+
+def dataset_folder(name: str, split: str) -> Path:
+    """Return the folder of a bundled data set's split: one folder of images per class."""
+    if name not in DATASETS:
+        raise UnknownNameError("bundled data set", name, DATASETS)
+    if split not in DATASETS[name]:
+        raise UnknownNameError(f"split of {name}", split, DATASETS[name])
+    return Path(str(files("affnet"))) / "data" / name / split
 
 
 def load_held_out(name: str = "digits") -> HeldOut:

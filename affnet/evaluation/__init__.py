@@ -1,0 +1,1 @@
+"""How well a network or an exported file does on labelled images."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from affnet.export.pipeline import ExportOptions as ExportOptions
     from affnet.export.pipeline import export_artifact as export_artifact
     from affnet.model.checkpoint import load_checkpoint as load_checkpoint
-    from affnet.model.network import create_model as create_model
+    from affnet.model.create import create_model as create_model
     from affnet.model.source import load_source as load_source
 
 __version__ = "0.1.0"
@@ -21,7 +21,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Artifact": "affnet.artifact",
     "ExportOptions": "affnet.export.pipeline",
-    "create_model": "affnet.model.network",
+    "create_model": "affnet.model.create",
     "export_artifact": "affnet.export.pipeline",
     "load_checkpoint": "affnet.model.checkpoint",
     "load_source": "affnet.model.source",

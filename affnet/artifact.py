@@ -13,6 +13,8 @@ from affnet.files import content_bytes, content_sha256
 from affnet.parity import TOLERANCES, Parity
 
 SCHEMA = 1
+#: What a network is for; ``other`` is a program of the user's own, of which that is not known.
+TASKS = ("classification", "segmentation", "detection", "other")
 _SUFFIX = ".manifest.json"
 
 
@@ -25,6 +27,7 @@ class TensorSpec:
     dtype: str
     layout: str | None = None  # NCHW or NHWC for images
     range: tuple[float, float] | None = None  # of an image's values
+    class_axis: int | None = None  # of an output: where one score of each class stands
 
     @property
     def is_image(self) -> bool:
@@ -54,7 +57,7 @@ def image_spec(height: int, width: int) -> TensorSpec:
 
 def logits_spec(classes: int) -> TensorSpec:
     """Return the spec of one image's logits."""
-    return TensorSpec("logits", (1, classes), "float32")
+    return TensorSpec("logits", (1, classes), "float32", class_axis=1)
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Manifest:
     published: dict[str, Any] | None  # quoted numbers with their source
     tools: dict[str, str]  # package to version
     parity: Parity | None  # measured at export
+    task: str = "classification"  # of `TASKS`; what all were for before manifests said it
 
     def to_json(self) -> str:
         """Return the manifest file's text."""
@@ -112,6 +116,8 @@ class Manifest:
             raise ValueError(f"{where}: {first['msg'].lower()}") from error
         if manifest.precision not in TOLERANCES:
             raise ValueError(f"precision: {manifest.precision!r} is unknown")
+        if manifest.task not in TASKS:
+            raise ValueError(f"task: {manifest.task!r} is unknown")
         if not manifest.inputs or not manifest.outputs:
             raise ValueError("it names no input or no output")
         return manifest

@@ -27,12 +27,12 @@ IDENTICAL_PSNR_DB = 200.0
 
 @dataclass(frozen=True)
 class Parity:
-    """Agreement over all outputs of all inputs that were compared."""
+    """Agreement over all inputs that were compared; of several outputs, the worst of each."""
 
     max_abs_error: float
     max_rel_error: float  # largest absolute difference over largest absolute reference value
     psnr_db: float  # peak: the largest absolute reference value
-    top1_agreement: float  # share of rows with the same largest entry, 0..1
+    top1_agreement: float  # share of rows, or of places in them, with the same top class, 0..1
     inputs: int  # images compared
     tolerance: float  # of max_rel_error
     passed: bool
@@ -52,36 +52,67 @@ def reference_image(shape: Sequence[int], dtype: str, bounds: tuple[float, float
 
 
 def compare(
-    expected: Sequence[NDArray[Any]], actual: Sequence[NDArray[Any]], tolerance: Tolerance
+    expected: Sequence[NDArray[Any]],
+    actual: Sequence[NDArray[Any]],
+    tolerance: Tolerance,
+    class_axes: Sequence[int | None] = (),
 ) -> Parity:
-    """Compare outputs, each N x classes, one array per input batch.
+    """Compare outputs, one array each, whose first axis counts the inputs.
 
-    A shape that differs, or a value that is not finite, fails whatever the tolerance.
+    ``class_axes`` says of each output where one score of each class stands.  Top-1 agreement is
+    that of the outputs which have classes; without any, each row is taken as scores.  A shape that
+    differs, or a value that is not finite, fails whatever the tolerance.
     """
     if len(expected) != len(actual) or not expected:
         raise ValueError(f"{len(actual)} outputs cannot be compared with {len(expected)}")
-    if any(a.shape != e.shape for e, a in zip(expected, actual, strict=True)):
-        return Parity(
-            math.inf, math.inf, 0.0, 0.0, sum(map(len, expected)), tolerance.max_rel_error, False
-        )
-    reference = np.concatenate([e.reshape(len(e), -1) for e in expected]).astype(np.float64)
-    measured = np.concatenate([a.reshape(len(a), -1) for a in actual]).astype(np.float64)
+    axes = class_axes or [None] * len(expected)
+    has_classes = any(axis is not None for axis in axes)
+    parities = [_compare_output(e, a, tolerance) for e, a in zip(expected, actual, strict=True)]
+    agreements = [
+        _top1_agreement(e, a, axis) if p.max_abs_error < math.inf else 0.0
+        for e, a, axis, p in zip(expected, actual, axes, parities, strict=True)
+        if axis is not None or not has_classes
+    ]
+    return Parity(
+        max_abs_error=max(parity.max_abs_error for parity in parities),
+        max_rel_error=max(parity.max_rel_error for parity in parities),
+        psnr_db=min(parity.psnr_db for parity in parities),
+        top1_agreement=min(agreements),
+        inputs=len(expected[0]),
+        tolerance=tolerance.max_rel_error,
+        passed=all(parity.passed for parity in parities),
+    )
+
+
+def _compare_output(expected: NDArray[Any], actual: NDArray[Any], tolerance: Tolerance) -> Parity:
+    """Compare one output, but for its classes."""
+    if actual.shape != expected.shape:
+        inputs = len(expected)
+        return Parity(math.inf, math.inf, 0.0, 0.0, inputs, tolerance.max_rel_error, False)
+    reference, measured = expected.astype(np.float64), actual.astype(np.float64)
     peak = float(np.abs(reference).max())
     finite = bool(np.isfinite(measured).all() and np.isfinite(reference).all())
     max_abs = float(np.abs(measured - reference).max()) if finite else math.inf
     relative = finite and peak > 0
     max_rel = max_abs / peak if relative else (0.0 if max_abs == 0 else math.inf)
     psnr_db = _psnr_db(reference, measured, peak) if finite else 0.0
-    agreement = float((reference.argmax(axis=1) == measured.argmax(axis=1)).mean())
     return Parity(
         max_abs_error=max_abs,
         max_rel_error=max_rel,
         psnr_db=psnr_db,
-        top1_agreement=agreement if finite else 0.0,
+        top1_agreement=0.0,
         inputs=len(reference),
         tolerance=tolerance.max_rel_error,
         passed=finite and max_rel <= tolerance.max_rel_error and psnr_db >= tolerance.min_psnr_db,
     )
+
+
+def _top1_agreement(expected: NDArray[Any], actual: NDArray[Any], axis: int | None) -> float:
+    """Return the share of places at which the same class has the largest score."""
+    if axis is None:
+        expected, actual = (x.reshape(len(x), -1) for x in (expected, actual))
+        axis = 1
+    return float((expected.argmax(axis) == actual.argmax(axis)).mean())
 
 
 def _psnr_db(reference: NDArray[Any], measured: NDArray[Any], peak: float) -> float:

@@ -70,7 +70,7 @@ def roof(timer: DeviceTimer, format_: str) -> float:
     """Return the best rate of a matrix product here, in multiply-accumulates per microsecond."""
     taken, given = (TensorSpec(name, (1, GEMM, GEMM), "float32") for name in ("x", "y"))
     provenance = Provenance("benchmark", "product", "random", None, {})
-    source = Source(Product().eval(), "product", provenance, taken, given, None, None, ())
+    source = Source(Product().eval(), "product", provenance, taken, (given,), None, None, ())
     with tempfile.TemporaryDirectory() as folder:
         artifact = export_artifact(source, ExportOptions(format_), folder)
         return GEMM**3 / min(timer.medians_us([artifact]))

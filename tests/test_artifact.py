@@ -75,6 +75,20 @@ def test_a_manifest_survives_its_json(manifest: Manifest) -> None:
     assert json.loads(text)["schema"] == SCHEMA == 1
 
 
+def test_manifests_from_before_tasks_are_those_of_classification() -> None:
+    fields = json.loads(MANIFEST.to_json())
+    del fields["task"]
+    for output in fields["outputs"]:
+        del output["class_axis"]
+    assert Manifest.from_json(json.dumps(fields)) == MANIFEST
+    assert MANIFEST.task == "classification"
+
+
+def test_an_unknown_task_is_no_manifest() -> None:
+    with pytest.raises(ValueError, match="task: 'cooking' is unknown"):
+        Manifest.from_json(changed(task="cooking"))
+
+
 def test_fields_of_later_versions_are_left_out() -> None:
     assert Manifest.from_json(changed(delegate="npu")) == MANIFEST
 

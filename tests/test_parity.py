@@ -30,10 +30,24 @@ def test_errors_are_fractions_of_the_largest_reference_value() -> None:
     assert not compare([REFERENCE], [measured], Tolerance(0.009)).passed
 
 
-def test_batches_are_judged_together() -> None:
-    parity = compare([REFERENCE, 10 * REFERENCE], [REFERENCE, 10 * REFERENCE + 1], Tolerance(0.1))
-    assert parity.inputs == 4
-    assert parity.max_rel_error == pytest.approx(1 / 40)
+def test_of_several_outputs_each_is_judged_by_its_own_size() -> None:
+    outputs = [REFERENCE, 10 * REFERENCE]
+    parity = compare(outputs, [REFERENCE + 0.5, 10 * REFERENCE + 1], Tolerance(0.1))
+    assert parity.inputs == 2
+    assert parity.max_abs_error == pytest.approx(1)
+    assert parity.max_rel_error == pytest.approx(0.5 / 4)
+    assert not parity.passed
+    assert compare(outputs, [REFERENCE, 10 * REFERENCE + 1], Tolerance(0.1)).passed
+
+
+def test_classes_are_compared_where_the_outputs_have_them() -> None:
+    scores = np.zeros((1, 3, 2, 2), np.float32)
+    scores[0, 1], scores[0, 2, 0, 0] = 1, 2  # class 1 everywhere but in a corner
+    measured = scores.copy()
+    measured[0, 0, 1, 1] = 3
+    boxes = np.ones((1, 5, 4), np.float32)
+    parity = compare([scores, boxes], [measured, boxes], Tolerance(9), class_axes=[1, None])
+    assert parity.top1_agreement == 0.75
 
 
 def test_top1_agreement_is_the_share_of_rows() -> None:

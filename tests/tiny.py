@@ -43,7 +43,7 @@ def tiny_source() -> Source:
         name="tiny",
         provenance=Provenance("variant", "tiny", "random (seed 0)", None, {}),
         input=image_spec(32, 32),
-        output=logits_spec(CLASSES),
+        outputs=(logits_spec(CLASSES),),
         labels=None,
         published=None,
         notes=(),

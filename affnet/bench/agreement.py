@@ -29,7 +29,8 @@ def prove(process: MeasuringProcess, artifact: Artifact, device: Device) -> Pari
         return f"outputs were not compared with this machine's: {str(error).rstrip('.')}"
     # the coarser arithmetic decides: a file's float16 weights, or a GPU that computes in it
     coarse = "fp16" in (manifest.precision, process.arithmetic)
-    return compare(expected, actual, TOLERANCES["fp16" if coarse else "fp32"])
+    class_axes = [output.class_axis for output in manifest.outputs]
+    return compare(expected, actual, TOLERANCES["fp16" if coarse else "fp32"], class_axes)
 
 
 def reason_against(parity: Parity) -> str:

@@ -114,7 +114,8 @@ class CoreMlService:
 
     async def _outputs(self, request: dict[str, Any]) -> dict[str, Any]:
         benchmark, inputs, job = self._models[request["model"]]
-        return {"outputs": [encode((await benchmark.outputs(inputs))[job["output"]])]}
+        found = await benchmark.outputs(inputs)
+        return {"outputs": [encode(found[name]) for name in job["outputs"]]}
 
     async def _placement(self, request: dict[str, Any]) -> dict[str, Any]:
         benchmark, inputs, _ = self._models[request["model"]]

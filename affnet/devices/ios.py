@@ -233,7 +233,7 @@ class IosDevice:
             engine, device = f"Core ML of {attached.system()}", attached.name
         return describe_job(artifact, runtime, threads) | {
             "input": program.inputs[0].name,
-            "output": program.outputs[0].name,
+            "outputs": [output.name for output in program.outputs],
             "image": image,
             "compute_units": self._settings.compute_units,
             "engine": engine,

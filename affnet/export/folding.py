@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from affnet.model.dense.ssdlite import SSDLite, map_sizes
 from affnet.model.layers import ChannelLayerNorm, ConvLayer
 from affnet.model.mixer import FrequencyMixer
 from affnet.model.network import AFFBlock, AFFStage
@@ -28,6 +29,12 @@ def fold_linear_maps(model: nn.Module) -> None:
             _fold_projection(module)
         elif isinstance(module, FrequencyMixer):
             module.freeze()
+
+
+def freeze_anchors(model: nn.Module, shape: Sequence[int]) -> None:
+    """Make the anchors for inputs of ``shape`` constants of a detection network, in place."""
+    if isinstance(model, SSDLite):
+        model.anchors.freeze(map_sizes(*shape[2:]))
 
 
 def _fold_projection(stage: AFFStage) -> None:

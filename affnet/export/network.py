@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from affnet.export.folding import fold_linear_maps
+from affnet.export.folding import fold_linear_maps, freeze_anchors
 from affnet.export.fourier.costs import PlanCosts
 from affnet.export.fourier.planner import replace_transforms
 from affnet.export.fourier.rewrite import rewrite_program
@@ -38,6 +38,7 @@ def prepare_network(
     if source.program is None:
         network = copy.deepcopy(source.model).eval()
         fft_plan = replace_transforms(network, shape, fft, plans, costs)
+        freeze_anchors(network, shape)
         fold_linear_maps(network)
         return PreparedNetwork(network, fft_plan)
     with warnings.catch_warnings():  # torch's, about its own deprecated parts

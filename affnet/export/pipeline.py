@@ -145,12 +145,15 @@ def _convert(
     request = ConversionRequest(
         name=_file_name(source.name, precision, converter),
         input=_with_batch(taken, options.dynamic_batch),
-        output=_with_batch(source.output, options.dynamic_batch),
+        outputs=tuple(
+            _with_batch(output, options.dynamic_batch) for output in source.outputs_for(taken)
+        ),
         precision=precision,
         route=attempt.route,
         native_fft=attempt.fft == "native" and bool(prepared.fft_plan),
         layout=options.layout or converter.layouts[0],
         labels=source.labels,
+        task=source.task,
         image_input=options.image_input,
         deployment_target=options.deployment_target,
     )
@@ -234,7 +237,7 @@ def _describe(
         precision=request.precision,
         sha256=content_sha256(conversion.path),
         inputs=(conversion.input or request.input,),
-        outputs=(request.output,),
+        outputs=request.outputs,
         labels=source.labels,
         fft_plan=fft_plan,
         route=request.route,
@@ -246,6 +249,7 @@ def _describe(
         published=dataclasses.asdict(source.published) if source.published else None,
         tools=tools,
         parity=None,
+        task=source.task,
     )
 
 

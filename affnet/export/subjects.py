@@ -43,34 +43,37 @@ def open_foreign(path: Path, source: Source) -> Subject:
     Raises:
         UsageError: no runtime here executes such files.
         ArtifactError: the runtime rejects the file or crashes on it, or the file has several
-            inputs or outputs, or some that are no numbers.
+            inputs, another number of outputs than ``source``, or some that are no numbers.
         MissingError: the runtime is not installed.
     """
     runtime = runtime_of_file(path)
     interface = try_out(path, runtime, source.input.static_shape())
     are_images = source.input.is_image
-    taken = _only(path, "input", interface.inputs, are_images=are_images)
-    given = _only(path, "output", interface.outputs, are_images=are_images)
+    (taken,) = _checked(path, "input", interface.inputs, 1, images=are_images)
+    given = _checked(path, "output", interface.outputs, len(source.outputs), images=False)
     if are_images:
         taken = _image(path, taken)
     return Subject(path, runtime.format, taken, given, interface.precision)
 
 
-def _only(path: Path, kind: str, specs: tuple[TensorSpec, ...], *, are_images: bool) -> TensorSpec:
-    if len(specs) != 1:
+def _checked(
+    path: Path, kind: str, specs: tuple[TensorSpec, ...], count: int, *, images: bool
+) -> tuple[TensorSpec, ...]:
+    """Return ``specs`` if they can be compared; ``images`` may be bytes."""
+    if len(specs) != count:
         raise ArtifactError(
-            f"{path} has {len(specs)} {kind}s; files of one {kind} can be compared with PyTorch."
+            f"{path} has {len(specs)} {kind}s; files of {'one' if count == 1 else count} "
+            f"{kind}{'' if count == 1 else 's'} can be compared with this PyTorch network."
         )
-    (spec,) = specs
-    images = kind == "input" and are_images
-    if not spec.dtype.startswith(("float", "uint8") if images else "float"):
-        raise ArtifactError(
-            f"{path}'s {kind} {spec.name!r} is of the type {spec.dtype}; only floats can be "
-            "compared with PyTorch."
-        )
-    if 0 in spec.shape:
-        raise ArtifactError(f"{path}'s {kind} {spec.name!r} is empty: {_text(spec)}.")
-    return spec
+    for spec in specs:
+        if not spec.dtype.startswith(("float", "uint8") if images else "float"):
+            raise ArtifactError(
+                f"{path}'s {kind} {spec.name!r} is of the type {spec.dtype}; only floats can be "
+                "compared with PyTorch."
+            )
+        if 0 in spec.shape:
+            raise ArtifactError(f"{path}'s {kind} {spec.name!r} is empty: {_text(spec)}.")
+    return specs
 
 
 def _image(path: Path, spec: TensorSpec) -> TensorSpec:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import AffnetError, ArtifactError, UsageError, first_line
@@ -29,15 +30,15 @@ class Subject:
     path: Path
     format: str
     input: TensorSpec
-    output: TensorSpec
+    outputs: tuple[TensorSpec, ...]
     precision: str
 
     @classmethod
     def of(cls, artifact: Artifact) -> Subject:
         """Return what an artifact's manifest says of it."""
         manifest = artifact.manifest
-        (taken,), (given,) = manifest.inputs, manifest.outputs
-        return cls(artifact.path, manifest.format, taken, given, manifest.precision)
+        (taken,) = manifest.inputs
+        return cls(artifact.path, manifest.format, taken, manifest.outputs, manifest.precision)
 
     def load(self) -> Session:
         """Load it into the runtime of its format, on one thread."""
@@ -70,7 +71,8 @@ def verify_against(subject: Subject, source: Source) -> Parity:
     images = verification_images(taken.image_size()) if taken.is_image else random_tensors(taken)
     expected = reference_outputs(source, images, taken)
     actual = _outputs(subject, images)
-    return compare([expected], [actual], TOLERANCES[subject.precision])
+    class_axes = [spec.class_axis for spec in source.outputs]
+    return compare(expected, actual, TOLERANCES[subject.precision], class_axes)
 
 
 def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:
@@ -86,8 +88,8 @@ def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:
         )
     held_out = load_held_out(source.provenance.location)
     images = digits_to_input(held_out.images, subject.input.image_size())
-    expected = reference_outputs(source, images, subject.input)
-    actual = _outputs(subject, images)
+    (expected,) = reference_outputs(source, images, subject.input)
+    (actual,) = _outputs(subject, images)
     expected_class, actual_class = expected.argmax(axis=1), actual.argmax(axis=1)
     return HeldOutAgreement(
         images=len(images),
@@ -117,19 +119,30 @@ def random_tensors(spec: TensorSpec) -> NDArray[np.float32]:
 
 def reference_outputs(
     source: Source, images: NDArray[np.float32], spec: TensorSpec
-) -> NDArray[np.float32]:
-    """Return what PyTorch gives for inputs of ``spec``, images as N x 3 x H x W in 0..1."""
-    step = 50 if spec.is_image else spec.static_shape()[0]
+) -> list[NDArray[np.float32]]:
+    """Return what PyTorch gives for inputs of ``spec``, images as N x 3 x H x W in 0..1.
+
+    One array for each output, the inputs joined on their first axis.
+    """
+    step = 1 if source.task in ("segmentation", "detection") else 50  # maps take memory
+    if not spec.is_image:
+        step = spec.static_shape()[0]
     with torch.inference_mode():
-        batches = [source.model(batch) for batch in torch.split(torch.from_numpy(images), step)]
-    outputs: NDArray[np.float32] = torch.cat(batches).numpy()
-    return outputs
+        batches = [
+            _outputs_of(source.model(batch))
+            for batch in torch.split(torch.from_numpy(images), step)
+        ]
+    return [torch.cat(parts).numpy() for parts in zip(*batches, strict=True)]
+
+
+def _outputs_of(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return result if isinstance(result, tuple) else (result,)
 
 
 def _check_comparable(subject: Subject, source: Source) -> None:
     """Raise `UsageError` unless the file takes and gives what the source does."""
     remedy = "compare it with the source it was exported from."
-    taken, given, name = subject.input, subject.output, subject.path.name
+    taken, name = subject.input, subject.path.name
     if taken.is_image != source.input.is_image or (
         not taken.is_image and taken.shape != source.input.shape
     ):
@@ -137,24 +150,34 @@ def _check_comparable(subject: Subject, source: Source) -> None:
             f"{name} takes {_shape_text(taken)} and {source.name} "
             f"{_shape_text(source.input)}; {remedy}"
         )
-    if given.shape[1:] == source.output.shape[1:]:
-        return
-    if taken.is_image:
+    wanted = source.outputs_for(taken)
+    if len(wanted) != len(subject.outputs):
         raise UsageError(
-            f"{name} has {given.shape[-1]} classes and {source.name} "
-            f"{source.output.shape[-1]}; {remedy}"
+            f"{name} has {len(subject.outputs)} output(s) and {source.name} {len(wanted)}; {remedy}"
         )
-    raise UsageError(
-        f"{name} gives {_shape_text(given)} and {source.name} "
-        f"{_shape_text(source.output)}; {remedy}"
-    )
+    for given, spec in zip(subject.outputs, wanted, strict=True):
+        if given.shape[1:] == spec.shape[1:]:
+            continue
+        axis = spec.class_axis
+        if (
+            axis is not None
+            and len(given.shape) == len(spec.shape)
+            and (given.shape[axis] != spec.shape[axis])
+        ):
+            raise UsageError(
+                f"{name} has {given.shape[axis]} classes and {source.name} {spec.shape[axis]}; "
+                f"{remedy}"
+            )
+        raise UsageError(
+            f"{name} gives {_shape_text(given)} and {source.name} {_shape_text(spec)}; {remedy}"
+        )
 
 
 def _shape_text(spec: TensorSpec) -> str:
     return " x ".join(map(str, spec.shape))
 
 
-def _outputs(subject: Subject, images: NDArray[np.float32]) -> NDArray[np.float32]:
+def _outputs(subject: Subject, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """Return what a file gives; raise `ArtifactError` if it loads but does not run."""
     session = subject.load()
     try:
@@ -169,8 +192,8 @@ def _outputs(subject: Subject, images: NDArray[np.float32]) -> NDArray[np.float3
 
 def run_batches(
     session: Session, images: NDArray[np.float32], spec: TensorSpec
-) -> NDArray[np.float32]:
-    """Return the outputs of a file that takes ``spec``, in batches of its size.
+) -> list[NDArray[np.float32]]:
+    """Return the outputs of a file that takes ``spec``, run in batches of its size.
 
     A file with a dynamic batch is also run on batches of two, so that both are proven.
     """
@@ -181,6 +204,6 @@ def run_batches(
         batch = feed[start : start + step]
         if not spec.dynamic_batch and len(batch) < step:  # the last one, repeated to fill it
             batch = np.concatenate((batch, feed[: step - len(batch)]))
-        outputs.append(session.run(batch)[0])
+        outputs.append(session.run(batch))
         start += step
-    return np.concatenate(outputs)[: len(feed)]
+    return [np.concatenate(parts)[: len(feed)] for parts in zip(*outputs, strict=True)]

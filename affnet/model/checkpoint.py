@@ -15,19 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from affnet.errors import CheckpointError, ConfigError, existing_file
+from affnet.errors import CheckpointError, ConfigError, UnknownNameError, existing_file
 from affnet.files import content_sha256
 from affnet.model.config import TrainingConfig, find_config, read_config
-from affnet.model.network import AFFNet, create_model
-from affnet.model.variants import VARIANTS, get_variant
+from affnet.model.create import NETWORKS, Network, create_model, head_of, network_name
+from affnet.model.identity import first_names, infer_network
 
 _WEIGHTS_KEYS = ("model_state_dict", "state_dict")
 _EMA_KEY = "ema_state_dict"
-_HEAD = "classifier.fc.weight"
+_AUXILIARY_HEAD = "seg_head.aux_head."
 _DEFAULTS = {"activation": "swish", "attn_norm": "layer_norm_2d"}
 _TENSOR_OBJECTS = ("torch.", "collections.OrderedDict")  # what state dicts are made of
 _LEGACY_PICKLES = 5  # torch's format before archives: three of a header, the content, its keys
-_SHOWN = 3  # offending entries that a message names
 
 
 class AssumptionWarning(UserWarning):
@@ -38,7 +37,8 @@ class AssumptionWarning(UserWarning):
 class Checkpoint:
     """A network filled from a checkpoint, in eval mode."""
 
-    model: AFFNet
+    model: Network
+    name: str  # of the network: `affnet.model.create.NETWORKS`
     path: Path
     sha256: str
     config: TrainingConfig | None
@@ -53,16 +53,17 @@ def load_checkpoint(
     activation: str | None = None,
     attn_norm: str | None = None,
     ema: bool = False,
-) -> AFFNet:
+) -> Network:
     """Return the network of a checkpoint, in eval mode.
 
-    The variant and the class count follow from the shapes; activation and normalisation from the
-    arguments, else from ``config``, else from a YAML file beside the checkpoint, else they are the
-    published recipes' swish and layer_norm_2d, which raises an `AssumptionWarning`.
+    The network and its class count follow from names and shapes; activation and normalisation from
+    the arguments, else from ``config``, else from a YAML file beside the checkpoint, else they are
+    the published recipes' swish and layer_norm_2d, which raises an `AssumptionWarning`.
 
     Args:
         path: a state dict, a training checkpoint (``.pt``) or a safetensors file.
-        variant: the variant it must be; None takes what the shapes say.
+        variant: the network it must be, such as ``affnet_et`` or ``affnet_et_deeplabv3``; None
+            takes what the shapes say.
         config: the training config, YAML.
         activation: overrides the config.
         attn_norm: overrides the config.
@@ -96,15 +97,15 @@ def read_checkpoint(
 ) -> Checkpoint:
     """Do the work of `load_checkpoint`, and tell what was assumed instead of warning."""
     existing_file(path, "a checkpoint")
-    if variant is not None:
-        get_variant(variant)
+    if variant not in (None, *NETWORKS):
+        raise UnknownNameError("variant", variant, NETWORKS)
     found = config if config is not None else find_config(path)
     training = read_config(found) if found is not None else None
     entries = _select_state_dict(path, _read_file(path), ema)
-    name, num_classes = _infer_network(path, entries)
+    entries, notes = _without_auxiliary_head(path, entries)
+    name, num_classes = infer_network(path, entries)
     _check_claims(path, name, num_classes, variant, training)
 
-    notes = []
     settings = {"activation": activation, "attn_norm": attn_norm}
     for key, value in settings.items():
         if value is None and training is not None:
@@ -115,8 +116,8 @@ def read_checkpoint(
                 f"Neither {path.name} nor a config tells its {key}: assumed {_DEFAULTS[key]}."
             )
     model = create_model(name, num_classes=num_classes, **settings)  # type: ignore[arg-type]
-    _fill(path, model, entries)
-    return Checkpoint(model.eval(), path, content_sha256(path), training, tuple(notes))
+    _fill(path, name, model, entries)
+    return Checkpoint(model.eval(), name, path, content_sha256(path), training, tuple(notes))
 
 
 def _read_file(path: Path) -> Any:
@@ -209,44 +210,24 @@ def _select_state_dict(path: Path, content: Any, ema: bool) -> dict[str, Tensor]
         raise CheckpointError(f"{path} holds no weights.")
     strays = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
     if strays:
-        raise CheckpointError(f"{path} is not a state dict: no tensors in {_first(strays)}.")
+        raise CheckpointError(f"{path} is not a state dict: no tensors in {first_names(strays)}.")
     entries = {str(key): value for key, value in content.items()}
     if all(key.startswith("module.") for key in entries):
         entries = {key.removeprefix("module."): value for key, value in entries.items()}
     return entries
 
 
-def _infer_network(path: Path, entries: Mapping[str, Tensor]) -> tuple[str, int]:
-    """Return the variant's name and the class count that the shapes tell."""
-    if any(key.startswith("encoder.") for key in entries):
-        raise CheckpointError(
-            f"{path} is a segmentation or detection checkpoint (it has encoder.* entries); "
-            "only classification networks are supported."
-        )
-    with torch.device("meta"):
-        expected = create_model("affnet_et").state_dict().keys()  # names are the same in all
-    if len(expected & entries.keys()) < len(expected) / 2:
-        raise CheckpointError(
-            f"{path} is a checkpoint of another network, not AFFNet: its entries are "
-            f"{_first(list(entries))}."
-        )
-    if _HEAD not in entries or entries[_HEAD].dim() != 2:
-        raise CheckpointError(f"{path} has no classifier: {_HEAD} is missing or misshapen.")
-    shapes = {key: tuple(value.shape) for key, value in entries.items()}
-    fits = {}
-    for name, variant in VARIANTS.items():
-        c3, c4, c5 = variant.channels[2:]
-        widths = {"layer_3": c3, "layer_4": c4, "layer_5": c5}
-        fits[name] = sum(
-            shapes.get(f"{layer}.1.conv_proj.block.conv.weight") == (width, width, 1, 1)
-            for layer, width in widths.items()
-        )
-    best = max(fits, key=lambda name: fits[name])
-    if not fits[best]:
-        raise CheckpointError(
-            f"{path} is an AFFNet of widths that match none of {', '.join(VARIANTS)}."
-        )
-    return best, shapes[_HEAD][0]
+def _without_auxiliary_head(
+    path: Path, entries: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Drop what only a segmentation network's training uses; return a sentence if it was there."""
+    kept = {key: value for key, value in entries.items() if not key.startswith(_AUXILIARY_HEAD)}
+    if len(kept) == len(entries):
+        return entries, []
+    return kept, [
+        f"{path.name} has an auxiliary head ({_AUXILIARY_HEAD}*), which only training uses: "
+        "ignored."
+    ]
 
 
 def _check_claims(
@@ -257,19 +238,20 @@ def _check_claims(
         raise CheckpointError(f"{path} is a checkpoint of {name}, not of {variant}.")
     if config is None:
         return
-    if config.variant not in (None, name):
+    if config.variant is not None and network_name(config.variant, head_of(name)) != name:
         raise ConfigError(
             f"{config.path} describes {config.variant}, but {path.name} has the shapes of {name}; "
             "give the right config with --config."
         )
-    if config.num_classes not in (None, num_classes):
+    claimed = config.num_classes.get(head_of(name))
+    if claimed not in (None, num_classes):
         raise ConfigError(
-            f"{config.path} says {config.num_classes} classes, but {path.name} has {num_classes}; "
+            f"{config.path} says {claimed} classes, but {path.name} has {num_classes}; "
             "give the right config with --config."
         )
 
 
-def _fill(path: Path, model: AFFNet, entries: dict[str, Tensor]) -> None:
+def _fill(path: Path, name: str, model: Network, entries: dict[str, Tensor]) -> None:
     """Copy the entries into the network, naming the first that do not belong."""
     expected = model.state_dict()
     # a counter of training steps; converters to other file formats drop it
@@ -278,27 +260,22 @@ def _fill(path: Path, model: AFFNet, entries: dict[str, Tensor]) -> None:
     ]
     problems = []
     if missing:
-        problems.append(f"missing: {_first(sorted(missing))}")
+        problems.append(f"missing: {first_names(sorted(missing))}")
     if unexpected := sorted(entries.keys() - expected.keys()):
-        problems.append(f"unexpected: {_first(unexpected)}")
+        problems.append(f"unexpected: {first_names(unexpected)}")
     if misshapen := [
         f"{key} is {_shape(value)} instead of {_shape(expected[key])}"
         for key, value in entries.items()
         if key in expected and value.shape != expected[key].shape
     ]:
-        problems.append(f"misshapen: {_first(misshapen)}")
+        problems.append(f"misshapen: {first_names(misshapen)}")
     if problems:
-        raise CheckpointError(f"{path} does not fit {model.variant.name}; {'; '.join(problems)}.")
+        raise CheckpointError(f"{path} does not fit {name}; {'; '.join(problems)}.")
     broken = [key for key, value in entries.items() if not bool(torch.isfinite(value).all())]
     if broken:
-        raise CheckpointError(f"{path} has values that are not finite in {_first(broken)}.")
+        raise CheckpointError(f"{path} has values that are not finite in {first_names(broken)}.")
     model.load_state_dict(entries, strict=False)
 
 
 def _shape(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "a scalar"
-
-
-def _first(names: list[str]) -> str:
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

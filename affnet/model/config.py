@@ -12,6 +12,12 @@ from affnet.errors import ConfigError, existing_file
 from affnet.model.variants import VARIANTS
 
 _ACTIVATION_KEYS = ("model.classification.activation.name", "model.activation.name")
+#: Where the class count of each head stands; the dense tasks' configs hold the encoder's too.
+_CLASSES_KEYS = {
+    "": "model.classification.n_classes",
+    "deeplabv3": "model.segmentation.n_classes",
+    "ssdlite": "model.detection.n_classes",
+}
 _SLOPE_KEYS = ("model.classification.activation.neg_slope", "model.activation.neg_slope")
 
 
@@ -21,7 +27,7 @@ class TrainingConfig:
 
     path: Path
     variant: str | None
-    num_classes: int | None
+    num_classes: dict[str, int]  # by the network's head, `affnet.model.create.HEADS`
     activation: str | None
     attn_norm: str | None
     image_size: tuple[int, int] | None  # of evaluation, height and width
@@ -51,9 +57,10 @@ def read_config(path: Path) -> TrainingConfig:
     activation = next((keys[key] for key in _ACTIVATION_KEYS if keys.get(key)), None)
     if activation == "leaky_relu" and slope != 0.1:
         raise ConfigError(f"{path} sets a negative slope of {slope}; only 0.1 is supported.")
-    classes = keys.get("model.classification.n_classes")
-    if classes is not None and not isinstance(classes, int):
-        raise ConfigError(f"{path}: model.classification.n_classes is {classes!r}, not a number.")
+    classes = {head: keys[key] for head, key in _CLASSES_KEYS.items() if keys.get(key) is not None}
+    for head, count in classes.items():
+        if not isinstance(count, int):
+            raise ConfigError(f"{path}: {_CLASSES_KEYS[head]} is {count!r}, not a number.")
     attn_norm = keys.get("model.classification.affnet.attn_norm_layer")
     return TrainingConfig(
         path=path,

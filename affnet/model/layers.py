@@ -72,7 +72,10 @@ def make_divisible(value: float, divisor: int = 8) -> int:
 
 
 class ConvLayer(nn.Module):
-    """Convolution without bias, batch norm and, if named, an activation; padded by k // 2."""
+    """Convolution, batch norm and, if named, an activation; padded so that stride 1 keeps the size.
+
+    Without ``norm`` the convolution has a bias if ``bias`` says so; a batch norm has its own.
+    """
 
     def __init__(
         self,
@@ -81,7 +84,10 @@ class ConvLayer(nn.Module):
         kernel_size: int,
         *,
         stride: int = 1,
+        dilation: int = 1,
         groups: int = 1,
+        norm: bool = True,
+        bias: bool = False,
         activation: str | None = None,
     ) -> None:
         super().__init__()
@@ -91,12 +97,14 @@ class ConvLayer(nn.Module):
                 out_channels,
                 kernel_size,
                 stride=stride,
-                padding=kernel_size // 2,
+                padding=kernel_size // 2 * dilation,
+                dilation=dilation,
                 groups=groups,
-                bias=False,
-            ),
-            norm=nn.BatchNorm2d(out_channels),
+                bias=bias,
+            )
         )
+        if norm:
+            parts["norm"] = nn.BatchNorm2d(out_channels)
         if activation is not None:
             parts["act"] = make_activation(activation)
         self.block = nn.Sequential(parts)

@@ -7,11 +7,9 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from affnet.errors import UsageError
 from affnet.model.layers import ConvLayer, InvertedResidual, make_normalisation
 from affnet.model.mixers import create_mixer, in_residual
-from affnet.model.sizes import SizeRule
-from affnet.model.variants import Variant, get_variant
+from affnet.model.variants import Variant
 
 IMAGE_SIZE = (256, 256)  # of the published training, height and width
 
@@ -70,32 +68,33 @@ class AFFStage(nn.Module):
         return fused
 
 
-class AFFNet(nn.Module):
-    """The classification network.
+class Encoder(nn.Module):
+    """The network up to ``layer_5``, which dense tasks share with classification.
 
-    Input: B x 3 x H x W, RGB in 0..1.  Output: B x ``num_classes`` logits.
+    Input: B x 3 x H x W, RGB in 0..1.  ``output_stride`` is how much smaller the maps of
+    ``layer_5`` are, 32 or 16.  At 16 its first inverted residual has stride 1, and nothing is
+    dilated, as in the published code.
     """
 
     STRIDE = 32
     _STAGE_BLOCKS = (2, 4, 3)
-    _STAGE_STRIDES = (8, 16, 32)  # from the image to the stage's maps
 
     def __init__(
         self,
         variant: Variant,
-        num_classes: int,
         activation: str,
         attn_norm: str,
         mixer: str = "aff",
         image_size: tuple[int, int] = IMAGE_SIZE,
+        output_stride: int = STRIDE,
     ) -> None:
         super().__init__()
         self.variant = variant
-        self.num_classes = num_classes
         self.activation = activation
         self.attn_norm = attn_norm
         self.mixer = mixer
         c1, c2, c3, c4, c5 = variant.channels
+        strides = (4, 8, 16, output_stride)  # from the image to the maps of layer_2 .. layer_5
 
         def residual(in_channels: int, out_channels: int, stride: int) -> InvertedResidual:
             return InvertedResidual(
@@ -107,10 +106,11 @@ class AFFNet(nn.Module):
             )
 
         def stage(index: int, in_channels: int, channels: int) -> nn.Sequential:
-            height, width = (side // self._STAGE_STRIDES[index] for side in image_size)
+            before, stride = strides[index : index + 2]
+            height, width = (side // stride for side in image_size)
             blocks = self._STAGE_BLOCKS[index]
             return nn.Sequential(
-                residual(in_channels, channels, 2),
+                residual(in_channels, channels, stride // before),
                 AFFStage(channels, blocks, activation, attn_norm, mixer, (height, width)),
             )
 
@@ -120,45 +120,42 @@ class AFFNet(nn.Module):
         self.layer_3 = stage(0, c2, c3)
         self.layer_4 = stage(1, c3, c4)
         self.layer_5 = stage(2, c4, c5)
-        self.conv_1x1_exp = ConvLayer(c5, variant.head_channels, 1, activation=activation)
+
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the maps of ``layer_4`` (stride 16) and of ``layer_5`` (the output stride)."""
+        x = self.layer_2(self.layer_1(self.conv_1(x)))
+        middle: Tensor = self.layer_4(self.layer_3(x))
+        return middle, self.layer_5(middle)
+
+
+class AFFNet(Encoder):
+    """The classification network.
+
+    Input: B x 3 x H x W, RGB in 0..1.  Output: B x ``num_classes`` logits.
+    """
+
+    DEFAULT_SIZE = IMAGE_SIZE
+
+    def __init__(
+        self,
+        variant: Variant,
+        num_classes: int,
+        activation: str,
+        attn_norm: str,
+        mixer: str = "aff",
+        image_size: tuple[int, int] = IMAGE_SIZE,
+    ) -> None:
+        super().__init__(variant, activation, attn_norm, mixer, image_size)
+        self.num_classes = num_classes
+        channels = variant.channels[-1]
+        self.conv_1x1_exp = ConvLayer(channels, variant.head_channels, 1, activation=activation)
         self.classifier = nn.Sequential(
             OrderedDict(fc=nn.Linear(variant.head_channels, num_classes))
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B x 3 x H x W images to B x num_classes logits."""
-        x = self.layer_2(self.layer_1(self.conv_1(x)))
-        x = self.conv_1x1_exp(self.layer_5(self.layer_4(self.layer_3(x))))
+        _, x = self.features(x)
+        x = self.conv_1x1_exp(x)
         logits: Tensor = self.classifier(x.mean(dim=(-2, -1)))
         return logits
-
-
-def create_model(
-    name: str,
-    *,
-    num_classes: int = 1000,
-    activation: str = "swish",
-    attn_norm: str = "layer_norm_2d",
-    mixer: str = "aff",
-    image_size: tuple[int, int] = IMAGE_SIZE,
-) -> AFFNet:
-    """Build an AFFNet with random weights, in training mode.
-
-    Args:
-        name: ``affnet_et``, ``affnet_t`` or ``affnet``.
-        num_classes: number of logits.
-        activation: one of `affnet.model.layers.ACTIVATIONS`; used everywhere, in the filter too.
-        attn_norm: the normalisation inside AFF stages, ``layer_norm_2d`` or ``layer_norm``.
-        mixer: the token mixer of the blocks, one of `affnet.model.mixers.MIXERS`.
-        image_size: height and width of the images, for mixers that are made for one map size, and
-            ignored by ``aff``.
-
-    Raises:
-        UnknownNameError: a name that is none of these; the message lists the valid ones.
-        UsageError: ``num_classes`` below 1.
-        ImageSizeError: ``image_size`` has a side that is no multiple of the network's stride.
-    """
-    if num_classes < 1:
-        raise UsageError(f"num_classes must be at least 1, not {num_classes}.")
-    SizeRule().check(name, *image_size)
-    return AFFNet(get_variant(name), num_classes, activation, attn_norm, mixer, image_size)

@@ -14,13 +14,13 @@ from affnet.errors import UnknownNameError, UsageError
 from affnet.files import content_sha256
 from affnet.model.bundled import BUNDLED, bundled_folder
 from affnet.model.checkpoint import read_checkpoint
-from affnet.model.network import create_model
+from affnet.model.create import NETWORKS, Network, create_model
+from affnet.model.dense.base import DenseNetwork
 from affnet.model.peers import PEER_CLASSES, PEERS, create_peer
 from affnet.model.programs import LoadedProgram, build_program, is_function, load_program
 from affnet.model.published import Published
 from affnet.model.random_weights import randomise
 from affnet.model.sizes import SizeRule
-from affnet.model.variants import VARIANTS
 
 SEED = 0
 PROGRAM_SUFFIX = ".pt2"
@@ -35,17 +35,24 @@ class Source:
     name: str  # of files and table rows
     provenance: Provenance
     input: TensorSpec  # an image's size is what it was trained for where that is known
-    output: TensorSpec
+    outputs: tuple[TensorSpec, ...]  # for an input of that size
     labels: tuple[str, ...] | None
     published: Published | None  # only where the weights could be the published ones
     notes: tuple[str, ...]  # what the user should know, a sentence each
     program: ExportedProgram | None = None  # of a network that is not of this package
     size_rule: SizeRule = field(default_factory=SizeRule)  # of images, where it takes them
+    task: str = "classification"  # of `affnet.artifact.TASKS`
+
+    def outputs_for(self, taken: TensorSpec) -> tuple[TensorSpec, ...]:
+        """Return the outputs for an input of another size."""
+        if not isinstance(self.model, DenseNetwork):
+            return self.outputs
+        return self.model.output_specs(*taken.image_size())
 
 
 def source_names() -> tuple[str, ...]:
     """Return every name that is a source without a file."""
-    return (*VARIANTS, *PEERS, *BUNDLED)
+    return (*NETWORKS, *PEERS, *BUNDLED)
 
 
 def load_source(
@@ -72,8 +79,8 @@ def load_source(
             functions of `affnet.model.programs`.
     """
     options = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
-    if source in VARIANTS:
-        return _from_variant(source, variant, options)
+    if source in NETWORKS:
+        return _from_name(source, variant, options)
     if source in PEERS:
         _refuse_options(source, {**options, "variant": variant})
         return _from_peer(source)
@@ -117,7 +124,7 @@ def _refuse_options(name: str, options: dict[str, Any]) -> None:
         raise UsageError(f"{', '.join(given)} does not apply to {name!r}.")
 
 
-def _from_variant(name: str, variant: str | None, options: dict[str, Any]) -> Source:
+def _from_name(name: str, variant: str | None, options: dict[str, Any]) -> Source:
     _refuse_options(name, {"config": options["config"], "ema": options["ema"]})
     if variant not in (None, name):
         raise UsageError(f"--variant {variant} contradicts the source {name!r}.")
@@ -128,11 +135,10 @@ def _from_variant(name: str, variant: str | None, options: dict[str, Any]) -> So
         model=model.eval(),
         name=name,
         provenance=Provenance("variant", name, f"random (seed {SEED})", None, settings),
-        input=image_spec(*_DEFAULT_SIZE),
-        output=logits_spec(model.num_classes),
         labels=None,
-        published=model.variant.published,
+        published=_published(model),
         notes=(f"{name} has random weights (seed {SEED}); its outputs mean nothing.",),
+        **_interface(model, None),
     )
 
 
@@ -144,7 +150,7 @@ def _from_peer(name: str) -> Source:
         name=name,
         provenance=Provenance("peer", name, f"random (seed {SEED})", None, {}),
         input=image_spec(*peer.size),
-        output=logits_spec(PEER_CLASSES),
+        outputs=(logits_spec(PEER_CLASSES),),
         labels=None,
         published=peer.published,
         notes=(f"{name} has random weights (seed {SEED}); latency does not depend on them.",),
@@ -160,11 +166,10 @@ def _from_bundled(name: str) -> Source:
         model=checkpoint.model,
         name=name,
         provenance=Provenance("bundled", name, "trained", checkpoint.sha256, {}),
-        input=image_spec(*(checkpoint.config.image_size or _DEFAULT_SIZE)),
-        output=logits_spec(checkpoint.model.num_classes),
         labels=tuple((folder / "labels.txt").read_text(encoding="utf-8").splitlines()),
         published=None,
         notes=(),
+        **_interface(checkpoint.model, checkpoint.config.image_size),
     )
 
 
@@ -173,30 +178,45 @@ def _from_checkpoint(path: Path, **options: Any) -> Source:
     checkpoint = read_checkpoint(path, **options)
     config, model = checkpoint.config, checkpoint.model
     settings = {
-        "variant": model.variant.name,
+        "variant": checkpoint.name,
         "config": str(config.path.resolve()) if config else None,
         "activation": model.activation,
         "attn_norm": model.attn_norm,
         "ema": bool(options.get("ema")),
     }
-    published = model.variant.published if model.num_classes == 1000 else None
-    found = f"{path.name} is {model.variant.name} with {model.num_classes} classes"
+    found = f"{path.name} is {checkpoint.name} with {model.num_classes} classes"
     return Source(
         model=model,
         name=path.stem,
         provenance=Provenance(
             "checkpoint", str(path.resolve()), "trained", checkpoint.sha256, settings
         ),
-        input=image_spec(*((config.image_size if config else None) or _DEFAULT_SIZE)),
-        output=logits_spec(model.num_classes),
         labels=_labels_beside(path, model.num_classes),
-        published=published,
+        published=_published(model),
         notes=(
             f"{found}, {model.activation}, {model.attn_norm}"
             + (f" (config {config.path.name})." if config else "."),
             *checkpoint.notes,
         ),
+        **_interface(model, config.image_size if config else None),
     )
+
+
+def _interface(model: Network, size: tuple[int, int] | None) -> dict[str, Any]:
+    """Return the fields of a source that follow from its network and the size of its images."""
+    if not isinstance(model, DenseNetwork):
+        taken = image_spec(*(size or _DEFAULT_SIZE))
+        return {"input": taken, "outputs": (logits_spec(model.num_classes),)}
+    size = size or model.DEFAULT_SIZE
+    outputs = model.output_specs(*size)
+    return {"input": image_spec(*size), "outputs": outputs, "task": model.task}
+
+
+def _published(model: Network) -> Published | None:
+    """Return the published numbers of a network, if its weights could be the published ones."""
+    if isinstance(model, DenseNetwork) or model.num_classes != PEER_CLASSES:
+        return None
+    return model.variant.published
 
 
 def _from_program(path: Path) -> Source:
@@ -218,11 +238,12 @@ def _of_your_own(loaded: LoadedProgram, name: str, provenance: Provenance) -> So
         name=name,
         provenance=provenance,
         input=loaded.input,
-        output=loaded.output,
+        outputs=(loaded.output,),
         labels=None,
         published=None,
         notes=loaded.notes,
         program=loaded.program,
+        task="other",
     )
 
 

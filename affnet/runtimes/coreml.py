@@ -98,14 +98,15 @@ class EvaluatorSession:
 
     def __init__(self, path: Path) -> None:
         self._program = load_program(path)
-        self._input, self._output = _names(self._program)
+        self._input, self._outputs = _names(self._program)
         self._takes_image = self._program.inputs[0].kind == "image"
 
     def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`."""
         # an image has no batch axis
         value = image[0] if self._takes_image else image
-        return [np.asarray(self._program.predict({self._input: value})[self._output])]
+        found = self._program.predict({self._input: value})
+        return [np.asarray(found[name]) for name in self._outputs]
 
 
 class CoreMLSession:
@@ -113,7 +114,7 @@ class CoreMLSession:
 
     def __init__(self, path: Path) -> None:
         program = load_program(path)  # its messages say what is wrong with a file
-        self._input, self._output = _names(program)
+        self._input, self._outputs = _names(program)
         self._takes_image = program.inputs[0].kind == "image"
         with quiet_coremltools() as coremltools:
             try:
@@ -129,7 +130,8 @@ class CoreMLSession:
             from PIL import Image
 
             value = Image.fromarray(image[0])
-        return [np.asarray(self._model.predict({self._input: value})[self._output])]
+        found = self._model.predict({self._input: value})
+        return [np.asarray(found[name]) for name in self._outputs]
 
 
 @contextmanager
@@ -178,9 +180,9 @@ def _without_progress_bars() -> Iterator[None]:
         bar.__init__ = start
 
 
-def _names(program: Program) -> tuple[str, str]:
-    """Return the names of the input and the output; affnet's models have one of each."""
-    return program.inputs[0].name, program.outputs[0].name
+def _names(program: Program) -> tuple[str, list[str]]:
+    """Return the names of the only input that affnet's models have, and of the outputs."""
+    return program.inputs[0].name, [output.name for output in program.outputs]
 
 
 def _spec(feature: Feature) -> TensorSpec:

@@ -87,10 +87,11 @@ def open_axes(spec: TensorSpec, shape: tuple[int, ...]) -> TensorSpec:
 
 
 def comparable(interface: Interface) -> bool:
-    """Tell whether a file has one input and one output, of numbers, and no empty axis."""
+    """Tell whether a file has one input, and takes and gives numbers only, with no empty axis."""
     specs = (*interface.inputs, *interface.outputs)
     return (
-        len(interface.inputs) == len(interface.outputs) == 1
+        len(interface.inputs) == 1
+        and len(interface.outputs) > 0
         and all(spec.dtype in _NUMBERS for spec in specs)
         and not any(axis == 0 for spec in specs for axis in spec.shape)
     )
@@ -104,12 +105,15 @@ def _answer(runtime: type[Runtime], path: Path, shape: tuple[int, ...]) -> dict[
             return dataclasses.asdict(interface)
         taken = open_axes(interface.inputs[0], shape)
         session = runtime.load(path, threads=1)
-        (output,) = session.run(np.zeros(taken.static_shape(), taken.dtype))
-        # what a file says of its output may leave axes open, or all of it
-        given = dataclasses.replace(
-            interface.outputs[0], shape=tuple(np.shape(output)), dtype=np.asarray(output).dtype.name
+        outputs = session.run(np.zeros(taken.static_shape(), taken.dtype))
+        # what a file says of its outputs may leave axes open, or all of them
+        given = tuple(
+            dataclasses.replace(
+                spec, shape=tuple(np.shape(value)), dtype=np.asarray(value).dtype.name
+            )
+            for spec, value in zip(interface.outputs, outputs, strict=True)
         )
-        interface = Interface((taken,), (given,), interface.precision)
+        interface = Interface((taken,), given, interface.precision)
     except AffnetError as error:
         return {"error": str(error), "exit_code": error.exit_code}
     except Exception as error:  # each runtime has its own kinds

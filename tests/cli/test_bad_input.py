@@ -17,6 +17,7 @@ from affnet.errors import UnknownNameError
 from affnet.export.converters import CONVERTERS
 from affnet.export.converters.onnx import OnnxConverter
 from affnet.export.fourier.planner import FFT_CHOICES
+from affnet.model.create import NETWORKS
 from affnet.model.source import source_names
 from affnet.runtimes import RUNTIMES
 from tests.conftest import Finished
@@ -55,7 +56,7 @@ def test_an_unknown_variant_is_answered_with_the_valid_ones(
     refused: Refused, other_digits: Path
 ) -> None:
     sentence = refused("export", other_digits, "--variant", "big")
-    assert sentence == "Unknown variant 'big'; valid: affnet_et, affnet_t, affnet."
+    assert sentence == f"Unknown variant 'big'; valid: {', '.join(NETWORKS)}."
 
 
 def test_a_variant_that_contradicts_the_source_is_refused(

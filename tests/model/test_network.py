@@ -12,6 +12,7 @@ import torch
 from affnet import create_model
 from affnet.errors import ImageSizeError, UnknownNameError, UsageError
 from affnet.model.cost import count_parameters
+from affnet.model.create import NETWORKS
 from affnet.model.layers import ACTIVATIONS, NORMALISATIONS
 from affnet.model.mixers import MIXERS
 from affnet.model.network import AFFBlock
@@ -136,7 +137,7 @@ def test_training_steps_lower_the_loss() -> None:
     [
         (
             {"name": "affnet_xl"},
-            "Unknown variant 'affnet_xl'; valid: affnet_et, affnet_t, affnet.",
+            f"Unknown variant 'affnet_xl'; valid: {', '.join(NETWORKS)}.",
         ),
         (
             {"name": "affnet", "activation": "prelu"},

@@ -48,7 +48,7 @@ def test_a_saved_program_is_a_source(tmp_path: Path) -> None:
     model, x = make("gfnet")
     path = saved(tmp_path / "mine.pt2", model, x)
     source = load_source(str(path))
-    assert (source.name, source.input.shape, source.output.shape) == ("mine", x.shape, x.shape)
+    assert (source.name, source.input.shape, source.outputs[0].shape) == ("mine", x.shape, x.shape)
     assert source.provenance.weights == "as given"
     assert torch.allclose(source.model(x), model(x), atol=1e-6)
     assert reload_source(source.provenance).input == source.input
@@ -77,7 +77,7 @@ def test_a_function_is_a_source_whose_random_weights_stay(
 def test_complex_borders_become_real_and_it_says_so(tmp_path: Path) -> None:
     path = saved(tmp_path / "net.pt2", Spectrum(), torch.zeros(2, 8))
     source = load_source(str(path))
-    assert source.output.shape == (2, 5, 2)
+    assert source.outputs[0].shape == (2, 5, 2)
     (note,) = source.notes
     assert note.startswith("net.pt2's output is complex; in the file it is real")
     x = torch.randn(2, 8)

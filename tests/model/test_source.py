@@ -48,7 +48,7 @@ def test_all_names_are_listed() -> None:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variants_name_gives_it_with_random_weights(name: str) -> None:
     source = load_source(name)
-    assert (source.name, source.output.shape[-1], source.input.image_size()) == (
+    assert (source.name, source.outputs[0].shape[-1], source.input.image_size()) == (
         name,
         1000,
         (256, 256),
@@ -77,7 +77,7 @@ def test_a_variant_takes_activation_and_normalisation() -> None:
 def test_digits_is_trained_has_ten_labels_and_takes_64_pixels() -> None:
     source = load_source("digits")
     assert source.labels == tuple("0123456789")
-    assert (source.output.shape[-1], source.input.image_size()) == (10, (64, 64))
+    assert (source.outputs[0].shape[-1], source.input.image_size()) == (10, (64, 64))
     assert source.published is None
     assert source.notes == ()
     provenance = source.provenance
@@ -131,7 +131,7 @@ def test_a_checkpoint_comes_with_its_configs_settings_and_labels(tmp_path: Path)
     (tmp_path / "labels.txt").write_text("a\nb\nc\nd\ne\nf\n")
     path = save(tmp_path, state_dict(), "best.pt")
     source = load_source(str(path))
-    assert (source.name, source.output.shape[-1], source.input.image_size()) == (
+    assert (source.name, source.outputs[0].shape[-1], source.input.image_size()) == (
         "best",
         6,
         (192, 320),

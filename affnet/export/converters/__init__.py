@@ -27,14 +27,20 @@ class ConversionRequest:
 
     name: str  # of the file, without suffix
     input: TensorSpec  # as the network takes it: an image is NCHW, in 0..1
-    output: TensorSpec
+    outputs: tuple[TensorSpec, ...]  # in the order in which the network returns them
     precision: str
     route: str  # one of the converter's
     native_fft: bool  # whether the network still has torch.fft operators
     layout: str = "NCHW"  # of the input: NCHW or NHWC
+    task: str = "classification"  # of `affnet.artifact.TASKS`
     labels: tuple[str, ...] | None = None  # class names, for formats that store them
     image_input: bool = False  # take 8-bit images instead of floats in 0..1
     deployment_target: str | None = None  # the oldest system the file must run on
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs, in their order."""
+        return [output.name for output in self.outputs]
 
     def example(self) -> Tensor:
         """Return an input of zeros; a dynamic batch has 2, as 1 would become a constant."""
@@ -67,7 +73,7 @@ class Converter(Protocol):
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """Write the artifact into ``folder``; an `OSError` met there may pass.
 
-        ``network`` maps ``request.input`` to ``request.output``; it is the converter's own, to
+        ``network`` maps ``request.input`` to ``request.outputs``; it is the converter's own, to
         change.
 
         Raises:

@@ -42,6 +42,11 @@ from affnet.units import image_size
 _DEFAULT_TARGET = "iOS16"
 _FIRST_SPECIFICATION = 6  # the first that holds ML programs, of iOS 15
 _MAXIMUM_RANK = 5
+_OUTPUT_DESCRIPTIONS = {
+    "logits": "One logit per class, before any softmax",
+    "scores": "Scores of each class, before any softmax",
+    "boxes": "Left, top, right and bottom of each anchor's box, as fractions of the image",
+}
 
 
 class CoreMLConverter:
@@ -125,7 +130,9 @@ def _convert(
         )
     else:
         image = coremltools.TensorType(name, shape, dtype=np.float32)
-    output = coremltools.TensorType(request.output.name, dtype=np.float32)  # of any target
+    outputs = [  # of any target
+        coremltools.TensorType(output, dtype=np.float32) for output in request.output_names
+    ]
     precisions = coremltools.precision
     precision = precisions.FLOAT16 if request.precision == "fp16" else precisions.FLOAT32
     try:
@@ -133,7 +140,7 @@ def _convert(
             program,
             convert_to="mlprogram",
             inputs=[image],
-            outputs=[output],
+            outputs=outputs,
             compute_precision=precision,
             minimum_deployment_target=target,
             skip_model_load=True,
@@ -155,11 +162,12 @@ def _describe(model: Any, request: ConversionRequest) -> None:
         model.short_description = request.name
         return
     size = image_size(*request.input.image_size())
-    model.short_description = f"{request.name}: image classification at {size}."
+    model.short_description = f"{request.name}: image {request.task} at {size}."
     model.license = "Network: MIT. Weights: as the checkpoint they come from."
     values = "8 bits per channel" if request.image_input else "values in 0..1"
     model.input_description[request.input.name] = f"RGB image of {size}, {values}"
-    model.output_description[request.output.name] = "One logit per class, before any softmax"
+    for output in request.output_names:
+        model.output_description[output] = _OUTPUT_DESCRIPTIONS[output]
     if request.labels:
         labels = json.dumps(request.labels, ensure_ascii=False)
         model.user_defined_metadata["labels"] = labels

@@ -93,7 +93,7 @@ def _by_torch_export(network: nn.Module, request: ConversionRequest, opset: int)
         dynamo=True,
         opset_version=opset,
         input_names=[request.input.name],
-        output_names=[request.output.name],
+        output_names=request.output_names,
         dynamic_shapes=({0: torch.export.Dim("batch")},) if dynamic else None,
         verbose=False,
     )
@@ -105,7 +105,7 @@ def _by_torch_export(network: nn.Module, request: ConversionRequest, opset: int)
 def _by_torchscript(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.ModelProto:
     import onnx
 
-    names = [request.input.name, request.output.name]
+    names = [request.input.name, *request.output_names]
     buffer = io.BytesIO()
     torch.onnx.export(
         network,

@@ -33,7 +33,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 def request(route: str = "XNNPACK") -> ConversionRequest:
     taken, given = TensorSpec("input", (2, 6), "float32"), TensorSpec("output", (2, 6), "float32")
-    return ConversionRequest("tiny", taken, given, "fp32", route, native_fft=False)
+    return ConversionRequest("tiny", taken, (given,), "fp32", route, native_fft=False)
 
 
 def test_the_whole_network_is_one_delegated_part_and_agrees(digits: Artifact) -> None:

@@ -14,9 +14,10 @@ import torch
 
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.fourier.plans.separable import SeparablePlan
+from affnet.model.create import create_model
 from affnet.model.layers import ACTIVATIONS
 from affnet.model.mixer import AdaptiveFrequencyFilter
-from affnet.model.network import AFFNet, create_model
+from affnet.model.network import AFFNet
 from affnet.runtimes.mlprogram import load_program, unsupported_operators
 from tests.reference import fill, reference_image
 

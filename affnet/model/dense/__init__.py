@@ -1,0 +1,1 @@
+"""Networks for dense tasks, with AFFNet as their encoder: segmentation and detection."""

@@ -157,11 +157,15 @@ def inspection_record(artifact: Artifact) -> dict[str, Any]:
     return {
         "artifact": str(artifact.path),
         "format": manifest.format,
+        "task": manifest.task,
         "file_bytes": artifact.file_bytes,
         "operators": dict(sorted(operators.items(), key=lambda item: (-item[1], item[0]))),
         "inputs": [
             {"name": i.name, "shape": list(i.shape), "dtype": i.dtype, "layout": i.layout}
             for i in manifest.inputs
+        ],
+        "outputs": [
+            {"name": o.name, "shape": list(o.shape), "dtype": o.dtype} for o in manifest.outputs
         ],
         "fft_plan": manifest.fft_plan,
         "precision": manifest.precision,
@@ -178,10 +182,13 @@ def inspection_record(artifact: Artifact) -> dict[str, Any]:
 def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
     """Return an `inspection_record` for people."""
     operators = ", ".join(f"{name} {count}" for name, count in record["operators"].items())
-    inputs = [
-        f"{i['name']} {'x'.join(map(str, i['shape']))} {i['dtype']} {i['layout'] or ''}".rstrip()
-        for i in record["inputs"]
-    ]
+    inputs, outputs = (
+        [
+            f"{t['name']} {'x'.join(map(str, t['shape']))} {t['dtype']} {t.get('layout') or ''}"
+            for t in record[side]
+        ]
+        for side in ("inputs", "outputs")
+    )
     delegation = delegation_fields(record["details"])
     details = [
         f"{name} {value}"
@@ -192,7 +199,9 @@ def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
         "artifact": f"{record['artifact']} ({MEGABYTES.text(record['file_bytes'])})",
         "format": ", ".join([record["format"], *details]),
         "precision": record["precision"],
-        "input": ", ".join(inputs),
+        "task": record["task"],
+        "input": ", ".join(inputs).rstrip(),
+        "output": ", ".join(output.rstrip() for output in outputs),
         "labels": ", ".join(record["labels"]) if record["labels"] else "none",
         "weights": record["weights"],
         "parameters": MILLIONS.text(record["parameters"]),

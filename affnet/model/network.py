@@ -76,7 +76,6 @@ class Encoder(nn.Module):
     dilated, as in the published code.
     """
 
-    STRIDE = 32
     _STAGE_BLOCKS = (2, 4, 3)
 
     def __init__(
@@ -86,7 +85,7 @@ class Encoder(nn.Module):
         attn_norm: str,
         mixer: str = "aff",
         image_size: tuple[int, int] = IMAGE_SIZE,
-        output_stride: int = STRIDE,
+        output_stride: int = 32,
     ) -> None:
         super().__init__()
         self.variant = variant

@@ -20,6 +20,8 @@ def test_the_object_holds_operators_inputs_and_cost(run: Run, digits_onnx: Artif
     assert record["inputs"] == [
         {"name": "image", "shape": [1, 3, 64, 64], "dtype": "float32", "layout": "NCHW"}
     ]
+    assert record["outputs"] == [{"name": "logits", "shape": [1, 10], "dtype": "float32"}]
+    assert record["task"] == "classification"
     assert record["fft_plan"] == {"8x8": "dense", "4x4": "dense", "2x2": "dense"}
     assert record["precision"] == "fp32"
     assert record["delegated_share"] is None
@@ -41,6 +43,8 @@ def test_people_read_the_same_in_words(run: Run, digits_onnx: Artifact) -> None:
         f"{digits_onnx.path} (3.6 MB)",
         "onnx, opset 18",
         "image 1x3x64x64 float32 NCHW",
+        "logits 1x10 float32",
+        "classification",
         "0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
         "0.87 M",
         "8x8 dense, 4x4 dense, 2x2 dense",

@@ -12,6 +12,7 @@ import torch
 from affnet.errors import UnknownNameError, UsageError
 from affnet.files import content_sha256
 from affnet.model.bundled import bundled_folder
+from affnet.model.create import NETWORKS
 from affnet.model.layers import ACTIVATIONS
 from affnet.model.peers import PEERS
 from affnet.model.source import Source, load_source, reload_source, source_names
@@ -19,7 +20,7 @@ from affnet.model.variants import VARIANTS
 from tests.model.files import reference_network, save, save_config, state_dict
 from tests.tiny import noise
 
-NAMES = ", ".join(("affnet_et", "affnet_t", "affnet", *PEERS, "digits"))
+NAMES = ", ".join((*NETWORKS, *PEERS, "digits"))
 CONFIG = """
 model.classification:
   affnet: {mode: xx_small, attn_norm_layer: layer_norm}

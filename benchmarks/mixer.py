@@ -22,8 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from affnet.artifact import Provenance, TensorSpec
-from affnet.bench.timing import DeviceTimer
-from affnet.devices import get_device
+from affnet.bench.timing import DeviceTimer, open_timer
 from affnet.export.converters import get_converter
 from affnet.export.fourier.costs import PredictedCosts, filter_cost
 from affnet.export.fourier.planner import rank_plans
@@ -52,6 +51,12 @@ MAPS = [
     MapSize(128, 128, 128),
 ]
 GEMM = 512  # rows, columns and inner size of the product whose rate is the roof
+
+
+def map_size(text: str) -> MapSize:
+    """Read CxHxW."""
+    channels, height, width = map(int, text.split("x"))
+    return MapSize(channels, height, width)
 
 
 class Product(nn.Module):
@@ -104,17 +109,11 @@ def plot(points: Sequence[tuple[str, MapSize, float]], path: Path) -> None:
     figure.savefig(path)
 
 
-def main() -> None:
-    """Print one line per map size."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runtime", default="onnxruntime")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--maps", type=int, default=len(MAPS), help="only the first so many")
-    parser.add_argument("--plot", type=Path, help="draw cost against map size here")
-    parser.add_argument("--calibrate", action="store_true", help="fit the cost model")
-    arguments = parser.parse_args()
-    format_ = get_runtime(arguments.runtime).format
-    timer = DeviceTimer(get_device("host"), arguments.runtime, arguments.threads)
+def table(
+    timer: DeviceTimer, runtime: str, maps: Sequence[MapSize]
+) -> list[tuple[str, MapSize, float]]:
+    """Print one line per map size; return what was measured."""
+    format_ = get_runtime(runtime).format
     best, plans = roof(timer, format_), get_converter(format_).plans
     print(f"{timer.runtime}, {timer.threads} thread(s); best product {best / 1e3:.0f} GMAC/s\n")
     print("| C x H x W | " + " | ".join(f"{p} us" for p in plans) + " | % of best | chosen |")
@@ -122,9 +121,9 @@ def main() -> None:
     points = []
     with tempfile.TemporaryDirectory() as folder:
         wisdom = Wisdom(Path(folder, "wisdom.json"))  # measured anew at every call
-        for size in MAPS[: arguments.maps]:
+        for size in maps:
             costs = measure_plans([size], format_, timer, wisdom)
-            chosen = rank_plans(size, plans, PredictedCosts(arguments.runtime))[0].plan
+            chosen = rank_plans(size, plans, PredictedCosts(runtime))[0].plan
             measured = {plan: costs.microseconds(plan, size) for plan in plans}
             known = {plan: us for plan, us in measured.items() if us}
             points += [(plan, size, us) for plan, us in known.items()]
@@ -133,6 +132,23 @@ def main() -> None:
             rate = filter_cost(chosen, size).macs / known.get(chosen, np.inf) / best
             cells = [f"{known[plan]:.0f}" if plan in known else "-" for plan in plans]
             print(f"| {size} | {' | '.join(cells)} | {rate:.0%} | {chosen}{mark} |", flush=True)
+    return points
+
+
+def main() -> None:
+    """Print one line per map size."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runtime", default="onnxruntime")
+    parser.add_argument("--device", default="host")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--maps", nargs="+", type=map_size, default=MAPS, metavar="CxHxW", help="instead of all"
+    )
+    parser.add_argument("--plot", type=Path, help="draw cost against map size here")
+    parser.add_argument("--calibrate", action="store_true", help="fit the cost model")
+    arguments = parser.parse_args()
+    with open_timer(arguments.device, arguments.runtime, arguments.threads) as timer:
+        points = table(timer, arguments.runtime, arguments.maps)
     if arguments.calibrate:
         print(f"\n{arguments.runtime}: {calibrate(points)}")
     if arguments.plot:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from affnet.artifact import Artifact
-from affnet.devices import Device
+from affnet.devices import Device, get_device
 from affnet.runtimes import get_runtime
 
 _ROUNDS = 6  # each in the reverse order of the one before: A B B A A B ..
@@ -20,7 +20,7 @@ _IRRELEVANT = {"python", "memory_bytes"}
 
 
 class DeviceTimer:
-    """Times artifacts on one device, each in a process of its own, in turns."""
+    """Times artifacts on one device, within its session, each in a process of its own, in turns."""
 
     def __init__(self, device: Device, runtime: str, threads: int = 1) -> None:
         self._device, self._runtime = device, runtime
@@ -29,7 +29,11 @@ class DeviceTimer:
         self.machine = json.dumps(
             {key: fingerprint[key] for key in sorted(fingerprint.keys() - _IRRELEVANT)}
         )
-        self.runtime = f"{runtime} {get_runtime(runtime).version()}"
+        # the version there is part of another device's fingerprint
+        there = (
+            f"on {device.name}" if device.capabilities.remote else get_runtime(runtime).version()
+        )
+        self.runtime = f"{runtime} {there}"
 
     def medians_us(self, artifacts: Sequence[Artifact]) -> list[float]:
         """Return the median latency of each artifact, in microseconds.
@@ -52,3 +56,19 @@ class DeviceTimer:
                     samples[index] += processes[index].run(runs, discard=_DISCARDED)
                 order.reverse()
         return [statistics.median(values) / 1e3 for values in samples]
+
+
+@contextmanager
+def open_timer(
+    device: str, runtime: str, threads: int = 1, progress: Callable[[str], None] = lambda _: None
+) -> Iterator[DeviceTimer]:
+    """Reach the device called ``device``, and give a timer for as long as its session lasts.
+
+    Raises:
+        UsageError: there is no such device, or it cannot run ``runtime``.
+        MissingError: it cannot be reached, or lacks what measuring needs.
+    """
+    place = get_device(device)
+    place.check_runtime(runtime)
+    with place.session(runtime, progress):
+        yield DeviceTimer(place, runtime, threads)

@@ -52,6 +52,9 @@ def export(
     image_size: SizeOption = None,
     precision: Annotated[str | None, typer.Option(help="fp32 or fp16.")] = None,
     fft: FftOption = "auto",
+    device: Annotated[
+        str, typer.Option(help="Where --fft measure times the plans: a name, user@host.")
+    ] = "host",
     dynamic_batch: Annotated[
         bool, typer.Option("--dynamic-batch", help="Leave the batch size open.")
     ] = False,
@@ -71,6 +74,8 @@ def export(
 
     Example: affnet export checkpoint_ema_best.pt --config config.yaml --format onnx
     """
+    if device != "host" and fft != "measure":
+        raise UsageError("--device says where plans are timed; add --fft measure.")
     if format_ == "all":
         if fft == "measure":
             raise UsageError(
@@ -100,7 +105,7 @@ def export(
             verify=verify,
         )
         if fft == "measure":
-            chosen = _with_measured_costs(loaded, chosen, show)
+            chosen = _with_measured_costs(loaded, chosen, device, show)
         artifact = export_artifact(loaded, chosen, output, show)
     for sentence in loaded.notes:
         console.note(sentence, quiet)
@@ -112,26 +117,23 @@ def export(
 
 
 def _with_measured_costs(
-    source: Source, options: ExportOptions, show: Callable[[str], None]
+    source: Source, options: ExportOptions, device: str, show: Callable[[str], None]
 ) -> ExportOptions:
-    """Time the plans for the network's maps on this host, or recall what was timed before."""
-    from affnet.bench.timing import DeviceTimer
-    from affnet.devices import get_device
+    """Time the plans for the network's maps on ``device``, or recall what was timed before."""
+    from affnet.bench.timing import open_timer
     from affnet.export.fourier.planner import filter_maps
     from affnet.export.fourier.wisdom import Wisdom
     from affnet.export.measurement import MeasuredCosts, measure_plans
     from affnet.export.pipeline import check_request
-    from affnet.runtimes import check_measurable, runtime_for
+    from affnet.runtimes import runtime_for
 
     check_request(source, dataclasses.replace(options, costs=MeasuredCosts({})))
-    runtime = runtime_for(options.format)
-    check_measurable(runtime)
     shape = source.input.static_shape()
     if options.image_size is not None:
         shape = (*shape[:2], *options.image_size)
     sizes = filter_maps(source.model, shape).values()
-    timer = DeviceTimer(get_device("host"), runtime.name)
-    costs = measure_plans(sizes, options.format, timer, Wisdom(), show, options.precision)
+    with open_timer(device, runtime_for(options.format).name, progress=show) as timer:
+        costs = measure_plans(sizes, options.format, timer, Wisdom(), show, options.precision)
     return dataclasses.replace(options, costs=costs)
 
 

@@ -27,8 +27,9 @@ def plan(
         str, typer.Option(help="onnxruntime, litert, executorch or coreml (on a Mac).")
     ] = "onnxruntime",
     measure: Annotated[
-        bool, typer.Option("--measure", help="Also time the plans here, and remember.")
+        bool, typer.Option("--measure", help="Also time the plans, and remember.")
     ] = False,
+    device: Annotated[str, typer.Option(help="Where they are timed: a name, user@host.")] = "host",
     threads: Annotated[int, typer.Option(min=1)] = 1,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -41,21 +42,21 @@ def plan(
         raise UsageError("--size and --channels describe one map; give both or neither.")
     if map_size is not None and (source or image_size):
         raise UsageError("--size describes one map; leave SOURCE and --image-size away.")
+    if device != "host" and not measure:
+        raise UsageError("--device says where plans are timed; add --measure.")
     from affnet.export import plan_report
     from affnet.export.fourier.wisdom import Wisdom
     from affnet.export.measurement import measure_plans
-    from affnet.runtimes import check_measurable, get_runtime
+    from affnet.runtimes import get_runtime
 
     engine, measured = get_runtime(runtime), None
     with console.progress(quiet, animated=False) as show:
         sizes = _sizes(source or "affnet", image_size, map_size, channels)
         if measure:
-            from affnet.bench.timing import DeviceTimer
-            from affnet.devices import get_device
+            from affnet.bench.timing import open_timer
 
-            check_measurable(engine)
-            timer = DeviceTimer(get_device("host"), runtime, threads)
-            measured = measure_plans(sizes, engine.format, timer, Wisdom(), show)
+            with open_timer(device, runtime, threads, show) as timer:
+                measured = measure_plans(sizes, engine.format, timer, Wisdom(), show)
     record = plan_report.plan_record(runtime, sizes, measured)
     if json:
         console.print_json(record)

@@ -6,6 +6,7 @@ the rest needs only Python.
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import json
 import sys
@@ -29,6 +30,20 @@ def look(folder: str) -> dict[str, Any]:
     return {"free_bytes": linux.free_bytes(folder), "missing": missing}
 
 
+def fingerprint() -> dict[str, Any]:
+    """Describe the board, and the versions of the packages that runtimes need."""
+    packages = sorted({name for modules in NEEDED.values() for name in modules.values()})
+    versions = {name: version for name in packages if (version := _version(name))}
+    return {**linux.fingerprint(), "packages": versions}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def _is_installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
@@ -41,5 +56,5 @@ def main() -> None:
 
         measure()
         return
-    answers = {"look": look, "fingerprint": linux.fingerprint, "conditions": linux.conditions}
+    answers = {"look": look, "fingerprint": fingerprint, "conditions": linux.conditions}
     print(json.dumps(answers[command](*arguments)))  # type: ignore[operator]

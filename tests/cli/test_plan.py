@@ -15,8 +15,16 @@ Refused = Callable[..., str]
 
 
 @pytest.fixture
-def timed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
-    """Let each further artifact of a comparison seem faster, and keep the costs in a new file."""
+def own_wisdom(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Keep measured costs in a new file."""
+    path = tmp_path / "wisdom.json"
+    monkeypatch.setattr("affnet.export.fourier.wisdom._default_path", lambda: path)
+    return path
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch, own_wisdom: Path) -> list[int]:  # noqa: ARG001
+    """Let each further artifact of a comparison seem faster."""
     calls: list[int] = []
 
     def medians_us(_: object, artifacts: Sequence[Artifact]) -> list[float]:
@@ -24,8 +32,6 @@ def timed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
         return [1.0, *(1000.0 - index for index in range(len(artifacts) - 1))]
 
     monkeypatch.setattr("affnet.bench.timing.DeviceTimer.medians_us", medians_us)
-    path = tmp_path / "wisdom.json"
-    monkeypatch.setattr("affnet.export.fourier.wisdom._default_path", lambda: path)
     return calls
 
 
@@ -63,6 +69,18 @@ def test_measured_costs_choose_and_are_remembered(run: Run, timed: list[int]) ->
     assert len(timed) == 1
 
 
+def test_plans_are_timed_on_the_device_that_is_named(run: Run, own_wisdom: Path) -> None:
+    options = ("--size", "8x8", "--channels", "16", "--measure", "--device", "fake")
+    record = run("plan", *options, "--json", "--quiet").json
+    (entry,) = record["maps"]
+    known = {c["plan"]: c["measured_us"] for c in entry["candidates"]}
+    assert min(known.values()) > 0  # more arithmetic takes the fake device longer
+    assert entry["chosen"] == min(known, key=lambda plan: known[plan])
+    assert "onnxruntime" in own_wisdom.read_text()
+    done = run("plan", *options, "--json")
+    assert (done.json, "Measuring" in done.err) == (record, False)  # it is remembered
+
+
 def test_an_export_measures_the_maps_of_its_network(
     run: Run, timed: list[int], tmp_path: Path
 ) -> None:
@@ -88,6 +106,9 @@ def test_an_export_measures_the_maps_of_its_network(
         (("plan", "--size", "0x4", "--channels", "16"), "--size 0x4 is empty"),
         (("plan", "affnet_et", "--image-size", "33"), "cannot take 33x33 images"),
         (("export", "digits", "--fft", "measure", "--precision", "fp99"), "Unknown precision"),
+        (("plan", "--device", "fake"), "--device says where plans are timed; add --measure"),
+        (("export", "digits", "--device", "fake"), "add --fft measure"),
+        (("plan", "--measure", "--device", "no such"), "no such"),
         (("plan", "--runtime", "torch"), "torch computes FFTs itself"),
         (("plan", "--runtime", "tflite"), "Unknown runtime 'tflite'"),
         (("export", "digits", "--fft", "measure", "--format", "all"), "one format at a time"),

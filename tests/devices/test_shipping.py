@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import io
 import json
 import os
@@ -68,6 +69,7 @@ def test_it_looks_at_a_board_that_has_only_python(runner: Path) -> None:
     lacking = (*HOST_ONLY, "numpy", "onnxruntime")
     (line,) = answers(runner, lacking, "fingerprint")
     assert json.loads(line)["hardware_threads"] == os.cpu_count()
+    assert json.loads(line)["packages"]["onnxruntime"] == importlib.metadata.version("onnxruntime")
     (line,) = answers(runner, lacking, "conditions")
     assert json.loads(line)["busy_cores"] >= 0
 

@@ -27,6 +27,7 @@ def test_auto_tries_the_planner_then_each_plan_then_the_other_route() -> None:
         Attempt("separable", "torch.export"),
         Attempt("right", "torch.export"),
         Attempt("dense", "torch.export"),
+        Attempt("folded", "torch.export"),
         Attempt("auto", "TorchScript"),
     ]
 
@@ -44,7 +45,13 @@ def test_a_failing_route_falls_back_to_the_other_and_says_so(
     artifact = export_artifact(tiny_source(), ExportOptions("onnx"), tmp_path, steps.append)
     manifest = artifact.manifest
     assert manifest.route == "TorchScript"
-    assert [f["fft"] for f in manifest.fallbacks] == ["auto", "separable", "right", "dense"]
+    assert [f["fft"] for f in manifest.fallbacks] == [
+        "auto",
+        "separable",
+        "right",
+        "dense",
+        "folded",
+    ]
     assert {f["reason"] for f in manifest.fallbacks} == {"torch.onnx cannot export tiny: planted"}
     assert manifest.parity is not None
     assert manifest.parity.max_rel_error < 1e-5
@@ -79,7 +86,7 @@ def test_a_file_that_its_runtime_rejects_falls_back(
         monkeypatch.setattr(onnx, check, lambda model, *_: model)
     artifact = export_artifact(tiny_source(), ExportOptions("onnx"), tmp_path)
     assert artifact.manifest.route == "TorchScript"
-    assert len(artifact.manifest.fallbacks) == 4
+    assert len(artifact.manifest.fallbacks) == 5
     assert "ONNX Runtime rejects" in artifact.manifest.fallbacks[0]["reason"]
 
 

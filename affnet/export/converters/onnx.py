@@ -41,7 +41,7 @@ class OnnxConverter:
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
     auto_fft = "auto"
-    plans = ("separable", "right", "dense")
+    plans = ("separable", "right", "dense", "folded")
     packages = ("onnx", "onnxscript", "onnxsim")
     extra = None
     options = ()

@@ -38,7 +38,7 @@ class TfliteConverter:
     layouts = ("NCHW", "NHWC")
     routes = ("torch.export", "ONNX")
     auto_fft = "auto"
-    plans = ("channels_last", "right")
+    plans = ("channels_last", "right", "folded_channels_last")
     options = ()
     packages = ("litert_torch", "ai_edge_litert", "ai_edge_quantizer")
     extra = "tflite"

@@ -66,10 +66,11 @@ class PredictedCosts:
 
 def filter_cost(plan: str, size: MapSize) -> Cost:
     """Return what a whole filter costs: both transforms by ``plan``, and the mask."""
+    frequencies = PLANS[plan].frequencies(size)
     mask = Cost(
-        macs=size.channels * size.frequencies,  # 8 blocks of C / 8 channels, complex, two layers
+        macs=size.channels * frequencies,  # 8 blocks of C / 8 channels, complex, two layers
         products=4,
-        bytes=4 * _MASK_PASSES * size.frequencies,
+        bytes=4 * _MASK_PASSES * frequencies,
         operators=0,  # the same for all plans
     )
     return PLANS[plan].cost(size) + mask

@@ -57,7 +57,13 @@ def test_small_maps_get_one_product_and_large_ones_two(
     assert ranked[0].microseconds < ranked[1].microseconds
 
 
-@pytest.mark.parametrize("fft", ["separable", "dense", "channels_last", "auto"])
+@pytest.mark.parametrize(("side", "plan"), [(32, "separable"), (80, "folded"), (128, "folded")])
+def test_the_height_of_large_maps_is_folded(side: int, plan: str) -> None:
+    ranked = rank_plans(MapSize(128, side, side), ("separable", "folded", "right"), COSTS)
+    assert ranked[0].plan == plan
+
+
+@pytest.mark.parametrize("fft", ["separable", "folded", "dense", "channels_last", "auto"])
 @pytest.mark.parametrize("size", [(256, 256), (192, 320), (224, 224)])
 def test_the_network_is_the_same_with_every_plan(
     network: AFFNet, size: tuple[int, int], fft: str
@@ -114,14 +120,17 @@ def test_an_unknown_plan_is_answered_with_the_valid_ones() -> None:
         replace_transforms(nn.Identity(), IMAGE, "fast", CANDIDATES, COSTS)
     assert str(error.value) == (
         "Unknown FFT plan 'fast'; "
-        "valid: auto, measure, native, separable, right, dense, channels_last."
+        "valid: auto, measure, native, separable, folded, right, dense, "
+        "channels_last, folded_channels_last."
     )
     assert FFT_CHOICES == (
         "auto",
         "measure",
         "native",
         "separable",
+        "folded",
         "right",
         "dense",
         "channels_last",
+        "folded_channels_last",
     )

@@ -13,13 +13,18 @@ from affnet.export.fourier.plans import PLANS, matrices
 from affnet.export.fourier.plans.base import DFTPlan, MapSize
 from affnet.export.fourier.plans.channels_last import ChannelsLastPlan
 from affnet.export.fourier.plans.dense import DensePlan
+from affnet.export.fourier.plans.folded import FoldedPlan
+from affnet.export.fourier.plans.folded_channels_last import FoldedChannelsLastPlan
 from affnet.export.fourier.plans.separable import SeparablePlan
 from affnet.model.mixer import AdaptiveFrequencyFilter, Spectrum, TorchFFT
 from tests.reference import fill, relative_error
 from tests.tiny import noise
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
-every_plan = pytest.mark.parametrize("plan", [SeparablePlan, DensePlan, ChannelsLastPlan])
+every_plan = pytest.mark.parametrize(
+    "plan",
+    [SeparablePlan, FoldedPlan, DensePlan, ChannelsLastPlan, FoldedChannelsLastPlan],
+)
 drawn_sizes = settings(max_examples=30, deadline=None, derandomize=True)
 
 
@@ -27,11 +32,20 @@ def to_plan(spectrum: Tensor, plan: type[DFTPlan]) -> Spectrum:
     """Order a complex B x C x H x F spectrum as the plan has it."""
     orders = {
         SeparablePlan: lambda x: x.transpose(-1, -2),
+        FoldedPlan: lambda x: both_halves(x).transpose(-1, -2),
         DensePlan: lambda x: x.flatten(2)[:, :, None],
         ChannelsLastPlan: lambda x: x,
+        FoldedChannelsLastPlan: both_halves,
     }
     ordered = orders[plan](spectrum)
     return Spectrum(ordered.real.float().contiguous(), ordered.imag.float().contiguous())
+
+
+def both_halves(spectrum: Tensor) -> Tensor:
+    """Take rows k = 0 .. H // 2, then rows -k."""
+    height = spectrum.shape[-2]
+    half = torch.arange(height // 2 + 1)
+    return spectrum[..., torch.cat((half, -half % height)), :]
 
 
 def make_plan(plan: type[DFTPlan], size: tuple[int, int]) -> DFTPlan:
@@ -169,5 +183,7 @@ def test_the_cost_is_what_torch_counts(plan: type[DFTPlan], size: tuple[int, int
 
 
 def test_plans_are_registered_under_their_names() -> None:
-    assert list(PLANS) == ["separable", "right", "dense", "channels_last"]
+    assert list(PLANS) == [
+        *["separable", "folded", "right", "dense", "channels_last", "folded_channels_last"]
+    ]
     assert all(plan.name == name for name, plan in PLANS.items())

@@ -3,9 +3,19 @@
 from affnet.export.fourier.plans.base import DFTPlan
 from affnet.export.fourier.plans.channels_last import ChannelsLastPlan
 from affnet.export.fourier.plans.dense import DensePlan
+from affnet.export.fourier.plans.folded import FoldedPlan
+from affnet.export.fourier.plans.folded_channels_last import FoldedChannelsLastPlan
 from affnet.export.fourier.plans.right_products import RightProductsPlan
 from affnet.export.fourier.plans.separable import SeparablePlan
 
 PLANS: dict[str, type[DFTPlan]] = {
-    plan.name: plan for plan in (SeparablePlan, RightProductsPlan, DensePlan, ChannelsLastPlan)
+    plan.name: plan
+    for plan in (
+        SeparablePlan,
+        FoldedPlan,
+        RightProductsPlan,
+        DensePlan,
+        ChannelsLastPlan,
+        FoldedChannelsLastPlan,
+    )
 }

@@ -57,16 +57,20 @@ class Cost:
         )
 
 
+def over_width_macs(size: MapSize) -> int:
+    """Return the multiply-accumulates of one product over the width, real maps to half spectra."""
+    return size.pixels * 2 * size.bins
+
+
 def separable_cost(size: MapSize, *, passes: int, products: int, operators: int) -> Cost:
     """Return what a product over the width and one over the height cost, there and back.
 
     ``passes`` counts how often the numbers of one real part are read or written.
     """
-    over_width = size.pixels * 2 * size.bins
     over_height = size.frequencies * (2 * size.height) * 2
     constants = 4 * size.width * size.bins + 8 * size.height**2
     moved = 2 * size.pixels + passes * size.frequencies + constants
-    return Cost(2 * (over_width + over_height), products, 4 * moved, operators)
+    return Cost(2 * (over_width_macs(size) + over_height), products, 4 * moved, operators)
 
 
 class DFTPlan(FourierTransform):
@@ -82,6 +86,11 @@ class DFTPlan(FourierTransform):
     def _constant(self, name: str, values: Matrix) -> None:
         """Register a constant: computed in float64, stored in the network's float32."""
         self.register_buffer(name, torch.from_numpy(values).float().contiguous(), persistent=False)
+
+    @classmethod
+    def frequencies(cls, size: MapSize) -> int:
+        """Return how many complex numbers the mask sees: a plan may hold some of them twice."""
+        return size.frequencies
 
     @classmethod
     @abstractmethod

@@ -61,3 +61,20 @@ def complex_dft(length: int, *, inverse: bool = False) -> Matrix:
     to_real = np.stack((cos, -imag), axis=-1)
     to_imag = np.stack((imag, cos), axis=-1)
     return np.stack((to_real, to_imag))
+
+
+def folded_dft(length: int, *, inverse: bool = False) -> tuple[Matrix, Matrix]:
+    """Return cos and sin of 2 pi h k / n for k = 0 .. n // 2: h x k, of the inverse k x h.
+
+    The inverse sums over k and -k, so that k = 0 and, for an even length, k = n / 2, which are
+    their own negatives, weigh 1 / 2 there.
+    """
+    rows = length // 2 + 1
+    cos, sin = _unit_roots(length, rows, length)
+    if not inverse:
+        return cos, sin
+    weight = np.ones(rows)
+    weight[0] = 0.5
+    if length % 2 == 0:
+        weight[-1] = 0.5
+    return (cos * weight).T, (sin * weight).T

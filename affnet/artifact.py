@@ -72,6 +72,19 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class MeasuredAccuracy:
+    """What an evaluation of this very file found, on one data set."""
+
+    dataset: str
+    fingerprint: str  # of the data set's classes, file names and sizes
+    images: int
+    top1: float  # 0..1
+    top1_interval: tuple[float, float]  # of 95 %
+    top5: float | None  # None where five classes or fewer make it meaningless
+    runtime: str  # with its version
+
+
+@dataclass(frozen=True)
 class Manifest:
     """All that is known of an artifact, stored as JSON beside it."""
 
@@ -93,6 +106,7 @@ class Manifest:
     tools: dict[str, str]  # package to version
     parity: Parity | None  # measured at export
     task: str = "classification"  # of `TASKS`; what all were for before manifests said it
+    accuracy: tuple[MeasuredAccuracy, ...] = ()  # measured since, one for each data set
 
     def to_json(self) -> str:
         """Return the manifest file's text."""

@@ -15,6 +15,7 @@ from affnet.commands import (
     check,
     compare,
     devices,
+    evaluate,
     export,
     inspect,
     plan,
@@ -63,6 +64,7 @@ for command in (
     compare.compare,
 ):
     app.command(command.__name__.replace("_", " "))(command)
+app.command("eval")(evaluate.evaluate)
 app.add_typer(devices.app, name="devices")
 
 

@@ -263,6 +263,7 @@ def _result(
         macs=manifest.macs,
         weights=manifest.provenance.weights,
         published=manifest.published,
+        accuracy=manifest.accuracy,
         validity_reasons=(*against, *reasons_against(entry.blocks_ns, environment, threads)),
         environment=environment,
         block_statistics=tuple(entry.statistics),

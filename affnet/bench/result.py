@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from affnet.artifact import MeasuredAccuracy
 from affnet.bench.intervals import Interval
 from affnet.bench.statistics import Summary, summarise, summarise_blocks
 from affnet.devices import BlockStatistics, OperatorTime, PlacedOperator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 # fields that JSON holds in another form
 _CONVERTED = (
-    "blocks_ns", "ratio_to_peer", "block_statistics", "operators", "parity", "placed",
+    "accuracy", "blocks_ns", "ratio_to_peer", "block_statistics", "operators", "parity", "placed",
 )  # fmt: skip
 
 
@@ -67,6 +68,7 @@ class Result:
     parity: Parity | None = None  # of the device's outputs with this machine's, where compared
     placed: tuple[PlacedOperator, ...] = ()  # where a runtime tells what runs on which processor
     git_commit: str = ""  # of the project in whose folder it was measured
+    accuracy: tuple[MeasuredAccuracy, ...] = ()  # of the file, as evaluations recorded it
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
@@ -119,6 +121,7 @@ class Result:
             "block_statistics": [dataclasses.asdict(block) for block in self.block_statistics],
             "operators": [dataclasses.asdict(time) for time in self.operators],
             "parity": dataclasses.asdict(self.parity) if self.parity else None,
+            "accuracy": [dataclasses.asdict(measured) for measured in self.accuracy],
             "placement": self.placement,
             "placed": [dataclasses.asdict(operator) for operator in self.placed],
             "block_lengths": [len(block) for block in self.blocks_ns],

@@ -53,9 +53,27 @@ def columns(results: Sequence[Result]) -> list[Column]:
         _quantity("params", MILLIONS, lambda r: r.parameters),
         _quantity("MACs", MILLIONS, lambda r: r.macs),
     ]
+    chosen += [_accuracy_column(*key) for key in _data_sets(results)]
     if any(r.published for r in results):
         chosen.append(Column("top-1 % (quoted)", _quoted_cell))
     return chosen
+
+
+def _data_sets(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """Return name and fingerprint of each data set on which an accuracy was measured."""
+    return list(dict.fromkeys((a.dataset, a.fingerprint) for r in results for a in r.accuracy))
+
+
+def _accuracy_column(dataset: str, fingerprint: str) -> Column:
+    """Return the column of one data set: of another one of that name there is another column."""
+
+    def cell(result: Result) -> str:
+        for measured in result.accuracy:
+            if (measured.dataset, measured.fingerprint) == (dataset, fingerprint):
+                return f"{100 * measured.top1:.1f}"
+        return "-"
+
+    return Column(f"top-1 % (measured on {dataset})", cell)
 
 
 def _tells_devices(results: Sequence[Result]) -> bool:
@@ -91,6 +109,10 @@ def notes(results: Sequence[Result]) -> list[str]:
             f"Random weights: {', '.join(random)}; latency does not depend on them, "
             "the quoted accuracy is that of the published weights."
         )
+    lines += [
+        f"Measured accuracy on {name}: {_images_of(results, name, key)} images, of this very file."
+        for name, key in _data_sets(results)
+    ]
     if sources := sorted({r.published["source"] for r in results if r.published}):
         lines.append(f"Quoted, not measured: top-1 from {'; '.join(sources)}.")
     lines += [f"{limit}." for limit in dict.fromkeys(why for r in results for why in r.limits)]
@@ -107,6 +129,11 @@ def notes(results: Sequence[Result]) -> list[str]:
     if doubts:
         lines.append(f"Not valid for publication: {'; '.join(doubts)}.")
     return lines
+
+
+def _images_of(results: Sequence[Result], dataset: str, fingerprint: str) -> int:
+    known = (a for result in results for a in result.accuracy)
+    return next(a.images for a in known if (a.dataset, a.fingerprint) == (dataset, fingerprint))
 
 
 def _device_note(results: Sequence[Result]) -> str:

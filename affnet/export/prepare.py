@@ -25,9 +25,8 @@ def open_or_export(
         UsageError: an artifact of another format.
         AffnetError: as `Artifact.open` and `affnet.export.pipeline.export_artifact`.
     """
-    path = Path(model)
-    if is_artifact(path) and not _is_source(path):
-        artifact = Artifact.open(path)
+    if names_artifact(model):
+        artifact = Artifact.open(Path(model))
         if artifact.manifest.format != format_:
             raise UsageError(
                 f"{model} is of the format {artifact.manifest.format}, but the runtime takes "
@@ -44,6 +43,8 @@ def open_or_export(
     return export_artifact(load_source(model), options, folder, progress)
 
 
-def _is_source(path: Path) -> bool:
-    """Tell a program of the user's own from an artifact of the format torch."""
-    return path.suffix == get_runtime("torch").suffix and not manifest_path(path).exists()
+def names_artifact(model: str) -> bool:
+    """Tell an artifact from a source, such as a program of the user's own, by name and manifest."""
+    path = Path(model)
+    is_program = path.suffix == get_runtime("torch").suffix
+    return is_artifact(path) and not (is_program and not manifest_path(path).exists())

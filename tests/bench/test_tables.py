@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
+import json
 
 import pytest
 from rich.console import Console
 
+from affnet.artifact import MeasuredAccuracy
 from affnet.bench.intervals import Interval
+from affnet.bench.result import Result
 from affnet.bench.tables import notes, to_csv, to_markdown, to_rich
 from affnet.devices import PlacedOperator
 from tests.bench.fakes import MS, a_result
@@ -131,3 +135,19 @@ def test_placement_names_what_runs_elsewhere() -> None:
         "Operators of two on b in the runtime's plan: 6 on gpu; "
         "5 on cpu (1 cast, 1 softmax, 1 gather, 1 pad, ..).",
     ]
+
+
+def test_measured_accuracy_stands_beside_the_quoted_one() -> None:
+    on_emoji = MeasuredAccuracy("emoji/heldout", "ab12", 1216, 0.7512, (0.72, 0.78), 0.97, "x 1")
+    other = dataclasses.replace(on_emoji, fingerprint="cd34", images=50, top1=0.5)
+    results = [
+        a_result(model="one", published=PAPER, accuracy=(on_emoji,)),
+        a_result(model="two", accuracy=(other,)),
+    ]
+    rows = list(csv.reader(io.StringIO(to_csv(results))))
+    measured = "top-1 % (measured on emoji/heldout)"
+    assert rows[0][-3:] == [measured, measured, "top-1 % (quoted)"]  # two sets of the same name
+    assert [row[-3:] for row in rows[1:]] == [["75.1", "-", "73.0"], ["-", "50.0", "-"]]
+    told = "Measured accuracy on emoji/heldout: 1216 images, of this very file."
+    assert told in notes(results)
+    assert Result.from_json(json.loads(json.dumps(results[0].to_json()))) == results[0]

@@ -1,0 +1,151 @@
+"""``affnet eval``."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from affnet import console
+from affnet.commands.options import ConfigOption, JsonOption, QuietOption
+from affnet.errors import AffnetError, UsageError
+
+if TYPE_CHECKING:
+    from affnet.artifact import Artifact
+    from affnet.evaluation.classifiers import Classifier
+    from affnet.model.source import Source
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A file that export made, or a source.")],
+    data: Annotated[
+        str, typer.Option(help="A folder of one folder of images per class, or emoji (bundled).")
+    ],
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="Export a source for this runtime first; default: run it in PyTorch."),
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="The source to agree with; default: the artifact's own.")
+    ] = None,
+    config: ConfigOption = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Take a random sample of so many images.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep the accuracy in the artifact's manifest.")
+    ] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure top-1 and top-5 accuracy on labelled images, and agreement with PyTorch.
+
+    Example: affnet eval emoji.onnx --data emoji --record
+    """
+    from affnet.evaluation import agreement as agreeing
+    from affnet.evaluation import recording, report
+    from affnet.evaluation.classification import classify
+    from affnet.evaluation.datasets import open_dataset
+    from affnet.evaluation.preprocessing import Preprocessing
+
+    if record and (limit or runtime):
+        raise UsageError(
+            "--record keeps what an artifact gets on all images: no --limit, --runtime."
+        )
+    dataset = open_dataset(data).limited(limit)
+    with (
+        tempfile.TemporaryDirectory(prefix="affnet-eval-") as scratch,
+        console.progress(quiet) as show,
+    ):
+        artifact, source = _open(model, runtime, config, Path(scratch), show)
+        if record and artifact is None:
+            raise UsageError("--record needs an artifact, whose manifest keeps the accuracy.")
+        subject = _classifier(artifact, source, threads)
+        every, size = _sparingly(show), subject.size
+        accuracy = classify(
+            subject.predict, dataset, Preprocessing(size), labels=subject.labels, show=every
+        )
+        reference = _reference(artifact, against, config, quiet)
+        agreement = (
+            agreeing.agree(accuracy, subject, reference, dataset, every) if reference else None
+        )
+        if record and artifact:
+            recording.keep(artifact, accuracy, subject.runtime)
+    for sentence in accuracy.skipped:
+        console.note(f"Skipped: {sentence}", quiet)
+    if json:
+        console.print_json(report.record(subject, accuracy, agreement))
+    else:
+        console.print_fields(report.fields(subject, accuracy, agreement))
+
+
+def _open(
+    model: str,
+    runtime: str | None,
+    config: Path | None,
+    scratch: Path,
+    show: Callable[[str], None],
+) -> tuple[Artifact | None, Source | None]:
+    """Return an artifact, exported first where ``runtime`` is to run a source; or a source."""
+    from affnet.artifact import Artifact
+    from affnet.export.prepare import names_artifact, open_or_export
+    from affnet.runtimes import get_runtime
+
+    if runtime is not None:
+        form = get_runtime(runtime).format
+        return open_or_export(model, form, None, "auto", scratch, show), None
+    show(f"Loading {model}")
+    if names_artifact(model):
+        return Artifact.open(Path(model)), None
+    from affnet.model.source import load_source
+
+    return None, load_source(model, config=config)
+
+
+def _classifier(artifact: Artifact | None, source: Source | None, threads: int) -> Classifier:
+    from affnet.evaluation.classifiers import Classifier
+
+    if artifact:
+        return Classifier.of_artifact(artifact, threads)
+    import torch
+
+    assert source is not None
+    torch.set_num_threads(threads)
+    return Classifier.of_source(source)
+
+
+def _reference(
+    artifact: Artifact | None, against: str | None, config: Path | None, quiet: bool
+) -> Source | None:
+    """Return what to compare with; say why where an artifact's own source cannot be had."""
+    from affnet.model.source import load_source, reload_source
+
+    if against is not None:
+        return load_source(against, config=config)
+    if artifact is None:
+        return None
+    try:
+        return reload_source(artifact.manifest.provenance)
+    except AffnetError as error:
+        console.note(f"Agreement with PyTorch is not told: {error}", quiet)
+        return None
+
+
+def _sparingly(show: Callable[[str], None]) -> Callable[[str], None]:
+    """Pass on one step a second; outside a terminal, where each is a line of its own, fewer."""
+    interval = 1.0 if sys.stderr.isatty() else 15.0
+    last = 0.0
+
+    def show_some(step: str) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= interval:
+            last = now
+            show(step)
+
+    return show_some

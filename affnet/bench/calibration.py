@@ -58,7 +58,7 @@ def calibrate(
         get_protocol("check"),
         threads=place.threads,
         max_rounds=rounds,
-        memory_counts="peak_memory" in metrics,
+        memory_counts=any(METRICS[name].of_memory for name in metrics),
         progress=progress,
     )
     level = level_of_looks(len(LOOKS))

@@ -13,6 +13,7 @@ from affnet.bench.calibration import Sensitivity, check_sensitivity
 from affnet.bench.calibration import calibrate as compare_with_itself
 from affnet.bench.evidence import Round
 from affnet.bench.measure import Job, Progress
+from affnet.bench.metrics import METRICS
 from affnet.bench.protocol import get_protocol
 from affnet.bench.reading import read_results
 from affnet.bench.result import Result
@@ -118,7 +119,7 @@ def measure_and_judge(
             threads=place.threads,
             max_rounds=max_rounds,
             enough=court.hear,
-            memory_counts=any(budget.metric == "peak_memory" for budget in judged),
+            memory_counts=any(METRICS[budget.metric].of_memory for budget in judged),
             progress=progress,
         )
         told = attribute(court.verdicts, jobs, device, place.threads, progress)

@@ -1,7 +1,9 @@
 """Confidence intervals of latencies, which are skewed, have several modes and depend on their past.
 
-No distribution is assumed anywhere: percentiles get intervals of order statistics, widened by how
-much neighbouring samples agree; ratios of models measured in turns are bootstrapped over turns.
+No distribution is assumed anywhere: percentiles get intervals of order statistics, ratios of models
+measured in turns are bootstrapped over turns; both are widened for what samples remember of those
+before them (`affnet.bench.dependence`).  `benchmarks/coverage.py` counts how often they hold the
+truth.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from affnet.bench.dependence import independent_below, memory_between_turns
 
 LEVEL = 0.95
 _RESAMPLES = 1000
@@ -32,7 +36,8 @@ def percentile_interval(samples: Sequence[float], share: float, level: float = L
 
     Its ends are order statistics: those at ``share`` plus and minus the error of the share of
     samples below the percentile (Woodruff, JASA 47, 1952).  That error counts independent samples
-    only, see `independent_samples`.  One sample has no interval: its ends are infinite.
+    only, see `independent_below`.  One sample has no interval: its ends are infinite.  So is an end
+    beyond all samples: that of a p99 of 100 samples, which are all below it as likely as not.
     """
     values = np.asarray(samples, np.float64)
     value = float(np.quantile(values, share))
@@ -40,30 +45,17 @@ def percentile_interval(samples: Sequence[float], share: float, level: float = L
         return Interval(value, -math.inf, math.inf)
     if np.ptp(values) == 0:
         return Interval(value, value, value)
-    count = independent_samples((values <= value).astype(np.float64) - share)
+    count = independent_below(values, share)
     error = math.sqrt(share * (1 - share) / count)
     # half the degrees of freedom: the count is an estimate too
     reach = student(level, count / 2) * error
-    low, high = np.quantile(values, np.clip((share - reach, share + reach), 0, 1))
-    return Interval(value, float(low), float(high))
-
-
-def independent_samples(series: NDArray[np.float64]) -> float:
-    """Return how many independent samples tell as much of the mean as this series of mean 0 does.
-
-    The correlation with the past is added up as long as it is positive and falls: the initial
-    monotone sequence of Geyer, Statistical Science 7, 1992.
-    """
-    length = len(series)
-    spectrum = np.fft.rfft(series, 2 * length)
-    correlation = np.fft.irfft(np.abs(spectrum) ** 2)[:length]
-    pairs = (correlation / correlation[0])[: length // 2 * 2].reshape(-1, 2).sum(axis=1)
-    ended = np.flatnonzero(pairs < 0)
-    falling = np.minimum.accumulate(pairs[: ended[0] if len(ended) else None])
-    time = max(1.0, 2 * float(falling.sum()) - 1)
-    # a series that is short beside its memory shows too little of it
-    time /= max(0.5, 1 - 2 * time / length)
-    return max(length / time, 2.0)
+    low, high = np.quantile(values, np.clip((share - reach, share + reach), 0, 1), method="weibull")
+    tail = (1 - level) / 2
+    return Interval(
+        value,
+        float(low) if (1 - share) ** len(values) <= tail else -math.inf,
+        float(high) if share ** len(values) <= tail else math.inf,
+    )
 
 
 def ratio_interval(
@@ -74,48 +66,57 @@ def ratio_interval(
 ) -> Interval:
     """Compare a percentile of two models that were measured in turns, a block of samples per turn.
 
-    A circular block bootstrap over turns, because neighbouring samples share the machine's state
-    (Politis & Romano 1992).  Both models' blocks of a turn are drawn together, which cancels what
-    slowed both.  The level is widened for few turns (Hesterberg, The American Statistician 69,
-    2015, "expanded percentile").
+    A bootstrap over whole turns, because neighbouring samples share the machine's state, in which
+    turns get weights instead of being drawn (Rubin, Annals of Statistics 9, 1981): the percentiles
+    of few turns are less rough then.  Both models' blocks of a turn get the same weight, which
+    cancels what slowed both.  Its ends are moved outwards for few turns (Hesterberg, The American
+    Statistician 69, 2015) and for what a turn remembers of the one before.
     """
-    from scipy.special import ndtr  # 20 ms, and only measurements need it
-
     turns = min(len(numerator), len(denominator))
     above, below = numerator[:turns], denominator[:turns]
     value = _quantile(above, share) / _quantile(below, share)
     if turns < 2:
         return Interval(value, 0.0, math.inf)
-    length = round(turns ** (1 / 3))  # the growth that lets errors of bias and variance vanish
-    pieces = turns / length
-    tail = ndtr(-math.sqrt(pieces / (pieces - 1)) * student(level, pieces - 1))
-    starts = np.random.default_rng(_SEED).integers(0, turns, (_RESAMPLES, math.ceil(pieces)))
-    drawn = (starts[:, :, None] + np.arange(length)).reshape(_RESAMPLES, -1)[:, :turns] % turns
-    times = np.stack([np.bincount(row, minlength=turns) for row in drawn])  # each turn was drawn
-    ratios = _drawn_quantiles(above, times, share) / _drawn_quantiles(below, times, share)
-    low, high = np.quantile(ratios, (tail, 1 - tail))
-    return Interval(value, float(low), float(high))
+    weights = np.random.default_rng(_SEED).standard_exponential((_RESAMPLES, turns))
+    ratios = _weighted_quantiles(above, weights, share) / _weighted_quantiles(below, weights, share)
+    low, high = np.quantile(ratios, (0.5 - level / 2, 0.5 + level / 2))
+    memory = (memory_between_turns(above, share) + memory_between_turns(below, share)) / 2
+    few = math.sqrt(turns / (turns - 1)) * student(level, max(1.0, (turns - 1) / memory))
+    wider = few * math.sqrt(memory) / student(level, math.inf)
+    return Interval(
+        value,
+        float(value * min(1.0, low / value) ** wider),
+        float(value * max(1.0, high / value) ** wider),
+    )
 
 
 def _quantile(blocks: Sequence[Sequence[int]], share: float) -> float:
     return float(np.quantile(np.concatenate(blocks), share))
 
 
-def _drawn_quantiles(
-    blocks: Sequence[Sequence[int]], times: NDArray[np.int64], share: float
+def _weighted_quantiles(
+    blocks: Sequence[Sequence[int]], weights: NDArray[np.float64], share: float
 ) -> NDArray[np.float64]:
-    """Return a quantile for each row of ``times``, how often each block was drawn."""
+    """Return a quantile for each row of ``weights``, those of the blocks.
+
+    A sample stands at the middle of its weight; between two, values are interpolated.
+    """
     values = np.concatenate(blocks).astype(np.float64)
     block = np.repeat(np.arange(len(blocks)), [len(samples) for samples in blocks])
     order = np.argsort(values)
-    reached = np.cumsum(times[:, block[order]], axis=1)
-    index = np.argmax(reached >= share * reached[:, -1:], axis=1)
-    quantiles: NDArray[np.float64] = values[order][index]
-    return quantiles
+    values = values[order]
+    found = np.empty(len(weights))
+    for row, weight in enumerate(weights):
+        each = weight[block[order]]
+        reached = np.cumsum(each)
+        found[row] = np.interp(share * reached[-1], reached - each / 2, values)
+    return found
 
 
 def student(level: float, freedom: float) -> float:
     """Return how many standard errors a two-sided interval reaches."""
-    from scipy.special import stdtrit
+    from scipy.special import ndtri, stdtrit
 
+    if math.isinf(freedom):
+        return float(ndtri(0.5 + level / 2))
     return float(stdtrit(freedom, 0.5 + level / 2))

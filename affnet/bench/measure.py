@@ -22,6 +22,7 @@ from affnet.devices import (
     BlockStatistics,
     Device,
     MeasuringProcess,
+    Memory,
     PlacedOperator,
     PlacingProcess,
     QualifiedProcess,
@@ -50,7 +51,7 @@ class Job:
 class FirstPass:
     """What is found out before the clock matters, in a process of its own."""
 
-    peak_rss_bytes: int | None
+    memory: Memory
     parity: Parity | str | None
     placed: Sequence[PlacedOperator] | str
 
@@ -171,7 +172,7 @@ def relate_to_peer(results: Sequence[Result], peer: str) -> list[Result]:
 def first_passes(
     jobs: Sequence[Job], device: Device, threads: int, progress: Progress = lambda _: None
 ) -> list[FirstPass]:
-    """Find out each job's peak memory, and whether the device computes it right."""
+    """Find out each job's memory, and whether the device computes it right."""
     return [_first_pass(job, device, threads, progress) for job in jobs]
 
 
@@ -179,9 +180,9 @@ def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> F
     progress(f"Measuring the memory of {job.label}")
     with device.start(job.artifact, job.runtime, threads) as process:
         process.run(_MEMORY_RUNS)
-        peak = process.peak_rss_bytes()
+        memory = process.memory()
         placed = process.placement() if isinstance(process, PlacingProcess) else ()
-        return FirstPass(peak, prove(process, job.artifact, device), placed)
+        return FirstPass(memory, prove(process, job.artifact, device), placed)
 
 
 def _profiled(result: Result, job: Job, device: Device, threads: int, progress: Progress) -> Result:
@@ -257,7 +258,9 @@ def _result(
         warmup_ns=tuple(entry.warmup_ns),
         load_ns=startup.load_ns,
         first_inference_ns=startup.first_inference_ns,
-        peak_rss_bytes=first.peak_rss_bytes,
+        peak_rss_bytes=first.memory.peak_rss_bytes,
+        pss_bytes=first.memory.pss_bytes,
+        runtime_bytes=first.memory.runtime_bytes,
         file_bytes=artifact.file_bytes,
         parameters=manifest.parameters,
         macs=manifest.macs,

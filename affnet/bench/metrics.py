@@ -17,6 +17,11 @@ class Metric:
     share: float | None = None  # of a latency: which percentile of the samples
     exact: bool = False  # the same each time
 
+    @property
+    def of_memory(self) -> bool:
+        """Whether it is taken in the memory's own pass."""
+        return self.dimension == "bytes" and not self.exact
+
 
 def _error(result: Result) -> float | None:
     """Return the larger error of those known: at export against PyTorch, and on the device."""
@@ -31,6 +36,7 @@ METRICS: dict[str, Metric] = {
     "load": Metric(lambda r: r.load_ns, "time"),
     "first_inference": Metric(lambda r: r.first_inference_ns, "time"),
     "peak_memory": Metric(lambda r: r.peak_rss_bytes, "bytes"),
+    "pss": Metric(lambda r: r.pss_bytes, "bytes"),
     "file_size": Metric(lambda r: r.file_bytes, "bytes", exact=True),
     "parity": Metric(_error, None, exact=True),
 }

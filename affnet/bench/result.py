@@ -69,6 +69,8 @@ class Result:
     placed: tuple[PlacedOperator, ...] = ()  # where a runtime tells what runs on which processor
     git_commit: str = ""  # of the project in whose folder it was measured
     accuracy: tuple[MeasuredAccuracy, ...] = ()  # of the file, as evaluations recorded it
+    pss_bytes: int | None = None  # of that process after its runs, shared pages by their share
+    runtime_bytes: int | None = None  # what the runtime itself says that the model takes
 
     @property
     def samples_ns(self) -> tuple[int, ...]:

@@ -104,6 +104,7 @@ def notes(results: Sequence[Result]) -> list[str]:
     for result in results:
         by_device.setdefault(result.device, []).append(result)
     lines = [_device_note(group) for group in by_device.values()]
+    lines += _memory_notes(results)
     if random := dict.fromkeys(r.model for r in results if r.weights.startswith("random")):
         lines.append(
             f"Random weights: {', '.join(random)}; latency does not depend on them, "
@@ -154,6 +155,21 @@ def _memory_note(results: Sequence[Result]) -> str:
     if all(result.peak_rss_bytes is None for result in results):
         return "Memory is not told there."
     return "Memory is the peak of a whole process, runtime included."
+
+
+def _memory_notes(results: Sequence[Result]) -> list[str]:
+    """Say what else is known of the memory, where anything is."""
+    shared = [(r.model, r.pss_bytes) for r in results]
+    own = [(r.model, r.runtime_bytes) for r in results]
+    lines = []
+    for what, told in (
+        ("PSS, in which pages that processes share count by their share", shared),
+        ("The runtime's own account of its memory", own),
+    ):
+        known = [f"{model} {MEGABYTES.text(found)}" for model, found in told if found]
+        if known:
+            lines.append(f"{what}: {', '.join(dict.fromkeys(known))}.")
+    return lines
 
 
 def _placement_note(result: Result, several: bool) -> str:

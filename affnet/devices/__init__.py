@@ -73,6 +73,15 @@ class Startup:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """What a measuring process takes, the runtime and all else in it included; None: not told."""
+
+    peak_rss_bytes: int | None  # the largest resident set so far
+    pss_bytes: int | None = None  # now: what it shares with other processes counts by its share
+    runtime_bytes: int | None = None  # what the runtime itself says that the model takes
+
+
+@dataclass(frozen=True)
 class BlockStatistics:
     """What a tool tells of a block of runs where it does not tell the single ones."""
 
@@ -123,8 +132,8 @@ class MeasuringProcess(Protocol):
         """Run inference ``discard + iterations`` times; return the last ``iterations`` in ns."""
         ...
 
-    def peak_rss_bytes(self) -> int | None:
-        """Return the largest resident memory the process has had so far; None if it is not told."""
+    def memory(self) -> Memory:
+        """Return what memory the process takes, and has taken at most so far."""
         ...
 
 

@@ -34,6 +34,8 @@ _FIELD = re.compile(r"(\w+)=([\d.]+(?:e[+-]?\d+)?)")
 _PEAK = re.compile(
     r"(?:Overall peak memory footprint \(MB\) via periodic monitoring:|Peak memory:) +([\d.]+)"
 )
+# what its allocator holds more than when it began, after the runs
+_GROWN = re.compile(r"Memory footprint delta from the start of the tool \(MB\): .*overall=([\d.]+)")
 _DELEGATED = re.compile(r"Replacing (\d+) out of (\d+) node\(s\) with delegate \(([^)]+)\)")
 _IGNORED = re.compile(r"Unconsumed cmdline flags: (.*)")
 _PROFILE_OF_TFLITE, _PROFILE_OF_LITERT = "--enable_op_profiling=true", "--use_profiler=true"
@@ -97,12 +99,14 @@ def parse(output: str, _files: Mapping[str, bytes]) -> Report:
         raise ValueError("it tells no initialisation, warm-up and measurement")
     warmup, block = (_statistics(dict(fields)) for fields in counts[:2])
     peak = _PEAK.search(output)
+    grown = _GROWN.search(output)
     ignored = _IGNORED.search(output)
     return Report(
         load_ns=round(float(load[1]) * 1e6),
         first_inference_ns=warmup.first_ns,
         block=block,
         peak_rss_bytes=round(float(peak[1]) * (1 << 20)) if peak else None,
+        runtime_bytes=round(float(grown[1]) * (1 << 20)) if grown else None,
         delegated=tuple((int(n), int(of), name) for n, of, name in _DELEGATED.findall(output)),
         ignored=tuple(flag for flag in ignored[1].split() if flag not in _HARMLESS)
         if ignored

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from affnet.devices.browser_packages import PACKAGES, versions
 from affnet.devices.browser_search import find_browser
 from affnet.devices.browser_server import serving
-from affnet.devices.probes import high_water_mark
+from affnet.devices.probes import high_water_mark, pss_bytes
 from affnet.devices.worker import check_content
 from affnet.errors import AffnetError, MeasurementError, first_line, require
 from affnet.parity import reference_image
@@ -60,17 +60,20 @@ class MeasuringPage:
             raise self._failure(answer["failed"])
         return answer
 
-    async def peak_rss_bytes(self) -> int:
-        """Return the largest memory that the page's process has had.
+    async def memory(self) -> dict[str, int | None]:
+        """Return the memory of the page's process.
 
-        Where the system keeps no such record (macOS), it is what the process has now.
+        Where the system keeps no record of the peak (macOS), it is what the process has now.
         """
         import psutil
 
         session = await self._browser.new_browser_cdp_session()
         found = await session.send("SystemInfo.getProcessInfo")
         pages = [one["id"] for one in found["processInfo"] if one["type"] == "renderer"]
-        return max(high_water_mark(pid) or psutil.Process(pid).memory_info().rss for pid in pages)
+        peak, largest = max(
+            (high_water_mark(pid) or psutil.Process(pid).memory_info().rss, pid) for pid in pages
+        )
+        return {"peak_rss_bytes": peak, "pss_bytes": pss_bytes(largest)}
 
     def _fail(self, message: str) -> None:
         if not self._uncaught.done():
@@ -106,8 +109,8 @@ async def serve(requests: asyncio.Queue[dict[str, Any]], answer: Answer) -> None
             answer({**started, "runtime_version": version})
             while True:
                 request = await requests.get()
-                if request["command"] == "peak_rss":
-                    answer({"peak_rss_bytes": await page.peak_rss_bytes()})
+                if request["command"] == "memory":
+                    answer(await page.memory())
                 else:
                     answer(await page.ask(request))
 

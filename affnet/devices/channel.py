@@ -6,6 +6,7 @@ The process may run anywhere; a `Channel` carries the lines.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affnet.artifact import Artifact
-from affnet.devices import OperatorTime, Startup
+from affnet.devices import Memory, OperatorTime, Startup
 from affnet.errors import AffnetError, MeasurementError, MissingError
 
 ANSWER_TIMEOUT_S = 300.0  # the longest, loading a large program in torch, takes seconds
@@ -133,11 +134,13 @@ class RemoteProcess(Conversation):
             )
         return samples
 
-    def peak_rss_bytes(self) -> int | None:
-        """See `MeasuringProcess.peak_rss_bytes`."""
-        request = {"command": "peak_rss"}
-        peak = self._ask(request, ("peak_rss_bytes",), ANSWER_TIMEOUT_S)["peak_rss_bytes"]
-        return None if peak is None else int(peak)
+    def memory(self) -> Memory:
+        """See `MeasuringProcess.memory`."""
+        answer = self._ask({"command": "memory"}, ("peak_rss_bytes",), ANSWER_TIMEOUT_S)
+        found = [answer.get(field.name) for field in dataclasses.fields(Memory)]
+        if not all(value is None or (type(value) is int and value > 0) for value in found):
+            raise self._nonsense(json.dumps(answer))
+        return Memory(*found)
 
     def outputs(self) -> list[NDArray[np.float32]]:
         """See `affnet.devices.ComputingProcess.outputs`."""

@@ -121,7 +121,7 @@ class CoreMlService:
         benchmark, inputs, _ = self._models[request["model"]]
         return {"operators": await benchmark.placement(inputs)}
 
-    async def _peak_rss(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _memory(self, request: dict[str, Any]) -> dict[str, Any]:
         # a device does not tell what the model runner takes
         return {"peak_rss_bytes": None if self._device is not None else peak_rss_bytes()}
 

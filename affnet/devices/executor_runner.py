@@ -34,6 +34,8 @@ _LOADED = re.compile(r"Model loaded in ([\d.]+) ms")
 _ITERATION = re.compile(r"Iteration \d+ of \d+: ([\d.]+) ms")
 _DONE = re.compile(r"Model executed successfully (\d+) time\(s\) in ([\d.]+) ms")
 _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
+# of each memory that tensors share, planned when the program was exported
+_PLANNED = re.compile(r"Setting up planned buffer \d+, size (\d+)")
 _TOO_OLD = "it tells no single runs, as releases before 1.3 do not; build a newer one"
 _OUTPUTS = "outputs"
 _OUTPUT_FILE = re.compile(rf"{_OUTPUTS}-(\d+)\.bin")
@@ -69,6 +71,7 @@ def parse(output: str, _files: Mapping[str, bytes]) -> Report:
         first_inference_ns=samples[0],
         samples_ns=samples,
         peak_rss_bytes=max(peaks, default=None),
+        runtime_bytes=sum(map(int, _PLANNED.findall(output))) or None,
     )
 
 

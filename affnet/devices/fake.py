@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from affnet.artifact import Artifact
-from affnet.devices import Capabilities, Check, Progress, Settings, Startup, check_capable
+from affnet.devices import Capabilities, Check, Memory, Progress, Settings, Startup, check_capable
 from affnet.errors import MeasurementError
 
 _RUNTIME_BYTES = 40_000_000
@@ -115,9 +115,9 @@ class FakeProcess:
         samples = [self._sample() for _ in range(discard + iterations)]
         return samples[discard:]
 
-    def peak_rss_bytes(self) -> int:
-        """See `MeasuringProcess.peak_rss_bytes`."""
-        return _RUNTIME_BYTES + 2 * self._file_bytes
+    def memory(self) -> Memory:
+        """See `MeasuringProcess.memory`."""
+        return Memory(_RUNTIME_BYTES + 2 * self._file_bytes)
 
     def _sample(self) -> int:
         return round(self._latency_ns * (1 + _JITTER * abs(self._random.gauss(0, 1))))

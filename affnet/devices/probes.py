@@ -39,6 +39,20 @@ def high_water_mark(process: int | str) -> int | None:
     return None
 
 
+def pss_bytes(process: int | str) -> int | None:
+    """Return a process's proportional set size in bytes (Linux, from 4.14 on).
+
+    A page that several processes share counts for each by its share: such as those of a library.
+    """
+    try:
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
 def cpu_model() -> str:
     """Return the processor's marketing name, or the best the system offers."""
     return _cpu_model_linux() or _cpu_model_mac() or platform.processor() or platform.machine()

@@ -46,6 +46,7 @@ class Report:
     samples_ns: tuple[int, ...] = ()  # of the measured runs, where they are told
     block: BlockStatistics | None = None  # what is told in their place
     peak_rss_bytes: int | None = None  # where it was asked for
+    runtime_bytes: int | None = None  # what the runtime says that it has taken
     delegated: tuple[tuple[int, int, str], ...] = ()  # nodes taken, of how many, by which delegate
     ignored: tuple[str, ...] = ()  # flags the tool does not know
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affnet.artifact import Artifact
-from affnet.devices import BlockStatistics, OperatorTime, Startup
+from affnet.devices import BlockStatistics, Memory, OperatorTime, Startup
 from affnet.devices.channel import RUN_TIMEOUT_S, ending
 from affnet.devices.phone import Phone
 from affnet.devices.runners import Runner
@@ -117,13 +117,12 @@ class ToolProcess:
         """See `MeasuringProcess.run`."""
         return self._block(iterations, discard).samples_ns
 
-    def peak_rss_bytes(self) -> int:
-        """See `MeasuringProcess.peak_rss_bytes`: of an invocation that is watched."""
-        invoked = self._invoker.invoke(Invocation(self._graph, _MEMORY_RUNS, memory=True))
-        peak = invoked.report.peak_rss_bytes
-        if peak is None:
+    def memory(self) -> Memory:
+        """See `MeasuringProcess.memory`: of an invocation that is watched."""
+        report = self._invoker.invoke(Invocation(self._graph, _MEMORY_RUNS, memory=True)).report
+        if report.peak_rss_bytes is None:
             raise MeasurementError(f"Measuring {self._invoker.label} told no peak of the memory.")
-        return peak
+        return Memory(report.peak_rss_bytes, runtime_bytes=report.runtime_bytes)
 
     def outputs(self) -> list[NDArray[np.float32]] | None:
         """See `affnet.devices.ComputingProcess.outputs`."""

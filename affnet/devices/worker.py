@@ -20,7 +20,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.devices.probes import peak_rss_bytes
+from affnet.devices.probes import peak_rss_bytes, pss_bytes
 from affnet.errors import AffnetError, ArtifactError
 from affnet.files import content_sha256
 from affnet.parity import reference_image
@@ -50,7 +50,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     """Answer requests until there are no more.
 
     The first is made by `affnet.devices.channel.describe_job`; those after it are
-    ``{"command": "run", "iterations": n, "discard": m}``, ``{"command": "peak_rss"}``,
+    ``{"command": "run", "iterations": n, "discard": m}``, ``{"command": "memory"}``,
     ``{"command": "outputs"}``, those of `reference_image`, or
     ``{"command": "profile", "runs": n}``, answered with null by a runtime that has no profiler.
     """
@@ -83,7 +83,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
             given = {"threads": job["threads"], "image": image, "runs": request["runs"]}
             answer(operators=profile(path, **given) if profile else None)
         else:
-            answer(peak_rss_bytes=peak_rss_bytes())
+            answer(peak_rss_bytes=peak_rss_bytes(), pss_bytes=pss_bytes("self"))
 
 
 def encode(output: NDArray[Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from affnet.artifact import Artifact, Manifest, Provenance, TensorSpec
 from affnet.bench.result import Result
-from affnet.devices import Startup
+from affnet.devices import Memory, Startup
 
 MS = 1_000_000  # ns
 IDLE = {"busy_cores": 0.0, "governor": "performance"}
@@ -44,8 +44,8 @@ class FakeProcess:
         self.runs = first + iterations
         return [self.script(index) for index in range(first, self.runs)]
 
-    def peak_rss_bytes(self) -> int:
-        return 50_000_000 + self.number
+    def memory(self) -> Memory:
+        return Memory(50_000_000 + self.number, pss_bytes=40_000_000)
 
 
 @dataclass

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from affnet.bench.intervals import independent_samples, percentile_interval, ratio_interval
+from affnet.bench.intervals import percentile_interval, ratio_interval
 
 Blocks = list[list[int]]
 Noise = Callable[[np.random.Generator], NDArray[np.float64]]
@@ -40,19 +40,19 @@ def test_95_of_100_intervals_hold_the_true_percentile(noise: Noise, share: float
     assert 0.93 <= held <= 0.975  # a share of 600 is known to 0.9 points
 
 
-def test_samples_that_remember_tell_less() -> None:
-    generator = np.random.default_rng(2)
-    news = generator.standard_normal(20_000)
-    assert independent_samples(news) == pytest.approx(20_000, rel=0.1)
-    remembered = np.convolve(news, 0.5 ** np.arange(40), "valid")
-    # theory: (1 - 0.5) / (1 + 0.5) of the samples
-    assert independent_samples(remembered) == pytest.approx(20_000 / 3, rel=0.1)
-
-
 def test_one_sample_says_nothing_of_its_interval_and_constant_ones_all() -> None:
     assert percentile_interval([5], 0.5).low == -math.inf
     assert percentile_interval([5], 0.5).high == math.inf
     assert percentile_interval([5, 5, 5], 0.9).high == 5
+
+
+def test_an_end_beyond_all_samples_is_not_known() -> None:
+    found = percentile_interval(list(range(1, 101)), 0.99)
+    assert found.low < found.value < found.high == math.inf
+    assert percentile_interval(list(range(1, 501)), 0.99).high <= 500
+
+
+def test_zero_is_a_constant_like_any_other() -> None:
     assert percentile_interval([0, 0], 0.5).high == 0
 
 

@@ -40,6 +40,7 @@ def test_tensorflow_lite_s_tool_with_percentiles() -> None:
     report = parse(transcript("tflite_2_20"), {})
     assert (report.load_ns, report.first_inference_ns) == (5_579_000, 1_357_602_000)
     assert (report.block.runs, report.block.mean_ns) == (50, 1_240_270_000)
+    assert report.runtime_bytes == round(109.832 * 1024 * 1024)
     assert report.block.typical_ns == 1_239_807_000
 
 

@@ -36,7 +36,7 @@ def test_a_browser_gives_every_sample_and_what_it_computes(digits_onnx: Artifact
             samples = process.run(iterations=7, discard=3)
             assert len(samples) == 7
             assert all(1e5 < sample < 10e9 for sample in samples)
-            assert 50e6 < process.peak_rss_bytes() < 2e9
+            assert 50e6 < process.memory().peak_rss_bytes < 2e9
             parity = prove(process, digits_onnx, chromium)
         found = chromium.fingerprint()
     assert isinstance(parity, Parity)

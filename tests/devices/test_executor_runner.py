@@ -18,6 +18,8 @@ from tests.devices.phones import Attached
 
 PLACE = "I 00:00:00.004429 executorch:executor_runner.cpp:251] "
 TOLD = (
+    f"{PLACE}Setting up planned buffer 0, size 40000.\n"
+    f"{PLACE}Setting up planned buffer 1, size 48.\n"
     f"{PLACE}Model loaded in 3.211000 ms.\nVmHWM:\t   20480 kB\nVmHWM:\t   30720 kB\n"
     f"{PLACE}Iteration 1 of 2: 0.691078 ms\n{PLACE}Iteration 2 of 2: 0.5 ms\n"
     f"{PLACE}Model executed successfully 2 time(s) in 1.191078 ms.\n"
@@ -36,7 +38,7 @@ def test_what_the_tool_tells_of_each_run() -> None:
     report = parse(TOLD, {})
     assert (report.load_ns, report.first_inference_ns) == (3_211_000, 691_078)
     assert report.samples_ns == (691_078, 500_000)
-    assert report.peak_rss_bytes == 30720 * 1024
+    assert (report.peak_rss_bytes, report.runtime_bytes) == (30720 * 1024, 40048)
     assert parse(TOLD.replace("VmHWM", "x"), {}).peak_rss_bytes is None
 
 

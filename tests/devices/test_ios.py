@@ -35,7 +35,7 @@ def test_a_process_tells_integer_nanoseconds_of_each_run(mac: Mac, digits_coreml
         assert process.startup.runtime_version.endswith("(Core ML of iOS 18.5 (22F76))")
         assert process.run(3, discard=2) == [2_503_000, 2_504_000, 2_505_000]
         assert len(process.run(45)) == 45
-        assert process.peak_rss_bytes() is None
+        assert process.memory().peak_rss_bytes is None
         assert process.placement() == [
             PlacedOperator("x1", "conv", "ane", ("cpu", "gpu", "ane"), 500_000),
             PlacedOperator("x2", "matmul", "ane", ("cpu", "gpu", "ane"), 250_000),
@@ -94,7 +94,7 @@ def test_this_mac_has_a_fresh_process_for_each_model(mac: Mac, digits_coreml: Ar
     with device.session("coreml"):
         with device.start(digits_coreml, "coreml", 1) as process:
             assert process.run(30, discard=1)[0] == 2_502_000
-            peak = process.peak_rss_bytes()
+            peak = process.memory().peak_rss_bytes
         (result,) = measure(label_jobs([digits_coreml], "coreml"), device, SHORT, threads=1)
     assert peak is not None
     assert 2e7 < peak < 1e9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,6 +64,23 @@ def test_peak_memory_grows_with_what_is_touched() -> None:
     assert grown - before > 100_000_000
     del held
     assert probes.peak_rss_bytes() >= grown  # a peak, not the present
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it")
+def test_the_proportional_set_counts_what_is_shared_by_its_share() -> None:
+    before = probes.pss_bytes("self")
+    held = bytearray(os.urandom(1) * 100_000_000)
+    grown = probes.pss_bytes(os.getpid())
+    del held
+    assert before is not None
+    assert grown is not None
+    assert 90_000_000 < grown - before < 110_000_000
+    assert before <= psutil.Process().memory_info().rss
+
+
+def test_the_proportional_set_is_not_told_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", failing(FileNotFoundError))
+    assert probes.pss_bytes("self") is None
 
 
 def test_peak_memory_has_a_source_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_it_measures_without_anything_but_the_runtime_and_numpy(
     requests = [
         describe_job(digits_onnx, "onnxruntime", 1),
         {"command": "run", "iterations": 3, "discard": 1},
-        {"command": "peak_rss"},
+        {"command": "memory"},
         {"command": "profile", "runs": 2},
     ]
     lines = "".join(json.dumps(request) + "\n" for request in requests)

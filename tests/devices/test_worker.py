@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import json
+import sys
 import time
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_each_request_gets_one_line(digits_onnx: Artifact) -> None:
     first, runs, memory = served(
         digits_onnx,
         {"command": "run", "iterations": 6, "discard": 2},
-        {"command": "peak_rss"},
+        {"command": "memory"},
     )
     assert first.keys() == {"load_ns", "first_inference_ns", "runtime_version"}
     assert first["load_ns"] > 1_000_000
@@ -77,6 +78,8 @@ def test_each_request_gets_one_line(digits_onnx: Artifact) -> None:
     assert len(runs["samples_ns"]) == 6
     assert all(sample > 100_000 for sample in runs["samples_ns"])
     assert memory["peak_rss_bytes"] > 30_000_000
+    if sys.platform == "linux":
+        assert 10_000_000 < memory["pss_bytes"] <= memory["peak_rss_bytes"]
 
 
 def test_the_artifact_is_checked_again_where_it_runs(digits_onnx: Artifact) -> None:

@@ -16,7 +16,7 @@ from affnet.model.bundled import BUNDLED, bundled_folder
 from affnet.model.checkpoint import read_checkpoint
 from affnet.model.create import NETWORKS, Network, create_model
 from affnet.model.dense.base import DenseNetwork
-from affnet.model.peers import PEER_CLASSES, PEERS, create_peer
+from affnet.model.peers import PEER_CLASSES, PEERS, create_peer, quieten_residuals
 from affnet.model.programs import LoadedProgram, build_program, is_function, load_program
 from affnet.model.published import Published
 from affnet.model.random_weights import randomise
@@ -145,6 +145,7 @@ def _from_name(name: str, variant: str | None, options: dict[str, Any]) -> Sourc
 def _from_peer(name: str) -> Source:
     model, peer = create_peer(name), PEERS[name]
     randomise(model, SEED)
+    quieten_residuals(model, peer)
     return Source(
         model=model,
         name=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from affnet.errors import ImageSizeError, MissingError, UnknownNameError
 from affnet.model.cost import count_macs, count_parameters
 from affnet.model.peers import PEERS, create_peer
+from affnet.model.peers.building import as_network
 from affnet.model.random_weights import randomise
 from affnet.model.source import load_source
 from tests.tiny import noise
@@ -46,6 +48,29 @@ def test_a_peer_returns_its_logits_alone(name: str) -> None:
     assert logits.shape == (2, 1000)
     assert float(logits.std()) > 0
     assert not peer.training
+
+
+def test_mobilevitv2_computes_what_transformers_does() -> None:
+    import transformers
+
+    config = transformers.MobileViTV2Config(num_labels=3, width_multiplier=0.5)
+    network = transformers.MobileViTV2ForImageClassification(config).eval()
+    randomise(network)
+    images = noise(2, 3, 64, 128)
+    with torch.inference_mode():
+        expected = network(images).logits
+        simplified = as_network(network)(images)
+    torch.testing.assert_close(simplified, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_levits_random_weights_leave_its_softmax_soft() -> None:
+    model = load_source("levit_128s").model
+    double = copy.deepcopy(model).double()
+    images = noise(1, 3, 224, 224)
+    with torch.inference_mode():
+        expected = double(images.double())
+        error = (model(images) - expected).abs().max() / expected.abs().max()
+    assert error < 1e-5  # it was 1e-2 of an export's output, by one token instead of another
 
 
 def test_a_peer_is_a_source_at_its_own_image_size() -> None:

@@ -28,6 +28,7 @@ class Peer:
     rule: SizeRule = field(default_factory=SizeRule)
     head: str = "ForImageClassification"  # what the model's class name ends with
     output: str = "logits"  # which field of its record holds them
+    zero_at_start: tuple[str, ...] = ()  # ends of names of parameters that training starts at zero
     difference: str = ""  # of the published parameters from those of transformers' network
 
     @property
@@ -70,6 +71,7 @@ def _mobilevitv2s() -> Iterable[Peer]:
             Published(*numbers, source),
             {"width_multiplier": width},
             (256, 256),
+            SizeRule(multiple=64, least=64),  # the last map is cut into patches of 2 x 2
         )
 
 
@@ -86,6 +88,7 @@ def _levits() -> Iterable[Peer]:
             {"depths": depths, "num_attention_heads": heads},
             rule=SizeRule(only=(224, 224)),
             head="ForImageClassificationWithTeacher",
+            zero_at_start=("projection.batch_norm.weight", "linear_down.batch_norm.weight"),
         )
 
 

@@ -20,14 +20,14 @@ def verify(
     ] = None,
     config: ConfigOption = None,
     held_out: Annotated[
-        bool, typer.Option("--held-out", help="Also on all held-out images (digits only).")
+        bool, typer.Option("--held-out", help="Also on all held-out images of a bundled source.")
     ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Run a file and compare its outputs with PyTorch's; exit code 1 if they disagree.
 
-    Example: affnet verify digits.onnx --held-out
+    Example: affnet verify emoji.onnx --held-out
     A file of another tool: affnet verify their.mlpackage --against my.pt2
     """
     with console.progress(quiet) as show:

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import AffnetError, ArtifactError, UsageError, first_line
+from affnet.evaluation.held_out import held_out_images
 from affnet.evaluation.predictors import as_input
-from affnet.model.bundled import load_held_out
-from affnet.model.images import Images, digits_to_input, mosaic, random_images
+from affnet.model.bundled import BUNDLED, load_held_out
+from affnet.model.images import Images, mosaic, random_images
 from affnet.model.source import Source
 from affnet.parity import TOLERANCES, Parity, compare
 from affnet.runtimes import Session, runtime_for
@@ -76,26 +77,25 @@ def verify_against(subject: Subject, source: Source) -> Parity:
 
 
 def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:
-    """Compare top-1 classes on every held-out image of the bundled digits.
+    """Compare top-1 classes on every image held out from a bundled checkpoint's training.
 
     Raises:
         UsageError: the source is not the bundled checkpoint.
     """
     if source.provenance.kind != "bundled":
         raise UsageError(
-            "--held-out needs the bundled source 'digits' to compare with, "
+            f"--held-out needs a bundled source ({', '.join(BUNDLED)}) to compare with, "
             f"not {source.provenance.location}."
         )
-    held_out = load_held_out(source.provenance.location)
-    images = digits_to_input(held_out.images, subject.input.image_size())
+    images, labels = held_out_images(source.provenance.location, subject.input.image_size())
     (expected,) = reference_outputs(source, images, subject.input)
     (actual,) = _outputs(subject, images)
     expected_class, actual_class = expected.argmax(axis=1), actual.argmax(axis=1)
     return HeldOutAgreement(
         images=len(images),
         agreeing=int((expected_class == actual_class).sum()),
-        top1=float((actual_class == held_out.labels).mean()),
-        top1_pytorch=float((expected_class == held_out.labels).mean()),
+        top1=float((actual_class == labels).mean()),
+        top1_pytorch=float((expected_class == labels).mean()),
         max_rel_error=float(np.abs(expected - actual).max() / np.abs(expected).max()),
     )
 

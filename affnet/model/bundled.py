@@ -1,4 +1,4 @@
-"""The trained checkpoint that affnet ships, and the images held out from its training."""
+"""The trained checkpoints that affnet ships, and the images held out from their training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from affnet.errors import UnknownNameError
 
 #: Names that work wherever a SOURCE does.
-BUNDLED = ("digits",)
+BUNDLED = ("digits", "emoji")
 #: Data sets that can be named instead of a folder, with their splits.
 DATASETS = {"emoji": ("heldout", "calibration")}
 

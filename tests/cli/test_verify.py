@@ -88,7 +88,7 @@ def test_held_out_images_need_the_bundled_source(
     shutil.copy(bundled_folder("digits") / "weights.safetensors", checkpoint)
     sentence = refused("verify", onnx_copy, "--against", checkpoint, "--held-out")
     assert sentence == (
-        f"--held-out needs the bundled source 'digits' to compare with, not {checkpoint}."
+        f"--held-out needs a bundled source (digits, emoji) to compare with, not {checkpoint}."
     )
 
 

@@ -122,7 +122,7 @@ def test_agreement_on_held_out_digits_is_counted(
     wrong = digits.labels[:30].copy()
     wrong[:3] = (wrong[:3] + 1) % 10
     few = HeldOut(digits.images[:30], wrong)
-    monkeypatch.setattr("affnet.export.verification.load_held_out", lambda _: few)
+    monkeypatch.setattr("affnet.evaluation.held_out.load_held_out", lambda _: few)
     agreement = verify_held_out(Subject.of(digits_onnx), load_source("digits"))
     assert (agreement.images, agreement.agreeing) == (30, 30)
     assert agreement.top1 == agreement.top1_pytorch == pytest.approx(0.9, abs=0.04)
@@ -140,7 +140,7 @@ def test_only_the_bundled_source_has_held_out_images(digits_onnx: Artifact) -> N
     with pytest.raises(UsageError) as error:
         verify_held_out(Subject.of(digits_onnx), tiny_source())
     assert str(error.value) == (
-        "--held-out needs the bundled source 'digits' to compare with, not tiny."
+        "--held-out needs a bundled source (digits, emoji) to compare with, not tiny."
     )
 
 

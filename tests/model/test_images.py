@@ -63,5 +63,7 @@ def test_the_bundled_checkpoint_recognises_the_held_out_digits() -> None:
 
 
 def test_an_unknown_bundled_source_is_answered_with_the_valid_ones() -> None:
-    with pytest.raises(UnknownNameError, match=r"Unknown bundled source 'cats'; valid: digits\."):
+    with pytest.raises(
+        UnknownNameError, match=r"Unknown bundled source 'cats'; valid: digits, emoji\."
+    ):
         bundled_folder("cats")

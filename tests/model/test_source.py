@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from affnet.errors import UnknownNameError, UsageError
+from affnet.evaluation.datasets import open_dataset
 from affnet.files import content_sha256
 from affnet.model.bundled import bundled_folder
 from affnet.model.create import NETWORKS
@@ -20,7 +21,7 @@ from affnet.model.variants import VARIANTS
 from tests.model.files import reference_network, save, save_config, state_dict
 from tests.tiny import noise
 
-NAMES = ", ".join((*NETWORKS, *PEERS, "digits"))
+NAMES = ", ".join((*NETWORKS, *PEERS, "digits", "emoji"))
 CONFIG = """
 model.classification:
   affnet: {mode: xx_small, attn_norm_layer: layer_norm}
@@ -209,3 +210,11 @@ def test_a_checkpoint_that_moved_is_not_searched_for(tmp_path: Path) -> None:
         f"The artifact was exported from {path}, which is gone; name it with --against."
     )
     assert reload_source(dataclasses.replace(provenance, location=str(moved))).name == "moved"
+
+
+def test_emoji_has_the_labels_of_its_images_and_takes_64_pixels() -> None:
+    source = load_source("emoji")
+    assert source.input.image_size() == (64, 64)
+    assert source.labels == open_dataset("emoji").classes
+    assert (source.provenance.kind, source.provenance.weights) == ("bundled", "trained")
+    assert (bundled_folder("emoji") / "weights.safetensors").stat().st_size < 6e6

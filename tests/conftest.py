@@ -14,6 +14,7 @@ import pytest
 
 from affnet import cli, console
 from affnet.artifact import Artifact
+from affnet.bench.report import page
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.source import load_source
 
@@ -68,6 +69,13 @@ def digits_onnx(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 def digits_pt2(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """The bundled checkpoint as an exported program; treat it as read-only."""
     return _exported("torch", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def libraries() -> str:
+    """The real libraries of reports, which take seconds to bundle; skips without them."""
+    pytest.importorskip("vl_convert", reason="not installed: pip install 'affnet[report]'")
+    return page.libraries()
 
 
 def _exported(format_: str, factory: pytest.TempPathFactory) -> Artifact:

@@ -149,6 +149,9 @@ def test_another_name_is_no_attribute() -> None:
 
 
 HEAVY = {
+    "altair",
+    "jinja2",
+    "vl_convert",
     "torch",
     "torchvision",
     "onnx",

@@ -56,6 +56,8 @@ def test_a_wheel_carries_every_module_and_the_bundled_checkpoint(wheel: zipfile.
         "page.html",
         "page.js",
     }
+    template = {name for name in wheel.namelist() if "/bench/report/template/" in name}
+    assert {Path(name).name for name in template} == {"page.css", "page.html", "page.js"}
     data = {name for name in wheel.namelist() if name.startswith("affnet/data/digits/")}
     assert {Path(name).name for name in data} == {
         "README.md",

@@ -37,8 +37,8 @@ def show(comparison: Comparison, form: str, *, history: bool) -> None:
     else:
         for number, group in enumerate(comparison.groups):
             print(f"\n{group.traits.title()}" if number else group.traits.title())
-            console.print_table(tables.to_rich(group.results, _columns(comparison, group, history)))
-            for note in _notes(group, history):
+            console.print_table(tables.to_rich(group.results, columns(comparison, group, history)))
+            for note in notes(group, history):
                 print(note)
         for note in comparison.notes:
             print(note)
@@ -90,7 +90,8 @@ _OF_HISTORY = (
 )  # fmt: skip
 
 
-def _columns(comparison: Comparison, group: Group, history: bool) -> list[Column]:
+def columns(comparison: Comparison, group: Group, history: bool) -> list[Column]:
+    """Return the columns of a group's table."""
     if not history:
         return [*_WHEN, *tables.columns(group.results)]
     chosen = [
@@ -108,12 +109,12 @@ def _text(comparison: Comparison, form: str, history: bool) -> str:
     everything = Group(comparison.groups[0].traits, tuple(comparison.results))
     if form == "csv":
         known = {column.header for column in _WHERE}
-        rest = [c for c in _columns(comparison, everything, history) if c.header not in known]
+        rest = [c for c in columns(comparison, everything, history) if c.header not in known]
         return tables.to_csv(everything.results, [*_WHERE, *rest])
     parts = [
         f"### {group.traits.title()}\n\n"
         + tables.to_markdown(
-            group.results, _columns(comparison, group, history), _notes(group, history)
+            group.results, columns(comparison, group, history), notes(group, history)
         )
         for group in comparison.groups
     ]
@@ -122,7 +123,8 @@ def _text(comparison: Comparison, form: str, history: bool) -> str:
     return "\n".join(parts)
 
 
-def _notes(group: Group, history: bool) -> Sequence[str]:
+def notes(group: Group, history: bool) -> Sequence[str]:
+    """Return what a reader must know to trust a group's table, a sentence each."""
     if not history:
         return tables.notes(group.results)
     doubts = sorted({why for result in group.results for why in result.validity_reasons})

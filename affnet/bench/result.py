@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import json
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -153,6 +154,7 @@ class Result:
 
         known = {field.name for field in dataclasses.fields(cls)}
         fields = {name: value for name, value in record.items() if name in known}
+        _check_texts(fields)
         try:
             fields["blocks_ns"] = _in_blocks(record["samples_ns"], record["block_lengths"])
             if (value := record.get("ratio_to_peer")) is not None:
@@ -173,6 +175,18 @@ def _adapter() -> TypeAdapter[Result]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(Result)
+
+
+def _check_texts(fields: dict[str, Any]) -> None:
+    """Raise `ValueError` for what anybody can write into JSON, but no table can show."""
+    try:
+        json.dumps(fields, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("it holds half of a surrogate pair, which is no character") from error
+    if (published := fields.get("published")) is not None:
+        known = published if isinstance(published, dict) else {}
+        if type(known.get("top1_percent")) not in (int, float) or "source" not in known:
+            raise ValueError("published: it is no accuracy with its source")
 
 
 def _in_blocks(samples: list[int], lengths: list[int]) -> tuple[tuple[int, ...], ...]:

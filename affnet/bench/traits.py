@@ -32,8 +32,8 @@ class Traits:
         environment = result.environment
         return cls(
             device=result.device,
-            hardware=environment.get("model"),
-            processor=environment.get("cpu"),
+            hardware=_text(environment.get("model")),
+            processor=_text(environment.get("cpu")),
             hardware_threads=environment.get("hardware_threads"),
             threads=result.threads,
             protocol=result.protocol,
@@ -71,6 +71,11 @@ class Traits:
     def key(self) -> str:
         """Return a short text that is the same for the same traits only."""
         return hashlib.sha256(json.dumps(dataclasses.astuple(self)).encode()).hexdigest()
+
+
+def _text(value: object) -> str | None:
+    """Return what a file holds where a name should stand; whatever it is, it can be compared."""
+    return None if value is None else str(value)
 
 
 _NAMES = {

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from affnet import console
 from affnet.commands.options import JsonOption, QuietOption, StoreOption
 from affnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from affnet.bench.budgets import Budget
 
 #: How many runs of a kind are shown where --last does not say it.
 _RUNS_OF_HISTORY = 20
@@ -28,7 +31,9 @@ def compare(
     ] = None,
     last: Annotated[
         int | None,
-        typer.Option(min=0, help="The newest so many of each model; 0: all. Of a store: 1."),
+        typer.Option(
+            min=0, help="The newest so many of each model; 0: all. Of a store: 1, with --html 20."
+        ),
     ] = None,
     history: Annotated[
         str | None, typer.Option(metavar="MODEL", help="One model's latency over commits.")
@@ -39,6 +44,12 @@ def compare(
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Also write here: .json, .md, .csv; add to .jsonl."),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a report with charts here: .html.")
+    ] = None,
+    budgets: Annotated[
+        Path | None, typer.Option(help="Draw these budgets into the report's histories.")
     ] = None,
     json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
@@ -52,6 +63,7 @@ def compare(
     from affnet.bench import compare as comparing
     from affnet.bench import compare_report, reading
     from affnet.bench import output as bench_output
+    from affnet.bench.report import ReportData, write_report
     from affnet.bench.store import Query, Store
 
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
@@ -62,8 +74,9 @@ def compare(
     _check_sources(results, store, record=record, explicit=explicit)
     if history and model:
         raise UsageError("--history names its model; leave --model out.")
+    limits = _check_report(html, budgets)
     if last is None:
-        last = _RUNS_OF_HISTORY if history else 0 if results else 1
+        last = 0 if results and not history else _RUNS_OF_HISTORY if history or html else 1
     models = (history,) if history else (*(model or ()), *([against] if model and against else ()))
     query = Query(tuple(dict.fromkeys(models)), tuple(device or ()), last)
     where = ", ".join(map(str, results or ()))
@@ -80,6 +93,24 @@ def compare(
     compare_report.show(comparison, form, history=bool(history))
     if output is not None:
         compare_report.write(comparison, output, history=bool(history))
+    if html is not None:
+        with console.progress(quiet) as progress:
+            write_report(ReportData(comparison, bool(history), limits), html, progress)
+
+
+def _check_report(html: Path | None, budgets: Path | None) -> tuple[Budget, ...]:
+    """Return the budgets that a report draws; refuse what it could not do in the end."""
+    from affnet.bench import output
+    from affnet.bench.budgets import read_budgets
+    from affnet.bench.report import check_installed
+
+    if html is None:
+        if budgets is not None:
+            raise UsageError("--budgets are drawn into a report; name its file with --html.")
+        return ()
+    output.check_target(html, "--html", (".html",))
+    check_installed()
+    return read_budgets(budgets).budgets if budgets else ()
 
 
 def _check_sources(

@@ -12,7 +12,14 @@ import pytest
 from affnet.artifact import Artifact
 from affnet.bench import profile
 from affnet.bench.measure import Job, measure
-from affnet.bench.profile import assign_modules, by_module, by_operator, modules_of, take_profile
+from affnet.bench.profile import (
+    assign_modules,
+    by_module,
+    by_operator,
+    modules_of,
+    parts_of,
+    take_profile,
+)
 from affnet.bench.profile_tables import to_markdown
 from affnet.bench.protocol import get_protocol
 from affnet.bench.result import Result
@@ -50,6 +57,29 @@ def test_weights_tell_the_module_and_what_has_none_follows_what_feeds_it(tmp_pat
         "node_relu": "stage.0.conv", "relu": "stage.0.conv",
         "node_fc": "head.fc", "fc": "head.fc", "node_add": "head.fc", "out": "head.fc",
     }  # fmt: skip
+
+
+def test_what_takes_long_is_divided_into_its_modules() -> None:
+    names = {"m.stem.conv": 5, "m.body.0.a": 30, "m.body.0.b": 25, "m.body.1.a": 4, "m.head": 6}
+    times = [
+        OperatorTime("early", "Op", 2),
+        *(OperatorTime(name, "Op", ns, name) for name, ns in names.items()),
+        OperatorTime("again", "Op", 1, "m.body.0.a"),
+        OperatorTime("own", "Op", 20, "m.body.0"),
+    ]
+
+    def told(**most: int) -> dict[str, int]:
+        return {name: sum(time.mean_ns for time in part) for name, part in parts_of(times, **most)}
+
+    assert told() == {
+        "": 2, "m.stem": 5, "m.body.0.a": 31, "m.body.0.b": 25, "m.body.1": 4, "m.head": 6,
+        "m.body.0": 20,
+    }  # fmt: skip
+    assert list(told()) == [
+        "", "m.stem", "m.body.0.a", "m.body.0.b", "m.body.1", "m.head", "m.body.0",
+    ]  # fmt: skip
+    assert told(most=4) == {"": 2, "m.stem": 5, "m.body.0": 76, "m.body.1": 4, "m.head": 6}
+    assert parts_of([]) == []
 
 
 def test_what_the_optimiser_made_of_a_node_keeps_its_module() -> None:

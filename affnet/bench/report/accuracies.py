@@ -1,0 +1,32 @@
+"""How accurate a model is, and how that is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from affnet.bench.result import Result
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A top-1 accuracy in percent."""
+
+    percent: float
+    known: str  # measured or quoted
+    source: str
+
+
+def accuracies(result: Result) -> Iterator[Accuracy]:
+    """Yield what is known of a result's model."""
+    published = result.published or {}
+    if is_number(published.get("top1_percent")):
+        source = str(published.get("source", "a source that is not named"))
+        yield Accuracy(float(published["top1_percent"]), "quoted", source)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a field of a record that anybody may have written is a number that can be drawn."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -15,16 +15,30 @@ class Accuracy:
     """A top-1 accuracy in percent."""
 
     percent: float
+    interval: tuple[float, float] | None
     known: str  # measured or quoted
+    of: tuple[str, str]  # of what, in words, and what else must be the same to compare
     source: str
 
 
 def accuracies(result: Result) -> Iterator[Accuracy]:
-    """Yield what is known of a result's model."""
+    """Yield what is known of a result's file, and of its model."""
+    for found in result.accuracy:
+        low, high = found.top1_interval
+        if all(map(is_number, (found.top1, low, high))):
+            yield Accuracy(
+                100 * found.top1,
+                (100 * low, 100 * high),
+                "measured",
+                (f"measured on {found.dataset}", found.fingerprint),
+                f"{found.images} images, {found.runtime}",
+            )
     published = result.published or {}
     if is_number(published.get("top1_percent")):
         source = str(published.get("source", "a source that is not named"))
-        yield Accuracy(float(published["top1_percent"]), "quoted", source)
+        yield Accuracy(
+            float(published["top1_percent"]), None, "quoted", ("quoted from papers", ""), source
+        )
 
 
 def is_number(value: Any) -> bool:

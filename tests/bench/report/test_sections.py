@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from affnet.artifact import MeasuredAccuracy
 from affnet.bench.budgets import Budget, Place
 from affnet.bench.intervals import ratio_interval
 from affnet.bench.report.accuracies import accuracies
@@ -92,6 +93,19 @@ def test_accuracy_says_how_it_is_known_and_names_its_source() -> None:
     assert list(accuracies(a_result(published={"top1_percent": "<b>"}))) == []
 
 
+def test_what_was_measured_on_other_images_stands_in_charts_of_its_own() -> None:
+    measured = MeasuredAccuracy("digits", "f1", 100, 0.98, (0.93, 1.0), None, "onnxruntime 1.2")
+    others = dataclasses.replace(measured, fingerprint="f2", top1=0.5)
+    section = accuracy(data_of(runs([1], accuracy=(measured, others))))
+    assert [figure.heading for figure in figures(section)] == [
+        "measured on digits", "measured on digits", "quoted from papers",
+    ]  # fmt: skip
+    row = figures(section)[0].rows["points"][0]
+    assert [row[name] for name in ("y", "from", "to", "known", "source")] == [
+        98.0, 93.0, 100.0, "measured", "100 images, onnxruntime 1.2",
+    ]  # fmt: skip
+
+
 def test_size_is_that_of_the_file() -> None:
     (figure,) = figures(size(data_of(runs([1], file_bytes=5_200_000))))
     assert [row["y"] for row in figure.rows["points"]] == [5.2, 5.2]
@@ -175,7 +189,9 @@ def test_many_types_of_operators_end_in_others_and_modules_may_be_unknown() -> N
 def test_sections_say_why_they_are_empty() -> None:
     bare = data_of(runs([1], published=None, operators=(), file_bytes=0))
     told = {section.title: section.empty for make in SECTIONS if (section := make(bare))}
-    assert told["Latency against accuracy"] == "No result has an accuracy, measured or quoted."
+    assert told["Latency against accuracy"] == (
+        "No result has an accuracy, measured (affnet eval) or quoted."
+    )
     assert told["Latency against size"] == "No result has the size of its file."
     assert told["Operators"] == (
         "No result holds a profile; take one with: affnet bench MODEL --profile"

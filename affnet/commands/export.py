@@ -30,6 +30,19 @@ SOURCE_HELP = (
     "or a network of your own: a torch.export program (.pt2) or module:function."
 )
 
+PRECISION_HELP = "fp32, fp16 or int8, as far as the format has it; default: the format's."
+DEFAULT_SAMPLES = 200
+
+CalibrationDataOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER|bundled",
+        help="Images that int8's ranges come from: a folder of one folder per class.",
+    ),
+]
+CalibrationSamplesOption = Annotated[
+    int, typer.Option(metavar="N", help="How many of them at most.")
+]
 FftOption = Annotated[
     str,
     typer.Option(
@@ -50,7 +63,9 @@ def export(
     attn_norm: Annotated[str | None, typer.Option(help="Overrides the config.")] = None,
     ema: Annotated[bool, typer.Option("--ema", help="Take the EMA weights.")] = False,
     image_size: SizeOption = None,
-    precision: Annotated[str | None, typer.Option(help="fp32 or fp16.")] = None,
+    precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
+    calibration_data: CalibrationDataOption = None,
+    calibration_samples: CalibrationSamplesOption = DEFAULT_SAMPLES,
     fft: FftOption = "auto",
     device: Annotated[
         str, typer.Option(help="Where --fft measure times the plans: a name, user@host.")
@@ -88,6 +103,7 @@ def export(
         show(f"Loading {source}")
         started = time.perf_counter()
         from affnet.export.pipeline import ExportOptions, export_artifact
+        from affnet.export.precision import CALIBRATED
         from affnet.export.report import export_record, parity_fields
         from affnet.model.source import load_source
 
@@ -104,16 +120,32 @@ def export(
             deployment_target=deployment_target,
             verify=verify,
         )
+        if precision in CALIBRATED:
+            chosen = _calibrated(loaded, chosen, calibration_data, calibration_samples, show)
         if fft == "measure":
             chosen = _with_measured_costs(loaded, chosen, device, show)
         artifact = export_artifact(loaded, chosen, output, show)
-    for sentence in loaded.notes:
+    notes = chosen.calibration.notes() if chosen.calibration else ()
+    for sentence in (*loaded.notes, *notes):
         console.note(sentence, quiet)
     parity = artifact.manifest.parity
     if json:
         console.print_json(export_record(artifact, time.perf_counter() - started))
     else:
         console.print_fields(parity_fields(artifact, parity))
+
+
+def _calibrated(
+    source: Source,
+    options: ExportOptions,
+    data: str | None,
+    samples: int,
+    show: Callable[[str], None],
+) -> ExportOptions:
+    from affnet.export.precision.calibration import load_calibration
+
+    calibration = load_calibration(source, data, samples, options.image_size, show)
+    return dataclasses.replace(options, calibration=calibration)
 
 
 def _with_measured_costs(

@@ -70,6 +70,20 @@ def _linear_map(layer: ConvLayer) -> tuple[Tensor, Tensor]:
     return fused.weight.detach().flatten(1), fused.bias.detach()
 
 
+def fold_batch_norms(model: nn.Module) -> None:
+    """Fold the batch norm after each convolution into it, in place.
+
+    Converters do that too; here weights and operators keep their module's name by it, and what is
+    quantised are the weights that the format holds.
+    """
+    for layer in model.modules():
+        if isinstance(layer, ConvLayer) and isinstance(layer.block.norm, nn.BatchNorm2d):
+            layer.block.conv = fuse_conv_bn_eval(
+                cast(nn.Conv2d, layer.block.conv), layer.block.norm
+            )
+            layer.block.norm = nn.Identity()
+
+
 def merge_scale_and_shift(model: nn.Module) -> None:
     """Let each AFF block's normalisations scale and shift in one operator, in place.
 

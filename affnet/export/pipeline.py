@@ -29,6 +29,8 @@ from affnet.export.converters import (
 from affnet.export.fourier.costs import PlanCosts, PredictedCosts
 from affnet.export.fourier.planner import FFT_CHOICES
 from affnet.export.network import prepare_network
+from affnet.export.precision import CALIBRATED
+from affnet.export.precision.calibration import Calibration
 from affnet.export.verification import Subject, verify_against
 from affnet.files import (
     content_sha256,
@@ -42,6 +44,8 @@ from affnet.model.source import Source
 from affnet.runtimes import runtime_for
 
 Progress = Callable[[str], None]
+
+_REAL_IMAGES = 32  # of those that calibrated a file, to compare it on
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class ExportOptions:
     image_input: bool = False
     deployment_target: str | None = None
     verify: bool = True
+    calibration: Calibration | None = None  # images, where ``precision`` needs them
+    keep_float: frozenset[str] = frozenset()  # parts that ``precision`` leaves out
     costs: PlanCosts | None = None  # what ``fft`` measure chooses by, of `measure_plans`
 
 
@@ -111,7 +117,7 @@ def _first_success(
         try:
             artifact = _convert(source, options, converter, attempt, folder, progress)
             artifact = artifact.with_manifest(fallbacks=tuple(failures))
-            return _verified(artifact, source, progress) if options.verify else artifact
+            return _verified(artifact, source, options, progress) if options.verify else artifact
         except (ArtifactError, ConversionError, VerificationError) as error:
             errors.append(error)
             failures.append({"fft": attempt.fft, "route": attempt.route, "reason": str(error)})
@@ -156,6 +162,8 @@ def _convert(
         task=source.task,
         image_input=options.image_input,
         deployment_target=options.deployment_target,
+        calibration=options.calibration.images if options.calibration else None,
+        keep_float=options.keep_float,
     )
     progress(f"Converting {source.name} to {options.format}")
     conversion = converter().convert(prepared.module, request, folder)
@@ -177,6 +185,10 @@ def check_request(source: Source, options: ExportOptions) -> None:
     if options.precision not in (None, *converter.precisions):
         raise UnknownNameError(
             f"precision for {options.format}", options.precision, converter.precisions
+        )
+    if options.precision in CALIBRATED and options.calibration is None:
+        raise UsageError(
+            f"The precision {options.precision} needs images to calibrate with: --calibration-data."
         )
     if options.layout is not None and options.layout not in converter.layouts:
         raise UnknownNameError(f"layout for {options.format}", options.layout, converter.layouts)
@@ -253,10 +265,13 @@ def _describe(
     )
 
 
-def _verified(artifact: Artifact, source: Source, progress: Progress) -> Artifact:
+def _verified(
+    artifact: Artifact, source: Source, options: ExportOptions, progress: Progress
+) -> Artifact:
     """Run the artifact and record its agreement; raise `VerificationError` if there is none."""
     progress(f"Running {artifact.path.name} and comparing it with PyTorch")
-    parity = verify_against(Subject.of(artifact), source)
+    images = options.calibration.images[:_REAL_IMAGES] if options.calibration else None
+    parity = verify_against(Subject.of(artifact), source, images)
     if not parity.passed:
         raise VerificationError(
             f"The exported {artifact.path.name} disagrees with PyTorch: its largest error is "

@@ -14,6 +14,8 @@ from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import AffnetError, ArtifactError, UsageError, first_line
 from affnet.evaluation.held_out import held_out_images
 from affnet.evaluation.predictors import as_input
+from affnet.export.precision import CALIBRATED
+from affnet.export.precision.calibration import load_calibration
 from affnet.model.bundled import BUNDLED, load_held_out
 from affnet.model.images import Images, mosaic, random_images
 from affnet.model.source import Source
@@ -21,6 +23,7 @@ from affnet.parity import TOLERANCES, Parity, compare
 from affnet.runtimes import Session, runtime_for
 
 _RANDOM_IMAGES = 4
+_REAL_IMAGES = 32
 _SEED = 20230714  # the paper's month; any number serves, but always the same one
 
 
@@ -57,10 +60,11 @@ class HeldOutAgreement:
     max_rel_error: float  # largest difference over the largest PyTorch logit
 
 
-def verify_against(subject: Subject, source: Source) -> Parity:
-    """Compare a file with PyTorch on random images and a picture, or on random tensors.
+def verify_against(subject: Subject, source: Source, images: Images | None = None) -> Parity:
+    """Compare a file with PyTorch on ``images``, N x 3 x H x W in 0..1.
 
-    The reference is the network as it was trained, with torch's own FFT, in float32.
+    Without any it is `default_inputs`.  The reference is the network as it was trained, with
+    torch's own FFT, in float32.
 
     Raises:
         UsageError: the source takes or gives other shapes than the file.
@@ -69,11 +73,26 @@ def verify_against(subject: Subject, source: Source) -> Parity:
     """
     _check_comparable(subject, source)
     taken = subject.input
-    images = verification_images(taken.image_size()) if taken.is_image else random_tensors(taken)
+    if images is None:
+        images = default_inputs(subject, source)
     expected = reference_outputs(source, images, taken)
     actual = _outputs(subject, images)
     class_axes = [spec.class_axis for spec in source.outputs]
     return compare(expected, actual, TOLERANCES[subject.precision], class_axes)
+
+
+def default_inputs(subject: Subject, source: Source) -> NDArray[np.float32]:
+    """Return what a file is compared on unless told otherwise.
+
+    One of 8 bits saw images like those of its network's training when its ranges were chosen, and
+    promises nothing about others.
+    """
+    taken = subject.input
+    if not taken.is_image:
+        return random_tensors(taken)
+    if subject.precision in CALIBRATED and source.provenance.kind == "bundled":
+        return load_calibration(source, None, _REAL_IMAGES, taken.image_size()).images
+    return verification_images(taken.image_size())
 
 
 def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:

@@ -31,7 +31,7 @@ class Interface:
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    precision: str  # fp16 if any of its tensors is of that type, else fp32
+    precision: str  # int8 or fp16 if any of its tensors is of that type, else fp32
 
 
 class Session(Protocol):

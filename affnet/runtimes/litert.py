@@ -58,8 +58,9 @@ class LiteRtRuntime:
         interpreter = _interpreter(path, threads=1, delegate=False)
         inputs = tuple(map(_spec, interpreter.get_input_details()))
         outputs = tuple(map(_spec, interpreter.get_output_details()))
-        half = any(tensor["dtype"] is np.float16 for tensor in interpreter.get_tensor_details())
-        return Interface(inputs, outputs, "fp16" if half else "fp32")
+        types = {tensor["dtype"] for tensor in interpreter.get_tensor_details()}
+        precision = "int8" if np.int8 in types else "fp16" if np.float16 in types else "fp32"
+        return Interface(inputs, outputs, precision)
 
     @classmethod
     def operators(cls, path: Path) -> Mapping[str, int]:

@@ -49,10 +49,10 @@ class OnnxRuntime:
         inputs = [value for value in graph.input if value.name not in weights]
         types = [value.data_type for value in graph.initializer]
         types += [value.type.tensor_type.elem_type for value in (*inputs, *graph.output)]
-        half = onnx.TensorProto.FLOAT16 in types
-        return Interface(
-            tuple(map(_spec, inputs)), tuple(map(_spec, graph.output)), "fp16" if half else "fp32"
-        )
+        precision = "fp16" if onnx.TensorProto.FLOAT16 in types else "fp32"
+        if any(node.op_type == "QuantizeLinear" for node in graph.node):
+            precision = "int8"
+        return Interface(tuple(map(_spec, inputs)), tuple(map(_spec, graph.output)), precision)
 
     @classmethod
     def operators(cls, path: Path) -> Mapping[str, int]:

@@ -102,7 +102,7 @@ def test_a_conversion_that_fails_leaves_what_stood_there(
         (
             ExportOptions("onnx", precision="int4"),
             UnknownNameError,
-            "Unknown precision for onnx 'int4'; valid: fp32, fp16.",
+            "Unknown precision for onnx 'int4'; valid: fp32, fp16, int8.",
         ),
         (
             ExportOptions("onnx", fft="fast"),

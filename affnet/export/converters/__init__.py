@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn, zeros
 
 from affnet.artifact import TensorSpec
@@ -36,6 +38,8 @@ class ConversionRequest:
     labels: tuple[str, ...] | None = None  # class names, for formats that store them
     image_input: bool = False  # take 8-bit images instead of floats in 0..1
     deployment_target: str | None = None  # the oldest system the file must run on
+    calibration: NDArray[np.float32] | None = None  # inputs, where the precision needs them
+    keep_float: frozenset[str] = frozenset()  # parts that are not quantised, see `part_of`
 
     @property
     def output_names(self) -> list[str]:

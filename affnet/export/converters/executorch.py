@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from affnet.errors import ConversionError, MissingError, UsageError
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.executorch_decompositions import decompositions
+from affnet.export.converters.executorch_int8 import in_int8
 from affnet.export.delegation import Delegation, reasons_for_refusals
+from affnet.export.folding import fold_batch_norms
 from affnet.export.fourier.forward_only import ForwardOnlyFFT, replace_native_transforms
 from affnet.files import write_and_sync
 from affnet.silence import silenced
@@ -29,13 +31,13 @@ class ExecutorchConverter:
     """Converts through ``torch.export``, delegates to XNNPACK and counts what was delegated."""
 
     format = "executorch"
-    precisions = ("fp32",)
+    precisions = ("fp32", "int8")
     layouts = ("NCHW",)
     routes = ("XNNPACK", "portable")
     auto_fft = "auto"
     plans = ("right", "dense")  # others leave expansions to portable kernels
     options = ()
-    packages = ("executorch",)
+    packages = ("executorch", "torchao")
     extra = "executorch"
     tools = ("torch", "executorch")
 
@@ -47,6 +49,8 @@ class ExecutorchConverter:
             )
         if request.native_fft:
             replace_native_transforms(network, ForwardOnlyFFT())
+        if request.precision == "int8":
+            fold_batch_norms(network)
         example = request.example()
         content, delegation = _converted(network, example, request)
         path = folder / f"{request.name}.pte"
@@ -59,6 +63,9 @@ def _converted(
 ) -> tuple[bytes, Delegation]:
     with silenced() as printed:
         try:
+            own_storage(network)
+            if request.precision == "int8":
+                network = in_int8(network, example, request)
             return _lowered(network, example, delegate=request.route == "XNNPACK")
         except MissingError:
             raise
@@ -69,7 +76,6 @@ def _converted(
 
 def _lowered(network: nn.Module, example: Tensor, *, delegate: bool) -> tuple[bytes, Delegation]:
     exir, partitioner = _import_executorch()
-    own_storage(network)
     program = torch.export.export(network, (example,))
     if delegate:
         program = program.run_decompositions(decompositions())

@@ -21,7 +21,8 @@ from affnet.errors import ConversionError, first_line
 from affnet.export.chunked_filter import chunk_filters
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.onnx_float16 import in_float16
-from affnet.export.folding import merge_scale_and_shift
+from affnet.export.converters.onnx_int8 import in_int8, modules_of
+from affnet.export.folding import fold_batch_norms, merge_scale_and_shift
 from affnet.export.normalisation import replace_channel_norms
 from affnet.export.skip import merge_skips
 from affnet.files import write_and_sync
@@ -37,7 +38,7 @@ class OnnxConverter:
     """Exports through ``torch.export``, simplifies with onnxsim and checks with onnx's checker."""
 
     format = "onnx"
-    precisions = ("fp32", "fp16")
+    precisions = ("fp32", "fp16", "int8")
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
     auto_fft = "auto"
@@ -51,13 +52,18 @@ class OnnxConverter:
         """See `Converter.convert`."""
         if request.precision == "fp16":
             replace_channel_norms(network)
+        if request.precision == "int8":
+            fold_batch_norms(network)
         merge_scale_and_shift(network)
         chunk_filters(network)
         merge_skips(network)
         opset = _OPSET_WITH_DFT if request.native_fft else _OPSET
-        model = exported_model(network, request, opset)
+        raw = _export(network, request, opset)
+        model = _simplify(raw)
         if request.precision == "fp16":
             model = in_float16(model)
+        elif request.precision == "int8":
+            model = in_int8(model, request, modules_of(raw))
         _check(model, request.native_fft)
         path = folder / f"{request.name}.onnx"
         write_and_sync(path, model.SerializeToString())

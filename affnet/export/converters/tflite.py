@@ -20,7 +20,12 @@ from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.tflite_bridge import convert_through_onnx
 from affnet.export.converters.tflite_fft import LiteRtFFT, register_lowering
 from affnet.export.converters.tflite_metadata import with_metadata
-from affnet.export.converters.tflite_quantization import with_float16_weights
+from affnet.export.converters.tflite_quantization import (
+    in_int8,
+    with_float16_weights,
+    with_int8_weights,
+)
+from affnet.export.folding import fold_batch_norms
 from affnet.export.fourier.forward_only import replace_native_transforms
 from affnet.export.normalisation import keep_channels_last
 from affnet.files import write_and_sync
@@ -34,7 +39,7 @@ class TfliteConverter:
     """Converts through litert-torch and reads the operators of the result back."""
 
     format = "tflite"
-    precisions = ("fp32", "fp16")
+    precisions = ("fp32", "fp16", "int8", "int8-weights")
     layouts = ("NCHW", "NHWC")
     routes = ("torch.export", "ONNX")
     auto_fft = "auto"
@@ -50,6 +55,8 @@ class TfliteConverter:
             raise UsageError("A TFLite file takes one image at a time; leave --dynamic-batch away.")
         if request.native_fft:
             replace_native_transforms(network, LiteRtFFT())
+        if request.precision == "int8":
+            fold_batch_norms(network)
         taken = request.input
         if request.layout == "NHWC":
             batch, channels, *size = taken.static_shape()
@@ -59,14 +66,25 @@ class TfliteConverter:
         else:
             keep_channels_last(network)
             content = _converted(network, request)
-        if request.precision == "fp16":
-            content = with_float16_weights(content)
+        content = _in_precision(content, request)
         if request.input.is_image:
             content = with_metadata(content, request.name, _INPUT_RANGE, request.labels)
         path = folder / f"{request.name}.tflite"
         write_and_sync(path, content)
         _check_operators(path)
         return Conversion(path, input=taken)
+
+
+def _in_precision(content: bytes, request: ConversionRequest) -> bytes:
+    """Return a file in float32 in the precision that is asked for."""
+    match request.precision:
+        case "fp16":
+            return with_float16_weights(content)
+        case "int8":
+            return in_int8(content, request)
+        case "int8-weights":
+            return with_int8_weights(content)
+    return content
 
 
 class ChannelsLast(nn.Module):

@@ -111,7 +111,22 @@ def aligned_builder() -> Any:
     import flatbuffers
 
     class AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]  # it has no types
-        """Aligns buffers as the schema demands, which generated Python code forgets."""
+        """Aligns buffers as the schema demands, which generated Python code forgets.
+
+        Equal vectors are written once: the constants of equal transforms, and the zero points of
+        quantised weights, which take as much room as the weights of a depthwise convolution.
+        """
+
+        def __init__(self, size: int) -> None:
+            super().__init__(size)
+            self._written: dict[tuple[str, bytes], int] = {}
+
+        def CreateNumpyVector(self, x: Any) -> int:  # noqa: N802
+            """Return the offset of a vector, of an equal one if there is one."""
+            key = (x.dtype.str, x.tobytes())
+            if key not in self._written:
+                self._written[key] = super().CreateNumpyVector(x)
+            return self._written[key]
 
         def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:  # noqa: N802, N803
             """Align vectors of bytes, which are all that buffers are."""

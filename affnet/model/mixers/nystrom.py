@@ -45,6 +45,9 @@ class NystromAttention(TokenMixer):
             bias=False,
         )
         self.project = nn.Linear(channels, channels)
+        # a constant, as LiteRT has no operator that makes one
+        self.register_buffer("identity", torch.eye(self.LANDMARKS), persistent=False)
+        self.identity: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B x C x H x W to the same shape."""
@@ -62,7 +65,11 @@ class NystromAttention(TokenMixer):
             return scores(query, key) @ value
         some_queries, some_keys = segment_means(query, landmarks), segment_means(key, landmarks)
         to_landmarks = scores(query, some_keys)
-        among_landmarks = pseudo_inverse(scores(some_queries, some_keys), self.ITERATIONS)
+        among_landmarks = pseudo_inverse(
+            scores(some_queries, some_keys),
+            self.identity[:landmarks, :landmarks],
+            self.ITERATIONS,
+        )
         from_tokens = scores(some_queries, key) @ value
         return to_landmarks @ among_landmarks @ from_tokens
 
@@ -79,12 +86,11 @@ def segment_means(tokens: Tensor, segments: int) -> Tensor:
     return grouped.mean(dim=2).reshape(batch, heads, segments, channels)
 
 
-def pseudo_inverse(matrix: Tensor, iterations: int) -> Tensor:
+def pseudo_inverse(matrix: Tensor, identity: Tensor, iterations: int) -> Tensor:
     """Approximate the Moore-Penrose inverse of a softmax's outcome (equation 13).
 
     It starts at A^T over its largest sums of rows, which are 1, and of columns.
     """
-    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype)
     columns = matrix.sum(dim=-2, keepdim=True).amax(dim=-1, keepdim=True)
     inverse = matrix.transpose(-1, -2) / columns
     for _ in range(iterations):

@@ -78,7 +78,7 @@ class LSHAttention(TokenMixer):
     def _attend_by_hash(self, query: Tensor, value: Tensor) -> Tensor:
         """Return the attention of B x h x N x d queries, which are the keys too."""
         order = self._order(self.hashes(query))  # B x h x rounds x N
-        undo = order.argsort(dim=-1)
+        undo = ascending(order)
         flat = order.flatten(2)
         chunks = (*flat.shape[:2], -1, self.chunk)
         mixed, normalisers = self._attend(
@@ -102,7 +102,7 @@ class LSHAttention(TokenMixer):
 
     def _order(self, buckets: Tensor) -> Tensor:
         """Sort the tokens of each round by bucket, those of one bucket by position."""
-        return (buckets * self.tokens + torch.arange(self.tokens)).argsort(dim=-1)
+        return ascending(buckets * self.tokens + torch.arange(self.tokens))
 
     def _attend(self, query: Tensor, value: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
         """Attend within chunks, B x h x chunks x length x d, and to the chunk before.
@@ -119,6 +119,15 @@ class LSHAttention(TokenMixer):
         scores = torch.where(position[..., None] == others, _NOT_ITSELF, scores)
         normaliser = scores.logsumexp(dim=-1, keepdim=True)
         return (scores - normaliser).exp() @ value, normaliser
+
+
+def ascending(keys: Tensor) -> Tensor:
+    """Return where the smallest key stands, the next one, and so on, along the last axis.
+
+    Keys are different integers below 2^24, which float32 holds.  It is a search for all of the
+    largest opposites, because mobile runtimes can select the k largest but have no sort.
+    """
+    return (-keys.float()).topk(keys.shape[-1], dim=-1).indices
 
 
 def gather_tokens(tokens: Tensor, index: Tensor) -> Tensor:

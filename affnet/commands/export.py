@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FORMAT_HELP = "onnx, coreml, tflite, executorch, torch, or all that are installed."
 SOURCE_HELP = (
     "A checkpoint, a name (affnet_et, affnet_t, affnet, digits, or a peer such as mobilevit_xxs), "
+    "one with another token mixer (affnet_et+twins), "
     "or a network of your own: a torch.export program (.pt2) or module:function."
 )
 
@@ -107,8 +108,8 @@ def export(
         from affnet.export.report import export_record, parity_fields
         from affnet.model.source import load_source
 
-        loaded = load_source(source, variant=variant, **options)  # type: ignore[arg-type]
         size = parse_size(image_size)
+        loaded = load_source(source, variant=variant, image_size=size, **options)  # type: ignore[arg-type]
         chosen = ExportOptions(
             format=format_,
             image_size=size,

@@ -79,9 +79,10 @@ def _sizes(
         if 0 in sides:
             raise UsageError(f"--size {map_size} is empty; each side must be at least 1.")
         return [MapSize(channels, *sides)]
-    loaded = load_source(source)
+    size = parse_size(image_size)
+    loaded = load_source(source, image_size=size)
     shape = loaded.input.static_shape()
-    if (size := parse_size(image_size)) and loaded.input.is_image:
+    if size and loaded.input.is_image:
         loaded.size_rule.check(loaded.name, *size)
         shape = (*shape[:2], *size)
     sizes = list(dict.fromkeys(filter_maps(loaded.model, shape).values()))

@@ -40,7 +40,7 @@ def open_or_export(
     progress(f"Loading {model}")
     folder = Path(tempfile.mkdtemp(dir=scratch))  # two checkpoints may be called alike
     options = ExportOptions(format_, image_size, fft=fft)
-    return export_artifact(load_source(model), options, folder, progress)
+    return export_artifact(load_source(model, image_size=image_size), options, folder, progress)
 
 
 def names_artifact(model: str) -> bool:

@@ -25,6 +25,7 @@ from affnet.model.sizes import SizeRule
 SEED = 0
 PROGRAM_SUFFIX = ".pt2"
 _DEFAULT_SIZE = (256, 256)
+_MIXER_SIGN = "+"
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,18 @@ def load_source(
     activation: str | None = None,
     attn_norm: str | None = None,
     ema: bool = False,
+    image_size: tuple[int, int] | None = None,
 ) -> Source:
     """Load SOURCE.
 
-    It is a variant's, peer's or bundled name, the path of a checkpoint, or a network of your own:
-    the path of a ``torch.export`` program (``.pt2``) or ``module:function``, see
+    It is a variant's, peer's or bundled name, a variant's with another token mixer
+    (``affnet_et+twins``, of `affnet.model.mixers.MIXERS`), the path of a checkpoint, or a network
+    of your own: the path of a ``torch.export`` program (``.pt2``) or ``module:function``, see
     `affnet.model.programs.build_program`.
 
     The options are those of `affnet.load_checkpoint`; ``activation`` and ``attn_norm`` also apply
-    to a variant's name, whose weights are random.
+    to a variant's name, whose weights are random.  ``image_size`` is that of the images, height and
+    width, if it is not the source's own: a token mixer may be made for maps of one size.
 
     Raises:
         UsageError: ``source`` is neither a known name nor a file, or an option does not apply.
@@ -79,8 +83,10 @@ def load_source(
             functions of `affnet.model.programs`.
     """
     options = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
-    if source in NETWORKS:
-        return _from_name(source, variant, options)
+    name, sign, mixer = source.partition(_MIXER_SIGN)
+    if name in NETWORKS:
+        with_mixer = {"mixer": mixer, "image_size": image_size} if sign else {}
+        return _from_name(name, variant, options, with_mixer)
     if source in PEERS:
         _refuse_options(source, {**options, "variant": variant})
         return _from_peer(source)
@@ -124,21 +130,28 @@ def _refuse_options(name: str, options: dict[str, Any]) -> None:
         raise UsageError(f"{', '.join(given)} does not apply to {name!r}.")
 
 
-def _from_name(name: str, variant: str | None, options: dict[str, Any]) -> Source:
+def _from_name(
+    name: str, variant: str | None, options: dict[str, Any], with_mixer: dict[str, Any]
+) -> Source:
     _refuse_options(name, {"config": options["config"], "ema": options["ema"]})
     if variant not in (None, name):
         raise UsageError(f"--variant {variant} contradicts the source {name!r}.")
     settings = {key: options[key] for key in ("activation", "attn_norm") if options[key]}
-    model = create_model(name, **settings)
+    model = create_model(name, **settings, **with_mixer)
     randomise(model, SEED)
+    published, size = _published(model), None
+    if with_mixer:
+        size = with_mixer["image_size"] or model.DEFAULT_SIZE
+        name, published = _MIXER_SIGN.join((name, with_mixer["mixer"])), None
+        settings["image_size"] = list(size)
     return Source(
         model=model.eval(),
         name=name,
         provenance=Provenance("variant", name, f"random (seed {SEED})", None, settings),
         labels=None,
-        published=_published(model),
+        published=published,
         notes=(f"{name} has random weights (seed {SEED}); its outputs mean nothing.",),
-        **_interface(model, None),
+        **_interface(model, size),
     )
 
 

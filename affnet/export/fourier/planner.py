@@ -57,6 +57,9 @@ def replace_transforms(
     if fft not in FFT_CHOICES:
         raise UnknownNameError("FFT plan", fft, FFT_CHOICES)
     chosen: dict[str, str] = {}
+    if fft != "native":  # first: it runs the model, whose filters are not whole until frozen
+        for height, width in replace_sequence_transforms(model, torch.zeros(*shape)):
+            chosen[image_size(height, width)] = FACTORED
     for mixer, size in filter_maps(model, shape).items():
         name = fft
         if fft in ("auto", "measure"):
@@ -64,9 +67,6 @@ def replace_transforms(
         if name != "native":
             mixer.transform = PLANS[name](size.height, size.width)
         chosen[image_size(size.height, size.width)] = name
-    if fft != "native":
-        for height, width in replace_sequence_transforms(model, torch.zeros(*shape)):
-            chosen[image_size(height, width)] = FACTORED
     return chosen
 
 

@@ -11,6 +11,7 @@ import typer
 from affnet import __version__, console
 from affnet.commands import (
     bench,
+    bench_mixers,
     bench_zoo,
     check,
     compare,
@@ -59,6 +60,7 @@ for command in (
     inspect.inspect,
     plan.plan,
     bench.bench,
+    bench_mixers.bench_mixers,
     bench_zoo.bench_zoo,
     check.check,
     compare.compare,

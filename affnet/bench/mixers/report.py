@@ -1,0 +1,227 @@
+"""The tables of ``affnet bench mixers``, and what they say in words."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from affnet.bench import tables
+from affnet.bench.intervals import Interval
+from affnet.bench.mixers.grid import REFERENCE, Cell, Curve, Grid, Setting
+from affnet.bench.mixers.growth import REFERENCE_TOKENS
+from affnet.units import MEGABYTES, MILLIONS, MILLISECONDS, PERCENT
+
+_SIDE = int(REFERENCE_TOKENS**0.5)
+_COUNTS = ("memory MB", "MACs M", "params M", "file MB")
+_CURVE = ("runtime", "channels", "mixer", "complexity", "sizes")
+_ORDER = ("faster at", "slower at")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of strings under a title; text columns come first."""
+
+    title: str
+    header: tuple[str, ...]
+    texts: int
+    rows: list[tuple[str, ...]]
+
+
+def sections(grid: Grid) -> list[Section]:
+    """Return the tables of a run: latency, growth, formats."""
+    found = [_latency(grid), _growth(grid), _formats(grid)]
+    return [section for section in found if section.rows]
+
+
+def _latency(grid: Grid) -> Section:
+    header = ("runtime", "maps", "mixer", "", "median ms", f"x {REFERENCE} [95 %]", *_COUNTS)
+    kinds = {traits.name: _kind(grid, traits.name) for traits in grid.traits}
+    rows = [_latency_row(cell, kinds[cell.mixer]) for cell in grid.cells]
+    return Section("Latency of one mixer with its residual connection", header, 4, rows)
+
+
+def _latency_row(cell: Cell, kind: str) -> tuple[str, ...]:
+    start = (cell.setting.runtime, cell.setting.maps, cell.mixer, kind)
+    result = cell.result
+    if result is None:
+        return (*start, *["-"] * 6)
+    memory = result.peak_rss_bytes
+    return (
+        *start,
+        _milliseconds(result.summary().median),
+        tables.ratio_cell(result),
+        "-" if memory is None else MEGABYTES.number(memory),
+        MILLIONS.number(result.macs),
+        f"{result.parameters / MILLIONS.size:.3f}",
+        f"{result.file_bytes / MEGABYTES.size:.2f}",
+    )
+
+
+def _milliseconds(nanoseconds: float) -> str:
+    """Return three significant digits or more: small maps take microseconds."""
+    value = nanoseconds / MILLISECONDS.size
+    return f"{value:.3f}" if value < 1 else MILLISECONDS.number(nanoseconds)
+
+
+def _kind(grid: Grid, mixer: str) -> str:
+    traits = next(traits for traits in grid.traits if traits.name == mixer)
+    words = ["global" if traits.is_global else "local", "adaptive" if traits.adapts else "fixed"]
+    return ", ".join(words)
+
+
+def _growth(grid: Grid) -> Section:
+    fitted = f"ms at {_SIDE}x{_SIDE}, fitted"
+    header = (*_CURVE, "exponent [95 %]", "of MACs", fitted, f"x {REFERENCE}", *_ORDER)
+    curves = grid.curves()
+    complexity = {traits.name: traits.complexity for traits in grid.traits}
+    constants = {
+        (c.runtime, c.channels): c.latency_ns.constant.value for c in curves if c.mixer == REFERENCE
+    }
+    rows = [
+        (
+            curve.runtime,
+            str(curve.channels),
+            curve.mixer,
+            complexity[curve.mixer],
+            f"{curve.sizes[0]} to {curve.sizes[-1]}",
+            _interval(curve.latency_ns.exponent),
+            f"{curve.macs.exponent.value:.2f}" if curve.macs else "-",
+            _milliseconds(curve.latency_ns.constant.value),
+            _times(curve, constants),
+            *(_sizes(sizes, curve) for sizes in (curve.ahead, curve.behind)),
+        )
+        for curve in curves
+    ]
+    return Section("Growth with the number of tokens, latency ~ tokens^exponent", header, 5, rows)
+
+
+def _interval(interval: Interval) -> str:
+    if interval.high == float("inf"):
+        return f"{interval.value:.2f}"
+    return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+
+
+def _times(curve: Curve, constants: dict[tuple[str, int], float]) -> str:
+    own = constants.get((curve.runtime, curve.channels))
+    return f"{curve.latency_ns.constant.value / own:.2f}" if own else "-"
+
+
+def _sizes(sizes: Sequence[str], curve: Curve) -> str:
+    if not sizes:
+        return "-"
+    return "all" if len(sizes) == len(curve.sizes) else ", ".join(sizes)
+
+
+def _formats(grid: Grid) -> Section:
+    """One row for each mixer: its largest error in each format, or that the format fails."""
+    names = list(dict.fromkeys(holding.format for holding in grid.holdings))
+    rows = []
+    for traits in grid.traits:
+        cells = []
+        for name in names:
+            found = [h for h in grid.holdings if (h.mixer, h.format) == (traits.name, name)]
+            failed = any(holding.reason for holding in found)
+            errors = [holding.error for holding in found if holding.error is not None]
+            cells.append("no, see below" if failed else f"{max(errors):.0e}" if errors else "-")
+        rows.append((traits.name, *cells, traits.source))
+    # the paper is text, but a last column needs no alignment
+    return Section(
+        "Formats that hold it, with the largest error against PyTorch",
+        ("mixer", *names, "source"),
+        1 + len(names) + 1,
+        rows,
+    )
+
+
+def notes(grid: Grid) -> list[str]:
+    """Return what the tables say, and what a reader must know, a sentence each."""
+    lines = [_verdict(grid, setting) for setting in _settings(grid)]
+    reasons: dict[tuple[str, str, str], list[str]] = {}
+    for holding in grid.holdings:
+        if holding.reason:
+            key = (holding.mixer, holding.format, _stop(holding.reason))
+            reasons.setdefault(key, []).append(holding.maps)
+    lines += [
+        f"No {format_} file of {mixer} ({', '.join(maps)}): {reason}"
+        for (mixer, format_, reason), maps in reasons.items()
+    ]
+    refused = {(holding.mixer, holding.maps) for holding in grid.holdings if holding.reason}
+    lines += [
+        f"Not measured: {cell.mixer} on {cell.setting.maps}, {cell.setting.runtime}: "
+        f"{_stop(cell.reason or '')}"
+        for cell in grid.cells
+        if cell.reason and (cell.mixer, cell.setting.maps) not in refused
+    ]
+    return [line for line in lines if line] + _measurement_notes(grid)
+
+
+def _measurement_notes(grid: Grid) -> list[str]:
+    """Return the sentences that any table of results has, about random weights excepted."""
+    return [n for n in tables.notes(grid.results) if not n.startswith("Random weights")]
+
+
+def _stop(sentence: str) -> str:
+    return sentence if sentence.endswith(".") else f"{sentence}."
+
+
+def _settings(grid: Grid) -> list[Setting]:
+    return list(dict.fromkeys(cell.setting for cell in grid.cells))
+
+
+def _verdict(grid: Grid, setting: Setting) -> str:
+    """Say whether AFF is the fastest of those that do what it does, in one setting."""
+    rivals = {traits.name for traits in grid.traits if traits.is_rival}
+    cells = [c for c in grid.cells if c.setting == setting and c.mixer in rivals and c.result]
+    ratios = {c.mixer: c.result.ratio_to_peer for c in cells if c.result}
+    known = {mixer: ratio for mixer, ratio in ratios.items() if ratio}
+    if not known:
+        return ""
+    where = f"{setting.maps}, {setting.runtime}"
+    faster = sorted((r.value, m) for m, r in known.items() if r.high < 1)
+    level = [m for m, r in known.items() if r.low <= 1 <= r.high]
+    slower = [m for m, r in known.items() if r.low > 1]
+    parts = [
+        f"{mixer} is faster than {REFERENCE} by {PERCENT.text(1 - value)}"
+        for value, mixer in faster
+    ]
+    if level:
+        parts.append(f"{', '.join(level)} cannot be told from {REFERENCE}")
+    if slower:
+        all_ = "" if parts else "every global, adaptive mixer here: "
+        parts.append(f"{REFERENCE} is faster than {all_}{', '.join(slower)}")
+    return f"{where}: {'; '.join(parts)}."
+
+
+def to_rich(section: Section) -> Table:
+    """Return a section's table for a terminal."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for index, name in enumerate(section.header):
+        table.add_column(name, justify="left" if index < section.texts else "right")
+    for row in section.rows:
+        table.add_row(*row)
+    return table
+
+
+def to_markdown(grid: Grid) -> str:
+    """Return all tables and the notes as Markdown."""
+    lines: list[str] = []
+    for section in sections(grid):
+        ruler = ["---" if i < section.texts else "---:" for i in range(len(section.header))]
+        lines += [f"{section.title}:", ""]
+        lines += ["| " + " | ".join(row) + " |" for row in (section.header, ruler, *section.rows)]
+        lines.append("")
+    return "\n".join([*lines, *(f"- {note}" for note in notes(grid))]) + "\n"
+
+
+def to_csv(grid: Grid) -> str:
+    """Return the table of latencies as CSV, without notes."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    section = _latency(grid)
+    writer.writerow(name or "kind" for name in section.header)
+    writer.writerows(section.rows)
+    return text.getvalue()

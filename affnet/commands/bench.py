@@ -68,7 +68,8 @@ def bench(
 
     Example: affnet bench affnet_et --against mobilevit_xxs --threads 1
 
-    The whole field in one run: affnet bench zoo, with a --help of its own.
+    The whole field in one run: affnet bench zoo.  Token mixers over map sizes: affnet bench mixers.
+    Each has a --help of its own.
     """
     from affnet.bench import dry_run as plan
     from affnet.bench import output as bench_output

@@ -218,3 +218,20 @@ def test_emoji_has_the_labels_of_its_images_and_takes_64_pixels() -> None:
     assert source.labels == open_dataset("emoji").classes
     assert (source.provenance.kind, source.provenance.weights) == ("bundled", "trained")
     assert (bundled_folder("emoji") / "weights.safetensors").stat().st_size < 6e6
+
+
+def test_a_variant_with_another_mixer_is_made_for_the_image_size() -> None:
+    source = load_source("affnet_et+reformer", image_size=(64, 96))
+    assert (source.name, source.published) == ("affnet_et+reformer", None)
+    assert source.input.image_size() == (64, 96)
+    assert source.provenance.settings == {"image_size": [64, 96]}
+    with torch.inference_mode():
+        assert source.model(torch.zeros(1, 3, 64, 96)).shape == (1, 1000)
+    again = reload_source(source.provenance)
+    assert again.input == source.input
+    assert again.model.state_dict().keys() == source.model.state_dict().keys()
+
+
+def test_a_mixer_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="Unknown token mixer 'mamba'; valid: aff, gfnet"):
+        load_source("affnet_et+mamba")

@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const ERRORS = 1; // vega.Error
+  const AHEAD = 600; // px below the window in which charts are drawn already
   const content = JSON.parse(document.getElementById("content").textContent);
   const form = document.getElementById("filters");
   const figures = [...document.querySelectorAll("[data-figure]")].map((element) => ({
@@ -134,10 +135,14 @@
       figure.near = true;
       redraw(figure);
     }
-  }, { rootMargin: "600px" });
+  }, { rootMargin: `${AHEAD}px` });
 
+  // what is seen first waits for no observer, which a browser without a window may never call
+  for (const figure of figures) {
+    figure.near = figure.element.getBoundingClientRect().top < innerHeight + AHEAD;
+    if (!figure.near) nearness.observe(figure.element);
+  }
   filter();
-  for (const figure of figures) nearness.observe(figure.element);
   form?.addEventListener("change", filter);
   form?.addEventListener("reset", () => setTimeout(filter)); // the boxes are cleared after it
   form?.addEventListener("submit", (event) => event.preventDefault());

@@ -20,6 +20,7 @@ from affnet.commands import (
     export,
     inspect,
     plan,
+    run,
     verify,
 )
 from affnet.commands.two_words import TwoWordCommands
@@ -59,6 +60,7 @@ for command in (
     verify.verify,
     inspect.inspect,
     plan.plan,
+    run.run,
     bench.bench,
     bench_mixers.bench_mixers,
     bench_zoo.bench_zoo,

@@ -95,7 +95,11 @@ def ratio_cell(result: Result) -> str:
 
 
 def _quoted_cell(result: Result) -> str:
-    return f"{result.published['top1_percent']:.1f}" if result.published else "-"
+    quoted = result.published or {}
+    if (miou := quoted.get("miou_percent")) is not None:
+        return f"{miou:.1f} mIoU"
+    top1 = quoted.get("top1_percent")
+    return "-" if top1 is None else f"{top1:.1f}"
 
 
 def notes(results: Sequence[Result]) -> list[str]:
@@ -114,8 +118,10 @@ def notes(results: Sequence[Result]) -> list[str]:
         f"Measured accuracy on {name}: {_images_of(results, name, key)} images, of this very file."
         for name, key in _data_sets(results)
     ]
-    if sources := sorted({r.published["source"] for r in results if r.published}):
-        lines.append(f"Quoted, not measured: top-1 from {'; '.join(sources)}.")
+    for field, name in (("top1_percent", "top-1"), ("miou_percent", "mIoU")):
+        quoted = [r.published for r in results if r.published and r.published.get(field)]
+        if sources := sorted({published["source"] for published in quoted}):
+            lines.append(f"Quoted, not measured: {name} from {'; '.join(sources)}.")
     lines += [f"{limit}." for limit in dict.fromkeys(why for r in results for why in r.limits)]
     several = len(by_device) > 1
     lines += [_placement_note(result, several) for result in results if result.placed]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Published:
     """What a paper reports of one network."""
 
-    top1_percent: float
+    top1_percent: float | None  # of classification
     parameters_millions: float
-    macs_billions: float  # the papers call multiply-accumulates "FLOPs"
+    macs_billions: float | None  # the papers call multiply-accumulates "FLOPs"
     source: str
+    miou_percent: float | None = None  # of segmentation: mean intersection over union

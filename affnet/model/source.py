@@ -16,7 +16,18 @@ from affnet.model.bundled import BUNDLED, bundled_folder
 from affnet.model.checkpoint import read_checkpoint
 from affnet.model.create import NETWORKS, Network, create_model
 from affnet.model.dense.base import DenseNetwork
-from affnet.model.peers import PEER_CLASSES, PEERS, create_peer, quieten_residuals
+from affnet.model.dense.deeplabv3 import PUBLISHED_ON_VOC, DeepLabv3
+from affnet.model.dense.labels import labels_by_count
+from affnet.model.network import AFFNet
+from affnet.model.peers import (
+    PEER_CLASSES,
+    PEERS,
+    SEGMENTATION_CLASSES,
+    SEGMENTATION_PEERS,
+    create_peer,
+    create_segmentation_peer,
+    quieten_residuals,
+)
 from affnet.model.programs import LoadedProgram, build_program, is_function, load_program
 from affnet.model.published import Published
 from affnet.model.random_weights import randomise
@@ -53,7 +64,7 @@ class Source:
 
 def source_names() -> tuple[str, ...]:
     """Return every name that is a source without a file."""
-    return (*NETWORKS, *PEERS, *BUNDLED)
+    return (*NETWORKS, *PEERS, *SEGMENTATION_PEERS, *BUNDLED)
 
 
 def load_source(
@@ -90,6 +101,9 @@ def load_source(
     if source in PEERS:
         _refuse_options(source, {**options, "variant": variant})
         return _from_peer(source)
+    if source in SEGMENTATION_PEERS:
+        _refuse_options(source, {**options, "variant": variant})
+        return _from_segmentation_peer(source)
     if source in BUNDLED:
         _refuse_options(source, {**options, "variant": variant})
         return _from_bundled(source)
@@ -144,13 +158,17 @@ def _from_name(
         size = with_mixer["image_size"] or model.DEFAULT_SIZE
         name, published = _MIXER_SIGN.join((name, with_mixer["mixer"])), None
         settings["image_size"] = list(size)
+    labels, labels_notes = _labels(model)
     return Source(
         model=model.eval(),
         name=name,
         provenance=Provenance("variant", name, f"random (seed {SEED})", None, settings),
-        labels=None,
+        labels=labels,
         published=published,
-        notes=(f"{name} has random weights (seed {SEED}); its outputs mean nothing.",),
+        notes=(
+            f"{name} has random weights (seed {SEED}); its outputs mean nothing.",
+            *labels_notes,
+        ),
         **_interface(model, size),
     )
 
@@ -169,6 +187,20 @@ def _from_peer(name: str) -> Source:
         published=peer.published,
         notes=(f"{name} has random weights (seed {SEED}); latency does not depend on them.",),
         size_rule=peer.rule,
+    )
+
+
+def _from_segmentation_peer(name: str) -> Source:
+    model = create_segmentation_peer(name)
+    randomise(model, SEED)
+    return Source(
+        model=model,
+        name=name,
+        provenance=Provenance("peer", name, f"random (seed {SEED})", None, {}),
+        labels=None,
+        published=SEGMENTATION_PEERS[name].published,
+        notes=(f"{name} has random weights (seed {SEED}); latency does not depend on them.",),
+        **_interface(model, None),
     )
 
 
@@ -191,6 +223,7 @@ def _from_checkpoint(path: Path, **options: Any) -> Source:
     options["config"] = Path(options["config"]) if options.get("config") else None
     checkpoint = read_checkpoint(path, **options)
     config, model = checkpoint.config, checkpoint.model
+    labels, labels_notes = _labels(model, path)
     settings = {
         "variant": checkpoint.name,
         "config": str(config.path.resolve()) if config else None,
@@ -205,18 +238,19 @@ def _from_checkpoint(path: Path, **options: Any) -> Source:
         provenance=Provenance(
             "checkpoint", str(path.resolve()), "trained", checkpoint.sha256, settings
         ),
-        labels=_labels_beside(path, model.num_classes),
+        labels=labels,
         published=_published(model),
         notes=(
             f"{found}, {model.activation}, {model.attn_norm}"
             + (f" (config {config.path.name})." if config else "."),
             *checkpoint.notes,
+            *labels_notes,
         ),
         **_interface(model, config.image_size if config else None),
     )
 
 
-def _interface(model: Network, size: tuple[int, int] | None) -> dict[str, Any]:
+def _interface(model: Network | DenseNetwork, size: tuple[int, int] | None) -> dict[str, Any]:
     """Return the fields of a source that follow from its network and the size of its images."""
     if not isinstance(model, DenseNetwork):
         taken = image_spec(*(size or _DEFAULT_SIZE))
@@ -228,9 +262,11 @@ def _interface(model: Network, size: tuple[int, int] | None) -> dict[str, Any]:
 
 def _published(model: Network) -> Published | None:
     """Return the published numbers of a network, if its weights could be the published ones."""
-    if isinstance(model, DenseNetwork) or model.num_classes != PEER_CLASSES:
-        return None
-    return model.variant.published
+    if isinstance(model, DeepLabv3) and model.num_classes == SEGMENTATION_CLASSES:
+        return PUBLISHED_ON_VOC[model.variant.name]
+    if isinstance(model, AFFNet) and model.num_classes == PEER_CLASSES:
+        return model.variant.published
+    return None
 
 
 def _from_program(path: Path) -> Source:
@@ -261,10 +297,23 @@ def _of_your_own(loaded: LoadedProgram, name: str, provenance: Provenance) -> So
     )
 
 
-def _labels_beside(checkpoint: Path, num_classes: int) -> tuple[str, ...] | None:
-    """Read labels.txt beside a checkpoint if it has one line per class."""
-    path = checkpoint.with_name("labels.txt")
-    if not path.is_file():
-        return None
-    labels = tuple(path.read_text(encoding="utf-8", errors="replace").splitlines())
-    return labels if len(labels) == num_classes else None
+def _labels(
+    model: Network | DenseNetwork, checkpoint: Path | None = None
+) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """Return the class names, and what should be said of them.
+
+    They are those of ``labels.txt`` beside the checkpoint if it has one line per class, else for
+    dense tasks those of the data set with that many classes.
+    """
+    classes, notes = model.num_classes, []
+    path = checkpoint.with_name("labels.txt") if checkpoint else None
+    if path and path.is_file():
+        labels = tuple(path.read_text(encoding="utf-8", errors="replace").splitlines())
+        if len(labels) == classes:
+            return labels, ()
+        notes.append(f"{path} has {len(labels)} lines for {classes} classes: ignored.")
+    usual = labels_by_count(model.task, classes) if isinstance(model, DenseNetwork) else None
+    if usual is None:
+        return None, tuple(notes)
+    notes.append(f"Its {classes} classes are taken for those of {usual[0]}, by their number.")
+    return usual[1], tuple(notes)

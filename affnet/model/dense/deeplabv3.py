@@ -16,11 +16,19 @@ from affnet.artifact import TensorSpec
 from affnet.model.dense.base import DenseNetwork
 from affnet.model.layers import ConvLayer
 from affnet.model.network import Encoder
+from affnet.model.published import Published
 from affnet.model.variants import Variant
 
 _OUTPUT_STRIDE = 16
 _WIDTH = 256
 _RATES = (6, 12, 18)  # dilations at an output stride of 16
+_PAPER = "arXiv 2307.14008, Pascal VOC, 512 px"
+#: By the variant of the encoder.
+PUBLISHED_ON_VOC = {
+    "affnet_et": Published(None, 2.2, None, _PAPER, 76.1),
+    "affnet_t": Published(None, 3.5, None, _PAPER, 77.8),
+    "affnet": Published(None, 7.0, None, _PAPER, 80.5),
+}
 
 
 def scores_spec(classes: int, height: int, width: int) -> TensorSpec:

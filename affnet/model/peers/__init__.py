@@ -1,9 +1,24 @@
 """Networks to compare with: rivals of AFFNet that a phone can carry, from transformers.
 
-`registry` names them with their published configuration and numbers; `building` makes them.
+`registry` names them with their published configuration and numbers; `building` makes them;
+`segmentation` has those of segmentation.
 """
 
 from affnet.model.peers.building import create_peer, quieten_residuals
 from affnet.model.peers.registry import PEER_CLASSES, PEERS, Peer
+from affnet.model.peers.segmentation import (
+    SEGMENTATION_CLASSES,
+    SEGMENTATION_PEERS,
+    create_segmentation_peer,
+)
 
-__all__ = ["PEERS", "PEER_CLASSES", "Peer", "create_peer", "quieten_residuals"]
+__all__ = [
+    "PEERS",
+    "PEER_CLASSES",
+    "SEGMENTATION_CLASSES",
+    "SEGMENTATION_PEERS",
+    "Peer",
+    "create_peer",
+    "create_segmentation_peer",
+    "quieten_residuals",
+]

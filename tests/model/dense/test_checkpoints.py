@@ -10,6 +10,8 @@ import torch
 from affnet import create_model
 from affnet.errors import CheckpointError, ConfigError, UsageError
 from affnet.model.checkpoint import read_checkpoint
+from affnet.model.cost import count_parameters
+from affnet.model.dense.labels import labels_by_count
 from affnet.model.source import load_source
 from tests.model.files import save, save_config
 
@@ -85,3 +87,42 @@ def test_a_name_gives_random_weights_at_the_usual_size() -> None:
     assert [output.shape for output in source.outputs] == [(1, 3232, 81), (1, 3232, 4)]
     with pytest.raises(UsageError, match="contradicts the source"):
         load_source("affnet_et_ssdlite", variant="affnet_et")
+
+
+def test_classes_are_named_by_their_number_unless_a_file_names_them(tmp_path: Path) -> None:
+    path = save(tmp_path, entries("affnet_et_deeplabv3", 21))
+    source = load_source(str(path), **SETTINGS)
+    assert source.labels is not None
+    assert (source.labels[0], source.labels[8], source.labels[20]) == (
+        "background",
+        "cat",
+        "tv monitor",
+    )
+    assert "Its 21 classes are taken for those of Pascal VOC, by their number." in source.notes
+    assert source.published is not None
+    assert source.published.miou_percent == 76.1
+    (tmp_path / "labels.txt").write_text("\n".join(map(str, range(21))))
+    assert load_source(str(path), **SETTINGS).labels == tuple(map(str, range(21)))
+    (tmp_path / "labels.txt").write_text("too\nfew\n")
+    source = load_source(str(path), **SETTINGS)
+    assert source.labels is not None
+    assert any("labels.txt has 2 lines for 21 classes: ignored." in note for note in source.notes)
+
+
+@pytest.mark.parametrize(("task", "count"), [("segmentation", 150), ("detection", 81)])
+def test_the_names_of_data_sets_are_as_many_as_their_classes(task: str, count: int) -> None:
+    usual = labels_by_count(task, count)
+    assert usual is not None
+    assert len(set(usual[1])) == count
+    assert labels_by_count(task, 7) is None
+
+
+def test_peers_of_segmentation_are_sources() -> None:
+    source = load_source("mobilevit_xxs_deeplabv3")
+    assert (source.task, source.input.image_size()) == ("segmentation", (512, 512))
+    assert source.outputs[0].shape == (1, 21, 512, 512)
+    assert source.published is not None
+    assert count_parameters(source.model) / 1e6 == pytest.approx(1.9, abs=0.05)
+    with torch.inference_mode():
+        scores = source.model(torch.zeros(1, 3, 64, 96))
+    assert scores.shape == (1, 21, 64, 96)

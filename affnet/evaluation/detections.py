@@ -1,0 +1,94 @@
+"""From a detection network's outputs to what it found: scores, threshold, non-maximum suppression.
+
+Source: "SSD: Single Shot MultiBox Detector", arXiv 1512.02325, section 3, with the numbers of the
+published code of AFFNet's family.  An artifact with the suppression inside computes the same, in
+the same order, also where scores are equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """What is kept."""
+
+    score_threshold: float = 0.01  # a box with a smaller or an equal score is no candidate
+    candidates: int = 400  # of each class, the best ones
+    iou_threshold: float = 0.5  # a box that overlaps a better one of its class by more is dropped
+    detections: int = 200  # of all classes, the best ones
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in one image, the best first."""
+
+    boxes: _Array  # N x 4: left, top, right, bottom as fractions of the image
+    scores: _Array  # N, probabilities
+    classes: NDArray[np.int64]  # N, indices of the network's scores, so never 0, the background
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def decode_detections(
+    scores: _Array, boxes: _Array, suppression: Suppression | None = None
+) -> Detections:
+    """Return what a network found.
+
+    Of equal scores the one of the lower class, then of the lower anchor, comes first.
+
+    Args:
+        scores: A x classes, before any softmax; class 0 is the background.
+        boxes: A x 4: left, top, right, bottom.
+        suppression: the thresholds and numbers; None for the published ones.
+    """
+    rule = suppression or Suppression()
+    probabilities = softmax(scores)
+    kept_boxes, kept_scores, kept_classes = [], [], []
+    for label in range(1, scores.shape[1]):
+        order = np.argsort(-probabilities[:, label], kind="stable")[: rule.candidates]
+        order = order[probabilities[order, label] > rule.score_threshold]
+        kept = order[suppress(boxes[order], rule.iou_threshold)]
+        kept_boxes.append(boxes[kept])
+        kept_scores.append(probabilities[kept, label])
+        kept_classes.append(np.full(len(kept), label))
+    found = np.concatenate(kept_scores)
+    best = np.argsort(-found, kind="stable")[: rule.detections]
+    return Detections(
+        np.concatenate(kept_boxes)[best], found[best], np.concatenate(kept_classes)[best]
+    )
+
+
+def softmax(scores: _Array) -> _Array:
+    """Return probabilities over the last axis."""
+    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    result: _Array = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return result
+
+
+def suppress(boxes: _Array, iou_threshold: float) -> NDArray[np.int64]:
+    """Return the indices of the boxes that overlap no better one, of boxes sorted by their score.
+
+    A box that was dropped drops no other.
+    """
+    kept: list[int] = []
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    alive = np.ones(len(boxes), bool)
+    for index, box in enumerate(boxes):
+        if not alive[index]:
+            continue
+        kept.append(index)
+        width = np.minimum(boxes[:, 2], box[2]) - np.maximum(boxes[:, 0], box[0])
+        height = np.minimum(boxes[:, 3], box[3]) - np.maximum(boxes[:, 1], box[1])
+        common = np.maximum(width, 0) * np.maximum(height, 0)
+        union = areas + areas[index] - common
+        # empty boxes have no overlap to speak of
+        alive &= ~((union > 0) & (common > np.float32(iou_threshold) * union))
+    return np.array(kept, np.int64)

@@ -1,0 +1,138 @@
+"""Pictures of what a network sees: classes laid over an image with a legend, boxes with names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from affnet.evaluation.detections import Detections
+from affnet.units import PERCENT
+
+_OPACITY = 0.6  # of a class over the image
+_MARGIN = 8
+_SMALLEST_TEXT = 12  # pixels
+_SMALLEST_SIDE = 128  # pixels of the longer side of what is drawn
+_BACKGROUND = "background"
+Colour = tuple[int, int, int]
+
+
+def class_colour(index: int) -> Colour:
+    """Return the colour of a class in the palette of Pascal VOC's masks: 0 is black.
+
+    Bits 0, 1 and 2 of the index become the highest bits of red, green and blue, and so on.
+    """
+    colour = [0, 0, 0]
+    for bit in range(8):
+        for channel in range(3):
+            colour[channel] |= (index >> channel & 1) << (7 - bit)
+        index >>= 3
+    return colour[0], colour[1], colour[2]
+
+
+def class_name(index: int, labels: Sequence[str] | None) -> str:
+    """Return the name of a class."""
+    return labels[index] if labels else f"class {index}"
+
+
+def overlay_classes(
+    image: Image.Image, classes: NDArray[np.integer], labels: Sequence[str] | None
+) -> Image.Image:
+    """Return an RGB image with each pixel's class laid over it, above a legend of what occurs.
+
+    ``classes`` is of any size and is scaled to the image's.  A class called background is not
+    drawn over the image.
+    """
+    class_map = Image.fromarray(np.asarray(classes, np.int32))
+    scaled = np.asarray(class_map.resize(image.size, Image.Resampling.NEAREST))
+    pixels = np.asarray(image, np.float32)
+    found, counts = np.unique(scaled, return_counts=True)
+    drawn = pixels.copy()
+    for index in found:
+        if class_name(index, labels) != _BACKGROUND:
+            where = scaled == index
+            colour = np.array(class_colour(int(index)), np.float32)
+            drawn[where] = (1 - _OPACITY) * pixels[where] + _OPACITY * colour
+    picture = Image.fromarray(np.round(drawn).astype(np.uint8))
+    order = np.argsort(-counts, kind="stable")
+    entries = [
+        (
+            class_colour(int(found[i])),
+            f"{class_name(int(found[i]), labels)} {PERCENT.text(counts[i] / scaled.size)}",
+        )
+        for i in order
+    ]
+    return _with_legend(picture, entries)
+
+
+def _with_legend(picture: Image.Image, entries: Sequence[tuple[Colour, str]]) -> Image.Image:
+    """Put rows of colours with names under a picture."""
+    font = _font(picture)
+    height = _text_height(font)
+    rows: list[list[tuple[int, Colour, str]]] = [[]]
+    x = _MARGIN
+    for colour, text in entries:
+        width = height + _MARGIN // 2 + int(font.getlength(text)) + 2 * _MARGIN
+        if rows[-1] and x + width > picture.width:
+            rows.append([])
+            x = _MARGIN
+        rows[-1].append((x, colour, text))
+        x += width
+    row_height = height + _MARGIN
+    whole = Image.new(
+        "RGB", (picture.width, picture.height + _MARGIN + len(rows) * row_height), "white"
+    )
+    whole.paste(picture)
+    draw = ImageDraw.Draw(whole)
+    for number, row in enumerate(rows):
+        y = picture.height + _MARGIN + number * row_height
+        for x, colour, text in row:
+            draw.rectangle((x, y, x + height - 1, y + height - 1), colour, "black")
+            draw.text((x + height + _MARGIN // 2, y), text, "black", font)
+    return whole
+
+
+def draw_detections(
+    image: Image.Image, detections: Detections, labels: Sequence[str] | None
+) -> Image.Image:
+    """Return an RGB image with a frame around each object, its class and its score above it."""
+    picture = image.copy()
+    draw, font = ImageDraw.Draw(picture), _font(picture)
+    thickness = max(2, round(min(picture.size) / 200))
+    height = _text_height(font)
+    limits = np.array((*picture.size, *picture.size), np.float32)
+    for index in reversed(range(len(detections))):  # the best on top
+        label, score = int(detections.classes[index]), detections.scores[index]
+        left, top, right, bottom = (
+            int(side) for side in np.clip(detections.boxes[index], 0, 1) * (limits - 1)
+        )
+        colour = class_colour(label)
+        draw.rectangle((left, top, max(left, right), max(top, bottom)), None, colour, thickness)
+        text = f"{class_name(label, labels)} {score:.2f}"
+        y = top - height if top >= height else top
+        draw.rectangle((left, y, left + int(font.getlength(text)) + 4, y + height), colour)
+        ink = "black" if sum(colour) > 3 * 128 else "white"
+        draw.text((left + 2, y), text, ink, font)
+    return picture
+
+
+def legible(image: Image.Image) -> Image.Image:
+    """Return an image large enough for a legend: a small one enlarged by a whole factor."""
+    factor = -(-_SMALLEST_SIDE // max(image.size))
+    if factor == 1:
+        return image
+    size = (image.width * factor, image.height * factor)
+    return image.resize(size, Image.Resampling.NEAREST)
+
+
+def _font(picture: Image.Image) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(max(_SMALLEST_TEXT, round(min(picture.size) / 36)))
+    assert isinstance(font, ImageFont.FreeTypeFont)  # for a size is given
+    return font
+
+
+def _text_height(font: ImageFont.FreeTypeFont) -> int:
+    ascent, descent = font.getmetrics()
+    return ascent + descent

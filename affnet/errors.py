@@ -20,6 +20,7 @@
     ├── ConversionError            a converter could not express the network
     ├── UnsupportedOperatorError   an artifact holds an operator that a runtime here cannot execute
     ├── VerificationError          the artifact ran but disagrees with PyTorch
+    ├── AccuracyError              a precision costs more accuracy than is allowed
     └── MeasurementError           a measuring process failed, hung or returned nonsense
         ├── ConnectionLostError    a device went away while it was in use
         └── DeviceSpaceError       a device has no space for what measuring needs
@@ -117,6 +118,10 @@ class UnsupportedOperatorError(AffnetError):
 
 class VerificationError(AffnetError):
     """The artifact ran but disagrees with PyTorch."""
+
+
+class AccuracyError(AffnetError):
+    """A precision costs more accuracy than is allowed."""
 
 
 class MeasurementError(AffnetError):

@@ -44,6 +44,13 @@ CalibrationDataOption = Annotated[
 CalibrationSamplesOption = Annotated[
     int, typer.Option(metavar="N", help="How many of them at most.")
 ]
+MaxAccuracyDropOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="POINTS",
+        help="Of top-1, that int8 may cost on the calibration images; default: 1 if trained.",
+    ),
+]
 FftOption = Annotated[
     str,
     typer.Option(
@@ -67,6 +74,7 @@ def export(
     precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
     calibration_data: CalibrationDataOption = None,
     calibration_samples: CalibrationSamplesOption = DEFAULT_SAMPLES,
+    max_accuracy_drop: MaxAccuracyDropOption = None,
     fft: FftOption = "auto",
     device: Annotated[
         str, typer.Option(help="Where --fft measure times the plans: a name, user@host.")
@@ -90,6 +98,8 @@ def export(
 
     Example: affnet export checkpoint_ema_best.pt --config config.yaml --format onnx
     """
+    if max_accuracy_drop is not None and precision != "int8":
+        raise UsageError("--max-accuracy-drop bounds what --precision int8 may cost; add that.")
     if device != "host" and fft != "measure":
         raise UsageError("--device says where plans are timed; add --fft measure.")
     if format_ == "all":
@@ -103,8 +113,9 @@ def export(
     with console.progress(quiet) as show:
         show(f"Loading {source}")
         started = time.perf_counter()
-        from affnet.export.pipeline import ExportOptions, export_artifact
+        from affnet.export.pipeline import ExportOptions
         from affnet.export.precision import CALIBRATED
+        from affnet.export.precision.bounded import export_bounded
         from affnet.export.report import export_record, parity_fields
         from affnet.model.source import load_source
 
@@ -120,12 +131,13 @@ def export(
             image_input=image_input,
             deployment_target=deployment_target,
             verify=verify,
+            max_accuracy_drop=max_accuracy_drop,
         )
         if precision in CALIBRATED:
             chosen = _calibrated(loaded, chosen, calibration_data, calibration_samples, show)
         if fft == "measure":
             chosen = _with_measured_costs(loaded, chosen, device, show)
-        artifact = export_artifact(loaded, chosen, output, show)
+        artifact = export_bounded(loaded, chosen, output, show)
     notes = chosen.calibration.notes() if chosen.calibration else ()
     for sentence in (*loaded.notes, *notes):
         console.note(sentence, quiet)
@@ -143,10 +155,14 @@ def _calibrated(
     samples: int,
     show: Callable[[str], None],
 ) -> ExportOptions:
+    from affnet.export.precision.bounded import DEFAULT_MAX_DROP
     from affnet.export.precision.calibration import load_calibration
 
     calibration = load_calibration(source, data, samples, options.image_size, show)
-    return dataclasses.replace(options, calibration=calibration)
+    bound = options.max_accuracy_drop
+    if bound is None and source.provenance.weights == "trained" and options.verify:
+        bound = DEFAULT_MAX_DROP if source.task == "classification" else None
+    return dataclasses.replace(options, calibration=calibration, max_accuracy_drop=bound)
 
 
 def _with_measured_costs(

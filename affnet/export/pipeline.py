@@ -31,6 +31,8 @@ from affnet.export.fourier.planner import FFT_CHOICES
 from affnet.export.network import prepare_network
 from affnet.export.precision import CALIBRATED
 from affnet.export.precision.calibration import Calibration
+from affnet.export.precision.judgement import judged
+from affnet.export.precision.sensitivity import KeptFloat
 from affnet.export.verification import Subject, verify_against
 from affnet.files import (
     content_sha256,
@@ -62,7 +64,8 @@ class ExportOptions:
     deployment_target: str | None = None
     verify: bool = True
     calibration: Calibration | None = None  # images, where ``precision`` needs them
-    keep_float: frozenset[str] = frozenset()  # parts that ``precision`` leaves out
+    kept_float: tuple[KeptFloat, ...] = ()  # parts that ``precision`` leaves out
+    max_accuracy_drop: float | None = None  # in points of top-1 on the images of ``calibration``
     costs: PlanCosts | None = None  # what ``fft`` measure chooses by, of `measure_plans`
 
 
@@ -163,7 +166,7 @@ def _convert(
         image_input=options.image_input,
         deployment_target=options.deployment_target,
         calibration=options.calibration.images if options.calibration else None,
-        keep_float=options.keep_float,
+        keep_float=frozenset(kept.part for kept in options.kept_float),
     )
     progress(f"Converting {source.name} to {options.format}")
     conversion = converter().convert(prepared.module, request, folder)
@@ -278,4 +281,10 @@ def _verified(
             f"{parity.max_rel_error:.1e} of the largest output, {parity.tolerance:.0e} is allowed; "
             f"its PSNR is {parity.psnr_db:.0f} dB."
         )
-    return artifact.with_manifest(parity=parity)
+    artifact = artifact.with_manifest(parity=parity)
+    if options.calibration is None:
+        return artifact
+    progress(f"Judging {artifact.path.name} by {options.calibration.source}")
+    return judged(
+        artifact, source, options.calibration, options.kept_float, options.max_accuracy_drop
+    )

@@ -103,7 +103,7 @@ def parity_fields(artifact: Artifact, parity: Parity | None) -> dict[str, str]:
     if manifest.fallbacks:
         tried = "; ".join(f"{f['fft']} by {f['route']}: {f['reason']}" for f in manifest.fallbacks)
         fields["fell back"] = f"to {manifest.route} after {tried}"
-    fields |= delegation_fields(manifest.details)
+    fields |= delegation_fields(manifest.details) | precision_fields(manifest.details)
     if parity is None:
         return {**fields, "verified": "no (--no-verify)"}
     return fields | _verdict(Subject.of(artifact), parity)
@@ -193,7 +193,7 @@ def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
     details = [
         f"{name} {value}"
         for name, value in record["details"].items()
-        if name not in DELEGATION_DETAILS
+        if name not in (*DELEGATION_DETAILS, *_PRECISION_DETAILS)
     ]
     return {
         "artifact": f"{record['artifact']} ({MEGABYTES.text(record['file_bytes'])})",
@@ -209,6 +209,7 @@ def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
         "FFT plan": plan_text(record["fft_plan"]),
         "operators": f"{sum(record['operators'].values())}: {operators}",
         **delegation,
+        **precision_fields(record["details"]),
         "made with": ", ".join(f"{name} {version}" for name, version in record["tools"].items()),
     }
 
@@ -229,6 +230,29 @@ def delegation_fields(details: dict[str, Any]) -> dict[str, str]:
             f"{entry['operator']} {entry['count']} ({entry['reason']})" for entry in undelegated
         )
     return fields
+
+
+def precision_fields(details: dict[str, Any]) -> dict[str, str]:
+    """Return what calibrated a file, what it kept in float32, and what that costs; else nothing."""
+    if "calibration" not in details:
+        return {}
+    fields = {"calibrated on": details["calibration"]}
+    kept = details["float_parts"]
+    if kept:
+        parts = ", ".join(f"{entry['part']} ({entry['error']:.1%})" for entry in kept)
+        fields["kept in float32"] = f"{parts}: the logits' error with each alone in 8 bits"
+    else:
+        fields["kept in float32"] = "no part needs it to hold the accuracy"
+    if "accuracy_drop" in details:
+        fields["accuracy"] = (
+            f"{details['accuracy_drop']:.1f} points of top-1 below PyTorch on these images "
+            f"({details['max_accuracy_drop']:g} allowed)"
+        )
+    return fields
+
+
+#: What `precision_fields` gives.
+_PRECISION_DETAILS = ("calibration", "float_parts", "accuracy_drop", "max_accuracy_drop")
 
 
 def plan_text(plan: dict[str, str]) -> str:

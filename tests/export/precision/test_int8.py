@@ -12,6 +12,7 @@ from affnet.artifact import Artifact
 from affnet.errors import UsageError
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.precision.calibration import load_calibration
+from affnet.export.precision.sensitivity import KeptFloat
 from affnet.export.verification import Subject, run_batches, verify_held_out
 from affnet.model.source import load_source
 from affnet.runtimes import runtime_for
@@ -49,7 +50,7 @@ def test_parts_that_are_kept_in_float_are_not_quantised(tmp_path: Path) -> None:
     import onnx
 
     part = "stage.global_rep.0.filter: DFT"
-    kept = options("onnx", keep_float=frozenset({part}))
+    kept = options("onnx", kept_float=(KeptFloat(part, 0.5),))
     artifact = export_artifact(tiny_source(), kept, tmp_path)
     graph = onnx.load(artifact.path).graph
     made_by = {output: node.op_type for node in graph.node for output in node.output}

@@ -1,0 +1,50 @@
+"""Judging a file of few bits by the accuracy that it keeps."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from affnet.artifact import Artifact
+from affnet.errors import AccuracyError
+from affnet.export.precision.accuracy import accuracy_drop
+from affnet.export.precision.calibration import Calibration
+from affnet.export.precision.sensitivity import KeptFloat
+from affnet.export.verification import Subject, reference_outputs, run_batches
+from affnet.model.source import Source
+
+
+def judged(
+    artifact: Artifact,
+    source: Source,
+    calibration: Calibration,
+    kept_float: Sequence[KeptFloat],
+    max_drop: float | None,
+) -> Artifact:
+    """Record in the manifest what calibrated a file, what stayed in float32, and what that cost.
+
+    Raises:
+        AccuracyError: it loses more than ``max_drop`` points of top-1 accuracy.
+    """
+    details: dict[str, Any] = {
+        "calibration": f"{len(calibration.images)} images of {calibration.source}",
+        "float_parts": [dataclasses.asdict(kept) for kept in kept_float],
+    }
+    if max_drop is not None:
+        drop = measured_drop(artifact, source, calibration)
+        if drop > max_drop:
+            raise AccuracyError(
+                f"{artifact.path.name} loses {drop:.1f} points of top-1 accuracy, "
+                f"{max_drop:g} are allowed."
+            )
+        details |= {"accuracy_drop": round(drop, 3), "max_accuracy_drop": max_drop}
+    return artifact.with_manifest(details={**artifact.manifest.details, **details})
+
+
+def measured_drop(artifact: Artifact, source: Source, calibration: Calibration) -> float:
+    """Return how many points of top-1 a file loses against PyTorch on calibration's images."""
+    subject, images = Subject.of(artifact), calibration.images
+    expected = reference_outputs(source, images, subject.input)[0]
+    actual = run_batches(subject.load(), images, subject.input)[0]
+    return accuracy_drop(expected, actual, calibration)

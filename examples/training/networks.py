@@ -32,7 +32,12 @@ def create(name: str, classes: tuple[str, ...]) -> nn.Module:
             label2id={label: index for index, label in enumerate(classes)},
             **peer.config,
         )
-        return LogitsOnly(getattr(transformers, peer.model_class)(config), peer.output)
+        model = getattr(transformers, peer.model_class)(config)
+    for module in model.modules():
+        # as MobileViT's authors do; transformers draws them far too small to train on
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out")
+    return LogitsOnly(model, peer.output)
 
 
 def load_for_classes(checkpoint: Path, config: Path | None, classes: tuple[str, ...]) -> AFFNet:

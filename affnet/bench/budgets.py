@@ -31,6 +31,7 @@ from typing import Any, NoReturn
 
 from affnet.bench.metrics import METRICS
 from affnet.errors import BudgetError, first_line, suggestion
+from affnet.runtimes import RUNTIMES
 from affnet.units import parse_quantity
 
 if sys.version_info >= (3, 11):
@@ -162,6 +163,8 @@ class _Reader:
         metric = entry.get("metric", "median")
         if metric not in METRICS:
             fail("metric", f"{metric!r} is unknown{suggestion(metric, METRICS)}")
+        if (runtime := entry.get("runtime", Place.runtime)) not in RUNTIMES:
+            fail("runtime", f"{runtime!r} is unknown{suggestion(runtime, RUNTIMES)}")
         if entry.get("threads", 1) < 1:
             fail("threads", "must be at least 1")
         if "," in entry.get("device", ""):
@@ -193,7 +196,8 @@ class _Reader:
         return self._number(found.start() if found else 0, found)
 
     def fail(self, line: int, key: str, why: str) -> NoReturn:
-        raise BudgetError(f"{self._path}, line {line}: {key} {why}.")
+        end = "" if why.endswith("?") else "."
+        raise BudgetError(f"{self._path}, line {line}: {key} {why}{end}")
 
     def _line(self, index: int, key: str) -> int:
         """Return the line of a key of the budget with this index, else that of its header."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from affnet.bench.verdicts import (
     level_of_looks,
 )
 from affnet.devices import Device
-from affnet.errors import BudgetError, ResultsError
+from affnet.errors import BudgetError, ResultsError, UnknownNameError
 
 PROTOCOL = "check"
 
@@ -100,7 +101,8 @@ def measure_and_judge(
     before = _read_baseline(baseline)
     prepared = []
     for place, judged in places(budgets.budgets).items():  # what is wrong shows before any minutes
-        device = find(place.device)
+        with _blaming(budgets, judged[0]):
+            device = find(place.device)
         check_sensitivity(judged, device, place)
         court = _Court(judged, None if before is None else rounds_of(before, place), max_rounds)
         in_turns = baseline is not None and baseline.is_dir()
@@ -182,10 +184,23 @@ def jobs_of(
     judged: Sequence[Budget], budgets: Budgets, place: Place, open_model: Opener
 ) -> list[Job]:
     """Return a job for each model and peer of one place's budgets."""
-    names = dict.fromkeys(n for budget in judged for n in (budget.model, budget.peer) if n)
-    return [
-        Job(name, open_model(budgets.source(name), place.runtime), place.runtime) for name in names
-    ]
+    jobs: dict[str, Job] = {}
+    for budget in judged:
+        for name in filter(None, (budget.model, budget.peer)):
+            if name not in jobs:
+                with _blaming(budgets, budget):
+                    artifact = open_model(budgets.source(name), place.runtime)
+                jobs[name] = Job(name, artifact, place.runtime)
+    return list(jobs.values())
+
+
+@contextmanager
+def _blaming(budgets: Budgets, budget: Budget) -> Iterator[None]:
+    """Say which line of the budgets holds a name that is unknown."""
+    try:
+        yield
+    except UnknownNameError as error:
+        raise BudgetError(f"{budgets.path}, line {budget.line}: {error}") from error
 
 
 def rounds_of(results: Sequence[Result], place: Place) -> list[Round]:

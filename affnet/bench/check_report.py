@@ -25,6 +25,7 @@ from affnet.units import MEGABYTES, MILLISECONDS, PERCENT, Unit
 
 # what no XML file may hold, not even escaped
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NUMBER = re.compile(r"[-+]?\d[\d.,]*")
 _HEADERS = ("verdict", "budget", "value", "95 % or more", "rounds")
 _UNITS: dict[str | None, Unit | None] = {"time": MILLISECONDS, "bytes": MEGABYTES, None: None}
 
@@ -59,6 +60,8 @@ def deliver(
         for verdict in verdicts:
             if verdict.verdict == FAIL:
                 print(f"{_sentence(verdict)}.")
+        for doubt in _doubts(verdicts):
+            print(f"Doubtful: {doubt}.")
         print(f"{overall(verdicts)}: {_count(verdicts)}.")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in github_annotations(verdicts, budgets):
@@ -109,7 +112,18 @@ def markdown(verdicts: Sequence[Verdict]) -> str:
     """Return a table for a summary page."""
     rows = [_HEADERS, ("---", "---", "---:", "---:", "---:"), *map(_cells, verdicts)]
     table = ["| " + " | ".join(map(_markdown_cell, row)) + " |" for row in rows]
-    return "\n".join([f"### Budgets: {overall(verdicts)}", "", *table, ""]) + "\n"
+    doubts = [f"- Doubtful: {doubt}." for doubt in _doubts(verdicts)]
+    below = [*doubts, ""] if doubts else []
+    return "\n".join([f"### Budgets: {overall(verdicts)}", "", *table, "", *below]) + "\n"
+
+
+def _doubts(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return what speaks against the results, of similar things the first."""
+    found = dict[str, str]()
+    for verdict in verdicts:
+        for doubt in verdict.doubts:
+            found.setdefault(_NUMBER.sub("", doubt), doubt)
+    return list(found.values())
 
 
 def _markdown_cell(text: str) -> str:

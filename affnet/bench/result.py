@@ -149,7 +149,9 @@ class Result:
         if not isinstance(record, dict) or "samples_ns" not in record:
             raise ValueError("it is no result of affnet bench")
         if (schema := record.get("result_schema", SCHEMA)) != SCHEMA:
-            raise ValueError(f"its schema is {schema}, this version of affnet reads {SCHEMA}")
+            raise ValueError(
+                f"its schema is {schema}, this version of affnet reads {SCHEMA}; update affnet"
+            )
         from pydantic import ValidationError
 
         known = {field.name for field in dataclasses.fields(cls)}
@@ -191,7 +193,9 @@ def _check_texts(fields: dict[str, Any]) -> None:
 
 def _in_blocks(samples: list[int], lengths: list[int]) -> tuple[tuple[int, ...], ...]:
     """Return samples in the turns they were taken in."""
-    if not samples or sum(lengths) != len(samples) or min(*samples, *lengths) <= 0:
+    if samples and min(samples) <= 0:
+        raise ValueError(f"a run of {min(samples)} ns: the clock stood still or stepped back")
+    if not samples or sum(lengths) != len(samples) or min(lengths) <= 0:
         raise ValueError(f"its {len(samples)} samples are not those of {len(lengths)} turns")
     ends = list(itertools.accumulate(lengths))
     return tuple(

@@ -6,7 +6,8 @@ error is divided among the looks (Bonferroni).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from affnet.bench.budgets import Budget
 from affnet.bench.evidence import Estimate, Round, estimate, estimate_ratio
 from affnet.bench.intervals import LEVEL, Interval
 from affnet.bench.metrics import METRICS
+from affnet.bench.validity import disturbances
 from affnet.errors import BudgetError
 
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
@@ -42,6 +44,7 @@ class Verdict:
     rounds: int
     reason: str  # a sentence for a person, without its full stop
     slower_modules: tuple[Growth, ...] = ()  # of a broken budget, where they could be found out
+    doubts: tuple[str, ...] = ()  # what speaks against the results that it is made of
 
     def to_json(self) -> dict[str, Any]:
         """Return the machine-readable form; limit and value are in ns, bytes or factors."""
@@ -61,6 +64,7 @@ class Verdict:
             "limit": self.budget.limit,
             "rounds": self.rounds,
             "reason": self.reason,
+            "doubts": list(self.doubts),
             "slower_modules": [asdict(growth) for growth in self.slower_modules],
         }
 
@@ -86,6 +90,9 @@ def judge(
 ) -> Verdict:
     """Judge one budget by rounds of its place; ``paired`` baselines were measured in the same ones.
 
+    A time above its limit is no FAIL where something slowed the run that a peer in the same turns
+    would have shown: a disturbance can make a model seem slower, hardly faster.
+
     Raises:
         BudgetError: the model, its peer or the baseline is not among the results.
     """
@@ -101,7 +108,25 @@ def judge(
         return Verdict(budget, INCONCLUSIVE, None, count, said)
     interval = found.interval(level)
     verdict, said = _compare(interval, budget.limit)
-    return Verdict(budget, verdict, interval, count, said)
+    results = [one[name] for one in rounds for name in sorted(names) if name in one]
+    disturbed = _distinct(disturbances(r.blocks_ns, r.environment) for r in results)
+    in_turns = paired or budget.peer is not None
+    if (
+        verdict == FAIL
+        and disturbed
+        and not in_turns
+        and METRICS[budget.metric].dimension == "time"
+    ):
+        verdict = INCONCLUSIVE
+        said = f"{said}, but {disturbed[0]}; measure on a quiet machine, or beside a peer"
+    if found.alone and math.isfinite(interval.high):
+        said = f"{said}; of one process alone, though processes differ by more than its samples"
+    doubts = _distinct(result.validity_reasons for result in results)
+    return Verdict(budget, verdict, interval, count, said, doubts=doubts)
+
+
+def _distinct(groups: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for group in groups for text in group))
 
 
 def _estimate(

@@ -126,8 +126,13 @@ class RemoteProcess(Conversation):
         """See `MeasuringProcess.run`."""
         request = {"command": "run", "iterations": iterations, "discard": discard}
         samples = self._ask(request, ("samples_ns",), RUN_TIMEOUT_S)["samples_ns"]
-        if not isinstance(samples, list) or not all(type(s) is int and s > 0 for s in samples):
+        if not isinstance(samples, list) or not all(type(s) is int for s in samples):
             raise self._nonsense(json.dumps(samples))
+        if samples and min(samples) <= 0:
+            raise MeasurementError(
+                f"Measuring {self._label} told of a run of {min(samples)} ns: its clock stood "
+                "still or stepped back; measure again, or on another device."
+            )
         if len(samples) != iterations:
             raise MeasurementError(
                 f"Measuring {self._label} gave {len(samples)} samples for {iterations} runs."

@@ -8,7 +8,7 @@ import pytest
 
 from affnet.bench.validity import reasons_against
 
-STEADY = [[10, 11, 10]] * 8
+STEADY = [[10_000_003, 11_000_001, 10_000_001]] * 8
 
 
 def reasons(
@@ -51,6 +51,23 @@ def test_drift_is_said_with_its_sign(last: int, change: str) -> None:
 def test_drift_within_a_tenth_or_in_fewer_than_four_blocks_is_not() -> None:
     assert reasons(blocks=[[100]] * 4 + [[109]] * 4) == ()
     assert reasons(blocks=[[100], [150], [200]]) == ()
+
+
+def test_a_clock_that_stands_still_or_is_coarse_is_said() -> None:
+    assert reasons(blocks=[[5_000_000] * 5] * 2) == (
+        "all 10 runs took exactly as long, which no clock shows",
+    )
+    assert reasons(blocks=[[900_000, 1_000_000, 1_100_000, 1_000_000, 1_000_000]] * 2) == (
+        "the clock tells steps of 10% of the latency only",
+    )
+    assert reasons(blocks=[[5_000_000] * 9]) == ()  # too few to tell
+
+
+def test_a_run_that_took_far_too_long_is_said() -> None:
+    stepped = [[10_000_003, 10_000_001] * 6, [3600_000_000_001, 10_000_003]]
+    assert reasons(blocks=stepped) == (
+        "one run took 3600 s, 360000 times the median: the system slept, or its clock stepped",
+    )
 
 
 def test_one_slow_block_is_no_drift() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from affnet.bench.intervals import Interval
@@ -43,6 +45,45 @@ def test_one_value_asks_for_several_rounds() -> None:
     assert found.verdict == INCONCLUSIVE
     assert found.reason == "one value has no interval; measure in several rounds"
     assert found.to_json()["interval"] is None
+
+
+BUSY = {"cpu": "Imagined 9000", "before": {"busy_cores": 1.5}}
+DOUBT = "other processes kept 1.5 cores busy before the run"
+
+
+def test_a_busy_machine_fails_no_absolute_budget_and_is_told_of_in_any() -> None:
+    slow = steady_rounds(13, 13, environment=BUSY, validity_reasons=(DOUBT,))
+    found = judge(a_budget(), slow)
+    assert found.verdict == INCONCLUSIVE
+    assert found.reason.startswith(f"the whole interval is above the limit, but {DOUBT}; measure")
+    assert found.doubts == (DOUBT,)
+    assert found.to_json()["doubts"] == [DOUBT]
+    quick = judge(a_budget(), steady_rounds(9, 9, environment=BUSY, validity_reasons=(DOUBT,)))
+    assert (quick.verdict, quick.doubts) == (PASS, (DOUBT,))
+    size = a_budget(metric="file_size", limit=1.0)
+    assert judge(size, slow).verdict == FAIL  # which no other process changes
+
+
+def test_a_busy_machine_does_not_excuse_what_is_slower_in_the_same_turns() -> None:
+    pairs = zip(steady_rounds(13, 13), steady_rounds(10, 10, model="two"), strict=True)
+    rounds = [
+        {name: dataclasses.replace(found, environment=BUSY) for name, found in {**a, **b}.items()}
+        for a, b in pairs
+    ]
+    assert judge(a_budget(peer="two", limit=1.2), rounds).verdict == FAIL
+
+
+def test_a_single_process_is_told_to_be_one() -> None:
+    noisy = a_result(blocks_ns=((10 * MS, 11 * MS, 12 * MS),) * 10)
+    found = judge(a_budget(limit=20.0 * MS), [{"one": noisy}])
+    assert found.verdict == PASS
+    assert found.reason.endswith(
+        "of one process alone, though processes differ by more than its samples"
+    )
+    before = [{"one": dataclasses.replace(noisy, session="before")}]
+    assert "of one process alone" in judge(NO_SLOWER, [{"one": noisy}], before).reason
+    several = judge(NO_SLOWER, steady_rounds(10, 10.1), steady_rounds(10, 10.1))
+    assert "alone" not in several.reason
 
 
 def test_a_model_that_was_not_run_is_named() -> None:

@@ -2,9 +2,15 @@
 
 Each check compares an AFFNet-ET file with another under a budget of +5 %, in rounds, as the command
 does: in A/A checks both are the same, in planted ones the new file's ``--module`` does work that
-changes nothing and adds a tenth to the network's time.  ``--busy`` keeps the other cores busy.
+changes nothing and adds a tenth to the network's time.  ``--load`` keeps one core busy by another
+process.
 
-    python benchmarks/checks.py --checks 20 --source affnet_et --module layer_4
+Each check is a line of ``--append`` as soon as it is done, so that hours may be interrupted:
+started again with the same file, it goes on where it ended.
+
+    python benchmarks/checks.py --kind A/A --checks 100 --load --append checks.jsonl
+    python benchmarks/checks.py --kind planted --checks 20 --append checks.jsonl
+    python benchmarks/checks.py --count checks.jsonl
 """
 
 from __future__ import annotations
@@ -12,12 +18,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import onnx
 from onnx import helper, numpy_helper
@@ -70,7 +79,7 @@ def plant(artifact: Artifact, module: str, share: float, target: Path) -> float:
     return added
 
 
-def check(new: Path, baseline: Path, folder: Path) -> Verdict:
+def check(new: Path, baseline: Path, folder: Path, max_rounds: int) -> Verdict:
     """Return the verdict of one whole check."""
     budgets = folder / "budgets.toml"
     budgets.write_text(_BUDGET.format(path=new), encoding="utf-8")
@@ -79,13 +88,13 @@ def check(new: Path, baseline: Path, folder: Path) -> Verdict:
         baseline,
         get_device,
         lambda source, _: Artifact.open(Path(source)),
-        max_rounds=12,
+        max_rounds=max_rounds,
     )
     return outcome.verdicts[0]
 
 
 @contextlib.contextmanager
-def busy(wanted: bool) -> Iterator[None]:
+def load(wanted: bool) -> Iterator[None]:
     """Keep a core busy by another process."""
     process = subprocess.Popen([sys.executable, "-c", _BUSY]) if wanted else None
     try:
@@ -96,35 +105,90 @@ def busy(wanted: bool) -> Iterator[None]:
             process.wait()
 
 
+def done_before(path: Path | None, what: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the checks of the same kind that the file holds; a torn last line is no check."""
+    if path is None or not path.exists():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            if what.items() <= record.items():
+                found.append(record)
+    return found
+
+
+def run(asked: argparse.Namespace, what: dict[str, Any]) -> None:
+    """Make the checks that are missing, a line each."""
+    missing = asked.checks - len(done_before(asked.append, what))
+    with tempfile.TemporaryDirectory() as scratch, load(asked.load):
+        folder = Path(scratch)
+        original = open_or_export(asked.source, "onnx", None, "auto", folder)
+        new = original.path
+        if asked.kind == "planted":
+            (folder / "slow").mkdir()
+            new = folder / "slow" / original.path.name
+            added = plant(original, asked.module, asked.share, new)
+            print(f"planted: {added:.1%} of the operators' time, in {asked.module}", flush=True)
+        for _ in range(missing):
+            began = time.monotonic()
+            verdict = check(new, original.path.parent, folder, asked.max_rounds)
+            interval = verdict.interval
+            assert interval is not None
+            record = {
+                **what,
+                "verdict": verdict.verdict,
+                "rounds": verdict.rounds,
+                "interval": [round(v, 4) for v in (interval.low, interval.value, interval.high)],
+                "modules": [growth.module for growth in verdict.slower_modules],
+                "doubts": list(verdict.doubts),
+                "load_average": round(os.getloadavg()[0], 1),
+                "seconds": round(time.monotonic() - began),
+            }
+            line = json.dumps(record)
+            print(line, flush=True)
+            if asked.append:
+                with asked.append.open("a", encoding="utf-8") as file:
+                    file.write(line + "\n")
+
+
+def count(records: Sequence[dict[str, Any]]) -> None:
+    """Print how many verdicts of each there are, and how often the right module is named."""
+    kinds = dict.fromkeys((r["kind"], r["load"], r["source"], r["module"]) for r in records)
+    for kind, loaded, source, module in kinds:
+        same = [
+            r for r in records
+            if (r["kind"], r["load"], r["source"], r["module"]) == (kind, loaded, source, module)
+        ]  # fmt: skip
+        verdicts = Counter(r["verdict"] for r in same)
+        right = sum(bool(r["modules"]) and r["modules"][0].startswith(module) for r in same)
+        told = {"kind": kind, "load": loaded, "source": source, "checks": len(same), **verdicts}
+        if kind == "planted":
+            told |= {"module": module, "named first": right}
+        print(json.dumps(told))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checks", type=int, default=20)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kind", choices=("A/A", "planted"), default="A/A")
+    parser.add_argument("--checks", type=int, default=20, help="in the file, when it is done")
     parser.add_argument("--source", default="affnet_et")
     parser.add_argument("--module", default="layer_4")
     parser.add_argument("--share", type=float, default=0.1)
-    parser.add_argument("--busy", action="store_true")
-    parser.add_argument("--kinds", nargs="+", default=["A/A", "planted"])
+    parser.add_argument("--max-rounds", type=int, default=12)
+    parser.add_argument("--load", action="store_true")
+    parser.add_argument("--append", type=Path)
+    parser.add_argument("--count", type=Path, help="only count what this file holds")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch, busy(asked.busy):
-        folder = Path(scratch)
-        original = open_or_export(asked.source, "onnx", None, "auto", folder)
-        (folder / "slow").mkdir()
-        slow = folder / "slow" / original.path.name
-        added = plant(original, asked.module, asked.share, slow)
-        print(f"planted: {added:.1%} of the operators' time, in {asked.module}", flush=True)
-        for kind in asked.kinds:
-            new = original.path if kind == "A/A" else slow
-            found, right = Counter[str](), 0
-            for number in range(asked.checks):
-                verdict = check(new, original.path.parent, folder)
-                found[verdict.verdict] += 1
-                modules = [growth.module for growth in verdict.slower_modules]
-                right += bool(modules) and modules[0].startswith(asked.module)
-                interval = verdict.interval
-                assert interval is not None
-                told = [round(v, 3) for v in (interval.value, interval.low, interval.high)]
-                print(kind, number, verdict.verdict, verdict.rounds, told, modules, flush=True)
-            print(json.dumps({"kind": kind, **found, "attributed to the module": right}))
+    if asked.count:
+        count(done_before(asked.count, {}))
+        return
+    names = ("kind", "load", "source", "module", "share", "max_rounds")
+    what = {name: getattr(asked, name) for name in names}
+    run(asked, what)
+    count(done_before(asked.append, what))
 
 
 if __name__ == "__main__":

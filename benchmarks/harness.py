@@ -6,6 +6,8 @@ package's own device and protocol, and with a loop of a few lines around
 round to round, so that drift of the machine hits both alike.  The median of the rounds' ratios is
 the harness's error; the project's bar for it is 3 %.
 
+First it times runs that do nothing, by the measuring process's own loop: what that adds to each.
+
     python benchmarks/harness.py affnet_et --image-size 256 --rounds 6
 """
 
@@ -23,6 +25,7 @@ from affnet.artifact import Artifact
 from affnet.bench.measure import label_jobs, measure
 from affnet.bench.protocol import PRESETS, Protocol, get_protocol
 from affnet.devices import get_device
+from affnet.devices.worker import time_runs
 from affnet.export.prepare import open_or_export
 from affnet.units import MILLISECONDS
 
@@ -74,6 +77,19 @@ def harness_median_ns(artifact: Artifact, protocol: Protocol, threads: int) -> f
     return result.summary().median
 
 
+class Nothing:
+    """A session whose runs do nothing."""
+
+    def run(self, _image: None) -> list[None]:
+        """Return no outputs."""
+        return []
+
+
+def overhead_ns(runs: int = 200_000) -> float:
+    """Return what the loop adds to each run: a call from Python and the reading of a clock."""
+    return statistics.median(time_runs(Nothing(), None, runs))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -84,6 +100,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--preset", choices=PRESETS, default="default")
     arguments = parser.parse_args()
+    print(f"the loop adds {overhead_ns():.0f} ns to each run")
     protocol = get_protocol(arguments.preset)
     size = (arguments.image_size, arguments.image_size) if arguments.image_size else None
     with tempfile.TemporaryDirectory() as scratch:

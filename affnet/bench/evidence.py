@@ -61,8 +61,8 @@ class Estimate:
         elif total > 0:
             parts = zip(variances, (self.freedom, other.freedom), strict=True)
             freedom = total**2 / sum(v**2 / f for v, f in parts)
-        alone = self.alone and other.alone
-        return Estimate(self.log - other.log, math.sqrt(total), freedom, alone=alone)
+        both = self.alone and other.alone
+        return Estimate(self.log - other.log, math.sqrt(total), freedom, alone=both)
 
 
 def estimate(rounds: Sequence[Round], model: str, metric: Metric) -> Estimate | None:

@@ -17,6 +17,7 @@ from affnet.bench.profile import take_profile
 from affnet.bench.protocol import Protocol
 from affnet.bench.provenance import git_commit
 from affnet.bench.result import Result
+from affnet.bench.sustained import Watch
 from affnet.bench.validity import reasons_against
 from affnet.devices import (
     BlockStatistics,
@@ -65,10 +66,12 @@ class _Running:
     warmup_ns: list[int] = field(default_factory=list)
     blocks_ns: list[tuple[int, ...]] = field(default_factory=list)
     statistics: list[BlockStatistics] = field(default_factory=list)
+    starts_s: list[float] = field(default_factory=list)
     block_runs: int = 1
 
-    def measure(self, protocol: Protocol) -> None:
+    def measure(self, protocol: Protocol, now_s: float) -> None:
         """Take one turn."""
+        self.starts_s.append(round(now_s, 3))
         samples = self.process.run(self.block_runs, protocol.discarded_per_block)
         self.blocks_ns.append(tuple(samples))
         if isinstance(self.process, SummarisingProcess):
@@ -127,8 +130,11 @@ def measure(
             process = stack.enter_context(device.start(job.artifact, job.runtime, threads))
             running.append(_Running(job, process))
             _warm_up(running[-1], protocol)
-        _measure_in_turns(running, protocol, progress)
-    fingerprint, after = device.fingerprint(), device.conditions()
+        watch = Watch(device, protocol.watch_seconds)
+        _measure_in_turns(running, protocol, watch, progress)
+    environment = {**device.fingerprint(), "before": before, "after": device.conditions()}
+    if protocol.watch_seconds is not None:
+        environment["during"] = watch.seen
     session = uuid.uuid4().hex
     results = [
         _result(
@@ -137,7 +143,7 @@ def measure(
             protocol,
             threads,
             first,
-            {**fingerprint, "before": before, "after": after},
+            environment,
             session,
         )
         for entry, first in zip(running, passes, strict=True)
@@ -207,7 +213,9 @@ def _warm_up(entry: _Running, protocol: Protocol) -> None:
     entry.block_runs = max(protocol.min_block_runs, round(protocol.block_seconds / typical))
 
 
-def _measure_in_turns(entries: list[_Running], protocol: Protocol, progress: Progress) -> None:
+def _measure_in_turns(
+    entries: list[_Running], protocol: Protocol, watch: Watch, progress: Progress
+) -> None:
     """Give each process a block, in order, then in reverse: drift of the machine hits all alike.
 
     All go on until the last is done, so that every turn holds a block of each.
@@ -217,7 +225,8 @@ def _measure_in_turns(entries: list[_Running], protocol: Protocol, progress: Pro
         least = min(entry.seconds() for entry in entries)
         progress(f"Measuring in turns, {least:.1f} s of each so far")
         for entry in order:
-            entry.measure(protocol)
+            entry.measure(protocol, watch.elapsed())
+        watch.look()
         order = order[::-1]
 
 
@@ -277,4 +286,5 @@ def _result(
         parity=parity,
         placed=() if isinstance(first.placed, str) else tuple(first.placed),
         git_commit=git_commit(),
+        block_starts_s=tuple(entry.starts_s) if protocol.watch_seconds is not None else (),
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from affnet import console
-from affnet.bench import lines, profile_tables, tables
+from affnet.bench import lines, profile_tables, sustained_tables, tables
 from affnet.bench.measure import relate_to_peer
 from affnet.bench.result import Result
 from affnet.bench.sweep import Outcome, exit_code
@@ -78,7 +78,10 @@ def show(results: Sequence[Result], form: str, failed: Sequence[Outcome] = ()) -
         console.print_table(tables.to_rich(results))
         for note in tables.notes(results):
             print(note)
-        for title, table in profile_tables.to_rich(results):
+        for title, table in (
+            *sustained_tables.to_rich(results),
+            *profile_tables.to_rich(results),
+        ):
             print(f"\n{title}")
             console.print_table(table)
 
@@ -98,7 +101,11 @@ def write(results: Sequence[Result], path: Path, failed: Sequence[Outcome] = ())
 
 
 def _markdown(results: Sequence[Result]) -> str:
-    return tables.to_markdown(results) + profile_tables.to_markdown(results)
+    return (
+        tables.to_markdown(results)
+        + sustained_tables.to_markdown(results)
+        + profile_tables.to_markdown(results)
+    )
 
 
 def record(results: Sequence[Result], failed: Sequence[Outcome] = ()) -> dict[str, object]:

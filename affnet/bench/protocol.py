@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from affnet.errors import UnknownNameError
+from affnet.errors import UnknownNameError, UsageError
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Protocol:
     min_block_runs: int = 4
     # After a switch of processes caches are cold and the core's frequency may have changed.
     discarded_per_block: int = 2
+    # Under load for minutes the device's state is looked at so often, between turns.
+    watch_seconds: float | None = None
 
 
 PRESETS: dict[str, Protocol] = {
@@ -37,8 +39,36 @@ PRESETS: dict[str, Protocol] = {
 }
 
 
+def sustained(minutes: float) -> Protocol:
+    """Return the protocol of a model that runs for so many minutes.
+
+    Turns are longer: on a phone each is a start of the runtime's tool, during which it cools.
+    """
+    seconds = 60 * minutes
+    return Protocol(
+        f"sustained {minutes:g} min",
+        min_runs=40,
+        min_seconds=seconds,
+        block_seconds=min(5.0, seconds / 40),
+        watch_seconds=min(15.0, seconds / 10),
+    )
+
+
 def get_protocol(name: str) -> Protocol:
     """Return the preset called ``name``."""
     if name not in PRESETS:
         raise UnknownNameError("preset", name, PRESETS)
     return PRESETS[name]
+
+
+def choose_protocol(preset: str, minutes: float | None) -> Protocol:
+    """Return a preset, or the protocol of ``minutes`` of load if any are asked for.
+
+    Raises:
+        UsageError: both are.
+    """
+    if minutes is None:
+        return get_protocol(preset)
+    if preset != "default":
+        raise UsageError("--sustained is a protocol of its own; leave --preset away.")
+    return sustained(minutes)

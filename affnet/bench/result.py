@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from affnet.artifact import MeasuredAccuracy
 from affnet.bench.intervals import Interval
 from affnet.bench.statistics import Summary, summarise, summarise_blocks
+from affnet.bench.sustained import Sustained, sustained
 from affnet.devices import BlockStatistics, OperatorTime, PlacedOperator
 from affnet.parity import Parity
 
@@ -71,6 +72,7 @@ class Result:
     git_commit: str = ""  # of the project in whose folder it was measured
     accuracy: tuple[MeasuredAccuracy, ...] = ()  # of the file, as evaluations recorded it
     pss_bytes: int | None = None  # of that process after its runs, shared pages by their share
+    block_starts_s: tuple[float, ...] = ()  # of minutes of load: when each turn began
     runtime_bytes: int | None = None  # what the runtime itself says that the model takes
 
     @property
@@ -100,6 +102,12 @@ class Result:
     def valid(self) -> bool:
         """Whether nothing speaks against the result."""
         return not self.validity_reasons
+
+    @property
+    def sustained(self) -> Sustained | None:
+        """How latency went under minutes of load; None of a result of another protocol."""
+        seen = self.environment.get("during", ())
+        return sustained(self.blocks_ns, self.block_starts_s, seen)
 
     def summary(self) -> Summary:
         """Return the latency statistics."""
@@ -137,6 +145,7 @@ class Result:
             "ratio_to_peer": ratio.value if ratio else None,
             "ratio_interval": [ratio.low, ratio.high] if ratio else None,
             "valid": self.valid,
+            "sustained": course.to_json() if (course := self.sustained) else None,
         }
 
     @classmethod

@@ -109,6 +109,11 @@ def notes(results: Sequence[Result]) -> list[str]:
         by_device.setdefault(result.device, []).append(result)
     lines = [_device_note(group) for group in by_device.values()]
     lines += _memory_notes(results)
+    lines += [
+        f"Under load for {r.protocol.removeprefix('sustained ')} {r.model} {course.sentence()}."
+        for r in results
+        if (course := r.sustained)
+    ]
     if random := dict.fromkeys(r.model for r in results if r.weights.startswith("random")):
         lines.append(
             f"Random weights: {', '.join(random)}; latency does not depend on them, "

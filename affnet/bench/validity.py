@@ -39,6 +39,8 @@ def disturbances(
     reasons = []
     if (busy := environment.get("before", {}).get("busy_cores") or 0) > _BUSY_CORES:
         reasons.append(f"other processes kept {busy:.1f} cores busy before the run")
+    if "during" in environment:  # of minutes of load, heat and drift are what is looked for
+        return tuple(reasons)
     reasons += [
         f"the system throttled for heat {moment} the run (status {status})"
         for moment in ("before", "after")

@@ -50,6 +50,12 @@ def bench(
     preset: Annotated[
         str, typer.Option(help="default, quick, check, benchmark_model (50 runs) or mlperf.")
     ] = "default",
+    sustained: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES", min=0.1, help="Run each so long; tell whether it throttles."
+        ),
+    ] = None,
     image_size: SizeOption = None,
     fft: Annotated[
         str, typer.Option("--fft", help="Of sources that are exported: auto, native or a plan.")
@@ -74,7 +80,7 @@ def bench(
     from affnet.bench import dry_run as plan
     from affnet.bench import output as bench_output
     from affnet.bench.measure import label_jobs
-    from affnet.bench.protocol import get_protocol
+    from affnet.bench.protocol import choose_protocol
     from affnet.bench.recorder import open_recorder
     from affnet.bench.sweep import sweep
     from affnet.devices.catalog import open_devices
@@ -84,7 +90,8 @@ def bench(
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     if output is not None:
         bench_output.check_target(output)
-    protocol, engine, size = get_protocol(preset), get_runtime(runtime), parse_size(image_size)
+    protocol = choose_protocol(preset, sustained)
+    engine, size = get_runtime(runtime), parse_size(image_size)
     places = open_devices(
         device,
         devices_file,
@@ -94,10 +101,8 @@ def bench(
     )
     names = list(dict.fromkeys([*models, *(against or [])]))
     if dry_run:
-        plan.show(
-            {p.name: plan.steps(names, p, runtime, threads, protocol, profile) for p in places},
-            json,
-        )
+        steps = {p.name: plan.steps(names, p, runtime, threads, protocol, profile) for p in places}
+        plan.show(steps, json)
         return
     if len(places) == 1:  # missing? say so before anything is exported
         places[0].check_runtime(runtime)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from affnet.bench.protocol import PRESETS, get_protocol
-from affnet.errors import UnknownNameError
+from affnet.bench.protocol import PRESETS, choose_protocol, get_protocol
+from affnet.errors import UnknownNameError, UsageError
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,16 @@ def test_every_preset_warms_up_and_discards() -> None:
 def test_an_unknown_preset_is_answered_with_the_valid_ones() -> None:
     with pytest.raises(UnknownNameError, match="valid: default, quick, check, bench"):
         get_protocol("slow")
+
+
+def test_minutes_of_load_are_a_protocol_of_their_own() -> None:
+    protocol = choose_protocol("default", 10)
+    assert (protocol.name, protocol.min_seconds, protocol.watch_seconds) == (
+        "sustained 10 min",
+        600,
+        15,
+    )
+    assert choose_protocol("quick", None).name == "quick"
+    assert choose_protocol("quick", None).watch_seconds is None
+    with pytest.raises(UsageError, match="leave --preset away"):
+        choose_protocol("quick", 10)

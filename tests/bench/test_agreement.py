@@ -98,7 +98,7 @@ def test_a_result_whose_outputs_are_wrong_is_not_valid(
     failed = Parity(0.2, 3.2e-2, 30.0, 0.0, 1, 1e-4, False)
     monkeypatch.setattr("affnet.bench.measure.prove", lambda *_: failed)
     job = Job("one", an_artifact("one", tmp_path), "onnxruntime")
-    device = FakeDevice({"one": lambda _: 5 * MS})
+    device = FakeDevice({"one": lambda run: 5 * MS + run})
     (result,) = measure([job], device, get_protocol("quick"), threads=1)
     assert result.validity_reasons == (
         "outputs differ from this machine's by 3.2e-02 of the largest (at most 1e-04), PSNR 30 dB",

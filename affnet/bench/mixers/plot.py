@@ -39,18 +39,25 @@ def draw(grid: Grid, path: Path) -> None:
     for cell in grid.cells:
         if cell.result:
             panels.setdefault((cell.setting.runtime, cell.setting.channels), []).append(cell)
-    figure = Figure(figsize=(6.5 * max(1, len(panels)), 6), layout="constrained")
+    figure = Figure(figsize=(2 + 7 * max(1, len(panels)), 6.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, max(1, len(panels)), squeeze=False)[0]
     for axis, ((runtime, channels), cells) in zip(axes, panels.items(), strict=False):
         _draw_panel(axis, grid, cells)
         axis.set_title(f"{runtime}, {channels} channels")
+    figure.legend(
+        *axes[0].get_legend_handles_labels(),
+        loc="outside right upper",
+        title="solid: global, adaptive\ndashed: global, fixed\ndotted: local",
+    )
     content = io.BytesIO()
     figure.savefig(content, format=path.suffix[1:], dpi=144)
     write_whole(path, content.getvalue())
 
 
 def _draw_panel(axis: Axes, grid: Grid, cells: list[Cell]) -> None:
+    from matplotlib import colormaps
+
     style = {t.name: _STYLES.get((t.is_global, t.adapts), ":") for t in grid.traits}
     sizes = {cell.setting.tokens: cell.setting.size for cell in cells}
     several = Counter(cell.mixer for cell in cells)
@@ -62,7 +69,7 @@ def _draw_panel(axis: Axes, grid: Grid, cells: list[Cell]) -> None:
             [tokens for tokens, _ in points],
             [summary.median / 1e6 for _, summary in points],
             style[mixer],
-            color="black" if mixer == REFERENCE else f"C{index % 10}",
+            color="black" if mixer == REFERENCE else colormaps["tab20"](index % 20),
             linewidth=2.5 if mixer == REFERENCE else 1.2,
             marker="os^vD"[index % 5],
             markersize=4,
@@ -74,9 +81,3 @@ def _draw_panel(axis: Axes, grid: Grid, cells: list[Cell]) -> None:
     axis.set_xlabel("map (tokens, logarithmic)")
     axis.set_ylabel("median latency, ms")
     axis.grid(visible=True, which="both", alpha=0.2)
-    axis.legend(
-        fontsize=8,
-        ncols=2,
-        title="solid: global, adaptive; dashed: global, fixed; dotted: local",
-        title_fontsize=7,
-    )

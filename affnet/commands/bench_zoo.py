@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from affnet import console
 from affnet.commands.options import DevicesFileOption, JsonOption, QuietOption, StoreOption
+from affnet.errors import AffnetError, ConversionError, UsageError, VerificationError
+
+if TYPE_CHECKING:
+    from affnet.artifact import Artifact
 
 
 def bench_zoo(
@@ -32,6 +37,9 @@ def bench_zoo(
         Path | None,
         typer.Option("--output", "-o", help="Also write here: .json, .md, .csv; add to .jsonl."),
     ] = None,
+    chart: Annotated[
+        Path | None, typer.Option(help="Also draw accuracy (quoted) over latency: .png, .svg.")
+    ] = None,
     store: StoreOption = None,
     json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
@@ -40,35 +48,68 @@ def bench_zoo(
 ) -> None:
     """Measure every AFFNet variant and every peer on one device, in turns.
 
-    Example: affnet bench zoo --runtime litert --output zoo.md
+    They are measured in groups, the network that divides in each of them.
+
+    Example: affnet bench zoo --runtime litert --output zoo.md --chart zoo.png
     """
+    from affnet.bench import chart as charts
     from affnet.bench import output as bench_output
     from affnet.bench.measure import label_jobs
     from affnet.bench.protocol import get_protocol
     from affnet.bench.recorder import open_recorder
-    from affnet.bench.sweep import sweep
+    from affnet.bench.sweep import Outcome
+    from affnet.bench.zoo import measure_in_groups
     from affnet.devices.catalog import open_devices
-    from affnet.export.prepare import open_or_export
     from affnet.model.zoo import choose
     from affnet.runtimes import get_runtime
 
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     if output is not None:
         bench_output.check_target(output)
+    if chart is not None:
+        bench_output.check_target(chart, "--chart", charts.SUFFIXES)
+        charts.check_drawable()
     protocol, engine, names = get_protocol(preset), get_runtime(runtime), choose(only, against)
-    (place,) = open_devices(device, devices_file)
+    place, *more = open_devices(device, devices_file)
+    if more:
+        raise UsageError("The zoo is measured on one device at a time; name one with --device.")
     place.check_runtime(runtime)
     with (
         tempfile.TemporaryDirectory(prefix="affnet-zoo-") as scratch,
         console.progress(quiet, animated=False) as show,
         open_recorder(store) as recorder,
     ):
-        folder = Path(scratch)
-        artifacts = [open_or_export(n, engine.format, None, "auto", folder, show) for n in names]
+        artifacts, refused = _export(names, engine.format, Path(scratch), show)
         recorder.peer = against
-        jobs = label_jobs(artifacts, runtime)
-        outcomes = sweep(
-            jobs, [place], protocol, threads=threads, progress=show, keep=recorder.keep
+        outcomes = measure_in_groups(
+            label_jobs(artifacts, runtime),
+            place,
+            protocol,
+            threads=threads,
+            progress=show,
+            keep=recorder.keep,
         )
-    code = bench_output.deliver(outcomes, against, form, output)
+    outcomes += [Outcome(place.name, error=error) for error in refused]
+    code = bench_output.deliver(outcomes, None, form, output)  # ratios are in them already
+    if chart is not None:
+        charts.write_chart(outcomes[0].results, chart)
     raise typer.Exit(code or recorder.exit_code)
+
+
+def _export(
+    names: Sequence[str], format_: str, folder: Path, show: Callable[[str], None]
+) -> tuple[list[Artifact], list[AffnetError]]:
+    """Export all that the format can hold; of the others return why.  The first must be held."""
+    from affnet.export.prepare import open_or_export
+
+    artifacts: list[Artifact] = []
+    refused: list[AffnetError] = []
+    for name in names:
+        try:
+            artifacts.append(open_or_export(name, format_, None, "auto", folder, show))
+        except (ConversionError, VerificationError) as error:  # noqa: PERF203
+            if not artifacts:
+                raise
+            show(f"Left out: {error}")
+            refused.append(error)
+    return artifacts, refused

@@ -12,7 +12,7 @@ ZOO = (*VARIANTS, *PEERS)
 
 
 def choose(only: Sequence[str] | None, reference: str) -> list[str]:
-    """Return the networks to measure, the reference among them.
+    """Return the networks to measure, the reference first.
 
     Raises:
         UnknownNameError: a name that is not in the zoo.
@@ -20,4 +20,4 @@ def choose(only: Sequence[str] | None, reference: str) -> list[str]:
     for name in (*(only or ()), reference):
         if name not in ZOO:
             raise UnknownNameError("network of the zoo", name, ZOO)
-    return list(dict.fromkeys([*(only or ZOO), reference]))
+    return list(dict.fromkeys([reference, *(only or ZOO)]))

@@ -9,7 +9,6 @@ from pathlib import Path
 from affnet.bench.result import Result
 from affnet.errors import UsageError, require
 from affnet.files import write_whole
-from affnet.units import MILLISECONDS
 
 SUFFIXES = (".png", ".svg")
 _OWN = "affnet"  # what the names of this package's networks begin with
@@ -21,41 +20,54 @@ def check_drawable() -> None:
 
 
 def write_chart(results: Sequence[Result], path: Path) -> None:
-    """Draw a point for each result whose accuracy is published, and write a PNG or an SVG.
+    """Draw a point for each result with a ratio and a published accuracy, as a PNG or an SVG.
+
+    The ratio to the peer, with its interval, and not the latency stands on the axis: what was
+    measured at another time, when the machine was slower, is comparable by it alone.
 
     Raises:
-        UsageError: no result has a published accuracy.
+        UsageError: there is no such result.
         MissingError: matplotlib is not installed.
     """
     check_drawable()
     from matplotlib.figure import Figure
 
-    points = [(result, result.published) for result in results if result.published]
+    points = [
+        (result, result.ratio_to_peer, result.published["top1_percent"])
+        for result in results
+        if result.ratio_to_peer and result.published
+    ]
     if not points:
         raise UsageError("No result has a published accuracy, so that there is nothing to draw.")
-    first = results[0]
+    first = points[0][0]
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
-    for result, published in points:
+    for result, ratio, top1 in points:
         ours = result.model.startswith(_OWN)
-        latency = result.summary().median / MILLISECONDS.size
-        top1 = published["top1_percent"]
-        axes.scatter(latency, top1, s=36 if ours else 20, color="tab:red" if ours else "tab:gray")
+        axes.errorbar(
+            ratio.value,
+            top1,
+            xerr=[[ratio.value - ratio.low], [ratio.high - ratio.value]],
+            fmt="o",
+            color="tab:red" if ours else "tab:gray",
+            elinewidth=1,
+        )
         axes.annotate(
             result.model,
-            (latency, top1),
+            (ratio.value, top1),
             xytext=(4, 3),
             textcoords="offset points",
             fontsize=8,
             fontweight="bold" if ours else "normal",
         )
     axes.set_xscale("log")
+    axes.margins(x=0.12)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
     axes.tick_params(axis="x", which="both", labelsize=8)
     axes.set_xlabel(
-        f"median latency, ms (measured: {first.device}, {first.runtime} {first.runtime_version}, "
-        f"{first.threads} thread(s), {first.precision})"
+        f"latency, x {first.peer} (measured: {first.device}, {first.runtime} "
+        f"{first.runtime_version}, {first.threads} thread(s), {first.precision})"
     )
     axes.set_ylabel("ImageNet-1K top-1, % (quoted from the papers)")
     axes.grid(alpha=0.3)

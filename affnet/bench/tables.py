@@ -81,6 +81,13 @@ def _tells_devices(results: Sequence[Result]) -> bool:
     return len({r.device for r in results}) > 1 or any(map(_is_computed, results))
 
 
+def _in_groups(results: Sequence[Result]) -> bool:
+    """Whether models of one device were measured in other turns, each beside the peer."""
+    return all(r.ratio_to_peer for r in results) and len(
+        {(r.device, r.session) for r in results}
+    ) > len({r.device for r in results})
+
+
 def _is_computed(result: Result) -> bool:
     return "not_measured" in result.environment
 
@@ -102,6 +109,21 @@ def _quoted_cell(result: Result) -> str:
     return "-" if top1 is None else f"{top1:.1f}"
 
 
+def _course_notes(results: Sequence[Result]) -> list[str]:
+    """Say how the measurements went, where that is not one run of turns."""
+    lines = [
+        f"Under load for {r.protocol.removeprefix('sustained ')} {r.model} {course.sentence()}."
+        for r in results
+        if (course := r.sustained)
+    ]
+    if _in_groups(results):
+        lines.append(
+            "Measured in groups, one after the other, the peer in each: ratios compare all, "
+            "milliseconds only those of a group."
+        )
+    return lines
+
+
 def notes(results: Sequence[Result]) -> list[str]:
     """Return what a reader must know to trust the table, a sentence each."""
     by_device: dict[str, list[Result]] = {}
@@ -109,11 +131,7 @@ def notes(results: Sequence[Result]) -> list[str]:
         by_device.setdefault(result.device, []).append(result)
     lines = [_device_note(group) for group in by_device.values()]
     lines += _memory_notes(results)
-    lines += [
-        f"Under load for {r.protocol.removeprefix('sustained ')} {r.model} {course.sentence()}."
-        for r in results
-        if (course := r.sustained)
-    ]
+    lines += _course_notes(results)
     if random := dict.fromkeys(r.model for r in results if r.weights.startswith("random")):
         lines.append(
             f"Random weights: {', '.join(random)}; latency does not depend on them, "

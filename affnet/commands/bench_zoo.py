@@ -37,7 +37,7 @@ def bench_zoo(
         Path | None,
         typer.Option("--output", "-o", help="Also write here: .json, .md, .csv; add to .jsonl."),
     ] = None,
-    chart: Annotated[
+    plot: Annotated[
         Path | None, typer.Option(help="Also draw accuracy (quoted) over latency: .png, .svg.")
     ] = None,
     store: StoreOption = None,
@@ -50,9 +50,9 @@ def bench_zoo(
 
     They are measured in groups, the network that divides in each of them.
 
-    Example: affnet bench zoo --runtime litert --output zoo.md --chart zoo.png
+    Example: affnet bench zoo --runtime litert --output zoo.md --plot zoo.png
     """
-    from affnet.bench import chart as charts
+    from affnet.bench import chart
     from affnet.bench import output as bench_output
     from affnet.bench.measure import label_jobs
     from affnet.bench.protocol import get_protocol
@@ -66,9 +66,9 @@ def bench_zoo(
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     if output is not None:
         bench_output.check_target(output)
-    if chart is not None:
-        bench_output.check_target(chart, "--chart", charts.SUFFIXES)
-        charts.check_drawable()
+    if plot is not None:
+        bench_output.check_target(plot, "--plot", chart.SUFFIXES)
+        chart.check_drawable()
     protocol, engine, names = get_protocol(preset), get_runtime(runtime), choose(only, against)
     place, *more = open_devices(device, devices_file)
     if more:
@@ -91,8 +91,8 @@ def bench_zoo(
         )
     outcomes += [Outcome(place.name, error=error) for error in refused]
     code = bench_output.deliver(outcomes, None, form, output)  # ratios are in them already
-    if chart is not None:
-        charts.write_chart(outcomes[0].results, chart)
+    if plot is not None:
+        chart.write_chart(outcomes[0].results, plot)
     raise typer.Exit(code or recorder.exit_code)
 
 

@@ -82,6 +82,10 @@ def export(
     dynamic_batch: Annotated[
         bool, typer.Option("--dynamic-batch", help="Leave the batch size open.")
     ] = False,
+    head: Annotated[
+        str | None,
+        typer.Option(help="argmax: the class of each pixel; nms: the best boxes (onnx)."),
+    ] = None,
     layout: Annotated[str | None, typer.Option(help="Of the input: NCHW or NHWC.")] = None,
     image_input: Annotated[
         bool, typer.Option("--image-input", help="Take 8-bit images (coreml).")
@@ -127,6 +131,7 @@ def export(
             precision=precision,
             fft=fft,
             dynamic_batch=dynamic_batch,
+            head=head,
             layout=layout.upper() if layout else None,
             image_input=image_input,
             deployment_target=deployment_target,

@@ -89,6 +89,6 @@ def suppress(boxes: _Array, iou_threshold: float) -> NDArray[np.int64]:
         height = np.minimum(boxes[:, 3], box[3]) - np.maximum(boxes[:, 1], box[1])
         common = np.maximum(width, 0) * np.maximum(height, 0)
         union = areas + areas[index] - common
-        # empty boxes have no overlap to speak of
-        alive &= ~((union > 0) & (common > np.float32(iou_threshold) * union))
+        overlap = common / np.where(union > 0, union, 1)  # empty boxes have none
+        alive &= ~(overlap > np.float32(iou_threshold))
     return np.array(kept, np.int64)

@@ -33,8 +33,9 @@ def fold_linear_maps(model: nn.Module) -> None:
 
 def freeze_anchors(model: nn.Module, shape: Sequence[int]) -> None:
     """Make the anchors for inputs of ``shape`` constants of a detection network, in place."""
-    if isinstance(model, SSDLite):
-        model.anchors.freeze(map_sizes(*shape[2:]))
+    for module in model.modules():
+        if isinstance(module, SSDLite):
+            module.anchors.freeze(map_sizes(*shape[2:]))
 
 
 def _fold_projection(stage: AFFStage) -> None:

@@ -28,6 +28,7 @@ from affnet.export.converters import (
 )
 from affnet.export.fourier.costs import PlanCosts, PredictedCosts
 from affnet.export.fourier.planner import FFT_CHOICES
+from affnet.export.heads import HEADS, with_head
 from affnet.export.network import prepare_network
 from affnet.export.precision import CALIBRATED
 from affnet.export.precision.calibration import Calibration
@@ -59,6 +60,7 @@ class ExportOptions:
     precision: str | None = None
     fft: str = "auto"
     dynamic_batch: bool = False
+    head: str | None = None  # of `affnet.export.heads.HEADS`: what follows the network in the file
     layout: str | None = None
     image_input: bool = False
     deployment_target: str | None = None
@@ -90,6 +92,7 @@ def export_artifact(
     converter = get_converter(options.format)
     output = Path(output)
     check_request(source, options)
+    source = with_head(source, options.head)
     with staging_folder(output) as staging, translating_os_errors(output):
         artifact = _first_success(source, options, converter, staging, progress)
         staged_manifest = manifest_path(artifact.path)
@@ -174,6 +177,8 @@ def _convert(
     manifest = _describe(
         source, options.format, request, conversion, prepared.fft_plan, macs, tools
     )
+    if options.head is not None:
+        manifest = dataclasses.replace(manifest, details=manifest.details | {"head": options.head})
     return Artifact(conversion.path, manifest)
 
 
@@ -193,6 +198,13 @@ def check_request(source: Source, options: ExportOptions) -> None:
         raise UsageError(
             f"The precision {options.precision} needs images to calibrate with: --calibration-data."
         )
+    if options.head in HEADS and options.head not in converter.heads:
+        raise UsageError(
+            f"{options.format} files hold no --head {options.head} here; export without it, and "
+            "decode the outputs by affnet.evaluation.detections.decode_detections."
+        )
+    if options.head is not None and options.dynamic_batch:
+        raise UsageError("--head takes one image at a time; leave --dynamic-batch away.")
     if options.layout is not None and options.layout not in converter.layouts:
         raise UnknownNameError(f"layout for {options.format}", options.layout, converter.layouts)
     for option in ("image_input", "deployment_target"):

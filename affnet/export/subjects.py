@@ -7,6 +7,7 @@ from pathlib import Path
 
 from affnet.artifact import Artifact, TensorSpec, exists, manifest_path
 from affnet.errors import ArtifactError, UsageError
+from affnet.export.heads import with_head
 from affnet.export.verification import Subject
 from affnet.model.source import Source, load_source, reload_source
 from affnet.runtimes import runtime_of_file
@@ -32,6 +33,7 @@ def open_subject(
         source = reload_source(artifact.manifest.provenance)
     else:
         source = load_source(against, config=config)
+    source = with_head(source, artifact.manifest.details.get("head"))
     return Subject.of(artifact), artifact, source
 
 

@@ -14,6 +14,8 @@ from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import AffnetError, ArtifactError, UsageError, first_line
 from affnet.evaluation.held_out import held_out_images
 from affnet.evaluation.predictors import as_input
+from affnet.export.head_parity import class_map_parity, detections_parity
+from affnet.export.heads import ClassMap, Detector
 from affnet.export.precision import CALIBRATED
 from affnet.export.precision.calibration import load_calibration
 from affnet.model.bundled import BUNDLED, load_held_out
@@ -77,6 +79,10 @@ def verify_against(subject: Subject, source: Source, images: Images | None = Non
         images = default_inputs(subject, source)
     expected = reference_outputs(source, images, taken)
     actual = _outputs(subject, images)
+    if isinstance(source.model, ClassMap):
+        return class_map_parity(expected[0], actual[0], subject.precision)
+    if isinstance(source.model, Detector):
+        return detections_parity(expected, actual, subject.precision)
     class_axes = [spec.class_axis for spec in source.outputs]
     return compare(expected, actual, TOLERANCES[subject.precision], class_axes)
 

@@ -72,6 +72,7 @@ class Converter(Protocol):
     packages: ClassVar[tuple[str, ...]]  # that must be importable
     extra: ClassVar[str | None]  # of affnet, that brings them
     options: ClassVar[tuple[str, ...]]  # of image_input and deployment_target: what it heeds
+    heads: ClassVar[tuple[str, ...]]  # of `affnet.export.heads.HEADS`: what files can hold
     tools: ClassVar[tuple[str, ...]]  # packages whose versions decide the result
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

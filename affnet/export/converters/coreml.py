@@ -44,6 +44,7 @@ _FIRST_SPECIFICATION = 6  # the first that holds ML programs, of iOS 15
 _MAXIMUM_RANK = 5
 _OUTPUT_DESCRIPTIONS = {
     "logits": "One logit per class, before any softmax",
+    "classes": "The class of each pixel",
     "scores": "Scores of each class, before any softmax",
     "boxes": "Left, top, right and bottom of each anchor's box, as fractions of the image",
 }
@@ -61,6 +62,7 @@ class CoreMLConverter:
     packages = ("coremltools",)
     extra = "coreml"
     options = ("image_input", "deployment_target")
+    heads = ("argmax",)
     tools = ("coremltools", "torch")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
@@ -131,7 +133,8 @@ def _convert(
     else:
         image = coremltools.TensorType(name, shape, dtype=np.float32)
     outputs = [  # of any target
-        coremltools.TensorType(output, dtype=np.float32) for output in request.output_names
+        coremltools.TensorType(output.name, dtype=np.dtype(output.dtype).type)
+        for output in request.outputs
     ]
     precisions = coremltools.precision
     precision = precisions.FLOAT16 if request.precision == "fp16" else precisions.FLOAT32

@@ -37,6 +37,7 @@ class ExecutorchConverter:
     auto_fft = "auto"
     plans = ("right", "dense")  # others leave expansions to portable kernels
     options = ()
+    heads = ("argmax",)
     packages = ("executorch", "torchao")
     extra = "executorch"
     tools = ("torch", "executorch")

@@ -8,6 +8,7 @@ reject.  In float16 the squares of a normalisation over channels would overflow,
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import logging
 import warnings
@@ -22,7 +23,9 @@ from affnet.export.chunked_filter import chunk_filters
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.onnx_float16 import in_float16
 from affnet.export.converters.onnx_int8 import in_int8, modules_of
+from affnet.export.converters.onnx_nms import append_suppression
 from affnet.export.folding import fold_batch_norms, merge_scale_and_shift
+from affnet.export.heads import Detector
 from affnet.export.normalisation import replace_channel_norms
 from affnet.export.skip import merge_skips
 from affnet.files import write_and_sync
@@ -46,10 +49,16 @@ class OnnxConverter:
     packages = ("onnx", "onnxscript", "onnxsim")
     extra = None
     options = ()
+    heads = ("argmax", "nms")
     tools = ("torch", "onnx", "onnxscript", "onnxsim")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
+        detector = network if isinstance(network, Detector) else None
+        if detector is not None:  # the suppression comes last, in float32 whatever the precision
+            network = detector.network
+            outputs = detector.network.output_specs(*request.input.image_size())
+            request = dataclasses.replace(request, outputs=outputs)
         if request.precision == "fp16":
             replace_channel_norms(network)
         if request.precision == "int8":
@@ -64,6 +73,8 @@ class OnnxConverter:
             model = in_float16(model)
         elif request.precision == "int8":
             model = in_int8(model, request, modules_of(raw))
+        if detector is not None:
+            append_suppression(model, request.output_names)
         _check(model, request.native_fft)
         path = folder / f"{request.name}.onnx"
         write_and_sync(path, model.SerializeToString())

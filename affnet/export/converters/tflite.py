@@ -45,6 +45,7 @@ class TfliteConverter:
     auto_fft = "auto"
     plans = ("channels_last", "right", "folded_channels_last")
     options = ()
+    heads = ("argmax",)
     packages = ("litert_torch", "ai_edge_litert", "ai_edge_quantizer")
     extra = "tflite"
     tools = ("torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "onnx", "onnxsim")

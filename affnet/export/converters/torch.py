@@ -30,6 +30,7 @@ class TorchConverter:
     packages = ("torch",)
     extra = None
     options = ()
+    heads = ("argmax",)
     tools = ("torch",)
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

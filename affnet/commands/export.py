@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FORMAT_HELP = "onnx, coreml, tflite, executorch, torch, or all that are installed."
 SOURCE_HELP = (
-    "A checkpoint, a name (affnet_et, affnet_t, affnet, digits, or a peer such as mobilevit_xxs), "
+    "A checkpoint, a name (affnet_et, affnet_t, affnet, emoji, or a peer such as mobilevit_xxs), "
     "one with another token mixer (affnet_et+twins), "
     "or a network of your own: a torch.export program (.pt2) or module:function."
 )
@@ -55,8 +55,8 @@ FftOption = Annotated[
     str,
     typer.Option(
         "--fft",
-        help="auto (predict the fastest plan), measure (time them here), native (keep FFT "
-        "operators), or a plan: separable, right, dense, channels_last.",
+        help="auto (predict the fastest plan), measure (time them), native (keep FFT "
+        "operators), or a plan that affnet plan shows.",
     ),
 ]
 

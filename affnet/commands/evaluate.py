@@ -12,19 +12,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from affnet import console
+from affnet.commands.evaluate_dense import evaluate_dense, print_dense, task_of_data
 from affnet.commands.options import ConfigOption, JsonOption, QuietOption
 from affnet.errors import AffnetError, UsageError
 
 if TYPE_CHECKING:
     from affnet.artifact import Artifact
     from affnet.evaluation.classifiers import Classifier
+    from affnet.evaluation.dense import DenseSubject
     from affnet.model.source import Source
 
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A file that export made, or a source.")],
     data: Annotated[
-        str, typer.Option(help="A folder of one folder of images per class, or emoji (bundled).")
+        str,
+        typer.Option(
+            help="A folder of one folder of images per class, or emoji (bundled); for dense "
+            "networks a folder of images/ with masks/ or annotations.json."
+        ),
     ],
     runtime: Annotated[
         str | None,
@@ -44,7 +50,9 @@ def evaluate(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Measure top-1 and top-5 accuracy on labelled images, and agreement with PyTorch.
+    """Measure accuracy on labelled images, and agreement with PyTorch.
+
+    It is top-1 and top-5 of a classifier, mIoU of segmentation, COCO's mAP of detection.
 
     Example: affnet eval emoji.onnx --data emoji --record
     """
@@ -58,6 +66,11 @@ def evaluate(
         raise UsageError(
             "--record keeps what an artifact gets on all images: no --limit, --runtime."
         )
+    if (task := task_of_data(data)) is not None:
+        if record or against:
+            raise UsageError("--record and --against are for classifiers.")
+        _evaluate_dense(task, data, limit, model, runtime, config, threads, json, quiet)
+        return
     dataset = open_dataset(data).limited(limit)
     with (
         tempfile.TemporaryDirectory(prefix="affnet-eval-") as scratch,
@@ -118,6 +131,42 @@ def _classifier(artifact: Artifact | None, source: Source | None, threads: int) 
     assert source is not None
     torch.set_num_threads(threads)
     return Classifier.of_source(source)
+
+
+def _evaluate_dense(
+    task: str,
+    data: str,
+    limit: int | None,
+    model: str,
+    runtime: str | None,
+    config: Path | None,
+    threads: int,
+    json: bool,
+    quiet: bool,
+) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="affnet-eval-") as scratch,
+        console.progress(quiet) as show,
+    ):
+
+        def open_subject() -> DenseSubject:
+            return _dense(_open(model, runtime, config, Path(scratch), show), threads)
+
+        found = evaluate_dense(task, data, limit, open_subject, _sparingly(show))
+    print_dense(found, json)
+
+
+def _dense(opened: tuple[Artifact | None, Source | None], threads: int) -> DenseSubject:
+    from affnet.evaluation.dense import DenseSubject
+
+    artifact, source = opened
+    if artifact:
+        return DenseSubject.of_artifact(artifact, threads)
+    import torch
+
+    assert source is not None
+    torch.set_num_threads(threads)
+    return DenseSubject.of_source(source)
 
 
 def _reference(

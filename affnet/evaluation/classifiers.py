@@ -74,6 +74,9 @@ def _check_classifier(
     name: str, task: str, taken: TensorSpec, given: tuple[TensorSpec, ...]
 ) -> None:
     if task != "classification":
-        raise UsageError(f"{name} is a network for {task}; its accuracy cannot be measured yet.")
+        raise UsageError(
+            f"{name} is a network for {task}; --data must be a folder of images/ with masks/ "
+            "(segmentation) or annotations.json (detection)."
+        )
     if not taken.is_image or len(given) != 1 or len(given[0].shape) != 2:
         raise UsageError(f"{name} does not map images to logits; affnet eval needs a classifier.")

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from affnet.artifact import Artifact
 from affnet.errors import UsageError
 from affnet.evaluation.datasets import LabelledImage
-from affnet.evaluation.detections import Detections, decode_detections, softmax
+from affnet.evaluation.dense import DenseSubject
+from affnet.evaluation.detections import Detections, softmax
 from affnet.evaluation.drawing import class_name, draw_detections, legible, overlay_classes
 from affnet.evaluation.predictors import as_input
 from affnet.evaluation.preprocessing import Preprocessing, to_rgb
@@ -56,43 +56,27 @@ def look_at(
             "what it makes of a picture."
         )
     images = [to_rgb(LabelledImage(path, 0).open()) for path in paths]
-    session = runtime_for(manifest.format).load(artifact.path, threads=1)
+    look = _looker(artifact, threshold)
     pictures = []
     for path, image in zip(paths, images, strict=True):
         show(f"Running {artifact.path.name} on {path.name}")
-        pictures.append(_LOOKS[manifest.task](artifact, session, path, image, threshold))
+        pictures.append(look(path, image))
     return pictures
 
 
-def run_whole(artifact: Artifact, session: Session, image: Image.Image) -> list[NDArray[Any]]:
-    """Return the outputs for a whole picture, brought to the network's size."""
-    spec = artifact.manifest.inputs[0]
-    height, width = spec.image_size()
-    pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.float32)
-    return session.run(as_input(pixels.transpose(2, 0, 1)[None] / np.float32(255), spec))
+def _looker(artifact: Artifact, threshold: float) -> Callable[[Path, Image.Image], Picture]:
+    """Load an artifact and return what looks at a picture in RGB."""
+    manifest = artifact.manifest
+    if manifest.task == "classification":
+        session = runtime_for(manifest.format).load(artifact.path, threads=1)
+        return lambda path, image: _classify(artifact, session, path, image)
+    subject = DenseSubject.of_artifact(artifact)
+    if manifest.task == "segmentation":
+        return lambda path, image: _segment(subject, path, image)
+    return lambda path, image: _detect(subject, path, image, threshold)
 
 
-def class_map(outputs: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
-    """Return the class of each pixel, H x W, whether the file gives scores or classes."""
-    (output,) = outputs
-    classes = output[0].argmax(axis=0) if output.ndim == 4 else output[0]
-    return np.asarray(classes, np.int64)
-
-
-def found_objects(artifact: Artifact, outputs: Sequence[NDArray[Any]]) -> Detections:
-    """Return what a detection network found, whether or not the suppression is in the file."""
-    by_name = dict(zip((o.name for o in artifact.manifest.outputs), outputs, strict=True))
-    if "classes" not in by_name:
-        return decode_detections(by_name["scores"][0], by_name["boxes"][0])
-    scores = by_name["scores"][0]
-    real = scores > 0  # the others fill the file's fixed number
-    classes = by_name["classes"][0].astype(np.int64)
-    return Detections(by_name["boxes"][0][real], scores[real], classes[real])
-
-
-def _classify(
-    artifact: Artifact, session: Session, path: Path, image: Image.Image, _: float
-) -> Picture:
+def _classify(artifact: Artifact, session: Session, path: Path, image: Image.Image) -> Picture:
     manifest = artifact.manifest
     spec = manifest.inputs[0]
     pixels = Preprocessing(spec.image_size())(image)
@@ -106,11 +90,8 @@ def _classify(
     return Picture(path, None, classes)
 
 
-def _segment(
-    artifact: Artifact, session: Session, path: Path, image: Image.Image, _: float
-) -> Picture:
-    labels = artifact.manifest.labels
-    classes = class_map(run_whole(artifact, session, image))
+def _segment(subject: DenseSubject, path: Path, image: Image.Image) -> Picture:
+    labels, classes = subject.labels, subject.class_map(image)
     found, counts = np.unique(classes, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     shares = tuple(
@@ -123,11 +104,8 @@ def _segment(
     return Picture(path, overlay_classes(legible(image), classes, labels), shares)
 
 
-def _detect(
-    artifact: Artifact, session: Session, path: Path, image: Image.Image, threshold: float
-) -> Picture:
-    labels = artifact.manifest.labels
-    found = found_objects(artifact, run_whole(artifact, session, image))
+def _detect(subject: DenseSubject, path: Path, image: Image.Image, threshold: float) -> Picture:
+    labels, found = subject.labels, subject.objects(image)
     sure = found.scores >= threshold
     found = Detections(found.boxes[sure], found.scores[sure], found.classes[sure])
     sides = np.array((*image.size, *image.size))
@@ -140,10 +118,3 @@ def _detect(
         for box, score, label in zip(found.boxes, found.scores, found.classes, strict=True)
     )
     return Picture(path, draw_detections(legible(image), found, labels), objects=objects)
-
-
-_LOOKS: dict[str, Callable[[Artifact, Session, Path, Image.Image, float], Picture]] = {
-    "classification": _classify,
-    "segmentation": _segment,
-    "detection": _detect,
-}

@@ -129,7 +129,7 @@ def notes(results: Sequence[Result]) -> list[str]:
     by_device: dict[str, list[Result]] = {}
     for result in results:
         by_device.setdefault(result.device, []).append(result)
-    lines = [_device_note(group) for group in by_device.values()]
+    lines = [device_note(group) for group in by_device.values()]
     lines += _memory_notes(results)
     lines += _course_notes(results)
     if random := dict.fromkeys(r.model for r in results if r.weights.startswith("random")):
@@ -166,7 +166,7 @@ def _images_of(results: Sequence[Result], dataset: str, fingerprint: str) -> int
     return next(a.images for a in known if (a.dataset, a.fingerprint) == (dataset, fingerprint))
 
 
-def _device_note(results: Sequence[Result]) -> str:
+def device_note(results: Sequence[Result]) -> str:
     """Say how the results of one device came about."""
     first = results[0]
     if _is_computed(first):

@@ -160,8 +160,18 @@ def notes(grid: Grid) -> list[str]:
 
 
 def _measurement_notes(grid: Grid) -> list[str]:
-    """Return the sentences that any table of results has, about random weights excepted."""
-    return [n for n in tables.notes(grid.results) if not n.startswith("Random weights")]
+    """Say how the results came about, and how many of them may not be trusted."""
+    if not grid.results:
+        return []
+    lines = [tables.device_note(grid.results)]
+    doubted = [result for result in grid.results if not result.valid]
+    if doubted:
+        lines.append(
+            f"Not valid for publication: {len(doubted)} of {len(grid.results)} results, such as "
+            f"{doubted[0].model}: {'; '.join(doubted[0].validity_reasons)}. The reasons of each "
+            "are in --json."
+        )
+    return lines
 
 
 def _stop(sentence: str) -> str:

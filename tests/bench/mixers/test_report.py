@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -40,6 +41,19 @@ def test_the_verdict_names_who_is_faster_among_those_that_do_what_aff_does() -> 
     assert f"No tflite file of pool (16x8x8): {REASON}" in lines
     assert "Not measured: luna on 16x32x32, onnxruntime: A measuring process ended." in lines
     assert not [line for line in lines if "pool is faster" in line]
+
+
+def test_results_that_cannot_be_trusted_are_counted() -> None:
+    grid = a_grid()
+    first, *others = grid.cells
+    assert first.result
+    doubted = dataclasses.replace(first.result, validity_reasons=("the governor is powersave",))
+    cells = [dataclasses.replace(first, result=doubted), *others]
+    assert report.notes(dataclasses.replace(grid, cells=cells))[-1] == (
+        "Not valid for publication: 1 of 11 results, such as aff-16x8x8: "
+        "the governor is powersave. The reasons of each are in --json."
+    )
+    assert not [line for line in report.notes(grid) if "Not valid" in line]
 
 
 def test_the_table_of_growth_gives_each_curve_beside_affs() -> None:

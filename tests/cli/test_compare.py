@@ -70,9 +70,11 @@ def test_bench_fills_a_store_that_compare_shows(
         "0123456789abcdef", "computed", 0,
     )  # fmt: skip
     with Store("s.db") as kept:
-        assert set(map(repr, read_results(Path("r.jsonl")))) == set(
-            map(repr, [r for r in kept.find(Query()) if r.session == first["session"]])
-        )
+        written = read_results(Path("r.jsonl"))
+        session = written[0].session
+        assert set(map(repr, written)) == {
+            repr(result) for result in kept.find(Query()) if result.session == session
+        }
 
 
 def test_a_device_that_fails_leaves_the_others_in_the_store(
@@ -189,7 +191,7 @@ def test_a_ratio_across_threads_is_refused(refused: Refused, workspace: Path) ->
         (
             "r.json",
             '{"results": [{"samples_ns": [1], "result_schema": 9}]}',
-            "r.json, result 1: its schema is 9, this version of affnet reads 1.",
+            "r.json, result 1: its schema is 9, this version of affnet reads 1; update affnet.",
         ),
         ("r.jsonl", "", "r.jsonl holds no results; measure some with"),
         ("r.jsonl", "latency: 3\n", "r.jsonl, line 1 is not JSON: "),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,10 +78,14 @@ def test_several_threads_are_started_and_compute_the_same(digits_onnx: Artifact)
 
 
 def _threads_of_the_page() -> int:
+    """Count the threads that stay: a page also has some that come and go."""
     children = psutil.Process().children(recursive=True)
-    return sum(
-        child.num_threads() for child in children if "--type=renderer" in " ".join(child.cmdline())
-    )
+    pages = [child for child in children if "--type=renderer" in " ".join(child.cmdline())]
+    counts = []
+    for _ in range(10):
+        counts.append(sum(page.num_threads() for page in pages))
+        time.sleep(0.1)
+    return min(counts)
 
 
 @pytest.mark.usefixtures("chromium", "web_runtimes")

@@ -147,7 +147,9 @@ def test_a_failing_torch_export_falls_back_to_torchscript(tmp_path, monkeypatch)
         ("separable", "torch.export"),
         ("dense", "torch.export"),
     ]
-    assert {f["reason"] for f in manifest.fallbacks} == {"torch.export fails on tiny: planted."}
+    assert {f["reason"] for f in manifest.fallbacks} == {
+        "torch.export fails on tiny_fp32: planted."
+    }
     assert manifest.parity.max_rel_error <= 1e-5
 
 

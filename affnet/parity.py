@@ -20,14 +20,13 @@ class Tolerance:
 
 
 _EIGHT_BITS = Tolerance(0.5, min_psnr_db=20.0)
-#: By precision.  Those of 8 bits and less tell a file that computes the network, coarsely, from one
+#: By precision.  Those of 8 bits tell a file that computes the network, coarsely, from one
 #: that does not; what they cost is judged by accuracy, see `affnet.export.precision`.
 TOLERANCES = {
     "fp32": Tolerance(1e-4),
     "fp16": Tolerance(5e-2, min_psnr_db=40.0),
     "int8": _EIGHT_BITS,
     "int8-weights": _EIGHT_BITS,
-    "palette4": Tolerance(0.7, min_psnr_db=14.0),
 }
 
 #: Reported for outputs that agree to the last bit, whose PSNR is infinite.

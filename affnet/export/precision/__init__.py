@@ -8,4 +8,4 @@ from __future__ import annotations
 #: Precisions whose activations are of 8 bits too, so that their ranges must be known.
 CALIBRATED = ("int8",)
 #: Precisions that lose more than rounding, so that they are judged on real images.
-LOSSY = ("int8", "int8-weights", "palette4")
+LOSSY = ("int8", "int8-weights")

@@ -1,28 +1,34 @@
 """Count what peers cost, export each to every format, and prove the files.
 
     python benchmarks/peers.py --counts
-    python benchmarks/peers.py --formats all
+    python benchmarks/peers.py --formats all --append formats.jsonl
     python benchmarks/peers.py --formats onnx tflite --peers deit_tiny levit_128s
 
 A cell of the formats' table is the file's largest error against PyTorch, of its largest output, in
 float32; where an export is refused, its reason stands below.  Files are thrown away.
+
+Each export is a line of ``--append`` as soon as it is done, so that the run may be interrupted:
+started again with the same file, it makes only what is not there.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from affnet.export.converters import CONVERTERS
+from affnet.export.converters import CONVERTERS, get_converter
 from affnet.model.cost import count_macs, count_parameters
 from affnet.model.peers import PEERS, create_peer
 from affnet.units import MILLIONS
 
 EXPORT = """
-import sys
+import json, sys
 from affnet.errors import AffnetError
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.source import load_source
@@ -32,10 +38,34 @@ try:
     options = ExportOptions(format_, precision=precision)
     manifest = export_artifact(load_source(name), options, folder).manifest
 except AffnetError as error:
-    print(f"refused {error}")
+    print(json.dumps({"reason": str(error)}))
 else:
-    print(f"done {manifest.parity.max_rel_error:.1e} {manifest.route}")
+    print(json.dumps({"error": manifest.parity.max_rel_error, "route": manifest.route}))
 """
+FORMATS = [name for name in CONVERTERS if name != "torch"]  # a baseline, no format for a phone
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What became of one peer in one format: an error of the outputs, or a reason."""
+
+    peer: str
+    format: str
+    error: float | None = None  # relative to the largest output
+    route: str | None = None  # the converter's
+    reason: str | None = None  # of the refusal
+
+    def text(self) -> str:
+        """Return the cell of a table."""
+        return "refused" if self.error is None else f"{self.error:.1e}"
+
+    def note(self) -> str | None:
+        """Return what a reader must know of it, if anything."""
+        if self.reason is not None:
+            return f"- {self.peer}, {self.format}: {self.reason}"
+        if self.route != get_converter(self.format).routes[0]:
+            return f"- {self.peer}, {self.format}: by the route {self.route}."
+        return None
 
 
 def counts(peers: Iterable[str]) -> Iterable[str]:
@@ -59,48 +89,63 @@ def counts(peers: Iterable[str]) -> Iterable[str]:
         yield "| " + " | ".join(cells) + " |"
 
 
-def try_export(name: str, format_: str) -> tuple[str, str]:
-    """Return a table's cell, and the reason of a refusal or the route that was not the first."""
-    with tempfile.TemporaryDirectory() as folder:  # a process each: converters keep much memory
+def try_export(name: str, format_: str) -> Cell:
+    """Export a peer, in a process of its own: converters keep much memory, and may crash."""
+    with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-c", EXPORT, name, format_, folder]
         finished = subprocess.run(words, capture_output=True, text=True)
-    told = next((line for line in reversed(finished.stdout.splitlines())), "")
-    kind, _, rest = told.partition(" ")
-    if kind == "done":
-        error, _, route = rest.partition(" ")
-        return error, "" if route == "torch.export" else f"by the route {route}"
-    if kind == "refused":
-        return "refused", rest
-    return "failed", f"the process ended with {finished.returncode}: {finished.stderr[-300:]}"
+    lines = finished.stdout.splitlines()
+    if finished.returncode == 0 and lines:
+        return Cell(name, format_, **json.loads(lines[-1]))
+    ending = " ".join(finished.stderr.split())[-300:]
+    reason = f"the process ended with {finished.returncode}: {ending}"
+    return Cell(name, format_, reason=reason)
 
 
-def formats_table(peers: Iterable[str], formats: list[str]) -> Iterable[str]:
+def try_all(peers: Iterable[str], formats: list[str], kept: Path | None) -> Iterator[Cell]:
+    """Yield every cell; those in ``kept`` are read, the others are made and added to it."""
+    found: dict[tuple[str, str], Cell] = {}
+    if kept is not None and kept.exists():
+        for line in kept.read_text(encoding="utf-8").splitlines():
+            cell = Cell(**json.loads(line))
+            found[cell.peer, cell.format] = cell
+    for name in peers:
+        for format_ in formats:
+            known = found.get((name, format_))
+            cell = known or try_export(name, format_)
+            if known is None and kept is not None:
+                with kept.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(cell)) + "\n")
+            print(f"{name}, {format_}: {cell.text()}", file=sys.stderr, flush=True)
+            yield cell
+
+
+def formats_table(peers: list[str], formats: list[str], kept: Path | None) -> Iterator[str]:
     """Yield the lines of a Markdown table, then those of its notes."""
+    cells = list(try_all(peers, formats, kept))
     yield "| peer | " + " | ".join(formats) + " |"
     yield "| --- |" + " ---: |" * len(formats)
-    notes = []
     for name in peers:
-        cells = []
-        for format_ in formats:
-            cell, reason = try_export(name, format_)
-            cells.append(cell)
-            if reason:
-                notes.append(f"- {name}, {format_}: {reason}")
-        yield f"| `{name}` | " + " | ".join(cells) + " |"
+        texts = [cell.text() for cell in cells if cell.peer == name]
+        yield f"| `{name}` | " + " | ".join(texts) + " |"
     yield ""
-    yield from notes
+    yield from filter(None, (cell.note() for cell in cells))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--formats", nargs="+", choices=[*CONVERTERS, "all"], default=["all"])
-    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--formats", nargs="+", choices=[*FORMATS, "all"], default=["all"])
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER")
+    parser.add_argument("--append", type=Path, metavar="FILE", help="JSON Lines that keep exports")
     parser.add_argument("--counts", action="store_true", help="only count; export nothing")
     arguments = parser.parse_args()
-    formats = list(CONVERTERS) if "all" in arguments.formats else arguments.formats
-    table = counts(arguments.peers) if arguments.counts else formats_table(arguments.peers, formats)
+    formats = FORMATS if "all" in arguments.formats else arguments.formats
+    if arguments.counts:
+        table = counts(arguments.peers)
+    else:
+        table = formats_table(arguments.peers, formats, arguments.append)
     for line in table:
         print(line, flush=True)
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from affnet.bench.budgets import Budget
 from affnet.bench.compare import compare
 from affnet.bench.intervals import Interval
@@ -86,10 +88,22 @@ class Opened:
 
     def settle(self) -> None:
         """Wait until whatever is shown is drawn."""
-        self.page.wait_for_function(
+        self.wait_until(
             "[...document.querySelectorAll('figure')].every((figure) =>"
             "figure.ariaBusy === 'false' && (figure.hidden || figure.querySelector('svg')))"
         )
+
+    def wait_until(self, condition: str, seconds: float = 60) -> None:
+        """Wait until a JavaScript expression is true.
+
+        Playwright's own ``wait_for_function`` evaluates in the page what it is given, which the
+        page's policy forbids from the second time on.
+        """
+        for _ in range(int(seconds / 0.02)):
+            if self.page.evaluate(condition):
+                return
+            self.page.wait_for_timeout(20)
+        pytest.fail(f"it is not true after {seconds:g} s: {condition}")
 
     def count(self, selector: str) -> int:
         """How many elements there are that can be seen."""

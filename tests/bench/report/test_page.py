@@ -111,6 +111,11 @@ def test_it_follows_the_colour_scheme_charts_too(browser: Any, mixed: Path) -> N
     dark = colours()
     assert dark == ["rgb(16, 19, 23)", "#e8ebef", "#58b0ea", "#9aa4b0"]
     opened.page.emulate_media(color_scheme="light")
+    # the page hears of it some time later, and only then begins to draw
+    opened.wait_until(
+        "document.querySelector('section:first-of-type svg .role-mark text')"
+        "?.getAttribute('fill') === '#16191d'"
+    )
     opened.settle()
     assert colours() == ["rgb(246, 247, 249)", "#16191d", "#0072b2", "#5b6470"]
     assert errors(opened) == []
@@ -157,15 +162,13 @@ def test_what_results_call_themselves_is_harmless(browser: Any, tmp_path: Path) 
 def test_the_policy_stops_what_would_slip_through(browser: Any, mixed: Path) -> None:
     """The page's own last line of defence is real: added scripts and requests are refused."""
     opened = Opened(browser, mixed)
-    failures: list[str] = []
-    opened.page.on("requestfailed", lambda request: failures.append(request.failure))
-    opened.page.evaluate(
-        "const script = document.createElement('script'); script.text = 'window.ran = true';"
-        "document.body.append(script); new Image().src = 'http://127.0.0.1:9/x.png'"
-    )
+    with opened.page.expect_event("requestfailed") as request:
+        opened.page.evaluate(
+            "const script = document.createElement('script'); script.text = 'window.ran = true';"
+            "document.body.append(script); new Image().src = 'http://127.0.0.1:9/x.png'"
+        )
     assert opened.page.evaluate("window.ran") is None
-    opened.page.wait_for_timeout(100)
-    assert failures == ["csp"]
+    assert request.value.failure == "csp"
     assert [said for said in opened.said if "Content Security Policy" in said]
 
 

@@ -144,7 +144,11 @@
   }
   filter();
   form?.addEventListener("change", filter);
-  form?.addEventListener("reset", () => setTimeout(filter)); // the boxes are cleared after it
+  form?.addEventListener("reset", (event) => {
+    event.preventDefault(); // the browser would clear the boxes after this
+    for (const input of form.querySelectorAll("input")) input.checked = false;
+    filter();
+  });
   form?.addEventListener("submit", (event) => event.preventDefault());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     for (const figure of figures) redraw(figure, true);

@@ -121,7 +121,15 @@ class VerificationError(AffnetError):
 
 
 class AccuracyError(AffnetError):
-    """A precision costs more accuracy than is allowed."""
+    """A precision costs more accuracy than is allowed.
+
+    ``attempts`` are the files that were judged: how many parts of each stayed in float32, and how
+    many points of top-1 accuracy it lost.
+    """
+
+    def __init__(self, message: str, attempts: Iterable[tuple[int, float]] = ()) -> None:
+        super().__init__(message)
+        self.attempts = tuple(attempts)
 
 
 class MeasurementError(AffnetError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from affnet import console
+from affnet.commands.export_auto import choose, print_choice, showing_attempts
 from affnet.commands.options import (
     ConfigOption,
     JsonOption,
@@ -19,6 +20,7 @@ from affnet.commands.options import (
     parse_size,
 )
 from affnet.errors import UsageError
+from affnet.export.precision import AUTO, CALIBRATED, LOSSY
 
 if TYPE_CHECKING:
     from affnet.export.pipeline import ExportOptions
@@ -31,14 +33,17 @@ SOURCE_HELP = (
     "or a network of your own: a torch.export program (.pt2) or module:function."
 )
 
-PRECISION_HELP = "fp32, fp16 or int8, as far as the format has it; default: the format's."
+PRECISION_HELP = (
+    "fp32, fp16, int8 or another that the format has, or auto: the fastest that keeps the "
+    "accuracy; default: the format's."
+)
 DEFAULT_SAMPLES = 200
 
 CalibrationDataOption = Annotated[
     str | None,
     typer.Option(
         metavar="FOLDER|bundled",
-        help="Images that int8's ranges come from: a folder of one folder per class.",
+        help="Images that ranges come from and few bits are judged by: one folder per class.",
     ),
 ]
 CalibrationSamplesOption = Annotated[
@@ -48,7 +53,7 @@ MaxAccuracyDropOption = Annotated[
     float | None,
     typer.Option(
         metavar="POINTS",
-        help="Of top-1, that int8 may cost on the calibration images; default: 1 if trained.",
+        help="Of top-1, that few bits may cost on the calibration images; default: 1 if trained.",
     ),
 ]
 FftOption = Annotated[
@@ -77,7 +82,7 @@ def export(
     max_accuracy_drop: MaxAccuracyDropOption = None,
     fft: FftOption = "auto",
     device: Annotated[
-        str, typer.Option(help="Where --fft measure times the plans: a name, user@host.")
+        str, typer.Option(help="Where --fft measure and --precision auto time: a name, user@host.")
     ] = "host",
     dynamic_batch: Annotated[
         bool, typer.Option("--dynamic-batch", help="Leave the batch size open.")
@@ -102,23 +107,16 @@ def export(
 
     Example: affnet export checkpoint_ema_best.pt --config config.yaml --format onnx
     """
-    if max_accuracy_drop is not None and precision != "int8":
-        raise UsageError("--max-accuracy-drop bounds what --precision int8 may cost; add that.")
-    if device != "host" and fft != "measure":
-        raise UsageError("--device says where plans are timed; add --fft measure.")
+    timed = [f"--fft {fft}"] if fft == "measure" else []
+    timed += [f"--precision {precision}"] if precision == AUTO else []
+    _check_combination(precision, max_accuracy_drop, calibration_data, device, timed)
     if format_ == "all":
-        if fft == "measure":
-            raise UsageError(
-                "--fft measure times plans, which the processes of --format all would disturb; "
-                "export one format at a time."
-            )
-        _export_all(context, source, json, quiet)
+        _export_all(context, source, timed, json, quiet)
     options = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
-    with console.progress(quiet) as show:
+    with showing_attempts(json), console.progress(quiet, animated=not timed) as show:
         show(f"Loading {source}")
         started = time.perf_counter()
         from affnet.export.pipeline import ExportOptions
-        from affnet.export.precision import CALIBRATED
         from affnet.export.precision.bounded import export_bounded
         from affnet.export.report import export_record, parity_fields
         from affnet.model.source import load_source
@@ -138,19 +136,45 @@ def export(
             verify=verify,
             max_accuracy_drop=max_accuracy_drop,
         )
-        if precision in CALIBRATED:
+        if precision in (*CALIBRATED, AUTO) or max_accuracy_drop is not None or calibration_data:
             chosen = _calibrated(loaded, chosen, calibration_data, calibration_samples, show)
         if fft == "measure":
             chosen = _with_measured_costs(loaded, chosen, device, show)
-        artifact = export_bounded(loaded, chosen, output, show)
+        if precision == AUTO:
+            choice, untimed = choose(loaded, chosen, device, output, show)
+        else:
+            artifact = export_bounded(loaded, chosen, output, show)
     notes = chosen.calibration.notes() if chosen.calibration else ()
     for sentence in (*loaded.notes, *notes):
         console.note(sentence, quiet)
+    if precision == AUTO:
+        if untimed:
+            console.note(f"The smallest file is taken: {untimed}", quiet)
+        print_choice(choice, started, json)
+        return
     parity = artifact.manifest.parity
     if json:
         console.print_json(export_record(artifact, time.perf_counter() - started))
     else:
         console.print_fields(parity_fields(artifact, parity))
+
+
+def _check_combination(
+    precision: str | None, max_drop: float | None, data: str | None, device: str, timed: list[str]
+) -> None:
+    """Refuse options that say how to do what is not asked for."""
+    for option, value in (("--max-accuracy-drop", max_drop), ("--calibration-data", data)):
+        if value is not None and precision not in (*LOSSY, AUTO):
+            raise UsageError(
+                f"{option} is for precisions that cost accuracy; add --precision "
+                f"{', '.join(LOSSY)} or {AUTO}."
+            )
+    if max_drop is not None and not 0 <= max_drop <= 100:  # not a number, too
+        raise UsageError(f"--max-accuracy-drop must be 0 to 100 points, not {max_drop:g}.")
+    if device != "host" and not timed:
+        raise UsageError(
+            "--device says where files are timed; add --fft measure or --precision auto."
+        )
 
 
 def _calibrated(
@@ -165,7 +189,8 @@ def _calibrated(
 
     calibration = load_calibration(source, data, samples, options.image_size, show)
     bound = options.max_accuracy_drop
-    if bound is None and source.provenance.weights == "trained" and options.verify:
+    trained = source.provenance.weights == "trained" and options.verify
+    if bound is None and (options.precision == AUTO or trained):
         bound = DEFAULT_MAX_DROP if source.task == "classification" else None
     return dataclasses.replace(options, calibration=calibration, max_accuracy_drop=bound)
 
@@ -181,18 +206,27 @@ def _with_measured_costs(
     from affnet.export.pipeline import check_request
     from affnet.runtimes import runtime_for
 
-    check_request(source, dataclasses.replace(options, costs=MeasuredCosts({})))
+    precision = None if options.precision == AUTO else options.precision  # one stands for all
+    asked = dataclasses.replace(options, precision=precision, costs=MeasuredCosts({}))
+    check_request(source, asked)
     shape = source.input.static_shape()
     if options.image_size is not None:
         shape = (*shape[:2], *options.image_size)
     sizes = filter_maps(source.model, shape).values()
     with open_timer(device, runtime_for(options.format).name, progress=show) as timer:
-        costs = measure_plans(sizes, options.format, timer, Wisdom(), show, options.precision)
+        costs = measure_plans(sizes, options.format, timer, Wisdom(), show, precision)
     return dataclasses.replace(options, costs=costs)
 
 
-def _export_all(context: typer.Context, source: str, json: bool, quiet: bool) -> NoReturn:
+def _export_all(
+    context: typer.Context, source: str, timed: list[str], json: bool, quiet: bool
+) -> NoReturn:
     """Export to every installed format, and end with one table."""
+    if timed:
+        raise UsageError(
+            f"{timed[0]} times files, which the processes of --format all would disturb; "
+            "export one format at a time."
+        )
     from affnet.export import all_formats, report
 
     formats, lacking = all_formats.installed_formats()

@@ -285,7 +285,9 @@ def _verified(
 ) -> Artifact:
     """Run the artifact and record its agreement; raise `VerificationError` if there is none."""
     progress(f"Running {artifact.path.name} and comparing it with PyTorch")
-    images = options.calibration.images[:_REAL_IMAGES] if options.calibration else None
+    images = None
+    if options.calibration and artifact.manifest.precision in CALIBRATED:
+        images = options.calibration.images[:_REAL_IMAGES]
     parity = verify_against(Subject.of(artifact), source, images)
     if not parity.passed:
         raise VerificationError(

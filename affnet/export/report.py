@@ -234,25 +234,34 @@ def delegation_fields(details: dict[str, Any]) -> dict[str, str]:
 
 def precision_fields(details: dict[str, Any]) -> dict[str, str]:
     """Return what calibrated a file, what it kept in float32, and what that costs; else nothing."""
-    if "calibration" not in details:
-        return {}
-    fields = {"calibrated on": details["calibration"]}
-    kept = details["float_parts"]
-    if kept:
+    fields = {}
+    if "calibration" in details:
+        fields["calibrated on"] = details["calibration"]
+        kept = details["float_parts"]
         parts = ", ".join(f"{entry['part']} ({entry['error']:.1%})" for entry in kept)
-        fields["kept in float32"] = f"{parts}: the logits' error with each alone in 8 bits"
-    else:
-        fields["kept in float32"] = "no part needs it to hold the accuracy"
+        fields["kept in float32"] = (
+            f"{parts}: the logits' error with each alone in 8 bits"
+            if kept
+            else "no part needs it to hold the accuracy"
+        )
     if "accuracy_drop" in details:
         fields["accuracy"] = (
-            f"{details['accuracy_drop']:.1f} points of top-1 below PyTorch on these images "
-            f"({details['max_accuracy_drop']:g} allowed)"
+            f"{details['accuracy_drop']:.1f} points of top-1 below PyTorch on "
+            f"{details['judged_on']} ({details['max_accuracy_drop']:g} allowed)"
         )
     return fields
 
 
 #: What `precision_fields` gives.
-_PRECISION_DETAILS = ("calibration", "float_parts", "accuracy_drop", "max_accuracy_drop")
+_PRECISION_DETAILS = (
+    "calibration",
+    "float_parts",
+    "judged_on",
+    "top1",
+    "top1_pytorch",
+    "accuracy_drop",
+    "max_accuracy_drop",
+)
 
 
 def plan_text(plan: dict[str, str]) -> str:

@@ -7,5 +7,7 @@ from __future__ import annotations
 
 #: Precisions whose activations are of 8 bits too, so that their ranges must be known.
 CALIBRATED = ("int8",)
+#: What asks for the fastest precision that keeps the accuracy.
+AUTO = "auto"
 #: Precisions that lose more than rounding, so that they are judged on real images.
 LOSSY = ("int8", "int8-weights")

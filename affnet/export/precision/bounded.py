@@ -1,4 +1,4 @@
-"""Exporting in 8 bits under a bound on what accuracy that may cost."""
+"""Exporting in few bits under a bound on what accuracy that may cost."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from affnet.export.folding import fold_batch_norms
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.network import prepare_network
 from affnet.export.pipeline import ExportOptions, check_request, export_artifact
+from affnet.export.precision import CALIBRATED
 from affnet.export.precision.sensitivity import Sensitivity, measure_sensitivity
 from affnet.model.source import Source
 from affnet.runtimes import runtime_for
@@ -27,13 +28,14 @@ def export_bounded(
     output: Path,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Artifact:
-    """Export with as many parts in float32 as ``options.max_accuracy_drop``, if given, needs.
+    """Export, with as many parts in float32 as ``options.max_accuracy_drop``, if given, needs.
 
     A simulation says which parts and, to begin with, how many; the file itself is then judged, and
-    twice as many parts are spared until it holds the bound.
+    twice as many parts are spared until it holds the bound.  Where activations are floats no part
+    can be spared, and the file is only judged.
 
     Raises:
-        AccuracyError: the bound is not reached; nothing is written.
+        AccuracyError: the bound is not reached; nothing is written.  It lists the attempts.
         AffnetError: as `export_artifact`.
     """
     check_request(source, options)
@@ -41,22 +43,25 @@ def export_bounded(
         return export_artifact(source, options, output, progress)
     if source.task != "classification":
         raise UsageError(
-            f"{source.name} classifies no images, so 8 bits have no accuracy to be judged by."
+            f"{source.name} classifies no images, so few bits have no accuracy to be judged by."
         )
+    if options.precision not in CALIBRATED:
+        return export_artifact(source, options, output, progress)
     sensitivity = _sensitivity(source, options, progress)
     spared = sensitivity.needed
-    tried: list[str] = []
+    attempts: list[tuple[int, float]] = []
     while True:
         chosen = dataclasses.replace(options, kept_float=sensitivity.ranked[:spared])
         try:
             return export_artifact(source, chosen, output, progress)
         except AccuracyError as error:
-            tried.append(f"with {spared} parts in float32: {error}")
+            attempts += error.attempts
             progress(f"{error} Keeping more in float32")
         if spared >= len(sensitivity.ranked):
             raise AccuracyError(
-                f"{source.name} does not hold {options.max_accuracy_drop:g} points in "
-                f"{options.precision}, whatever stays in float32: {tried[0]}"
+                f"{source.name} loses more than {options.max_accuracy_drop:g} points of top-1 in "
+                f"{options.precision}, whatever stays in float32; nothing was written.",
+                attempts,
             )
         spared = min(2 * spared or 1, len(sensitivity.ranked))
 

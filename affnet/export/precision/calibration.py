@@ -33,6 +33,11 @@ class Calibration:
     source: str  # what a user calls them
     skipped: tuple[str, ...] = ()  # what could not be decoded, a sentence each
 
+    @property
+    def description(self) -> str:
+        """How many they are, and of what: ``200 images of bundled emoji``."""
+        return f"{len(self.images)} images of {self.source}"
+
     def notes(self) -> tuple[str, ...]:
         """Return what the user should know of them, a sentence each."""
         notes = list(self.skipped[:5])
@@ -40,8 +45,9 @@ class Calibration:
             notes.append(f"{len(self.skipped) - len(notes)} more images were skipped.")
         if len(self.images) < FEW:
             notes.append(
-                f"{self.source} gives {len(self.images)} images to calibrate with; "
-                f"with fewer than {FEW} the ranges of activations are a guess."
+                f"{self.source} gives {len(self.images)} images to calibrate with and to judge by; "
+                f"with fewer than {FEW} the ranges of activations are a guess, and one image is "
+                f"{100 / len(self.images):.1f} points of accuracy."
             )
         return tuple(notes)
 
@@ -74,8 +80,8 @@ def load_calibration(
         raise UsageError(f"--calibration-samples must be at least 1, not {samples}.")
     if data is None and network.provenance.kind != "bundled":
         raise UsageError(
-            f"8-bit activations need images like those {network.name} was trained on; give a "
-            "folder of one folder per class with --calibration-data."
+            f"Judging what few bits cost needs images like those {network.name} was trained on; "
+            "give a folder of one folder per class with --calibration-data."
         )
     progress("Loading images to calibrate with")
     size = size or network.input.image_size()

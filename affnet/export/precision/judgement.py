@@ -8,7 +8,8 @@ from typing import Any
 
 from affnet.artifact import Artifact
 from affnet.errors import AccuracyError
-from affnet.export.precision.accuracy import accuracy_drop
+from affnet.export.precision import CALIBRATED
+from affnet.export.precision.accuracy import Accuracy, compare_accuracy
 from affnet.export.precision.calibration import Calibration
 from affnet.export.precision.sensitivity import KeptFloat
 from affnet.export.verification import Subject, reference_outputs, run_batches
@@ -27,24 +28,32 @@ def judged(
     Raises:
         AccuracyError: it loses more than ``max_drop`` points of top-1 accuracy.
     """
-    details: dict[str, Any] = {
-        "calibration": f"{len(calibration.images)} images of {calibration.source}",
-        "float_parts": [dataclasses.asdict(kept) for kept in kept_float],
-    }
+    details: dict[str, Any] = {}
+    if artifact.manifest.precision in CALIBRATED:
+        details["calibration"] = calibration.description
+        details["float_parts"] = [dataclasses.asdict(kept) for kept in kept_float]
     if max_drop is not None:
-        drop = measured_drop(artifact, source, calibration)
+        accuracy = measured_accuracy(artifact, source, calibration)
+        drop = accuracy.drop_points
         if drop > max_drop:
             raise AccuracyError(
                 f"{artifact.path.name} loses {drop:.1f} points of top-1 accuracy, "
-                f"{max_drop:g} are allowed."
+                f"{max_drop:g} are allowed.",
+                [(len(kept_float), drop)],
             )
-        details |= {"accuracy_drop": round(drop, 3), "max_accuracy_drop": max_drop}
+        details |= {
+            "judged_on": calibration.description,
+            "top1": accuracy.top1,
+            "top1_pytorch": accuracy.reference,
+            "accuracy_drop": round(drop, 3),
+            "max_accuracy_drop": max_drop,
+        }
     return artifact.with_manifest(details={**artifact.manifest.details, **details})
 
 
-def measured_drop(artifact: Artifact, source: Source, calibration: Calibration) -> float:
-    """Return how many points of top-1 a file loses against PyTorch on calibration's images."""
+def measured_accuracy(artifact: Artifact, source: Source, calibration: Calibration) -> Accuracy:
+    """Return a file's accuracy on calibration's images, beside PyTorch's."""
     subject, images = Subject.of(artifact), calibration.images
     expected = reference_outputs(source, images, subject.input)[0]
     actual = run_batches(subject.load(), images, subject.input)[0]
-    return accuracy_drop(expected, actual, calibration)
+    return compare_accuracy(expected, actual, calibration)

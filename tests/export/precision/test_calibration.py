@@ -46,8 +46,8 @@ def test_as_many_as_asked_for_and_always_the_same(tmp_path: Path) -> None:
 def test_few_images_are_warned_of(tmp_path: Path) -> None:
     (note,) = load_calibration(tiny_source(), str(folder_of(tmp_path / "set")), 200).notes()
     assert note == (
-        "set gives 10 images to calibrate with; with fewer than 100 the ranges of activations are "
-        "a guess."
+        "set gives 10 images to calibrate with and to judge by; with fewer than 100 the ranges of "
+        "activations are a guess, and one image is 10.0 points of accuracy."
     )
     assert load_calibration(load_source("digits"), None, 100).notes() == ()
 

@@ -13,7 +13,7 @@ from affnet.errors import AccuracyError, UsageError
 from affnet.export.folding import fold_batch_norms
 from affnet.export.pipeline import ExportOptions
 from affnet.export.precision import bounded
-from affnet.export.precision.accuracy import accuracy_drop
+from affnet.export.precision.accuracy import Accuracy, accuracy_drop
 from affnet.export.precision.bounded import export_bounded
 from affnet.export.precision.calibration import Calibration, load_calibration
 from affnet.export.precision.sensitivity import KeptFloat, Sensitivity, measure_sensitivity
@@ -106,13 +106,14 @@ def test_more_is_spared_until_the_file_holds_the_bound(tmp_path, monkeypatch) ->
 
 def test_a_bound_out_of_reach_writes_nothing(tmp_path: Path, monkeypatch) -> None:
     def worthless(*_):
-        return 50.0
+        return Accuracy(top1=0.25, reference=0.75)
 
     ranked = (KeptFloat("fc", 0.1),)
     monkeypatch.setattr(bounded, "measure_sensitivity", lambda *_: Sensitivity(ranked, 1))
-    monkeypatch.setattr("affnet.export.precision.judgement.accuracy_drop", worthless)
-    with pytest.raises(AccuracyError, match=r"does not hold 1 points in int8, .*loses 50\.0"):
+    monkeypatch.setattr("affnet.export.precision.judgement.compare_accuracy", worthless)
+    with pytest.raises(AccuracyError, match=r"loses more than 1 points .* in int8") as caught:
         export_bounded(tiny_source(), options(), tmp_path)
+    assert caught.value.attempts == ((1, 50.0),)
     assert list(tmp_path.iterdir()) == []
 
 

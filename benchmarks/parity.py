@@ -1,66 +1,98 @@
 """Export every variant to every format at several sizes, and print how far each is from PyTorch.
 
     python benchmarks/parity.py --formats onnx tflite coreml executorch --precision fp32
+    python benchmarks/parity.py --networks affnet_deeplabv3 affnet_ssdlite --keep exported
 
 Each file is run in its runtime on five images.  The error is the largest difference over the
-largest logit of PyTorch with torch.fft in float32.  Weights are the seeded random ones.
+largest output of PyTorch with torch.fft in float32; top-1 the share of images, pixels or anchors
+of the same class.  Weights are the seeded random ones.  A dense network is exported at its own
+size.  What stands in the folder of ``--keep`` is read there and not exported again, so that a run
+that was ended goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from pathlib import Path
 
-from affnet.errors import AffnetError
+from affnet.artifact import Artifact
+from affnet.errors import AffnetError, ArtifactError
+from affnet.export.converters import get_converter
 from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.model.create import NETWORKS
 from affnet.model.source import load_source
 from affnet.model.variants import VARIANTS
 from affnet.runtimes import runtime_for
 from affnet.units import image_size
 
-SIZES = [(256, 256), (224, 224), (192, 320)]
+SIZES = [(256, 256), (224, 224), (192, 320)]  # of the networks that classify
 FORMATS = ["onnx", "tflite", "coreml", "executorch"]
 #: Parts of the names of operators that no file may have.
 FORBIDDEN = ("fft", "dft", "complex", "custom", "flex")
 
 
-def row(variant: str, format_: str, size: tuple[int, int], precision: str) -> str:
-    options = ExportOptions(format_, size, precision)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            artifact = export_artifact(load_source(variant), options, folder)
-        except AffnetError as error:
-            return f"| {variant} | {format_} | {image_size(*size)} | {error} | | | |"
-        manifest, parity = artifact.manifest, artifact.manifest.parity
-        operators = runtime_for(format_).operators(artifact.path)
+def row(network: str, options: ExportOptions, folder: Path) -> str:
+    """Return the table's row of one export, whose file is kept in ``folder``."""
+    assert options.image_size is not None
+    size = image_size(*options.image_size)
+    try:
+        artifact = kept(folder) or export_artifact(load_source(network), options, folder)
+    except AffnetError as error:
+        return f"| {network} | {options.format} | {size} | {error} | | | |"
+    manifest, parity = artifact.manifest, artifact.manifest.parity
+    operators = runtime_for(options.format).operators(artifact.path)
     assert parity is not None
     forbidden = [name for name in operators if any(part in name.lower() for part in FORBIDDEN)]
     cells = (
-        variant,
-        format_,
-        image_size(*size),
+        network,
+        options.format,
+        size,
         f"{parity.max_rel_error:.1e}",
         f"{parity.psnr_db:.1f}",
-        f"{parity.top1_agreement:.0%}",
+        f"{parity.top1_agreement:.2%}",
         ", ".join(forbidden) or "none",
         str(len(manifest.fallbacks)),
     )
     return "| " + " | ".join(cells) + " |"
 
 
+def kept(folder: Path) -> Artifact | None:
+    """Return the artifact of an earlier run, whole and proven, if one is in ``folder``."""
+    for manifest in folder.glob("*.manifest.json"):
+        try:
+            artifact = Artifact.open(manifest.with_name(manifest.name.split(".manifest")[0]))
+        except ArtifactError:
+            continue
+        if artifact.manifest.parity is not None:
+            return artifact
+    return None
+
+
+def sizes(network: str) -> list[tuple[int, int]]:
+    return SIZES if network in VARIANTS else [load_source(network).input.image_size()]
+
+
 def main() -> None:
     """Print one row per export."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(VARIANTS))
     parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32")
+    parser.add_argument("--keep", type=Path, help="folder for the files; a temporary one if none")
     arguments = parser.parse_args()
-    print("| variant | format | image | max error | PSNR dB | top-1 | FFT or custom | fallbacks |")
+    print("| network | format | image | max error | PSNR dB | top-1 | FFT or custom | fallbacks |")
     print("| --- | --- | --- | ---: | ---: | ---: | --- | ---: |")
-    for format_ in arguments.formats:
-        for variant in arguments.variants:
-            for size in SIZES:
-                print(row(variant, format_, size, arguments.precision), flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (arguments.keep or Path(temporary)) / arguments.precision
+        for format_ in arguments.formats:
+            if arguments.precision not in get_converter(format_).precisions:
+                continue
+            for network in arguments.networks:
+                for size in sizes(network):
+                    options = ExportOptions(format_, size, arguments.precision)
+                    place = folder / network / f"{format_}-{image_size(*size)}"
+                    print(row(network, options, place), flush=True)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def export(
     ] = False,
     head: Annotated[
         str | None,
-        typer.Option(help="argmax: the class of each pixel; nms: the best boxes (onnx)."),
+        typer.Option(help="argmax: the class of each pixel; nms: the best boxes (onnx, coreml)."),
     ] = None,
     layout: Annotated[str | None, typer.Option(help="Of the input: NCHW or NHWC.")] = None,
     image_input: Annotated[

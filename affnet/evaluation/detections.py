@@ -79,16 +79,25 @@ def suppress(boxes: _Array, iou_threshold: float) -> NDArray[np.int64]:
     A box that was dropped drops no other.
     """
     kept: list[int] = []
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     alive = np.ones(len(boxes), bool)
     for index, box in enumerate(boxes):
         if not alive[index]:
             continue
         kept.append(index)
-        width = np.minimum(boxes[:, 2], box[2]) - np.maximum(boxes[:, 0], box[0])
-        height = np.minimum(boxes[:, 3], box[3]) - np.maximum(boxes[:, 1], box[1])
-        common = np.maximum(width, 0) * np.maximum(height, 0)
-        union = areas + areas[index] - common
-        overlap = common / np.where(union > 0, union, 1)  # empty boxes have none
-        alive &= ~(overlap > np.float32(iou_threshold))
+        alive &= ~(overlaps(boxes, box) > np.float32(iou_threshold))
     return np.array(kept, np.int64)
+
+
+def overlaps(boxes: _Array, others: _Array) -> _Array:
+    """Return intersection over union, of shapes ... x 4 that broadcast; of empty boxes it is 0."""
+    low = np.maximum(boxes[..., :2], others[..., :2])
+    high = np.minimum(boxes[..., 2:], others[..., 2:])
+    common = np.maximum(high - low, 0).prod(axis=-1)
+    union = _areas(boxes) + _areas(others) - common
+    result: _Array = common / np.where(union > 0, union, 1)
+    return result
+
+
+def _areas(boxes: _Array) -> _Array:
+    areas: _Array = (boxes[..., 2:] - boxes[..., :2]).prod(axis=-1)
+    return areas

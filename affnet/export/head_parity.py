@@ -1,7 +1,8 @@
 """Agreement of outputs that are no continuous function of the scores: classes and detections.
 
 Where PyTorch's two best scores, or an overlap and its threshold, differ by less than rounding, a
-file may decide otherwise and be right.  So what counts is the share of equal decisions.
+file may decide otherwise and be right.  So what counts is the share of decisions that are equal, or
+right.
 """
 
 from __future__ import annotations
@@ -12,12 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affnet.evaluation.detections import (
+    Detections,
+    Suppression,
+    decode_detections,
+    overlaps,
+    softmax,
+)
 from affnet.parity import IDENTICAL_PSNR_DB, TOLERANCES, Parity
 
 #: The largest share of decisions that may differ.
 _DISAGREEMENT = {"fp32": 1e-3}
 _COARSE = 5e-3
-_NEAR = 1e-3  # of scores, and of boxes in fractions of the image
+#: How near scores, overlaps, and boxes in fractions of the image are; as `TOLERANCES` has it.
+_NEAR = {"fp32": 1e-3}
+_COARSELY_NEAR = 5e-2
 
 
 def class_map_parity(expected: NDArray[Any], actual: NDArray[Any], precision: str) -> Parity:
@@ -28,26 +38,60 @@ def class_map_parity(expected: NDArray[Any], actual: NDArray[Any], precision: st
 
 
 def detections_parity(
-    expected: Sequence[NDArray[Any]], actual: Sequence[NDArray[Any]], precision: str
+    scores: NDArray[Any], boxes: NDArray[Any], found: Sequence[NDArray[Any]], precision: str
 ) -> Parity:
-    """Compare boxes, scores and classes, each filled with scores of 0.
+    """Compare boxes, scores and classes, N x 200 .., with PyTorch's raw scores and boxes.
 
-    A detection agrees if the other side has one of its class, with nearly its score and box.
+    Counted are a file's detections and those of `decode_detections`; both have to be right, see
+    `_founded` and `_accounted_for`.
     """
-    if any(a.shape != e.shape for e, a in zip(expected, actual, strict=True)):
-        return _parity(0.0, len(expected[0]), precision)
+    count = Suppression().detections
+    if [array.shape[1:] for array in found] != [(count, 4), (count,), (count,)]:
+        return _parity(0.0, len(scores), precision)
+    near = _NEAR.get(precision, _COARSELY_NEAR)
     agreeing = total = 0
-    for one, other in ((expected, actual), (actual, expected)):
-        for boxes, scores, classes, *others in zip(*one, *other, strict=True):
-            real = scores > 0
-            near = (
-                (np.abs(scores[:, None] - others[1][None]) <= _NEAR)
-                & (classes[:, None] == others[2][None])
-                & (_distance(boxes, others[0]) <= _NEAR)
-            )
-            agreeing += int((near.any(axis=1) & real).sum())
-            total += int(real.sum())
-    return _parity(agreeing / total if total else 1.0, len(expected[0]), precision)
+    for raw, corners, *outputs in zip(scores, boxes, *found, strict=True):
+        real = outputs[1] > 0
+        mine = Detections(*(output[real] for output in outputs))
+        right = _founded(mine, softmax(raw), corners, near)
+        others = decode_detections(raw, corners)
+        told = _accounted_for(others, mine, right, near)
+        agreeing += int(right.sum() + told.sum())
+        total += len(right) + len(told)
+    return _parity(agreeing / total if total else 1.0, len(scores), precision)
+
+
+def _founded(
+    found: Detections, probabilities: NDArray[Any], boxes: NDArray[Any], near: float
+) -> NDArray[np.bool_]:
+    """Tell which detections are some anchor's, in their place, and overlap no better one."""
+    scores = probabilities[:, found.classes].T  # detections x anchors
+    anchored = np.abs(found.scores[:, None] - scores) <= near
+    anchored &= _distance(found.boxes, boxes) <= near
+    overlap = overlaps(found.boxes[:, None], found.boxes[None]) > Suppression().iou_threshold + near
+    overlap &= found.classes[:, None] == found.classes[None]
+    ordered = np.diff(found.scores, prepend=np.inf) <= 0
+    result: NDArray[np.bool_] = anchored.any(axis=1) & ordered & ~np.tril(overlap, -1).any(axis=1)
+    return result
+
+
+def _accounted_for(
+    expected: Detections, found: Detections, right: NDArray[np.bool_], near: float
+) -> NDArray[np.bool_]:
+    """Tell which detections a file has, or leaves out for a reason.
+
+    That is one of its own, of the class, that is as good and overlaps it; or that its score is no
+    better than the last of as many as there may be, or than the threshold.
+    """
+    rule = Suppression()
+    same = right[None] & (expected.classes[:, None] == found.classes[None])
+    difference = found.scores[None] - expected.scores[:, None]
+    has = (np.abs(difference) <= near) & (_distance(expected.boxes, found.boxes) <= near)
+    overlap = overlaps(expected.boxes[:, None], found.boxes[None])
+    drops = (difference >= -near) & (overlap >= rule.iou_threshold - near)
+    last = found.scores[-1] if len(found) == rule.detections else rule.score_threshold
+    result: NDArray[np.bool_] = (same & (has | drops)).any(axis=1)
+    return result | (expected.scores <= last + near)
 
 
 def _distance(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:

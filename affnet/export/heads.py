@@ -59,14 +59,7 @@ class Detector(DenseNetwork):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Map 1 x 3 x H x W images to boxes, scores and classes; see `output_specs`."""
-        scores, boxes = (output[0].numpy() for output in self.network(x))
-        found = decode_detections(scores, boxes)
-        missing = Suppression().detections - len(found)
-        return (
-            torch.from_numpy(np.pad(found.boxes, ((0, missing), (0, 0))))[None],
-            torch.from_numpy(np.pad(found.scores, (0, missing)))[None],
-            torch.from_numpy(np.pad(found.classes, (0, missing)).astype(np.int32))[None],
-        )
+        return decode(*self.network(x))
 
     def output_specs(self, height: int, width: int) -> tuple[TensorSpec, ...]:
         """See `DenseNetwork.output_specs`."""
@@ -76,6 +69,17 @@ class Detector(DenseNetwork):
             TensorSpec("scores", (1, count), "float32"),
             TensorSpec("classes", (1, count), "int32"),
         )
+
+
+def decode(scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return boxes, scores and classes of one image; see `Detector`."""
+    found = decode_detections(scores[0].numpy(), boxes[0].numpy())
+    missing = Suppression().detections - len(found)
+    return (
+        torch.from_numpy(np.pad(found.boxes, ((0, missing), (0, 0))))[None],
+        torch.from_numpy(np.pad(found.scores, (0, missing)))[None],
+        torch.from_numpy(np.pad(found.classes, (0, missing)).astype(np.int32))[None],
+    )
 
 
 def with_head(source: Source, head: str | None) -> Source:

@@ -11,16 +11,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from affnet.artifact import TensorSpec
+from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import UnknownNameError, UsageError
-from affnet.evaluation.detections import decode_detections
+from affnet.evaluation.detections import decode_detections, softmax
 from affnet.export.head_parity import class_map_parity, detections_parity
 from affnet.export.heads import Detector, with_head
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.dense.base import DenseNetwork
 from affnet.runtimes import runtime_for
 from tests.conftest import Finished
-from tests.dense import CAT, Colours, FixedBoxes, dense_source
+from tests.dense import CAT, HORSE, Colours, FixedBoxes, dense_source
 from tests.tiny import tiny_source
 
 CLASSES, ANCHORS = 6, 700  # more anchors than candidates of a class
@@ -60,14 +60,27 @@ def values(kinds: int | None) -> np.ndarray:
     return drawn
 
 
+SUPPRESSION = {"onnx": "NonMaxSuppression", "coreml": "non_maximum_suppression"}
+
+
+@pytest.fixture(scope="module", params=["onnx", "coreml of iOS16", "coreml of iOS17"])
+def suppressing(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Artifact:
+    """Export `FromPixels` with the suppression inside; iOS 17 has another form of its operator."""
+    format_, _, system = request.param.partition(" of ")
+    options = ExportOptions(
+        format_, precision="fp32", head="nms", deployment_target=system or None, verify=False
+    )
+    return export_artifact(dense_source(FromPixels()), options, tmp_path_factory.mktemp("nms"))
+
+
 @pytest.mark.parametrize("kinds", [None, 4, 1], ids=["random", "tied", "all tied"])
 def test_suppression_in_the_file_finds_what_the_decoder_finds(
-    kinds: int | None, tmp_path: Path
+    kinds: int | None, suppressing: Artifact
 ) -> None:
-    model = FromPixels()
-    options = ExportOptions("onnx", head="nms", verify=False)
-    artifact = export_artifact(dense_source(model), options, tmp_path)
-    session = runtime_for("onnx").load(artifact.path, threads=1)
+    model, format_ = FromPixels(), suppressing.manifest.format
+    session = runtime_for(format_).load(suppressing.path, threads=1)
     image = np.zeros((1, 3, 64, 64), np.float32)
     image.reshape(-1)[: ANCHORS * (CLASSES + 4)] = values(kinds).reshape(-1)
     with torch.inference_mode():
@@ -80,13 +93,15 @@ def test_suppression_in_the_file_finds_what_the_decoder_finds(
     np.testing.assert_allclose(found_scores[:count], expected.scores, rtol=1e-5)
     np.testing.assert_array_equal(found_boxes[:count], expected.boxes)
     assert not found_boxes[count:].any()
-    assert "NonMaxSuppression" in runtime_for("onnx").operators(artifact.path)
+    assert not found_classes[count:].any()
+    assert SUPPRESSION[format_] in runtime_for(format_).operators(suppressing.path)
 
 
+@pytest.mark.parametrize("format_", SUPPRESSION)
 def test_a_file_with_suppression_is_verified_and_says_so(
-    run: Callable[..., Finished], tmp_path: Path
+    format_: str, run: Callable[..., Finished], tmp_path: Path
 ) -> None:
-    options = ExportOptions("onnx", head="nms")
+    options = ExportOptions(format_, head="nms")  # Core ML's is float16
     artifact = export_artifact(dense_source(FixedBoxes()), options, tmp_path)
     manifest = artifact.manifest
     assert manifest.parity is not None
@@ -140,10 +155,40 @@ def test_parity_of_classes_and_detections_is_the_share_of_equal_ones() -> None:
     assert class_map_parity(classes, other, "fp32").max_rel_error == pytest.approx(0.002)
     assert not class_map_parity(classes, other, "fp32").passed
     assert class_map_parity(classes, other, "fp16").passed
+
+
+@pytest.fixture
+def fixed() -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the outputs of `FixedBoxes`, raw and decoded: a car, a horse."""
+    network, image = FixedBoxes(), torch.zeros(1, 3, 64, 64)
     with torch.inference_mode():
-        found = [o.numpy() for o in Detector(FixedBoxes())(torch.zeros(1, 3, 64, 64))]
-    assert detections_parity(found, found, "fp32").passed
-    moved = [found[0] + 0.01, *found[1:]]
-    assert detections_parity(found, moved, "fp32").top1_agreement == 0
-    fewer = [found[0], np.where(found[1] > 0.9997, found[1], 0), found[2]]
-    assert detections_parity(found, fewer, "fp32").top1_agreement == pytest.approx(2 / 3)
+        return [o.numpy() for o in network(image)], [o.numpy() for o in Detector(network)(image)]
+
+
+def agreement(raw: list[np.ndarray], *found: np.ndarray, precision: str = "fp32") -> float:
+    return detections_parity(*raw, found, precision).top1_agreement
+
+
+def test_detections_are_right_if_an_anchor_has_them(fixed) -> None:
+    raw, (boxes, scores, classes) = fixed
+    assert agreement(raw, boxes, scores, classes) == 1
+    assert agreement(raw, boxes + np.float32(0.01), scores, classes) == 0
+    assert agreement(raw, boxes + np.float32(0.01), scores, classes, precision="fp16") == 1
+    assert agreement(raw, boxes, scores, classes + (scores > 0)) == 0
+    assert agreement(raw, boxes[:, :9], scores, classes) == 0  # of fewer than 200
+
+
+def test_detections_are_right_in_their_order_if_none_is_missing_or_overlapped(fixed) -> None:
+    raw, (boxes, scores, classes) = fixed
+    fewer = np.where(scores == scores.max(), scores, 0)
+    assert agreement(raw, boxes, fewer, classes) == pytest.approx(2 / 3)
+    turned = [a[:, [1, 0, *range(2, 200)]] for a in (boxes, scores, classes)]
+    assert agreement(raw, *turned) == pytest.approx(2 / 4)  # the car after the horse, told twice
+    boxes[0, 2], scores[0, 2], classes[0, 2] = raw[1][0, 1], softmax(raw[0][0, 1])[HORSE], HORSE
+    assert agreement(raw, boxes, scores, classes) == pytest.approx(4 / 5)  # a better horse is there
+
+
+def test_a_detection_may_be_left_out_for_one_that_is_nearly_as_good(fixed) -> None:
+    raw, (boxes, scores, classes) = fixed
+    raw[0][0, 1] = raw[0][0, 0] + np.float32(1e-3) * (np.arange(81) == HORSE)  # hardly better
+    assert agreement(raw, boxes, scores, classes) == 1

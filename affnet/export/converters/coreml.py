@@ -34,6 +34,8 @@ from affnet import __version__
 from affnet.artifact import TensorSpec
 from affnet.errors import ConversionError, UnknownNameError, UsageError, first_line
 from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.coreml_nms import may_be_float16, suppressed
+from affnet.export.heads import Detector
 from affnet.export.normalisation import replace_norms
 from affnet.runtimes.coreml import quiet_coremltools
 from affnet.runtimes.mlprogram import Program, load_program
@@ -47,6 +49,11 @@ _OUTPUT_DESCRIPTIONS = {
     "classes": "The class of each pixel",
     "scores": "Scores of each class, before any softmax",
     "boxes": "Left, top, right and bottom of each anchor's box, as fractions of the image",
+}
+_DETECTIONS = {  # of a file with the suppression inside
+    "boxes": "Left, top, right and bottom of each object's box, as fractions of the image",
+    "scores": "The probability of each object, the best first; 0 where there are no more",
+    "classes": "The class of each object, a place in the labels",
 }
 
 
@@ -62,7 +69,7 @@ class CoreMLConverter:
     packages = ("coremltools",)
     extra = "coreml"
     options = ("image_input", "deployment_target")
-    heads = ("argmax",)
+    heads = ("argmax", "nms")
     tools = ("coremltools", "torch")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
@@ -75,6 +82,8 @@ class CoreMLConverter:
         with quiet_coremltools() as coremltools:
             target = _deployment_target(coremltools, request.deployment_target or _DEFAULT_TARGET)
             replace_norms(network)
+            if isinstance(network, Detector):
+                network = suppressed(network)
             program = _export(network, request)
             path = folder / f"{request.name}.mlpackage"
             model = _convert(coremltools, program, request, target, folder)
@@ -136,8 +145,11 @@ def _convert(
         coremltools.TensorType(output.name, dtype=np.dtype(output.dtype).type)
         for output in request.outputs
     ]
-    precisions = coremltools.precision
-    precision = precisions.FLOAT16 if request.precision == "fp16" else precisions.FLOAT32
+    precision = (
+        coremltools.transform.FP16ComputePrecision(op_selector=may_be_float16)
+        if request.precision == "fp16"
+        else coremltools.precision.FLOAT32
+    )
     try:
         return coremltools.convert(
             program,
@@ -169,8 +181,12 @@ def _describe(model: Any, request: ConversionRequest) -> None:
     model.license = "Network: MIT. Weights: as the checkpoint they come from."
     values = "8 bits per channel" if request.image_input else "values in 0..1"
     model.input_description[request.input.name] = f"RGB image of {size}, {values}"
-    for output in request.output_names:
-        model.output_description[output] = _OUTPUT_DESCRIPTIONS[output]
+    names = request.output_names
+    told = (
+        _DETECTIONS if request.task == "detection" and "classes" in names else _OUTPUT_DESCRIPTIONS
+    )
+    for output in names:
+        model.output_description[output] = told[output]
     if request.labels:
         labels = json.dumps(request.labels, ensure_ascii=False)
         model.user_defined_metadata["labels"] = labels

@@ -2,9 +2,11 @@
 
     python benchmarks/network.py --runtime onnxruntime --threads 1 --output network.json
     python benchmarks/network.py --runtime litert --variants affnet --size 512 512
+    python benchmarks/network.py --variants affnet_deeplabv3 affnet_ssdlite
 
-The floor is AFFNet with every frequency filter taken out, from the same exporter: what no DFT plan
-can beat.  All networks are measured in one run, each in its own process, in turns.
+Each network has its own size unless told otherwise.  The floor is AFFNet with every frequency
+filter taken out, from the same exporter: what no DFT plan can beat.  All networks are measured in
+one run, each in its own process, in turns.
 """
 
 from __future__ import annotations
@@ -29,7 +31,13 @@ from affnet.model.network import AFFBlock
 from affnet.model.source import Source, load_source
 from affnet.runtimes import get_runtime
 
-PAIRS = {"affnet_et": "mobilevit_xxs", "affnet_t": "mobilevit_xs", "affnet": "mobilevit_s"}
+_ENCODERS = {"affnet_et": "mobilevit_xxs", "affnet_t": "mobilevit_xs", "affnet": "mobilevit_s"}
+#: Each network's peer; detection has none.
+PAIRS: dict[str, str | None] = {
+    **_ENCODERS,
+    **{f"{ours}_deeplabv3": f"{peer}_deeplabv3" for ours, peer in _ENCODERS.items()},
+    **{f"{ours}_ssdlite": None for ours in _ENCODERS},
+}
 
 
 def without_filters(source: Source) -> Source:
@@ -39,14 +47,15 @@ def without_filters(source: Source) -> Source:
     return dataclasses.replace(source, published=None)
 
 
-def jobs_for(variant: str, size: tuple[int, int], runtime: str, folder: Path) -> list[Job]:
+def jobs_for(variant: str, size: tuple[int, int] | None, runtime: str, folder: Path) -> list[Job]:
     """Export all that is compared with ``variant``; what the format cannot hold is left out."""
     sources = {
-        PAIRS[variant]: (load_source(PAIRS[variant]), "auto"),
         variant: (load_source(variant), "auto"),
         f"{variant} native FFT": (load_source(variant), "native"),
         f"{variant} floor": (without_filters(load_source(variant)), "auto"),
     }
+    if (peer := PAIRS[variant]) is not None:
+        sources = {peer: (load_source(peer), "auto"), **sources}
     artifacts: dict[str, Artifact] = {}
     for label, (source, fft) in sources.items():
         print(f"exporting {label}", flush=True)
@@ -82,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runtime", default="onnxruntime")
     parser.add_argument("--variants", nargs="+", choices=PAIRS, default=list(PAIRS))
-    parser.add_argument("--size", type=int, nargs=2, default=(256, 256), metavar=("H", "W"))
+    parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--preset", choices=PRESETS, default="default")
     parser.add_argument("--output", type=Path, help="also write all results here, .json or .csv")
@@ -90,14 +99,15 @@ def main() -> None:
     results = []
     with tempfile.TemporaryDirectory() as folder:
         for variant in arguments.variants:
-            jobs = jobs_for(variant, tuple(arguments.size), arguments.runtime, Path(folder))
+            size = tuple(arguments.size) if arguments.size else None
+            jobs = jobs_for(variant, size, arguments.runtime, Path(folder))
             measured = measure(
                 jobs,
                 get_device("host"),
                 get_protocol(arguments.preset),
                 threads=arguments.threads,
             )
-            measured = relate_to_peer(measured, PAIRS[variant])
+            measured = relate_to_peer(measured, PAIRS[variant] or variant)
             print("\n" + to_markdown(measured) + shares(measured, variant) + "\n", flush=True)
             results += measured
     if arguments.output:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from affnet.bench.result import Result
+from affnet.bench.result import Result, quoted_metrics
 from affnet.errors import UsageError, require
 from affnet.files import write_whole
 
@@ -33,9 +33,9 @@ def write_chart(results: Sequence[Result], path: Path) -> None:
     from matplotlib.figure import Figure
 
     points = [
-        (result, result.ratio_to_peer, result.published["top1_percent"])
+        (result, result.ratio_to_peer, top1)
         for result in results
-        if result.ratio_to_peer and result.published
+        if (top1 := quoted_metrics(result.published).get("top1_percent")) and result.ratio_to_peer
     ]
     if not points:
         raise UsageError("No result has a published accuracy, so that there is nothing to draw.")

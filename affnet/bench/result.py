@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Of a result's machine-readable form.  Fields may be added without a new number.
 SCHEMA = 1
+#: Accuracies that papers quote: fields of ``published``, all in percent, and what they are called.
+QUOTED = {"top1_percent": "top-1", "miou_percent": "mIoU"}
 # fields that JSON holds in another form
 _CONVERTED = (
     "accuracy", "blocks_ns", "ratio_to_peer", "block_statistics", "operators", "parity", "placed",
@@ -188,6 +190,12 @@ def _adapter() -> TypeAdapter[Result]:
     return TypeAdapter(Result)
 
 
+def quoted_metrics(published: dict[str, Any] | None) -> dict[str, float]:
+    """Return the accuracies that ``published`` tells, by the fields of `QUOTED`."""
+    known = published or {}
+    return {field: known[field] for field in QUOTED if known.get(field) is not None}
+
+
 def _check_texts(fields: dict[str, Any]) -> None:
     """Raise `ValueError` for what anybody can write into JSON, but no table can show."""
     try:
@@ -195,8 +203,9 @@ def _check_texts(fields: dict[str, Any]) -> None:
     except UnicodeEncodeError as error:
         raise ValueError("it holds half of a surrogate pair, which is no character") from error
     if (published := fields.get("published")) is not None:
-        known = published if isinstance(published, dict) else {}
-        if type(known.get("top1_percent")) not in (int, float) or "source" not in known:
+        known = quoted_metrics(published) if isinstance(published, dict) else {}
+        numbers = all(type(value) in (int, float) for value in known.values())
+        if not (known and numbers and "source" in published):
             raise ValueError("published: it is no accuracy with its source")
 
 

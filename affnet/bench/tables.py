@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from affnet.bench.result import Result
+from affnet.bench.result import QUOTED, Result, quoted_metrics
 from affnet.units import MEGABYTES, MILLIONS, MILLISECONDS, Unit
 
 _KINDS_TOLD = 4  # of a processor's operators
@@ -54,9 +54,8 @@ def columns(results: Sequence[Result]) -> list[Column]:
         _quantity("MACs", MILLIONS, lambda r: r.macs),
     ]
     chosen += [_accuracy_column(*key) for key in _data_sets(results)]
-    if any(r.published for r in results):
-        chosen.append(Column("top-1 % (quoted)", _quoted_cell))
-    return chosen
+    told = {field for r in results for field in quoted_metrics(r.published)}
+    return chosen + [_quoted_column(field, name) for field, name in QUOTED.items() if field in told]
 
 
 def _data_sets(results: Sequence[Result]) -> list[tuple[str, str]]:
@@ -101,12 +100,12 @@ def ratio_cell(result: Result) -> str:
     return f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
 
 
-def _quoted_cell(result: Result) -> str:
-    quoted = result.published or {}
-    if (miou := quoted.get("miou_percent")) is not None:
-        return f"{miou:.1f} mIoU"
-    top1 = quoted.get("top1_percent")
-    return "-" if top1 is None else f"{top1:.1f}"
+def _quoted_column(field: str, name: str) -> Column:
+    def cell(result: Result) -> str:
+        percent = quoted_metrics(result.published).get(field)
+        return "-" if percent is None else f"{percent:.1f}"
+
+    return Column(f"{name} % (quoted)", cell)
 
 
 def _course_notes(results: Sequence[Result]) -> list[str]:
@@ -141,9 +140,9 @@ def notes(results: Sequence[Result]) -> list[str]:
         f"Measured accuracy on {name}: {_images_of(results, name, key)} images, of this very file."
         for name, key in _data_sets(results)
     ]
-    for field, name in (("top1_percent", "top-1"), ("miou_percent", "mIoU")):
-        quoted = [r.published for r in results if r.published and r.published.get(field)]
-        if sources := sorted({published["source"] for published in quoted}):
+    for field, name in QUOTED.items():
+        quoted = [r.published for r in results if field in quoted_metrics(r.published)]
+        if sources := sorted({published["source"] for published in quoted if published}):
             lines.append(f"Quoted, not measured: {name} from {'; '.join(sources)}.")
     lines += [f"{limit}." for limit in dict.fromkeys(why for r in results for why in r.limits)]
     several = len(by_device) > 1

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from affnet.artifact import MeasuredAccuracy
 from affnet.bench.intervals import Interval
+from affnet.bench.report.accuracies import accuracies
 from affnet.bench.result import Result
 from affnet.bench.tables import notes, to_csv, to_markdown, to_rich
 from affnet.devices import PlacedOperator
@@ -95,6 +96,22 @@ def test_notes_tell_the_conditions_the_random_weights_and_the_quoted_sources() -
     assert quoted == (
         f"Quoted, not measured: top-1 from {PEER_PAPER['source']}; {PAPER['source']}."
     )
+
+
+def test_each_quoted_metric_has_its_own_column() -> None:
+    voc = {"top1_percent": None, "miou_percent": 80.5, "source": "arXiv 2307.14008, Pascal VOC"}
+    results = [a_result(model="one", published=PAPER), a_result(model="two", published=voc)]
+    header, *rows = csv.reader(io.StringIO(to_csv(results)))
+    assert header[-2:] == ["top-1 % (quoted)", "mIoU % (quoted)"]
+    assert [row[-2:] for row in rows] == [["73.0", "-"], ["-", "80.5"]]
+    assert "top-1" not in to_csv(results[1:])
+    assert notes(results)[-2:] == [
+        f"Quoted, not measured: top-1 from {PAPER['source']}.",
+        f"Quoted, not measured: mIoU from {voc['source']}.",
+    ]
+    (found,) = accuracies(results[1])
+    assert (found.metric, found.percent, found.known) == ("mIoU", 80.5, "quoted")
+    assert Result.from_json(json.loads(json.dumps(results[1].to_json()))).published == voc
 
 
 def test_the_fewest_runs_of_any_row_are_told() -> None:

@@ -110,6 +110,7 @@ def test_a_full_disk_leaves_the_report_of_before(run: Run) -> None:
     [
         ({"model": "\ud800"}, "r.json, result 1: it holds half of a surrogate pair, which is no"),
         ({"published": {"top1_percent": "<b>"}}, "r.json, result 1: published: it is no accuracy"),
+        ({"published": {"source": "a paper"}}, "r.json, result 1: published: it is no accuracy"),
         (
             {"result_schema": 2},
             "r.json, result 1: its schema is 2, this version of affnet reads 1; update affnet.",

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from affnet.bench.result import Result
+from affnet.bench.result import QUOTED, Result, quoted_metrics
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A top-1 accuracy in percent."""
+    """An accuracy in percent."""
 
+    metric: str  # top-1 or mIoU
     percent: float
     interval: tuple[float, float] | None
     known: str  # measured or quoted
@@ -27,6 +28,7 @@ def accuracies(result: Result) -> Iterator[Accuracy]:
         low, high = found.top1_interval
         if all(map(is_number, (found.top1, low, high))):
             yield Accuracy(
+                "top-1",
                 100 * found.top1,
                 (100 * low, 100 * high),
                 "measured",
@@ -34,11 +36,11 @@ def accuracies(result: Result) -> Iterator[Accuracy]:
                 f"{found.images} images, {found.runtime}",
             )
     published = result.published or {}
-    if is_number(published.get("top1_percent")):
-        source = str(published.get("source", "a source that is not named"))
-        yield Accuracy(
-            float(published["top1_percent"]), None, "quoted", ("quoted from papers", ""), source
-        )
+    source = str(published.get("source", "a source that is not named"))
+    for field, percent in quoted_metrics(published).items():
+        if is_number(percent):
+            of = ("quoted from papers", "")
+            yield Accuracy(QUOTED[field], float(percent), None, "quoted", of, source)
 
 
 def is_number(value: Any) -> bool:

@@ -8,6 +8,7 @@ from affnet.bench import compare_report
 from affnet.bench.report.accuracies import is_number
 from affnet.bench.report.data import DOUBTFUL, Entry, ReportData
 from affnet.bench.report.section import Section, Table
+from affnet.bench.result import QUOTED
 from affnet.bench.tables import Column
 
 
@@ -65,7 +66,7 @@ def quoted(data: ReportData) -> Section | None:
     if not published:
         return None
     names = {
-        "top1_percent": "top-1 %",
+        **{field: f"{name} %" for field, name in QUOTED.items() if _tells(published, field)},
         "parameters_millions": "parameters M",
         "macs_billions": "MACs G",
     }
@@ -79,6 +80,10 @@ def quoted(data: ReportData) -> Section | None:
         "These were published by others. Nothing of them was measured here.",
         [Table("", header, rows)],
     )
+
+
+def _tells(published: dict[tuple[str, str], tuple[str, dict[str, Any]]], field: str) -> bool:
+    return any(numbers.get(field) is not None for _, numbers in published.values())
 
 
 def _named(entry: Entry) -> str:

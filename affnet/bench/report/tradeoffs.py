@@ -27,21 +27,21 @@ _NEWEST = "Of each model, runtime and precision the newest result is drawn."
 
 
 def accuracy(data: ReportData) -> Section:
-    """Draw top-1 accuracy over latency, each data set and what is quoted by itself."""
+    """Draw accuracy over latency, each data set and what is quoted by itself."""
     figures = []
     for group, entries in data.newest():
-        found: dict[tuple[str, str], list[Row]] = {}
+        found: dict[tuple[str, str, str], list[Row]] = {}
         for entry in entries:
             for known in accuracies(entry.result):
                 low, high = known.interval or (known.percent, known.percent)
-                found.setdefault(known.of, []).append(
+                found.setdefault((*known.of, known.metric), []).append(
                     _point(entry)
                     | {"y": rounded(known.percent), "from": rounded(low), "to": rounded(high)}
                     | {"known": known.known, "source": known.source}
                 )
-        for (of, _), points in sorted(found.items()):
+        for (of, _, metric), points in sorted(found.items()):
             heading = ": ".join(filter(None, (of, data.heading(group))))
-            figures.append(_figure(heading, points, data.models, "top-1 %"))
+            figures.append(_figure(heading, points, data.models, f"{metric} %"))
     return Section(
         "Latency against accuracy",
         "Up and to the left is better. A circle is an accuracy that was measured, a diamond one "

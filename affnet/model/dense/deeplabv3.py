@@ -22,7 +22,7 @@ from affnet.model.variants import Variant
 _OUTPUT_STRIDE = 16
 _WIDTH = 256
 _RATES = (6, 12, 18)  # dilations at an output stride of 16
-_PAPER = "arXiv 2307.14008, Pascal VOC, 512 px"
+_PAPER = "arXiv 2307.14008 and github.com/microsoft/TokenMixers, Pascal VOC"
 #: By the variant of the encoder.
 PUBLISHED_ON_VOC = {
     "affnet_et": Published(None, 2.2, None, _PAPER, 76.1),

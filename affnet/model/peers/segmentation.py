@@ -21,7 +21,7 @@ from affnet.silence import silenced
 
 SEGMENTATION_CLASSES = 21  # of Pascal VOC, with the background
 _OUTPUT_STRIDE = 16
-_MOBILEVIT = "arXiv 2110.02178, Pascal VOC, 512 px"
+_MOBILEVIT = "arXiv 2110.02178 and the model cards of transformers' weights, Pascal VOC, 512 px"
 _MOBILENET = "arXiv 1801.04381, table 7, without ASPP, Pascal VOC, 513 px"
 
 

@@ -10,14 +10,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+#: What predicts scores and boxes in SSDLite.  A box's size is the exponential of a prediction: at
+#: the scale of other layers the largest would be millions of images wide, which float16 cannot
+#: hold, and next to which no error in another box would be seen.
+_PREDICTOR = re.compile(r"\.loc_cls_layer\.(pw_conv\.)?block\.conv\.weight$")
+
 
 def randomise(model: nn.Module, seed: int = 0) -> None:
     """Overwrite every parameter and buffer of ``model`` with values drawn by name.
 
     Training's initial values would make a poor test: they start the frequency filters so small
     that soft shrinkage zeroes the whole mask, and a wrong DFT would go unseen.  Here every layer
-    keeps its input's scale.  Values depend on the entry's name, its shape and the seed alone, not
-    on torch's version (numpy's legacy generator is frozen).
+    keeps its input's scale, but for those that predict boxes, which have a tenth of it.  Values
+    depend on the entry's name, its shape and the seed alone, not on torch's version (numpy's legacy
+    generator is frozen).
     """
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
@@ -40,4 +46,6 @@ def _draw(name: str, shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
         values = 1 + 0.1 * values
     else:
         values *= np.sqrt(2 / np.prod(shape[1:]))
+        if _PREDICTOR.search(name):
+            values *= 0.1
     return np.asarray(values, np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from affnet import create_model
@@ -40,3 +41,15 @@ def test_random_weights_let_every_filter_pass_a_signal() -> None:
         model(noise(1, 3, 128, 128))
     assert len(shares) == 9
     assert min(shares) > 0.05  # what the filter adds is seen next to what it passes on
+
+
+@pytest.mark.parametrize("variant", ["affnet_et", "affnet"])
+def test_random_boxes_are_of_the_size_of_an_image(variant: str) -> None:
+    model = create_model(f"{variant}_ssdlite", num_classes=3)
+    randomise(model)
+    with torch.inference_mode():
+        _, boxes = model.eval()(noise(1, 3, 128, 128).sigmoid())
+    sizes = boxes[..., 2:] - boxes[..., :2]
+    assert sizes.min() > 0
+    assert 1 < sizes.max() < 16
+    assert sizes.std() > 0.1  # they depend on the anchor and the image

@@ -45,7 +45,8 @@ class LabelledImage:
         except UnidentifiedImageError as error:
             raise CorruptImageError(f"{self.path} is not an image.") from error
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise CorruptImageError(f"{self.path} cannot be decoded: {error}.") from error
+            reason = getattr(error, "strerror", None) or error  # of the system, without its number
+            raise CorruptImageError(f"{self.path} cannot be decoded: {reason}.") from error
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,9 +16,14 @@ from affnet.commands.options import (
     QuietOption,
     SizeOption,
     StoreOption,
+    WeightsOption,
     parse_size,
 )
 from affnet.commands.two_words import refuse_second_words
+from affnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from affnet.bench.measure import Job
 
 
 def bench(
@@ -60,6 +66,7 @@ def bench(
     fft: Annotated[
         str, typer.Option("--fft", help="Of sources that are exported: auto, native or a plan.")
     ] = "auto",
+    weights: WeightsOption = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Also write here: .json, .md, .csv; add to .jsonl."),
@@ -79,19 +86,18 @@ def bench(
     """
     from affnet.bench import dry_run as plan
     from affnet.bench import output as bench_output
-    from affnet.bench.measure import label_jobs
     from affnet.bench.protocol import choose_protocol
     from affnet.bench.recorder import open_recorder
     from affnet.bench.sweep import sweep
     from affnet.devices.catalog import open_devices
-    from affnet.export.prepare import open_or_export
     from affnet.runtimes import get_runtime
 
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     if output is not None:
         bench_output.check_target(output)
     protocol = choose_protocol(preset, sustained)
-    engine, size = get_runtime(runtime), parse_size(image_size)
+    get_runtime(runtime)  # unknown? say so first
+    size = parse_size(image_size)
     places = open_devices(
         device,
         devices_file,
@@ -111,9 +117,7 @@ def bench(
         console.progress(quiet, animated=False, lines=[p.name for p in places]) as show,
         open_recorder(store) as recorder,
     ):
-        folder = Path(scratch)
-        artifacts = [open_or_export(n, engine.format, size, fft, folder, show) for n in names]
-        jobs = label_jobs(artifacts, runtime)
+        jobs = _jobs(names, weights, runtime, size, fft, Path(scratch), show)
         recorder.peer = peer = jobs[names.index(against[0])].label if against else None
         outcomes = sweep(
             jobs,
@@ -124,5 +128,43 @@ def bench(
             progress=show,
             keep=recorder.keep,
         )
-    code = bench_output.deliver(outcomes, peer, form, output)
-    raise typer.Exit(code or recorder.exit_code)
+    raise typer.Exit(bench_output.deliver(outcomes, peer, form, output) or recorder.exit_code)
+
+
+def _jobs(
+    names: list[str],
+    weights: Path | None,
+    runtime: str,
+    size: tuple[int, int] | None,
+    fft: str,
+    folder: Path,
+    show: Callable[[str], None],
+) -> list[Job]:
+    """Open or export what is to be measured."""
+    from affnet.bench.measure import label_jobs
+    from affnet.export.prepare import open_or_export
+    from affnet.runtimes import get_runtime
+
+    format_ = get_runtime(runtime).format
+    artifacts = [
+        open_or_export(name, format_, size, fft, folder, show, own)
+        for name, own in _weights_of(names, weights).items()
+    ]
+    return label_jobs(artifacts, runtime)
+
+
+def _weights_of(names: list[str], weights: Path | None) -> dict[str, Path | None]:
+    """Return each name with ``--weights`` if it is for that one, the only peer."""
+    if weights is None:
+        return dict.fromkeys(names)
+    from affnet.model.source import is_peer
+
+    peers = [name for name in names if is_peer(name)]
+    if not peers:
+        raise UsageError("--weights fills a peer, such as mobilevit_xxs, and here is none.")
+    if len(peers) > 1:
+        raise UsageError(
+            f"--weights fills one peer, and these are {len(peers)}: {', '.join(peers)}; export "
+            "each with its own and name the files."
+        )
+    return {name: weights if name in peers else None for name in names}

@@ -13,7 +13,7 @@ import typer
 
 from affnet import console
 from affnet.commands.evaluate_dense import evaluate_dense, print_dense, task_of_data
-from affnet.commands.options import ConfigOption, JsonOption, QuietOption
+from affnet.commands.options import ConfigOption, JsonOption, QuietOption, WeightsOption
 from affnet.errors import AffnetError, UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def evaluate(
         str | None, typer.Option(help="The source to agree with; default: the artifact's own.")
     ] = None,
     config: ConfigOption = None,
+    weights: WeightsOption = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Take a random sample of so many images.")
     ] = None,
@@ -69,14 +70,14 @@ def evaluate(
     if (task := task_of_data(data)) is not None:
         if record or against:
             raise UsageError("--record and --against are for classifiers.")
-        _evaluate_dense(task, data, limit, model, runtime, config, threads, json, quiet)
+        _evaluate_dense(task, data, limit, model, runtime, config, weights, threads, json, quiet)
         return
     dataset = open_dataset(data).limited(limit)
     with (
         tempfile.TemporaryDirectory(prefix="affnet-eval-") as scratch,
         console.progress(quiet) as show,
     ):
-        artifact, source = _open(model, runtime, config, Path(scratch), show)
+        artifact, source = _open(model, runtime, config, weights, Path(scratch), show)
         if record and artifact is None:
             raise UsageError("--record needs an artifact, whose manifest keeps the accuracy.")
         subject = _classifier(artifact, source, threads)
@@ -102,23 +103,25 @@ def _open(
     model: str,
     runtime: str | None,
     config: Path | None,
+    weights: Path | None,
     scratch: Path,
     show: Callable[[str], None],
 ) -> tuple[Artifact | None, Source | None]:
     """Return an artifact, exported first where ``runtime`` is to run a source; or a source."""
     from affnet.artifact import Artifact
-    from affnet.export.prepare import names_artifact, open_or_export
+    from affnet.export.prepare import check_takes_weights, names_artifact, open_or_export
     from affnet.runtimes import get_runtime
 
     if runtime is not None:
         form = get_runtime(runtime).format
-        return open_or_export(model, form, None, "auto", scratch, show), None
+        return open_or_export(model, form, None, "auto", scratch, show, weights), None
     show(f"Loading {model}")
+    check_takes_weights(model, weights)
     if names_artifact(model):
         return Artifact.open(Path(model)), None
     from affnet.model.source import load_source
 
-    return None, load_source(model, config=config)
+    return None, load_source(model, config=config, weights=weights)
 
 
 def _classifier(artifact: Artifact | None, source: Source | None, threads: int) -> Classifier:
@@ -140,6 +143,7 @@ def _evaluate_dense(
     model: str,
     runtime: str | None,
     config: Path | None,
+    weights: Path | None,
     threads: int,
     json: bool,
     quiet: bool,
@@ -150,7 +154,7 @@ def _evaluate_dense(
     ):
 
         def open_subject() -> DenseSubject:
-            return _dense(_open(model, runtime, config, Path(scratch), show), threads)
+            return _dense(_open(model, runtime, config, weights, Path(scratch), show), threads)
 
         found = evaluate_dense(task, data, limit, open_subject, _sparingly(show))
     print_dense(found, json)

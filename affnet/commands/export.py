@@ -17,6 +17,7 @@ from affnet.commands.options import (
     JsonOption,
     QuietOption,
     SizeOption,
+    WeightsOption,
     parse_size,
 )
 from affnet.errors import UsageError
@@ -72,6 +73,7 @@ def export(
     format_: Annotated[str, typer.Option("--format", "-f", help=FORMAT_HELP)] = "onnx",
     variant: Annotated[str | None, typer.Option(help="The variant it must be.")] = None,
     config: ConfigOption = None,
+    weights: WeightsOption = None,
     activation: Annotated[str | None, typer.Option(help="Overrides the config.")] = None,
     attn_norm: Annotated[str | None, typer.Option(help="Overrides the config.")] = None,
     ema: Annotated[bool, typer.Option("--ema", help="Take the EMA weights.")] = False,
@@ -112,7 +114,7 @@ def export(
     _check_combination(precision, max_accuracy_drop, calibration_data, device, timed)
     if format_ == "all":
         _export_all(context, source, timed, json, quiet)
-    options = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
+    settings = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
     with showing_attempts(json), console.progress(quiet, animated=not timed) as show:
         show(f"Loading {source}")
         started = time.perf_counter()
@@ -122,7 +124,7 @@ def export(
         from affnet.model.source import load_source
 
         size = parse_size(image_size)
-        loaded = load_source(source, variant=variant, image_size=size, **options)  # type: ignore[arg-type]
+        loaded = load_source(source, variant=variant, image_size=size, weights=weights, **settings)  # type: ignore[arg-type]
         chosen = ExportOptions(
             format=format_,
             image_size=size,

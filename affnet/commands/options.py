@@ -24,6 +24,14 @@ StoreOption = Annotated[
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Training config (YAML) of a checkpoint.")
 ]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        metavar="PATH",
+        help="Of a peer: a safetensors file, or its folder, as save_pretrained writes it.",
+    ),
+]
 
 
 def parse_size(text: str | None, option: str = "--image-size") -> tuple[int, int] | None:

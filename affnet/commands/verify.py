@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from affnet import console
-from affnet.commands.options import ConfigOption, JsonOption, QuietOption
+from affnet.commands.options import ConfigOption, JsonOption, QuietOption, WeightsOption
+from affnet.errors import UsageError
 
 
 def verify(
@@ -19,6 +20,7 @@ def verify(
         str | None, typer.Option(help="The source; default: the one it was exported from.")
     ] = None,
     config: ConfigOption = None,
+    weights: WeightsOption = None,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Also on all held-out images of a bundled source.")
     ] = False,
@@ -30,12 +32,14 @@ def verify(
     Example: affnet verify emoji.onnx --held-out
     A file of another tool: affnet verify their.mlpackage --against my.pt2
     """
+    if weights is not None and against is None:
+        raise UsageError("--weights fills the peer to compare with; name it with --against.")
     with console.progress(quiet) as show:
         show(f"Running {artifact} and comparing it with PyTorch")
         from affnet.export import report, verification
         from affnet.export.subjects import open_subject
 
-        subject, opened, source = open_subject(artifact, against, config)
+        subject, opened, source = open_subject(artifact, against, config, weights)
         parity = verification.verify_against(subject, source)
         agreement = verification.verify_held_out(subject, source) if held_out else None
     if json:

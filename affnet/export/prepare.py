@@ -18,13 +18,17 @@ def open_or_export(
     fft: str,
     scratch: Path,
     progress: Callable[[str], None] = lambda _: None,
+    weights: Path | None = None,
 ) -> Artifact:
     """Open ``model`` if it is an artifact of ``format_``, else export it into ``scratch``.
+
+    ``weights`` are those of a peer, see `load_source`.
 
     Raises:
         UsageError: an artifact of another format.
         AffnetError: as `Artifact.open` and `affnet.export.pipeline.export_artifact`.
     """
+    check_takes_weights(model, weights)
     if names_artifact(model):
         artifact = Artifact.open(Path(model))
         if artifact.manifest.format != format_:
@@ -40,7 +44,14 @@ def open_or_export(
     progress(f"Loading {model}")
     folder = Path(tempfile.mkdtemp(dir=scratch))  # two checkpoints may be called alike
     options = ExportOptions(format_, image_size, fft=fft)
-    return export_artifact(load_source(model, image_size=image_size), options, folder, progress)
+    source = load_source(model, image_size=image_size, weights=weights)
+    return export_artifact(source, options, folder, progress)
+
+
+def check_takes_weights(model: str, weights: Path | None) -> None:
+    """Raise `UsageError` where ``model`` is an artifact, which has its weights."""
+    if weights is not None and names_artifact(model):
+        raise UsageError(f"--weights fills a peer; {model} has its weights already.")
 
 
 def names_artifact(model: str) -> bool:

@@ -17,7 +17,7 @@ _COLOURS = 3
 
 
 def open_subject(
-    path: Path, against: str | None, config: Path | None
+    path: Path, against: str | None, config: Path | None, weights: Path | None = None
 ) -> tuple[Subject, Artifact | None, Source]:
     """Return a file, the artifact it belongs to if it has a manifest, and what to compare it with.
 
@@ -26,13 +26,13 @@ def open_subject(
         AffnetError: as `Artifact.open`, `load_source`, `reload_source` and `open_foreign`.
     """
     if against is not None and exists(path) and not manifest_path(path).exists():
-        source = load_source(against, config=config)
+        source = load_source(against, config=config, weights=weights)
         return open_foreign(path, source), None, source
     artifact = Artifact.open(path)
     if against is None:
         source = reload_source(artifact.manifest.provenance)
     else:
-        source = load_source(against, config=config)
+        source = load_source(against, config=config, weights=weights)
     source = with_head(source, artifact.manifest.details.get("head"))
     return Subject.of(artifact), artifact, source
 

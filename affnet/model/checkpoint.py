@@ -19,7 +19,8 @@ from affnet.errors import CheckpointError, ConfigError, UnknownNameError, existi
 from affnet.files import content_sha256
 from affnet.model.config import TrainingConfig, find_config, read_config
 from affnet.model.create import NETWORKS, Network, create_model, head_of, network_name
-from affnet.model.identity import first_names, infer_network
+from affnet.model.identity import infer_network
+from affnet.model.weights import SAFETENSORS, fill, first_names, read_safetensors
 
 _WEIGHTS_KEYS = ("model_state_dict", "state_dict")
 _EMA_KEY = "ema_state_dict"
@@ -116,22 +117,14 @@ def read_checkpoint(
                 f"Neither {path.name} nor a config tells its {key}: assumed {_DEFAULTS[key]}."
             )
     model = create_model(name, num_classes=num_classes, **settings)  # type: ignore[arg-type]
-    _fill(path, name, model, entries)
+    fill(path, name, model, entries)
     return Checkpoint(model.eval(), name, path, content_sha256(path), training, tuple(notes))
 
 
 def _read_file(path: Path) -> Any:
     """Return the content of a safetensors or torch file."""
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(path)
-        except (SafetensorError, ValueError) as error:
-            raise CheckpointError(
-                f"{path} is damaged or no safetensors file ({error}); fetch it again."
-            ) from error
+    if path.suffix == SAFETENSORS:
+        return read_safetensors(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd pickle protocols; the errors say more
@@ -249,33 +242,3 @@ def _check_claims(
             f"{config.path} says {claimed} classes, but {path.name} has {num_classes}; "
             "give the right config with --config."
         )
-
-
-def _fill(path: Path, name: str, model: Network, entries: dict[str, Tensor]) -> None:
-    """Copy the entries into the network, naming the first that do not belong."""
-    expected = model.state_dict()
-    # a counter of training steps; converters to other file formats drop it
-    missing = [
-        key for key in expected.keys() - entries.keys() if not key.endswith("num_batches_tracked")
-    ]
-    problems = []
-    if missing:
-        problems.append(f"missing: {first_names(sorted(missing))}")
-    if unexpected := sorted(entries.keys() - expected.keys()):
-        problems.append(f"unexpected: {first_names(unexpected)}")
-    if misshapen := [
-        f"{key} is {_shape(value)} instead of {_shape(expected[key])}"
-        for key, value in entries.items()
-        if key in expected and value.shape != expected[key].shape
-    ]:
-        problems.append(f"misshapen: {first_names(misshapen)}")
-    if problems:
-        raise CheckpointError(f"{path} does not fit {name}; {'; '.join(problems)}.")
-    broken = [key for key, value in entries.items() if not bool(torch.isfinite(value).all())]
-    if broken:
-        raise CheckpointError(f"{path} has values that are not finite in {first_names(broken)}.")
-    model.load_state_dict(entries, strict=False)
-
-
-def _shape(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "a scalar"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -12,9 +12,9 @@ from affnet.errors import CheckpointError
 from affnet.model.create import create_model, network_name
 from affnet.model.dense.anchors import ASPECT_RATIOS, COORDINATES, anchors_per_cell
 from affnet.model.variants import VARIANTS
+from affnet.model.weights import first_names
 
 _ENCODER = "encoder."
-_SHOWN = 3  # offending entries that a message names
 
 
 def infer_network(path: Path, entries: Mapping[str, Tensor]) -> tuple[str, int]:
@@ -34,12 +34,6 @@ def infer_network(path: Path, entries: Mapping[str, Tensor]) -> tuple[str, int]:
         )
     classes = _class_count(path, head, entries)
     return network_name(_variant(path, entries, _ENCODER if head else ""), head), classes
-
-
-def first_names(names: Sequence[str]) -> str:
-    """Return the first few names, and how many more there are."""
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _head(path: Path, entries: Mapping[str, Tensor]) -> str:

@@ -14,7 +14,8 @@ from affnet.files import write_whole
 from affnet.model.checkpoint import read_checkpoint
 from affnet.model.network import AFFNet
 from affnet.model.peers import PEERS
-from affnet.model.peers.building import LogitsOnly, import_transformers
+from affnet.model.peers.blueprint import import_transformers
+from affnet.model.peers.building import LogitsOnly
 from affnet.model.variants import VARIANTS
 from affnet.silence import silenced
 

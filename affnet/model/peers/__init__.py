@@ -1,15 +1,17 @@
 """Networks to compare with: rivals of AFFNet that a phone can carry, from transformers.
 
 `registry` names them with their published configuration and numbers; `building` makes them;
-`segmentation` has those of segmentation.
+`segmentation` has those of segmentation; `pretrained` reads a user's weights of them.
 """
 
-from affnet.model.peers.building import create_peer, quieten_residuals
+from affnet.model.peers.building import create_peer, load_peer, quieten_residuals
+from affnet.model.peers.pretrained import Pretrained, read_pretrained
 from affnet.model.peers.registry import PEER_CLASSES, PEERS, Peer
 from affnet.model.peers.segmentation import (
     SEGMENTATION_CLASSES,
     SEGMENTATION_PEERS,
     create_segmentation_peer,
+    load_segmentation_peer,
 )
 
 __all__ = [
@@ -18,7 +20,11 @@ __all__ = [
     "SEGMENTATION_CLASSES",
     "SEGMENTATION_PEERS",
     "Peer",
+    "Pretrained",
     "create_peer",
     "create_segmentation_peer",
+    "load_peer",
+    "load_segmentation_peer",
     "quieten_residuals",
+    "read_pretrained",
 ]

@@ -1,16 +1,15 @@
-"""Peers from their transformers implementations, with random weights."""
+"""Peers of classification from their transformers implementations."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from affnet.errors import UnknownNameError, require
+from affnet.errors import UnknownNameError
 from affnet.model.peers import mobilevitv2
+from affnet.model.peers.blueprint import Blueprint, build, build_filled
+from affnet.model.peers.pretrained import Pretrained
 from affnet.model.peers.registry import PEER_CLASSES, PEERS, Peer
-from affnet.silence import silenced
 
 _QUIET = 0.2
 
@@ -18,14 +17,17 @@ _QUIET = 0.2
 class LogitsOnly(nn.Module):
     """A transformers classifier that returns its logits tensor instead of a record."""
 
-    def __init__(self, model: nn.Module, output: str = "logits") -> None:
+    def __init__(
+        self, model: nn.Module, output: str = "logits", pixels: nn.Module | None = None
+    ) -> None:
         super().__init__()
+        self.pixels = pixels or nn.Identity()
         self.model = model
         self.output = output
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B x 3 x H x W images to B x classes logits."""
-        logits: Tensor = getattr(self.model(pixel_values=x), self.output)
+        logits: Tensor = getattr(self.model(pixel_values=self.pixels(x)), self.output)
         return logits
 
 
@@ -36,20 +38,33 @@ def create_peer(name: str) -> LogitsOnly:
         UnknownNameError: no such peer.
         MissingError: transformers is not installed.
     """
-    if name not in PEERS:
-        raise UnknownNameError("peer", name, PEERS)
-    peer = PEERS[name]
-    transformers = import_transformers(f"Building {name}")
-    with silenced():
-        config = getattr(transformers, peer.config_class)(num_labels=PEER_CLASSES, **peer.config)
-        model = getattr(transformers, peer.model_class)(config)
-    return as_network(model, peer.output)
+    peer = _find(name)
+    return as_network(build(_blueprint(peer)), peer.output)
 
 
-def as_network(model: nn.Module, output: str = "logits") -> LogitsOnly:
+def load_peer(name: str, pretrained: Pretrained) -> tuple[LogitsOnly, int, tuple[str, ...] | None]:
+    """Build the peer called ``name`` with a user's weights, in eval mode.
+
+    Returns:
+        The network, its class count, and the names of the classes where the config has them.
+
+    Raises:
+        UnknownNameError: no such peer.
+        MissingError: transformers is not installed.
+        CheckpointError: the weights are not this peer's.
+    """
+    peer = _find(name)
+    filled = build_filled(_blueprint(peer), pretrained)
+    network = as_network(filled.model, peer.output, pretrained.pixels)
+    return network, filled.classes, filled.labels
+
+
+def as_network(
+    model: nn.Module, output: str = "logits", pixels: nn.Module | None = None
+) -> LogitsOnly:
     """Return a classifier of transformers in eval mode as the formats can hold it."""
     mobilevitv2.simplify(model)
-    return LogitsOnly(model, output).eval()
+    return LogitsOnly(model, output, pixels).eval()
 
 
 def quieten_residuals(model: nn.Module, peer: Peer) -> None:
@@ -64,13 +79,11 @@ def quieten_residuals(model: nn.Module, peer: Peer) -> None:
                 parameter.mul_(_QUIET)
 
 
-def import_transformers(purpose: str) -> Any:
-    """Return the package transformers.
+def _find(name: str) -> Peer:
+    if name not in PEERS:
+        raise UnknownNameError("peer", name, PEERS)
+    return PEERS[name]
 
-    Raises:
-        MissingError: it is not installed.
-    """
-    require("transformers", extra="peers", purpose=purpose)
-    with silenced():  # it imports torchao where litert-torch brought it, which is noisy
-        import transformers
-    return transformers
+
+def _blueprint(peer: Peer) -> Blueprint:
+    return Blueprint(peer.name, peer.config_class, peer.model_class, peer.config, PEER_CLASSES)

@@ -6,7 +6,6 @@ Their numbers are those of Pascal VOC's validation set at 512 px and an output s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,10 +13,10 @@ from torch import Tensor, nn
 from affnet.artifact import TensorSpec
 from affnet.model.dense.base import DenseNetwork
 from affnet.model.dense.deeplabv3 import scores_spec
-from affnet.model.peers.building import import_transformers
+from affnet.model.peers.blueprint import Blueprint, build, build_filled
+from affnet.model.peers.pretrained import Pretrained
 from affnet.model.peers.registry import PEERS
 from affnet.model.published import Published
-from affnet.silence import silenced
 
 SEGMENTATION_CLASSES = 21  # of Pascal VOC, with the background
 _OUTPUT_STRIDE = 16
@@ -52,14 +51,15 @@ class UpsampledScores(DenseNetwork):
     task = "segmentation"
     DEFAULT_SIZE = (512, 512)
 
-    def __init__(self, model: nn.Module, num_classes: int) -> None:
+    def __init__(self, model: nn.Module, num_classes: int, pixels: nn.Module | None = None) -> None:
         super().__init__()
+        self.pixels = pixels or nn.Identity()
         self.model = model
         self.num_classes = num_classes
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B x 3 x H x W images to B x num_classes x H x W scores."""
-        scores: Tensor = self.model(pixel_values=x).logits
+        scores: Tensor = self.model(pixel_values=self.pixels(x)).logits
         return F.interpolate(scores, size=x.shape[-2:], mode="bilinear", align_corners=False)
 
     def output_specs(self, height: int, width: int) -> tuple[TensorSpec, ...]:
@@ -73,10 +73,32 @@ def create_segmentation_peer(name: str) -> UpsampledScores:
     Raises:
         MissingError: transformers is not installed.
     """
+    return UpsampledScores(build(_blueprint(name)), SEGMENTATION_CLASSES).eval()
+
+
+def load_segmentation_peer(
+    name: str, pretrained: Pretrained
+) -> tuple[UpsampledScores, tuple[str, ...] | None]:
+    """Build one of `SEGMENTATION_PEERS` with a user's weights, in eval mode.
+
+    Returns:
+        The network, and the names of the classes where the config has them.
+
+    Raises:
+        MissingError: transformers is not installed.
+        CheckpointError: the weights are not this peer's.
+    """
+    filled = build_filled(_blueprint(name), pretrained)
+    network = UpsampledScores(filled.model, filled.classes, pretrained.pixels)
+    return network.eval(), filled.labels
+
+
+def _blueprint(name: str) -> Blueprint:
     encoder = PEERS[SEGMENTATION_PEERS[name].encoder]
-    transformers = import_transformers(f"Building {name}")
-    settings: dict[str, Any] = {"num_labels": SEGMENTATION_CLASSES, "output_stride": _OUTPUT_STRIDE}
-    with silenced():
-        config = getattr(transformers, encoder.config_class)(**{**encoder.config, **settings})
-        build = getattr(transformers, f"{encoder.family}ForSemanticSegmentation")
-        return UpsampledScores(build(config), SEGMENTATION_CLASSES).eval()
+    return Blueprint(
+        name,
+        encoder.config_class,
+        f"{encoder.family}ForSemanticSegmentation",
+        {**encoder.config, "output_stride": _OUTPUT_STRIDE},
+        SEGMENTATION_CLASSES,
+    )

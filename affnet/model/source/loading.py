@@ -1,15 +1,11 @@
-"""SOURCE, as the command line takes it: a checkpoint, a name, or a network of the user's own."""
+"""Telling which kind of SOURCE a name or path is, and loading it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-from torch.export import ExportedProgram
-
-from affnet.artifact import Provenance, TensorSpec, image_spec, logits_spec
+from affnet.artifact import Provenance
 from affnet.errors import UnknownNameError, UsageError
 from affnet.files import content_sha256
 from affnet.model.bundled import BUNDLED, bundled_folder
@@ -24,42 +20,15 @@ from affnet.model.peers import (
     PEERS,
     SEGMENTATION_CLASSES,
     SEGMENTATION_PEERS,
-    create_peer,
-    create_segmentation_peer,
-    quieten_residuals,
 )
 from affnet.model.programs import LoadedProgram, build_program, is_function, load_program
 from affnet.model.published import Published
 from affnet.model.random_weights import randomise
-from affnet.model.sizes import SizeRule
+from affnet.model.source.base import SEED, Source, interface
+from affnet.model.source.peers import is_peer, peer_source
 
-SEED = 0
 PROGRAM_SUFFIX = ".pt2"
-_DEFAULT_SIZE = (256, 256)
 _MIXER_SIGN = "+"
-
-
-@dataclass(frozen=True)
-class Source:
-    """A network in eval mode, with all that an export records about it."""
-
-    model: nn.Module
-    name: str  # of files and table rows
-    provenance: Provenance
-    input: TensorSpec  # an image's size is what it was trained for where that is known
-    outputs: tuple[TensorSpec, ...]  # for an input of that size
-    labels: tuple[str, ...] | None
-    published: Published | None  # only where the weights could be the published ones
-    notes: tuple[str, ...]  # what the user should know, a sentence each
-    program: ExportedProgram | None = None  # of a network that is not of this package
-    size_rule: SizeRule = field(default_factory=SizeRule)  # of images, where it takes them
-    task: str = "classification"  # of `affnet.artifact.TASKS`
-
-    def outputs_for(self, taken: TensorSpec) -> tuple[TensorSpec, ...]:
-        """Return the outputs for an input of another size."""
-        if not isinstance(self.model, DenseNetwork):
-            return self.outputs
-        return self.model.output_specs(*taken.image_size())
 
 
 def source_names() -> tuple[str, ...]:
@@ -76,6 +45,7 @@ def load_source(
     attn_norm: str | None = None,
     ema: bool = False,
     image_size: tuple[int, int] | None = None,
+    weights: Path | None = None,
 ) -> Source:
     """Load SOURCE.
 
@@ -87,23 +57,24 @@ def load_source(
     The options are those of `affnet.load_checkpoint`; ``activation`` and ``attn_norm`` also apply
     to a variant's name, whose weights are random.  ``image_size`` is that of the images, height and
     width, if it is not the source's own: a token mixer may be made for maps of one size.
+    ``weights`` are those of a peer: a safetensors file, or its folder, as ``save_pretrained``
+    writes it.
 
     Raises:
         UsageError: ``source`` is neither a known name nor a file, or an option does not apply.
-        AffnetError: as `affnet.load_checkpoint`, `affnet.model.peers.create_peer` and the
+        AffnetError: as `affnet.load_checkpoint`, `affnet.model.source.peers.peer_source` and the
             functions of `affnet.model.programs`.
     """
     options = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
+    if weights is not None and not is_peer(source):
+        raise UsageError(f"--weights fills a peer, such as mobilevit_xxs; {source!r} is none.")
     name, sign, mixer = source.partition(_MIXER_SIGN)
     if name in NETWORKS:
         with_mixer = {"mixer": mixer, "image_size": image_size} if sign else {}
         return _from_name(name, variant, options, with_mixer)
-    if source in PEERS:
+    if is_peer(source):
         _refuse_options(source, {**options, "variant": variant})
-        return _from_peer(source)
-    if source in SEGMENTATION_PEERS:
-        _refuse_options(source, {**options, "variant": variant})
-        return _from_segmentation_peer(source)
+        return peer_source(source, weights)
     if source in BUNDLED:
         _refuse_options(source, {**options, "variant": variant})
         return _from_bundled(source)
@@ -120,22 +91,27 @@ def reload_source(provenance: Provenance) -> Source:
     """Build the network that an artifact was exported from again.
 
     Raises:
-        UsageError: its checkpoint has moved or changed since.
+        UsageError: its checkpoint or weights have moved or changed since.
     """
-    settings = provenance.settings
-    if provenance.kind not in ("checkpoint", "program"):
-        return load_source(provenance.location, **settings)
-    path = Path(provenance.location)
+    settings = dict(provenance.settings)
+    if (weights := settings.get("weights")) is not None:
+        settings["weights"] = path = Path(str(weights))
+        _check_unchanged(path, provenance, f"--against {provenance.location} --weights")
+    elif provenance.kind in ("checkpoint", "program"):
+        _check_unchanged(Path(provenance.location), provenance, "--against")
+    return load_source(provenance.location, **settings)
+
+
+def _check_unchanged(path: Path, provenance: Provenance, option: str) -> None:
     if not path.is_file():
         raise UsageError(
-            f"The artifact was exported from {path}, which is gone; name it with --against."
+            f"The artifact was exported from {path}, which is gone; name it with {option}."
         )
     if content_sha256(path) != provenance.sha256:
         raise UsageError(
             f"{path} has changed since the artifact was exported from it; "
-            "export again, or name the right checkpoint with --against."
+            f"export again, or name the right checkpoint with {option}."
         )
-    return load_source(str(path), **settings)
 
 
 def _refuse_options(name: str, options: dict[str, Any]) -> None:
@@ -169,38 +145,7 @@ def _from_name(
             f"{name} has random weights (seed {SEED}); its outputs mean nothing.",
             *labels_notes,
         ),
-        **_interface(model, size),
-    )
-
-
-def _from_peer(name: str) -> Source:
-    model, peer = create_peer(name), PEERS[name]
-    randomise(model, SEED)
-    quieten_residuals(model, peer)
-    return Source(
-        model=model,
-        name=name,
-        provenance=Provenance("peer", name, f"random (seed {SEED})", None, {}),
-        input=image_spec(*peer.size),
-        outputs=(logits_spec(PEER_CLASSES),),
-        labels=None,
-        published=peer.published,
-        notes=(f"{name} has random weights (seed {SEED}); latency does not depend on them.",),
-        size_rule=peer.rule,
-    )
-
-
-def _from_segmentation_peer(name: str) -> Source:
-    model = create_segmentation_peer(name)
-    randomise(model, SEED)
-    return Source(
-        model=model,
-        name=name,
-        provenance=Provenance("peer", name, f"random (seed {SEED})", None, {}),
-        labels=None,
-        published=SEGMENTATION_PEERS[name].published,
-        notes=(f"{name} has random weights (seed {SEED}); latency does not depend on them.",),
-        **_interface(model, None),
+        **interface(model, size),
     )
 
 
@@ -215,7 +160,7 @@ def _from_bundled(name: str) -> Source:
         labels=tuple((folder / "labels.txt").read_text(encoding="utf-8").splitlines()),
         published=None,
         notes=(),
-        **_interface(checkpoint.model, checkpoint.config.image_size),
+        **interface(checkpoint.model, checkpoint.config.image_size),
     )
 
 
@@ -246,18 +191,8 @@ def _from_checkpoint(path: Path, **options: Any) -> Source:
             *checkpoint.notes,
             *labels_notes,
         ),
-        **_interface(model, config.image_size if config else None),
+        **interface(model, config.image_size if config else None),
     )
-
-
-def _interface(model: Network | DenseNetwork, size: tuple[int, int] | None) -> dict[str, Any]:
-    """Return the fields of a source that follow from its network and the size of its images."""
-    if not isinstance(model, DenseNetwork):
-        taken = image_spec(*(size or _DEFAULT_SIZE))
-        return {"input": taken, "outputs": (logits_spec(model.num_classes),)}
-    size = size or model.DEFAULT_SIZE
-    outputs = model.output_specs(*size)
-    return {"input": image_spec(*size), "outputs": outputs, "task": model.task}
 
 
 def _published(model: Network) -> Published | None:

@@ -1,0 +1,51 @@
+"""What every SOURCE is turned into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+from torch.export import ExportedProgram
+
+from affnet.artifact import Provenance, TensorSpec, image_spec, logits_spec
+from affnet.model.create import Network
+from affnet.model.dense.base import DenseNetwork
+from affnet.model.published import Published
+from affnet.model.sizes import SizeRule
+
+SEED = 0  # of random weights
+_DEFAULT_SIZE = (256, 256)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network in eval mode, with all that an export records about it."""
+
+    model: nn.Module
+    name: str  # of files and table rows
+    provenance: Provenance
+    input: TensorSpec  # an image's size is what it was trained for where that is known
+    outputs: tuple[TensorSpec, ...]  # for an input of that size
+    labels: tuple[str, ...] | None
+    published: Published | None  # only where the weights could be the published ones
+    notes: tuple[str, ...]  # what the user should know, a sentence each
+    program: ExportedProgram | None = None  # of a network that is not of this package
+    size_rule: SizeRule = field(default_factory=SizeRule)  # of images, where it takes them
+    task: str = "classification"  # of `affnet.artifact.TASKS`
+
+    def outputs_for(self, taken: TensorSpec) -> tuple[TensorSpec, ...]:
+        """Return the outputs for an input of another size."""
+        if not isinstance(self.model, DenseNetwork):
+            return self.outputs
+        return self.model.output_specs(*taken.image_size())
+
+
+def interface(model: Network | DenseNetwork, size: tuple[int, int] | None) -> dict[str, Any]:
+    """Return the fields of a source that follow from its network and the size of its images."""
+    if not isinstance(model, DenseNetwork):
+        taken = image_spec(*(size or _DEFAULT_SIZE))
+        return {"input": taken, "outputs": (logits_spec(model.num_classes),)}
+    size = size or model.DEFAULT_SIZE
+    outputs = model.output_specs(*size)
+    return {"input": image_spec(*size), "outputs": outputs, "task": model.task}

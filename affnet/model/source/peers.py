@@ -1,0 +1,96 @@
+"""SOURCE that names a peer, with random weights or a user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from affnet.artifact import Provenance, image_spec, logits_spec
+from affnet.model.peers import (
+    PEER_CLASSES,
+    PEERS,
+    SEGMENTATION_CLASSES,
+    SEGMENTATION_PEERS,
+    Pretrained,
+    create_peer,
+    create_segmentation_peer,
+    load_peer,
+    load_segmentation_peer,
+    quieten_residuals,
+    read_pretrained,
+)
+from affnet.model.random_weights import randomise
+from affnet.model.source.base import SEED, Source, interface
+
+
+def is_peer(name: str) -> bool:
+    """Tell whether SOURCE is a peer, whose weights may be the user's."""
+    return name in PEERS or name in SEGMENTATION_PEERS
+
+
+def peer_source(name: str, weights: Path | None) -> Source:
+    """Return a peer, filled from ``weights`` if given.
+
+    Raises:
+        MissingError: transformers is not installed.
+        UsageError: as `affnet.model.peers.read_pretrained`.
+        CheckpointError: the weights are not this peer's.
+    """
+    pretrained = read_pretrained(weights) if weights is not None else None
+    make = _classifier if name in PEERS else _segmentation
+    return make(name, pretrained)
+
+
+def _classifier(name: str, pretrained: Pretrained | None) -> Source:
+    peer, classes, labels = PEERS[name], PEER_CLASSES, None
+    if pretrained is None:
+        model = create_peer(name)
+        randomise(model, SEED)
+        quieten_residuals(model, peer)
+    else:
+        model, classes, labels = load_peer(name, pretrained)
+    return Source(
+        model=model,
+        name=name,
+        input=image_spec(*peer.size),
+        outputs=(logits_spec(classes),),
+        labels=labels,
+        published=peer.published if classes == PEER_CLASSES else None,
+        size_rule=peer.rule,
+        **_origin(name, pretrained, classes),
+    )
+
+
+def _segmentation(name: str, pretrained: Pretrained | None) -> Source:
+    labels = None
+    if pretrained is None:
+        model = create_segmentation_peer(name)
+        randomise(model, SEED)
+    else:
+        model, labels = load_segmentation_peer(name, pretrained)
+    classes = model.num_classes
+    return Source(
+        model=model,
+        name=name,
+        labels=labels,
+        published=SEGMENTATION_PEERS[name].published if classes == SEGMENTATION_CLASSES else None,
+        **interface(model, None),
+        **_origin(name, pretrained, classes),
+    )
+
+
+def _origin(name: str, pretrained: Pretrained | None, classes: int) -> dict[str, Any]:
+    """Return the fields of a source that say where its weights come from."""
+    if pretrained is None:
+        random = f"random (seed {SEED})"
+        return {
+            "provenance": Provenance("peer", name, random, None, {}),
+            "notes": (
+                f"{name} has random weights (seed {SEED}); latency does not depend on them.",
+            ),
+        }
+    settings = {"weights": str(pretrained.path.resolve())}
+    return {
+        "provenance": Provenance("peer", name, "trained", pretrained.sha256(), settings),
+        "notes": pretrained.notes(name, classes),
+    }

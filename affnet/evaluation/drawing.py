@@ -37,6 +37,13 @@ def class_name(index: int, labels: Sequence[str] | None) -> str:
     return labels[index] if labels else f"class {index}"
 
 
+def class_shares(classes: NDArray[np.integer]) -> list[tuple[int, float]]:
+    """Return the classes that occur in a map, each with its share of it, the largest first."""
+    found, counts = np.unique(classes, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return [(int(found[i]), float(counts[i] / classes.size)) for i in order]
+
+
 def overlay_classes(
     image: Image.Image, classes: NDArray[np.integer], labels: Sequence[str] | None
 ) -> Image.Image:
@@ -48,21 +55,17 @@ def overlay_classes(
     class_map = Image.fromarray(np.asarray(classes, np.int32))
     scaled = np.asarray(class_map.resize(image.size, Image.Resampling.NEAREST))
     pixels = np.asarray(image, np.float32)
-    found, counts = np.unique(scaled, return_counts=True)
+    shares = class_shares(classes)
     drawn = pixels.copy()
-    for index in found:
+    for index, _ in shares:
         if class_name(index, labels) != _BACKGROUND:
             where = scaled == index
-            colour = np.array(class_colour(int(index)), np.float32)
+            colour = np.array(class_colour(index), np.float32)
             drawn[where] = (1 - _OPACITY) * pixels[where] + _OPACITY * colour
     picture = Image.fromarray(np.round(drawn).astype(np.uint8))
-    order = np.argsort(-counts, kind="stable")
     entries = [
-        (
-            class_colour(int(found[i])),
-            f"{class_name(int(found[i]), labels)} {PERCENT.text(counts[i] / scaled.size)}",
-        )
-        for i in order
+        (class_colour(index), f"{class_name(index, labels)} {PERCENT.text(share)}")
+        for index, share in shares
     ]
     return _with_legend(picture, entries)
 
@@ -101,21 +104,35 @@ def draw_detections(
     picture = image.copy()
     draw, font = ImageDraw.Draw(picture), _font(picture)
     thickness = max(2, round(min(picture.size) / 200))
-    height = _text_height(font)
-    limits = np.array((*picture.size, *picture.size), np.float32)
-    for index in reversed(range(len(detections))):  # the best on top
-        label, score = int(detections.classes[index]), detections.scores[index]
-        left, top, right, bottom = (
-            int(side) for side in np.clip(detections.boxes[index], 0, 1) * (limits - 1)
-        )
-        colour = class_colour(label)
-        draw.rectangle((left, top, max(left, right), max(top, bottom)), None, colour, thickness)
-        text = f"{class_name(label, labels)} {score:.2f}"
-        y = top - height if top >= height else top
-        draw.rectangle((left, y, left + int(font.getlength(text)) + 4, y + height), colour)
-        ink = "black" if sum(colour) > 3 * 128 else "white"
-        draw.text((left + 2, y), text, ink, font)
+    limits = np.array((*picture.size, *picture.size)) - 1
+    corners = (np.clip(detections.boxes, 0, 1) * limits).astype(int).tolist()
+    labels_of = detections.classes.tolist()
+    worst_first = range(len(detections) - 1, -1, -1)  # so that the best is on top
+    for i in worst_first:
+        left, top, right, bottom = corners[i]
+        frame = (left, top, max(left, right), max(top, bottom))
+        draw.rectangle(frame, None, class_colour(labels_of[i]), thickness)
+    for i in worst_first:  # no frame crosses a name
+        text = f"{class_name(labels_of[i], labels)} {detections.scores[i]:.2f}"
+        _write_name(draw, font, corners[i][:2], class_colour(labels_of[i]), text)
     return picture
+
+
+def _write_name(
+    draw: ImageDraw.ImageDraw,
+    font: ImageFont.FreeTypeFont,
+    corner: tuple[int, int],
+    colour: Colour,
+    text: str,
+) -> None:
+    """Write ``text`` above the corner of a box, inside the picture."""
+    left, top = corner
+    width, height = int(font.getlength(text)) + 4, _text_height(font)
+    x = max(0, min(left, draw.im.size[0] - 1 - width))
+    y = top - height if top >= height else top
+    draw.rectangle((x, y, x + width, y + height), colour)
+    ink = "black" if sum(colour) > 3 * 128 else "white"
+    draw.text((x + 2, y), text, ink, font)
 
 
 def legible(image: Image.Image) -> Image.Image:

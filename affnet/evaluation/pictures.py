@@ -15,7 +15,13 @@ from affnet.errors import UsageError
 from affnet.evaluation.datasets import LabelledImage
 from affnet.evaluation.dense import DenseSubject
 from affnet.evaluation.detections import Detections, softmax
-from affnet.evaluation.drawing import class_name, draw_detections, legible, overlay_classes
+from affnet.evaluation.drawing import (
+    class_name,
+    class_shares,
+    draw_detections,
+    legible,
+    overlay_classes,
+)
 from affnet.evaluation.predictors import as_input
 from affnet.evaluation.preprocessing import Preprocessing, to_rgb
 from affnet.runtimes import Session, runtime_for
@@ -92,14 +98,9 @@ def _classify(artifact: Artifact, session: Session, path: Path, image: Image.Ima
 
 def _segment(subject: DenseSubject, path: Path, image: Image.Image) -> Picture:
     labels, classes = subject.labels, subject.class_map(image)
-    found, counts = np.unique(classes, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
     shares = tuple(
-        {
-            "label": class_name(int(found[i]), labels),
-            "share": float(counts[i] / classes.size),
-        }
-        for i in order
+        {"label": class_name(index, labels), "share": share}
+        for index, share in class_shares(classes)
     )
     return Picture(path, overlay_classes(legible(image), classes, labels), shares)
 

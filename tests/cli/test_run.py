@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from affnet.artifact import Artifact, manifest_path
-from affnet.evaluation.drawing import class_colour
+from affnet.evaluation.detections import Detections
+from affnet.evaluation.drawing import class_colour, draw_detections
 from tests.conftest import Finished
 from tests.dense import BOXES, CAR, CAT, DOG, HORSE, Colours, FixedBoxes, exported
 
@@ -78,6 +79,14 @@ def test_boxes_are_drawn_and_told_in_the_pictures_own_pixels(
     assert tuple(drawn[60, 31]) == class_colour(HORSE)  # the left edge
     assert tuple(drawn[60, 60]) == (255, 0, 0)  # the inside is as it was
     assert "horse" in run("run", detection.path, image, "-o", tmp_path).out
+
+
+def test_a_name_at_the_edge_stays_inside_the_picture() -> None:
+    box = np.array([[0.97, 0.5, 1.0, 0.9]], np.float32)
+    found = Detections(box, np.ones(1, np.float32), np.array([CAR]))
+    drawn = np.asarray(draw_detections(Image.new("RGB", (320, 200)), found, ["-"] * CAR + ["car"]))
+    named = (drawn[:99] == class_colour(CAR)).all(axis=-1)
+    assert named[:, :300].any()  # the ground of a name whose box begins at 309
 
 
 def test_boxes_below_the_threshold_are_left_out(

@@ -59,7 +59,7 @@ class ExecutorchRuntime:
 
     @classmethod
     def describe(cls, path: Path) -> Interface:
-        """See `Runtime.describe`; its types are those at the borders, tensors have no names."""
+        """See `Runtime.describe`; tensors have no names, and those of delegates are not seen."""
         with silenced():
             try:
                 method = _load_program(path).metadata(_METHOD)
@@ -69,28 +69,32 @@ class ExecutorchRuntime:
                 raise _rejected(path, error) from error
         inputs = tuple(_spec("input", tensor) for tensor in taken)
         outputs = tuple(_spec("output", tensor) for tensor in given)
-        half = any(spec.dtype == "float16" for spec in (*inputs, *outputs))
-        return Interface(inputs, outputs, "fp16" if half else "fp32")
+        types = {
+            _dtype(value.val.scalar_type)
+            for plan in _plans(path)
+            for value in plan.values
+            if hasattr(value.val, "scalar_type")
+        }
+        return Interface(inputs, outputs, "fp16" if "float16" in types else "fp32")
 
     @classmethod
     def operators(cls, path: Path) -> Mapping[str, int]:
         """See `Runtime.operators`; what a delegate executes is one call of it."""
         _load_program(path)  # its verifier is stricter than the reader
+        plans = _plans(path)
         with silenced():
             from executorch.exir import schema
-            from executorch.exir._serialize._flatbuffer_program import _flatbuffer_to_program
         counts: collections.Counter[str] = collections.Counter()
         try:
-            program = _flatbuffer_to_program(path.read_bytes())
-            for plan in program.execution_plan:
+            for plan in plans:
                 for instruction in (step for chain in plan.chains for step in chain.instructions):
                     call = instruction.instr_args
                     if isinstance(call, schema.KernelCall):
                         counts[plan.operators[call.op_index].name.removeprefix("aten::")] += 1
                     elif isinstance(call, schema.DelegateCall):
                         counts[DELEGATE_PREFIX + plan.delegates[call.delegate_index].id] += 1
-        except (struct.error, LookupError, AttributeError, TypeError, ValueError) as error:
-            raise ArtifactError(f"{path} is damaged or no ExecuTorch program.") from error
+        except (LookupError, AttributeError, TypeError) as error:
+            raise _damaged(path) from error
         return counts
 
 
@@ -125,9 +129,25 @@ _sessions: weakref.WeakSet[ExecutorchSession] = weakref.WeakSet()
 
 
 def _spec(name: str, tensor: Any) -> TensorSpec:
-    number = tensor.dtype()
-    dtype = _TYPES[number] if number < len(_TYPES) else f"scalar type {number}"
-    return TensorSpec(name, tuple(tensor.sizes()), dtype)
+    return TensorSpec(name, tuple(tensor.sizes()), _dtype(tensor.dtype()))
+
+
+def _dtype(number: int) -> str:
+    return _TYPES[number] if number < len(_TYPES) else f"scalar type {number}"
+
+
+def _plans(path: Path) -> list[Any]:
+    """Return what each method of a program, one that its verifier has accepted, executes."""
+    with silenced():
+        from executorch.exir._serialize._flatbuffer_program import _flatbuffer_to_program
+    try:
+        return list(_flatbuffer_to_program(path.read_bytes()).execution_plan)
+    except (struct.error, LookupError, AttributeError, TypeError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> ArtifactError:
+    return ArtifactError(f"{path} is damaged or no ExecuTorch program.")
 
 
 def _set_threads(threads: int) -> None:
@@ -177,7 +197,7 @@ def _check_header(path: Path) -> None:
             f"{path} is an ExecuTorch program of the version {identifier.decode()}, but "
             f"executorch {metadata.version('executorch')} runs {_IDENTIFIER.decode()}."
         )
-    raise ArtifactError(f"{path} is damaged or no ExecuTorch program.")
+    raise _damaged(path)
 
 
 def _rejected(path: Path, error: Exception) -> ArtifactError:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from affnet.errors import ConversionError, MissingError, UsageError
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.executorch_decompositions import decompositions
+from affnet.export.converters.executorch_float16 import in_float16
 from affnet.export.converters.executorch_int8 import in_int8
 from affnet.export.delegation import Delegation, reasons_for_refusals
 from affnet.export.folding import fold_batch_norms
@@ -31,7 +32,7 @@ class ExecutorchConverter:
     """Converts through ``torch.export``, delegates to XNNPACK and counts what was delegated."""
 
     format = "executorch"
-    precisions = ("fp32", "int8")
+    precisions = ("fp32", "fp16", "int8")
     layouts = ("NCHW",)
     routes = ("XNNPACK", "portable")
     auto_fft = "auto"
@@ -67,6 +68,8 @@ def _converted(
             own_storage(network)
             if request.precision == "int8":
                 network = in_int8(network, example, request)
+            elif request.precision == "fp16":
+                network = in_float16(network, example)
             return _lowered(network, example, delegate=request.route == "XNNPACK")
         except MissingError:
             raise

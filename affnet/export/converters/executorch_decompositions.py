@@ -5,8 +5,11 @@ normalisation, for which it has nothing, become two such means each::
 
     c = x - mean(x);  y = c * (rsqrt(mean(c * c) + eps) * weight) + bias
 
+In float16, which holds squares of values up to 256 only, ``c`` is first divided by the mean of its
+absolute values, and so is the root of ``eps``: ``y`` stays the same.
+
 torch would write a product of batches with expansions to the shape that they have already; XNNPACK
-has no expansion.
+has no expansion.  It would compute SiLU in float32 between casts, which XNNPACK has neither.
 
 A decomposition that does not apply returns NotImplemented: torch then leaves the operator as it
 is, and it is reported as not delegated.
@@ -20,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_LEAST_HALF = 2.0**-14  # float16 holds smaller numbers with fewer digits only
 _MAP = (2, 3)  # the axes of a B x C x H x W map that XNNPACK can average over
 
 
@@ -31,6 +35,7 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
         aten.layer_norm.default: _layer_norm,
         aten.matmul.default: _matmul,
         aten.mean.dim: _mean,
+        aten.silu.default: _silu,
     }
 
 
@@ -71,11 +76,25 @@ def _normalised(
     eps: float,
 ) -> Tensor:
     centred = x - mean(x)
-    scale = torch.rsqrt(mean(centred * centred) + eps)
+    if x.dtype == torch.float16:
+        size = mean(centred.abs()).clamp(min=_LEAST_HALF)
+        centred = centred / size
+        root = _constant(eps**0.5, size) / size
+        scale = torch.rsqrt(mean(centred * centred) + root * root)
+    else:
+        scale = torch.rsqrt(mean(centred * centred) + eps)
     if weight is not None:
         scale = scale * weight.reshape(shape)
     y = centred * scale
     return y if bias is None else y + bias.reshape(shape)
+
+
+def _constant(value: float, positive: Tensor) -> Tensor:
+    """Return ``value`` in the shape and type of a positive tensor.
+
+    A number among the operands would become one of float32 behind a cast, except in a clamp.
+    """
+    return (-positive).clamp(min=value)
 
 
 def _mean_of_image(x: Tensor) -> Tensor:
@@ -106,3 +125,8 @@ def _mean(
     if tuple(sorted(dim % 4 for dim in dims)) != _MAP:
         return NotImplemented
     return x.mean(_MAP, keepdim=True).reshape(x.shape[:2])
+
+
+def _silu(x: Tensor) -> Tensor:
+    """Multiply by the sigmoid, without leaving the type of ``x``."""
+    return x * torch.sigmoid(x)

@@ -8,19 +8,21 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import ConversionError, MissingError, UsageError
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters import executorch as converter
+from affnet.export.converters import executorch_decompositions as decompositions
 from affnet.export.converters.executorch import ExecutorchConverter
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.source import load_source
 from affnet.runtimes.executorch import ExecutorchRuntime
 from tests.conftest import Finished
-from tests.tiny import tiny_source
+from tests.tiny import noise, tiny_source
 
 pytestmark = [pytest.mark.converters, pytest.mark.filterwarnings("ignore")]
 
@@ -54,6 +56,31 @@ def test_people_read_the_delegated_share(run: Callable[..., Finished], digits: A
     verified = run("verify", digits.path, "--held-out", "--json", "--quiet")
     assert (verified.code, verified.err) == (0, "")
     assert verified.json["held_out"]["agreeing"] == 1000
+
+
+def test_float16_is_one_delegated_part_between_two_casts(tmp_path: Path) -> None:
+    options = ExportOptions("executorch", precision="fp16")
+    artifact = export_artifact(tiny_source(), options, tmp_path)
+    details, parity = artifact.manifest.details, artifact.manifest.parity
+    assert (artifact.path.name, artifact.manifest.fallbacks) == ("tiny_fp16.pte", ())
+    assert parity is not None
+    assert 1e-6 < parity.max_rel_error < 1e-2  # rounded, and no more
+    assert details["delegated_parts"] == 1
+    assert sum(entry["count"] for entry in details["undelegated"]) == 2
+    assert {entry["operator"] for entry in details["undelegated"]} == {"_to_dim_order_copy"}
+    described = ExecutorchRuntime.describe(artifact.path)
+    assert described.precision == "fp16"
+    assert [spec.dtype for spec in (*described.inputs, *described.outputs)] == ["float32"] * 2
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-3, 1.0, 1000.0])
+def test_normalisations_in_float16_have_no_squares_that_overflow(size: float) -> None:
+    x = (size * noise(1, 4, 6, 6)).half()
+    weight, bias = noise(4, seed=1).half(), noise(4, seed=2).half()
+    found = decompositions._group_norm(x, 1, weight, bias, 1e-5)
+    expected = functional.group_norm(x.float(), 1, weight.float(), bias.float(), 1e-5)
+    assert found.dtype == torch.float16
+    torch.testing.assert_close(found.float(), expected, rtol=2e-2, atol=2e-2)
 
 
 def test_an_operator_that_is_not_delegated_is_told_with_the_reason(tmp_path: Path) -> None:

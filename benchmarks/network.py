@@ -14,11 +14,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
 
-from affnet.artifact import Artifact
+from affnet.artifact import Artifact, TensorSpec
+from affnet.bench.intervals import Interval
 from affnet.bench.measure import Job, measure, relate_to_peer
 from affnet.bench.output import write
 from affnet.bench.protocol import PRESETS, get_protocol
@@ -67,27 +69,53 @@ def jobs_for(variant: str, size: tuple[int, int] | None, runtime: str, folder: P
     return [Job(label, artifact, runtime) for label, artifact in artifacts.items()]
 
 
-def shares(results: list[Result], variant: str) -> str:
-    """Return what the mixers take, and how much faster the network is than by native FFTs."""
-    names = {result.model for result in results}
-    lines = []
-    for other, text in ((f"{variant} floor", "floor"), (f"{variant} native FFT", "native FFT")):
-        if other not in names or variant not in names:
-            continue
-        (ratio,) = [r.ratio_to_peer for r in relate_to_peer(results, other) if r.model == variant]
-        assert ratio is not None
-        if text == "floor":
-            low, value, high = (
-                f"{share - 1:.1%}" for share in (ratio.low, ratio.value, ratio.high)
-            )
-            lines.append(f"- Mixers' share of {variant}, over its floor: {value} [{low}, {high}].")
-        else:
-            lines.append(f"- {variant} is {1 / ratio.value:.2f} x faster than with native FFTs.")
-    return "\n".join(lines)
+COLUMNS = (
+    *("network", "runtime", "threads", "px", "ms", "peer ms", "/ peer [95 %]", "floor / peer"),
+    *("mixers' share [95 %]", "x native FFT", "MB", "peer MB"),
+)
+
+
+def summary(results: list[Result], variant: str, image: TensorSpec) -> str:
+    """Return one row: a network beside its peer, its floor, and itself with native FFTs."""
+    named = {result.model: result for result in results}
+    ours, peer = named[variant], named.get(PAIRS[variant] or "")
+    floor, native = f"{variant} floor", f"{variant} native FFT"
+    cells = [variant, ours.runtime, ours.threads, "x".join(map(str, image.image_size()))]
+    cells += [_ms(ours), _ms(peer)]
+    to_peer = _ratio(results, variant, peer.model) if peer else None
+    to_floor = _ratio(results, variant, floor)
+    floor_to_peer = _ratio(results, floor, peer.model) if peer else None
+    to_native = _ratio(results, variant, native) if native in named else None
+    assert to_floor is not None
+    share = (f"{bound - 1:.1%}" for bound in (to_floor.value, to_floor.low, to_floor.high))
+    cells += [
+        f"{to_peer.value:.3f} [{to_peer.low:.3f}, {to_peer.high:.3f}]" if to_peer else "-",
+        f"{floor_to_peer.value:.3f}" if floor_to_peer else "-",
+        "{} [{}, {}]".format(*share),
+        f"{1 / to_native.value:.2f}" if to_native else "-",
+    ]
+    cells += [_megabytes(ours), _megabytes(peer)]
+    return _row(cells)
+
+
+def _row(cells: Sequence[object]) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _ratio(results: list[Result], of: str, to: str) -> Interval | None:
+    return next(r.ratio_to_peer for r in relate_to_peer(results, to) if r.model == of)
+
+
+def _ms(result: Result | None) -> str:
+    return f"{result.summary().median / 1e6:.2f}" if result else "-"
+
+
+def _megabytes(result: Result | None) -> str:
+    return f"{result.peak_rss_bytes / 1e6:.0f}" if result and result.peak_rss_bytes else "-"
 
 
 def main() -> None:
-    """Print one table per AFFNet variant, ratios to its peer."""
+    """Print one table per AFFNet variant, ratios to its peer, and a summary of all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runtime", default="onnxruntime")
     parser.add_argument("--variants", nargs="+", choices=PAIRS, default=list(PAIRS))
@@ -96,7 +124,7 @@ def main() -> None:
     parser.add_argument("--preset", choices=PRESETS, default="default")
     parser.add_argument("--output", type=Path, help="also write all results here, .json or .csv")
     arguments = parser.parse_args()
-    results = []
+    results, rows = [], []
     with tempfile.TemporaryDirectory() as folder:
         for variant in arguments.variants:
             size = tuple(arguments.size) if arguments.size else None
@@ -108,8 +136,11 @@ def main() -> None:
                 threads=arguments.threads,
             )
             measured = relate_to_peer(measured, PAIRS[variant] or variant)
-            print("\n" + to_markdown(measured) + shares(measured, variant) + "\n", flush=True)
+            print("\n" + to_markdown(measured) + "\n", flush=True)
+            rows.append(summary(measured, variant, jobs[0].artifact.manifest.inputs[0]))
             results += measured
+    print(_row(COLUMNS) + "\n|" + " --- |" * len(COLUMNS))
+    print("\n".join(rows), flush=True)
     if arguments.output:
         write(results, arguments.output)
 

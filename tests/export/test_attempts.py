@@ -28,6 +28,7 @@ def test_auto_tries_the_planner_then_each_plan_then_the_other_route() -> None:
         Attempt("right", "torch.export"),
         Attempt("dense", "torch.export"),
         Attempt("folded", "torch.export"),
+        Attempt("mixed_radix", "torch.export"),
         Attempt("auto", "TorchScript"),
     ]
 
@@ -51,6 +52,7 @@ def test_a_failing_route_falls_back_to_the_other_and_says_so(
         "right",
         "dense",
         "folded",
+        "mixed_radix",
     ]
     assert {f["reason"] for f in manifest.fallbacks} == {"torch.onnx cannot export tiny: planted"}
     assert manifest.parity is not None
@@ -86,7 +88,7 @@ def test_a_file_that_its_runtime_rejects_falls_back(
         monkeypatch.setattr(onnx, check, lambda model, *_: model)
     artifact = export_artifact(tiny_source(), ExportOptions("onnx"), tmp_path)
     assert artifact.manifest.route == "TorchScript"
-    assert len(artifact.manifest.fallbacks) == 5
+    assert len(artifact.manifest.fallbacks) == 6
     assert "ONNX Runtime rejects" in artifact.manifest.fallbacks[0]["reason"]
 
 

@@ -86,7 +86,7 @@ def test_a_conversion_that_fails_leaves_what_stood_there(
     assert str(error.value) == (
         "torch.onnx cannot export tiny: no rule for aten::foo; also tried without success: "
         "separable by torch.export, right by torch.export, dense by torch.export, "
-        "folded by torch.export, auto by TorchScript."
+        "folded by torch.export, mixed_radix by torch.export, auto by TorchScript."
     )
     assert contents(tmp_path) == {"tiny.onnx": b"before"}
 
@@ -109,7 +109,7 @@ def test_a_conversion_that_fails_leaves_what_stood_there(
             UnknownNameError,
             "Unknown FFT plan 'fast'; "
             "valid: auto, measure, native, separable, folded, right, dense, channels_last, "
-            "folded_channels_last.",
+            "folded_channels_last, mixed_radix, mixed_radix_channels_last.",
         ),
         (
             ExportOptions("onnx", image_size=(33, 64)),

@@ -45,7 +45,7 @@ class OnnxConverter:
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
     auto_fft = "auto"
-    plans = ("separable", "right", "dense", "folded")
+    plans = ("separable", "right", "dense", "folded", "mixed_radix")
     packages = ("onnx", "onnxscript", "onnxsim")
     extra = None
     options = ()

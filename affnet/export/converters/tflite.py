@@ -43,7 +43,7 @@ class TfliteConverter:
     layouts = ("NCHW", "NHWC")
     routes = ("torch.export", "ONNX")
     auto_fft = "auto"
-    plans = ("channels_last", "right", "folded_channels_last")
+    plans = ("channels_last", "right", "folded_channels_last", "mixed_radix_channels_last")
     options = ()
     heads = ("argmax",)
     packages = ("litert_torch", "ai_edge_litert", "ai_edge_quantizer")

@@ -29,12 +29,13 @@ class Speed:
     us_per_operator: float
 
 
-_ONNX_RUNTIME = Speed(10.6, us_per_product=0.10, us_per_megabyte=16, us_per_operator=3.0)
-#: Fitted by ``python benchmarks/mixer.py --runtime R --calibrate`` on one core with AVX-512.
+_ONNX_RUNTIME = Speed(18.3, us_per_product=0.14, us_per_megabyte=16, us_per_operator=2.6)
+#: Fitted by ``python benchmarks/mixer.py --runtime R --calibrate`` on one core of an AMD EPYC,
+#: ExecuTorch's on one of an Intel Xeon.
 #: Choices depend on the ratios only; for those of another machine, measure (``--fft measure``).
 SPEEDS = {
     "onnxruntime": _ONNX_RUNTIME,
-    "litert": Speed(25, us_per_product=0, us_per_megabyte=0, us_per_operator=4.8),
+    "litert": Speed(22.2, us_per_product=0.47, us_per_megabyte=10.2, us_per_operator=1.1),
     "executorch": Speed(14.5, us_per_product=1.1, us_per_megabyte=17, us_per_operator=0.4),
     "coreml": _ONNX_RUNTIME,  # not calibrated: that takes a Mac
     "torch": _ONNX_RUNTIME,  # chooses nothing: it keeps its FFTs

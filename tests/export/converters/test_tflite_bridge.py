@@ -56,7 +56,7 @@ def test_a_failing_first_route_falls_back_to_onnx_and_says_so(layout: str, tmp_p
     assert manifest.route == "ONNX"
     assert [(f["fft"], f["route"], f["reason"]) for f in manifest.fallbacks] == [
         (fft, "torch.export", "litert-torch cannot convert it: planted")
-        for fft in ("auto", "channels_last", "right", "folded_channels_last")
+        for fft in ("auto", *TfliteConverter.plans)
     ]
     assert any("Trying --fft auto by ONNX instead" in step for step in steps)
     assert_proven(artifact)

@@ -10,6 +10,7 @@ from torch import nn
 
 from affnet import create_model
 from affnet.errors import UnknownNameError
+from affnet.export.converters.onnx import OnnxConverter
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.fourier.planner import FFT_CHOICES, rank_plans, replace_transforms
 from affnet.export.fourier.plans.base import MapSize
@@ -57,13 +58,15 @@ def test_small_maps_get_one_product_and_large_ones_two(
     assert ranked[0].microseconds < ranked[1].microseconds
 
 
-@pytest.mark.parametrize(("side", "plan"), [(32, "separable"), (80, "folded"), (128, "folded")])
-def test_the_height_of_large_maps_is_folded(side: int, plan: str) -> None:
-    ranked = rank_plans(MapSize(128, side, side), ("separable", "folded", "right"), COSTS)
+@pytest.mark.parametrize(
+    ("side", "plan"), [(32, "separable"), (64, "mixed_radix"), (113, "folded")]
+)
+def test_the_height_of_large_maps_is_in_two_factors_or_folded(side: int, plan: str) -> None:
+    ranked = rank_plans(MapSize(128, side, side), OnnxConverter.plans, COSTS)
     assert ranked[0].plan == plan
 
 
-@pytest.mark.parametrize("fft", ["separable", "folded", "dense", "channels_last", "auto"])
+@pytest.mark.parametrize("fft", ["separable", "mixed_radix", "dense", "channels_last", "auto"])
 @pytest.mark.parametrize("size", [(256, 256), (192, 320), (224, 224)])
 def test_the_network_is_the_same_with_every_plan(
     network: AFFNet, size: tuple[int, int], fft: str
@@ -121,7 +124,7 @@ def test_an_unknown_plan_is_answered_with_the_valid_ones() -> None:
     assert str(error.value) == (
         "Unknown FFT plan 'fast'; "
         "valid: auto, measure, native, separable, folded, right, dense, "
-        "channels_last, folded_channels_last."
+        "channels_last, folded_channels_last, mixed_radix, mixed_radix_channels_last."
     )
     assert FFT_CHOICES == (
         "auto",
@@ -133,4 +136,6 @@ def test_an_unknown_plan_is_answered_with_the_valid_ones() -> None:
         "dense",
         "channels_last",
         "folded_channels_last",
+        "mixed_radix",
+        "mixed_radix_channels_last",
     )

@@ -15,6 +15,9 @@ from affnet.export.fourier.plans.channels_last import ChannelsLastPlan
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.fourier.plans.folded import FoldedPlan
 from affnet.export.fourier.plans.folded_channels_last import FoldedChannelsLastPlan
+from affnet.export.fourier.plans.mixed_radix import MixedRadixPlan, factors
+from affnet.export.fourier.plans.mixed_radix_channels_last import MixedRadixChannelsLastPlan
+from affnet.export.fourier.plans.right_products import RightProductsPlan
 from affnet.export.fourier.plans.separable import SeparablePlan
 from affnet.model.mixer import AdaptiveFrequencyFilter, Spectrum, TorchFFT
 from tests.reference import fill, relative_error
@@ -23,7 +26,16 @@ from tests.tiny import noise
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
 every_plan = pytest.mark.parametrize(
     "plan",
-    [SeparablePlan, FoldedPlan, DensePlan, ChannelsLastPlan, FoldedChannelsLastPlan],
+    [
+        SeparablePlan,
+        FoldedPlan,
+        MixedRadixPlan,
+        RightProductsPlan,
+        DensePlan,
+        ChannelsLastPlan,
+        FoldedChannelsLastPlan,
+        MixedRadixChannelsLastPlan,
+    ],
 )
 drawn_sizes = settings(max_examples=30, deadline=None, derandomize=True)
 
@@ -33,9 +45,12 @@ def to_plan(spectrum: Tensor, plan: type[DFTPlan]) -> Spectrum:
     orders = {
         SeparablePlan: lambda x: x.transpose(-1, -2),
         FoldedPlan: lambda x: both_halves(x).transpose(-1, -2),
+        RightProductsPlan: lambda x: x.transpose(-1, -2),
         DensePlan: lambda x: x.flatten(2)[:, :, None],
         ChannelsLastPlan: lambda x: x,
         FoldedChannelsLastPlan: both_halves,
+        MixedRadixPlan: by_residues,
+        MixedRadixChannelsLastPlan: by_residues,
     }
     ordered = orders[plan](spectrum)
     return Spectrum(ordered.real.float().contiguous(), ordered.imag.float().contiguous())
@@ -46,6 +61,12 @@ def both_halves(spectrum: Tensor) -> Tensor:
     height = spectrum.shape[-2]
     half = torch.arange(height // 2 + 1)
     return spectrum[..., torch.cat((half, -half % height)), :]
+
+
+def by_residues(spectrum: Tensor) -> Tensor:
+    """Take rows k = k1 + r k2 in the order (k1, k2)."""
+    r, m = factors(spectrum.shape[-2])
+    return spectrum[..., torch.arange(r * m).reshape(m, r).T.flatten(), :]
 
 
 def make_plan(plan: type[DFTPlan], size: tuple[int, int]) -> DFTPlan:
@@ -163,6 +184,13 @@ def test_matrices_are_inverse_to_each_other(length: int) -> None:
     assert np.abs(product - identity).max() < 1e-14
 
 
+@pytest.mark.parametrize(
+    ("length", "expected"), [(1, (1, 1)), (7, (1, 7)), (12, (3, 4)), (64, (8, 8)), (128, (8, 16))]
+)
+def test_factors_are_as_near_as_they_can_be(length: int, expected: tuple[int, int]) -> None:
+    assert factors(length) == expected
+
+
 @pytest.mark.parametrize("length", [2, 5, 8])
 def test_imaginary_parts_of_frequencies_that_are_real_carry_nothing(length: int) -> None:
     imaginary = matrices.half_to_real(length)[1]
@@ -184,6 +212,7 @@ def test_the_cost_is_what_torch_counts(plan: type[DFTPlan], size: tuple[int, int
 
 def test_plans_are_registered_under_their_names() -> None:
     assert list(PLANS) == [
-        *["separable", "folded", "right", "dense", "channels_last", "folded_channels_last"]
+        *["separable", "folded", "right", "dense", "channels_last", "folded_channels_last"],
+        *["mixed_radix", "mixed_radix_channels_last"],
     ]
     assert all(plan.name == name for name, plan in PLANS.items())

@@ -73,6 +73,17 @@ def separable_cost(size: MapSize, *, passes: int, products: int, operators: int)
     return Cost(2 * (over_width_macs(size) + over_height), products, 4 * moved, operators)
 
 
+def packing_cost(size: MapSize, *, maps: int, parts: int) -> Cost:
+    """Return what it costs that a runtime packs the right operands of its products.
+
+    Constants it packs when it loads the network, others on each call, which writes and reads
+    them once more.  ``maps`` counts the whole maps that stand there, ``parts`` the real or
+    imaginary parts of spectra.
+    """
+    passes = maps * size.pixels + parts * size.frequencies
+    return Cost(macs=0, products=0, bytes=4 * 2 * passes, operators=0)
+
+
 class DFTPlan(FourierTransform):
     """A transform of H x W maps by matrix products with constants, exact up to rounding."""
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from affnet.export.fourier.plans import matrices
-from affnet.export.fourier.plans.base import Cost, DFTPlan, MapSize, separable_cost
+from affnet.export.fourier.plans.base import Cost, DFTPlan, MapSize, packing_cost, separable_cost
 from affnet.model.mixer import Spectrum
 
 
@@ -66,4 +66,5 @@ class ChannelsLastPlan(DFTPlan):
     def cost(cls, size: MapSize) -> Cost:
         """See `DFTPlan.cost`."""
         # columns out, in, parts out; sliced, joined, in, out, in
-        return separable_cost(size, passes=20, products=2 + 2 * size.height, operators=8)
+        products = separable_cost(size, passes=20, products=2 + 2 * size.height, operators=8)
+        return products + packing_cost(size, maps=1, parts=6)

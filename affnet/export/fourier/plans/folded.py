@@ -84,7 +84,11 @@ class FoldedPlan(DFTPlan):
         moved = 2 * size.pixels + 42 * size.frequencies + constants
         return Cost(
             macs=2 * (over_width_macs(size) + over_height),
-            products=6 + 3 * size.channels,
+            products=cls._products(size),
             bytes=4 * moved,
             operators=24,
         )
+
+    @staticmethod
+    def _products(size: MapSize) -> int:
+        return 6 + 3 * size.channels

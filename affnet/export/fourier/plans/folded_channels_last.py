@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from affnet.export.fourier.plans.base import Cost, MapSize, packing_cost
 from affnet.export.fourier.plans.folded import FoldedPlan
 from affnet.model.mixer import Spectrum
 
@@ -49,3 +50,12 @@ class FoldedChannelsLastPlan(FoldedPlan):
             for half in (to_real, to_imag)
         ]
         return (self.back_over_width @ torch.cat(columns, dim=2)).permute(0, 3, 1, 2)
+
+    @classmethod
+    def cost(cls, size: MapSize) -> Cost:
+        """See `DFTPlan.cost`."""
+        return super().cost(size) + packing_cost(size, maps=2, parts=8)
+
+    @staticmethod
+    def _products(size: MapSize) -> int:
+        return 3 * size.height + 6  # channels stand within each

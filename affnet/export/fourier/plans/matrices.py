@@ -57,10 +57,31 @@ def complex_dft(length: int, *, inverse: bool = False) -> Matrix:
     It is multiplication by cos -+ i sin, minus for the forward transform, written on real parts.
     """
     cos, sin = _unit_roots(length, length, length)
-    imag = sin if inverse else -sin
-    to_real = np.stack((cos, -imag), axis=-1)
-    to_imag = np.stack((imag, cos), axis=-1)
+    return _complex_product(cos, sin if inverse else -sin)
+
+
+def _complex_product(real: Matrix, imag: Matrix) -> Matrix:
+    """Return the product with ``real`` + i ``imag``, on real parts: 2 (ri') x shape x 2 (ri)."""
+    to_real = np.stack((real, -imag), axis=-1)
+    to_imag = np.stack((imag, real), axis=-1)
     return np.stack((to_real, to_imag))
+
+
+def twiddled_dft(factor: int, length: int, *, inverse: bool = False) -> Matrix:
+    """Return the DFTs of ``length`` with the twiddle factors of ``factor`` residues k1.
+
+    Y[k1, ri', k2] = sum_(n2, ri) T[k1, ri', k2, n2, ri] X[k1, n2, ri] with T the product with
+    exp(-2 pi i n2 (k1 + factor k2) / (factor length)), over sqrt(length).  The inverse has the
+    conjugate, and n2 before k2.
+    """
+    cos, sin = _unit_roots(factor * length, length, factor * length)
+    cos, sin = (  # k = k1 + factor k2 stands in the order (k2, k1)
+        part.reshape(length, factor, length).transpose(1, 0, 2) * np.sqrt(factor)
+        for part in (cos, sin)
+    )
+    if inverse:
+        cos, sin = cos.transpose(0, 2, 1), sin.transpose(0, 2, 1)
+    return _complex_product(cos, sin if inverse else -sin).transpose(1, 0, 2, 3, 4)
 
 
 def folded_dft(length: int, *, inverse: bool = False) -> tuple[Matrix, Matrix]:

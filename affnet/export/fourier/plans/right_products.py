@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from affnet.export.fourier.plans import matrices
-from affnet.export.fourier.plans.base import Cost, DFTPlan, MapSize, separable_cost
+from affnet.export.fourier.plans.base import Cost, MapSize, separable_cost
+from affnet.export.fourier.plans.separable import SeparablePlan
 from affnet.model.mixer import Spectrum
 
 
-class RightProductsPlan(DFTPlan):
+class RightProductsPlan(SeparablePlan):
     """Two products each way, every one of them a map times a constant.
 
     With bins f of F = W // 2 + 1 and axes named in their memory order:
@@ -30,23 +30,11 @@ class RightProductsPlan(DFTPlan):
     """
 
     name = "right"
-    over_width: Tensor
-    to_real: Tensor
-    to_imag: Tensor
-    back_over_height: Tensor
-    back_over_width: Tensor
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__(height, width)
-        over_width = matrices.real_to_half(width).transpose(0, 2, 1)  # (w, f, ri)
-        over_height = matrices.complex_dft(height).transpose(0, 3, 2, 1)  # (ri', ri, h, k)
-        back = matrices.complex_dft(height, inverse=True).transpose(3, 2, 0, 1)  # (ri', k, ri, h)
-        back_over_width = matrices.half_to_real(width).transpose(1, 0, 2)  # (f, ri, w)
-        self._constant("over_width", over_width.reshape(width, -1).T)
-        self._constant("to_real", over_height[0].reshape(-1, height).T)
-        self._constant("to_imag", over_height[1].reshape(-1, height).T)
-        self._constant("back_over_height", back.reshape(2 * height, -1).T)
-        self._constant("back_over_width", back_over_width.reshape(-1, width).T)
+        for name in ("to_real", "to_imag", "back_over_height", "back_over_width"):
+            setattr(self, name, getattr(self, name).T.contiguous())
 
     def analyse(self, x: Tensor) -> Spectrum:
         """See `FourierTransform.analyse`; the parts are B x C x (W // 2 + 1) x H."""

@@ -48,7 +48,7 @@ def tooltips(*fields: str) -> list[alt.Tooltip]:
 
 _TEXTS = {
     "name", "kind", "series", "valid", "recorded", "commit", "session",
-    "known", "source", "operator",
+    "known", "source", "operator", "mixer",
 }  # fmt: skip
 
 

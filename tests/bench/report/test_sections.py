@@ -13,6 +13,7 @@ from affnet.bench.report.accuracies import accuracies
 from affnet.bench.report.data import DOUBTFUL
 from affnet.bench.report.distributions import distributions
 from affnet.bench.report.history import history
+from affnet.bench.report.mixers import mixers
 from affnet.bench.report.operators import operators
 from affnet.bench.report.results import quoted, results, validity
 from affnet.bench.report.section import Figure, Section
@@ -21,6 +22,7 @@ from affnet.bench.report.tradeoffs import accuracy, size
 from affnet.devices import BlockStatistics, OperatorTime
 from tests.bench.fakes import MS, a_result
 from tests.bench.report.pages import data_of, runs, samples
+from tests.bench.test_store import run_of
 
 pytest.importorskip("altair", reason="altair is not installed: pip install 'affnet[report]'")
 
@@ -70,8 +72,10 @@ def test_samples_far_off_are_told_in_words() -> None:
 
 def test_constant_and_single_samples_can_be_drawn() -> None:
     for blocks in (((MS,),), ((MS, MS, MS), (MS, MS, MS))):
+        results = [*runs([1], blocks_ns=blocks)]
+        results += [run_of(1, model=f"aff-8x{n}x{n}", blocks_ns=blocks) for n in (4, 8)]
         for make in SECTIONS:
-            for figure in figures(make(data_of(runs([1], blocks_ns=blocks)))):
+            for figure in figures(make(data_of(results))):
                 assert figure.chart.to_dict()["width"] == "container"
 
 
@@ -197,6 +201,30 @@ def test_sections_say_why_they_are_empty() -> None:
         "No result holds a profile; take one with: affnet bench MODEL --profile"
     )
     assert "Quoted numbers" not in told
+
+
+def test_token_mixers_are_drawn_over_tokens_and_their_growth_is_fitted() -> None:
+    found = [
+        run_of(
+            1, model=f"{mixer}-64x{side}x{side}", blocks_ns=(((factor * side**power) * MS,),) * 8
+        )
+        for mixer, factor, power in (("aff", 1, 2), ("attention", 2, 4))
+        for side in (4, 8, 16)
+    ]
+    alone = run_of(1, model="luna-64x4x4")
+    section = mixers(data_of([*found, alone, *runs([1])]))
+    (figure,) = figures(section)
+    assert figure.heading == "64 channels, onnxruntime, fp32"
+    rows = {(row["mixer"], row["tokens"]): row["median"] for row in figure.rows["points"]}
+    assert len(rows) == 6
+    assert rows["attention", 64] == pytest.approx(2 * 8**4)
+    assert section is not None
+    table = section.parts[1]
+    assert [cells for _, cells in table.rows] == [  # type: ignore[union-attr]
+        ["aff", "1.00 [1.00, 1.00]", "1.02e+03", "1.00"],
+        ["attention", "2.00 [2.00, 2.00]", "2.1e+06", "2048.00"],
+    ]
+    assert mixers(data_of([alone, *runs([1])])) is None
 
 
 def test_validity_is_marked_and_its_reasons_are_told() -> None:

@@ -2,9 +2,12 @@
 
     python examples/train.py --output trained/affnet_et
     python examples/train.py --model mobilevit_xxs --output trained/mobilevit_xxs
+    python examples/train.py --mixer twins --output trained/twins
     python examples/train.py --images photos --checkpoint checkpoint_best.pt --output mine
 
-The first is behind the bundled source ``emoji``.  The last gives a published checkpoint a new
+The first is behind the bundled source ``emoji``.  The third has another token mixer in AFFNet's
+backbone; with --mixer, aff too, no epoch is at half the size, for which some mixers are not made,
+so that all of them get the same budget.  The last gives a published checkpoint a new
 classifier for the folders of ``photos`` and trains all of it.  An interrupted training goes on
 after its last epoch when the same command is given again.  docs/accuracy.md tells more.
 """
@@ -25,7 +28,9 @@ from filelock import FileLock, Timeout
 
 from affnet.errors import AffnetError, UsageError
 from affnet.files import content_sha256, translating_os_errors, write_whole
+from affnet.model.mixers import MIXERS
 from affnet.model.sizes import SizeRule
+from affnet.model.variants import VARIANTS
 from training import emoji
 from training.images import decode, open_splits
 from training.loop import Recipe, accuracy, start, train
@@ -43,6 +48,7 @@ def parse() -> argparse.Namespace:
         "--output", type=Path, required=True, help="folder for the weights and the training's state"
     )
     add("--model", default="affnet_et", choices=NETWORKS)
+    add("--mixer", choices=MIXERS, help="token mixer of AFFNet's blocks; default: aff")
     add("--images", type=Path, help="folder of one folder per class, or with train and val in it")
     add("--checkpoint", type=Path, help="of AFFNet, to start from; --model is then its own")
     add("--config", type=Path, help="training config (YAML) of the checkpoint")
@@ -56,14 +62,20 @@ def parse() -> argparse.Namespace:
     args = parser.parse_args()
     if min(args.epochs, args.batch_size, args.threads) < 1:
         parser.error("--epochs, --batch-size and --threads must be at least 1")
+    if args.mixer and (args.model not in VARIANTS or args.checkpoint):
+        parser.error(
+            "--mixer is for AFFNet from random weights: without --checkpoint, and with "
+            f"--model {', '.join(VARIANTS)}"
+        )
     return args
 
 
 def recipe_of(args: argparse.Namespace, images: str) -> Recipe:
     fresh = args.checkpoint is None
-    small = round(SMALL_SHARE * args.epochs) if fresh else 0
+    small = round(SMALL_SHARE * args.epochs) if fresh and not args.mixer else 0
+    name = "+".join(filter(None, (args.model, args.mixer)))
     return Recipe(
-        network=args.model if fresh else content_sha256(args.checkpoint),
+        network=name if fresh else content_sha256(args.checkpoint),
         images=images,
         epochs=args.epochs,
         small_epochs=small if args.small_epochs is None else args.small_epochs,
@@ -80,13 +92,16 @@ def recipe_of(args: argparse.Namespace, images: str) -> Recipe:
 def run(args: argparse.Namespace) -> None:
     SizeRule().check(args.model, args.image_size, args.image_size)
     torch.set_num_threads(args.threads)
+    # oneDNN's gradient of this mixer's convolution, 33 x 1 on short sequences, writes beyond its
+    # memory (torch 2.13)
+    torch.backends.mkldnn.enabled = args.mixer != "nystrom"
     cache = Path(platformdirs.user_cache_dir("affnet")) / "training"
     folder = args.images or emoji.make_dataset(cache / "emoji", cache)
     train_set, test_set = open_splits(folder, args.seed)
     classes = train_set.classes
     torch.manual_seed(args.seed)
     if args.checkpoint is None:
-        model = create(args.model, classes)
+        model = create(args.model, classes, args.mixer or "aff", args.image_size)
     else:
         model = load_for_classes(args.checkpoint, args.config, classes)
     recipe = recipe_of(args, train_set.fingerprint())

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FORMAT_HELP = "onnx, coreml, tflite, executorch, torch, or all that are installed."
 SOURCE_HELP = (
     "A checkpoint, a name (affnet_et, affnet_t, affnet, emoji, or a peer such as mobilevit_xxs), "
-    "one with another token mixer (affnet_et+twins), "
+    "one with another token mixer (affnet_et+twins), timm:NAME or torchvision:NAME, "
     "or a network of your own: a torch.export program (.pt2) or module:function."
 )
 

@@ -107,7 +107,7 @@ def read_checkpoint(
     name, num_classes = infer_network(path, entries)
     _check_claims(path, name, num_classes, variant, training)
 
-    settings = {"activation": activation, "attn_norm": attn_norm}
+    settings: dict[str, Any] = {"activation": activation, "attn_norm": attn_norm}
     for key, value in settings.items():
         if value is None and training is not None:
             settings[key] = value = getattr(training, key)
@@ -116,7 +116,9 @@ def read_checkpoint(
             notes.append(
                 f"Neither {path.name} nor a config tells its {key}: assumed {_DEFAULTS[key]}."
             )
-    model = create_model(name, num_classes=num_classes, **settings)  # type: ignore[arg-type]
+    if training is not None and training.mixer is not None:
+        settings |= {"mixer": training.mixer, "image_size": training.image_size}
+    model = create_model(name, num_classes=num_classes, **settings)
     fill(path, name, model, entries)
     return Checkpoint(model.eval(), name, path, content_sha256(path), training, tuple(notes))
 

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from affnet.errors import ConfigError, existing_file
+from affnet.model.mixers import MIXERS
 from affnet.model.variants import VARIANTS
 
 _ACTIVATION_KEYS = ("model.classification.activation.name", "model.activation.name")
@@ -30,6 +31,7 @@ class TrainingConfig:
     num_classes: dict[str, int]  # by the network's head, `affnet.model.create.HEADS`
     activation: str | None
     attn_norm: str | None
+    mixer: str | None  # in the frequency filter's place: what `examples/train.py --mixer` writes
     image_size: tuple[int, int] | None  # of evaluation, height and width
 
 
@@ -68,6 +70,7 @@ def read_config(path: Path) -> TrainingConfig:
         num_classes=classes,
         activation=None if activation is None else str(activation),
         attn_norm=None if attn_norm is None else str(attn_norm),
+        mixer=_mixer(path, keys.get("model.classification.affnet.mixer")),
         image_size=_image_size(keys.get("image_augmentation.center_crop.size")),
     )
 
@@ -105,6 +108,12 @@ def _variant(path: Path, mode: Any) -> str | None:
     raise ConfigError(
         f"{path} names the mode {mode!r}, of which no network is published; supported: {modes}."
     )
+
+
+def _mixer(path: Path, name: Any) -> str | None:
+    if name is not None and name not in MIXERS:
+        raise ConfigError(f"{path} names the token mixer {name!r}; there are {', '.join(MIXERS)}.")
+    return None if name is None else str(name)
 
 
 def _image_size(size: Any) -> tuple[int, int] | None:

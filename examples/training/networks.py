@@ -22,10 +22,15 @@ from affnet.silence import silenced
 NETWORKS = (*VARIANTS, "mobilevit_xxs", "mobilevit_xs", "mobilevit_s")
 
 
-def create(name: str, classes: tuple[str, ...]) -> nn.Module:
-    """Build a network with random weights for ``classes``."""
+def create(name: str, classes: tuple[str, ...], mixer: str, image_size: int) -> nn.Module:
+    """Build a network with random weights for ``classes``; only AFFNet takes another mixer.
+
+    ``image_size`` is the side of the images, for mixers that are made for one size.
+    """
     if name in VARIANTS:
-        return affnet.create_model(name, num_classes=len(classes))
+        return affnet.create_model(
+            name, num_classes=len(classes), mixer=mixer, image_size=(image_size, image_size)
+        )
     transformers, peer = import_transformers(f"Training {name}"), PEERS[name]
     with silenced():
         config = getattr(transformers, peer.config_class)(
@@ -76,7 +81,11 @@ def _config(model: AFFNet, image_size: int) -> str:
     classification = {
         "name": "affnet",
         "n_classes": model.num_classes,
-        "affnet": {"mode": model.variant.mode, "attn_norm_layer": model.attn_norm},
+        "affnet": {
+            "mode": model.variant.mode,
+            "attn_norm_layer": model.attn_norm,
+            **({} if model.mixer == "aff" else {"mixer": model.mixer}),
+        },
         "activation": {"name": model.activation},
     }
     return yaml.safe_dump(

@@ -120,10 +120,28 @@ def test_a_checkpoint_gets_a_classifier_for_other_classes(
     assert 0 < (trained["conv_1.block.conv.weight"] - before).abs().max() < 0.05  # it started there
 
 
+def test_another_token_mixer_is_trained_and_found_again(
+    training: Callable[..., int],
+    noisy_colours: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output, images = tmp_path / "out", noisy_colours()
+    options = ("--output", output, "--images", images, "--epochs", 1, "--batch-size", 4)
+    assert training(*options, "--image-size", 32, "--mixer", "twins") == 0
+    recipe = json.loads((output / "training.json").read_text())["recipe"]
+    assert (recipe["network"], recipe["small_epochs"]) == ("affnet_et+twins", 0)
+    source = load_source(str(output / "weights.safetensors"))
+    assert source.model.mixer == "twins"
+    assert source.notes[0].startswith("weights.safetensors is affnet_et+twins with 2 classes")
+    assert training(*options, "--mixer", "twins", "--model", "mobilevit_xxs") == 2
+    assert "--mixer is for AFFNet from random weights" in capsys.readouterr().err
+
+
 def test_mobilevit_is_written_as_transformers_reads_it(tmp_path: Path) -> None:
     import transformers
 
-    model = networks.create("mobilevit_xxs", ("cat", "dog"))
+    model = networks.create("mobilevit_xxs", ("cat", "dog"), "aff", 64)
     networks.write_network(model, ("cat", "dog"), 64, tmp_path)
     config = transformers.MobileViTConfig.from_json_file(str(tmp_path / "config.json"))
     assert config.id2label == {0: "cat", 1: "dog"}

@@ -21,11 +21,12 @@ from affnet.model.peers import (
     SEGMENTATION_CLASSES,
     SEGMENTATION_PEERS,
 )
+from affnet.model.peers.libraries import is_of_library
 from affnet.model.programs import LoadedProgram, build_program, is_function, load_program
 from affnet.model.published import Published
 from affnet.model.random_weights import randomise
 from affnet.model.source.base import SEED, Source, interface
-from affnet.model.source.peers import is_peer, peer_source
+from affnet.model.source.peers import is_peer, library_source, peer_source
 
 PROGRAM_SUFFIX = ".pt2"
 _MIXER_SIGN = "+"
@@ -50,7 +51,8 @@ def load_source(
     """Load SOURCE.
 
     It is a variant's, peer's or bundled name, a variant's with another token mixer
-    (``affnet_et+twins``, of `affnet.model.mixers.MIXERS`), the path of a checkpoint, or a network
+    (``affnet_et+twins``, of `affnet.model.mixers.MIXERS`), a network of a library (``timm:NAME``,
+    ``torchvision:NAME``), the path of a checkpoint, or a network
     of your own: the path of a ``torch.export`` program (``.pt2``) or ``module:function``, see
     `affnet.model.programs.build_program`.
 
@@ -75,6 +77,9 @@ def load_source(
     if is_peer(source):
         _refuse_options(source, {**options, "variant": variant})
         return peer_source(source, weights)
+    if is_of_library(source):
+        _refuse_options(source, {**options, "variant": variant})
+        return library_source(source)
     if source in BUNDLED:
         _refuse_options(source, {**options, "variant": variant})
         return _from_bundled(source)
@@ -176,7 +181,9 @@ def _from_checkpoint(path: Path, **options: Any) -> Source:
         "attn_norm": model.attn_norm,
         "ema": bool(options.get("ema")),
     }
-    found = f"{path.name} is {checkpoint.name} with {model.num_classes} classes"
+    mixer = _mixer(model)
+    kind = checkpoint.name + ("" if mixer == "aff" else _MIXER_SIGN + mixer)
+    found = f"{path.name} is {kind} with {model.num_classes} classes"
     return Source(
         model=model,
         name=path.stem,
@@ -195,8 +202,14 @@ def _from_checkpoint(path: Path, **options: Any) -> Source:
     )
 
 
+def _mixer(model: Network) -> str:
+    return model.mixer if isinstance(model, AFFNet) else model.encoder.mixer
+
+
 def _published(model: Network) -> Published | None:
     """Return the published numbers of a network, if its weights could be the published ones."""
+    if _mixer(model) != "aff":
+        return None
     if isinstance(model, DeepLabv3) and model.num_classes == SEGMENTATION_CLASSES:
         return PUBLISHED_ON_VOC[model.variant.name]
     if isinstance(model, AFFNet) and model.num_classes == PEER_CLASSES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from affnet.model.peers import (
     quieten_residuals,
     read_pretrained,
 )
+from affnet.model.peers.libraries import create_of_library
 from affnet.model.random_weights import randomise
 from affnet.model.source.base import SEED, Source, interface
 
@@ -76,6 +78,25 @@ def _segmentation(name: str, pretrained: Pretrained | None) -> Source:
         published=SEGMENTATION_PEERS[name].published if classes == SEGMENTATION_CLASSES else None,
         **interface(model, None),
         **_origin(name, pretrained, classes),
+    )
+
+
+def library_source(name: str) -> Source:
+    """Return a network of a library, ``timm:NAME`` or ``torchvision:NAME``.
+
+    Raises:
+        AffnetError: as `create_of_library`.
+    """
+    network = create_of_library(name)
+    randomise(network.model, SEED)
+    return Source(
+        model=network.model,
+        name=re.sub(r"\W", "_", name),
+        input=image_spec(*network.size),
+        outputs=(logits_spec(network.classes),),
+        labels=None,
+        published=network.published,
+        **_origin(name, None, network.classes),
     )
 
 

@@ -19,14 +19,15 @@ class Tolerance:
     min_psnr_db: float = 0.0  # where rounding makes the difference, not the worst value decides
 
 
-_EIGHT_BITS = Tolerance(0.5, min_psnr_db=20.0)
-#: By precision.  Those of 8 bits tell a file that computes the network, coarsely, from one
-#: that does not; what they cost is judged by accuracy, see `affnet.export.precision`.
+_FEW_BITS = Tolerance(0.5, min_psnr_db=20.0)
+#: By precision.  Those of few bits tell a file that computes the network, coarsely, from one that
+#: does not; what they cost is judged by accuracy, see `affnet.export.precision`.
 TOLERANCES = {
     "fp32": Tolerance(1e-4),
     "fp16": Tolerance(5e-2, min_psnr_db=40.0),
-    "int8": _EIGHT_BITS,
-    "int8-weights": _EIGHT_BITS,
+    "int8": _FEW_BITS,
+    "int8-weights": _FEW_BITS,
+    "palette4": _FEW_BITS,
 }
 
 #: Reported for outputs that agree to the last bit, whose PSNR is infinite.

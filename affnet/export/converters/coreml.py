@@ -34,6 +34,7 @@ from affnet import __version__
 from affnet.artifact import TensorSpec
 from affnet.errors import ConversionError, UnknownNameError, UsageError, first_line
 from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.coreml_compression import COMPRESSED, compressed
 from affnet.export.converters.coreml_nms import may_be_float16, suppressed
 from affnet.export.heads import Detector
 from affnet.export.normalisation import replace_norms
@@ -61,7 +62,7 @@ class CoreMLConverter:
     """Exports through ``torch.export`` and converts with coremltools."""
 
     format = "coreml"
-    precisions = ("fp16", "fp32")
+    precisions = ("fp16", "fp32", *COMPRESSED)
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
     auto_fft = "auto"
@@ -87,6 +88,8 @@ class CoreMLConverter:
             program = _export(network, request)
             path = folder / f"{request.name}.mlpackage"
             model = _convert(coremltools, program, request, target, folder)
+            if request.precision in COMPRESSED:
+                model = compressed(model, request.precision)
             _describe(model, request)
             model.save(str(path))
         saved = load_program(path)
@@ -146,9 +149,9 @@ def _convert(
         for output in request.outputs
     ]
     precision = (
-        coremltools.transform.FP16ComputePrecision(op_selector=may_be_float16)
-        if request.precision == "fp16"
-        else coremltools.precision.FLOAT32
+        coremltools.precision.FLOAT32
+        if request.precision == "fp32"
+        else coremltools.transform.FP16ComputePrecision(op_selector=may_be_float16)
     )
     try:
         return coremltools.convert(

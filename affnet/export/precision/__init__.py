@@ -10,4 +10,4 @@ CALIBRATED = ("int8",)
 #: What asks for the fastest precision that keeps the accuracy.
 AUTO = "auto"
 #: Precisions that lose more than rounding, so that they are judged on real images.
-LOSSY = ("int8", "int8-weights")
+LOSSY = ("int8", "int8-weights", "palette4")

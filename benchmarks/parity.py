@@ -2,12 +2,13 @@
 
     python benchmarks/parity.py --formats onnx tflite coreml executorch --precision fp32
     python benchmarks/parity.py --networks affnet_deeplabv3 affnet_ssdlite --keep exported
+    python benchmarks/parity.py --networks affnet_ssdlite --sizes 320x320 512x512 --precision fp16
 
 Each file is run in its runtime on five images.  The error is the largest difference over the
 largest output of PyTorch with torch.fft in float32; top-1 the share of images, pixels or anchors
-of the same class.  Weights are the seeded random ones.  A dense network is exported at its own
-size.  What stands in the folder of ``--keep`` is read there and not exported again, so that a run
-that was ended goes on.
+of the same class; of several outputs, the worst.  Weights are the seeded random ones.  A dense
+network is exported at its own size unless told otherwise.  What stands in the folder of ``--keep``
+is read there and not exported again, so that a run that was ended goes on.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 from affnet.artifact import Artifact
+from affnet.commands.options import parse_size
 from affnet.errors import AffnetError, ArtifactError
 from affnet.export.converters import get_converter
 from affnet.export.pipeline import ExportOptions, export_artifact
@@ -69,7 +71,7 @@ def kept(folder: Path) -> Artifact | None:
     return None
 
 
-def sizes(network: str) -> list[tuple[int, int]]:
+def usual_sizes(network: str) -> list[tuple[int, int]]:
     return SIZES if network in VARIANTS else [load_source(network).input.image_size()]
 
 
@@ -79,6 +81,7 @@ def main() -> None:
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(VARIANTS))
     parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32")
+    parser.add_argument("--sizes", nargs="+", type=parse_size, metavar="HxW")
     parser.add_argument("--keep", type=Path, help="folder for the files; a temporary one if none")
     arguments = parser.parse_args()
     print("| network | format | image | max error | PSNR dB | top-1 | FFT or custom | fallbacks |")
@@ -89,7 +92,7 @@ def main() -> None:
             if arguments.precision not in get_converter(format_).precisions:
                 continue
             for network in arguments.networks:
-                for size in sizes(network):
+                for size in arguments.sizes or usual_sizes(network):
                     options = ExportOptions(format_, size, arguments.precision)
                     place = folder / network / f"{format_}-{image_size(*size)}"
                     print(row(network, options, place), flush=True)

@@ -33,7 +33,13 @@ def open_subject(
         source = reload_source(artifact.manifest.provenance)
     else:
         source = load_source(against, config=config, weights=weights)
-    source = with_head(source, artifact.manifest.details.get("head"))
+    head = artifact.manifest.details.get("head")
+    if head is not None and source.task != artifact.manifest.task:
+        raise UsageError(
+            f"{path.name} is a network for {artifact.manifest.task} and {source.name} one for "
+            f"{source.task}; compare it with the source it was exported from."
+        )
+    source = with_head(source, head)
     return Subject.of(artifact), artifact, source
 
 

@@ -17,6 +17,7 @@ from affnet.evaluation.detections import decode_detections, softmax
 from affnet.export.head_parity import class_map_parity, detections_parity
 from affnet.export.heads import Detector, with_head
 from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.export.subjects import open_subject
 from affnet.model.dense.base import DenseNetwork
 from affnet.runtimes import runtime_for
 from tests.conftest import Finished
@@ -124,6 +125,8 @@ def test_a_class_map_holds_the_best_class_of_each_pixel(format_: str, tmp_path: 
     assert classes.dtype == np.int32
     assert np.unique(classes[0, :32]).tolist() == [CAT]
     assert not classes[0, 32:].any()
+    with pytest.raises(UsageError, match=r"is a network for segmentation and affnet_et one for cl"):
+        open_subject(artifact.path, "affnet_et", None)
 
 
 @pytest.mark.parametrize(

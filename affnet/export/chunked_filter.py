@@ -10,9 +10,6 @@ from torch import Tensor, nn
 from affnet.export.fourier.plans.base import DFTPlan
 from affnet.model.mixer import AdaptiveFrequencyFilter, BufferList
 
-# Of the map of one chunk; at 0.5 MB and below, dividing loses (benchmarked on ONNX Runtime).
-_CHUNK_BYTES = 1 << 20
-
 
 class ChunkedFilter(nn.Module):
     """A frozen `AdaptiveFrequencyFilter`, its channel blocks in chunks, one after the other.
@@ -47,22 +44,26 @@ def _with_constants(
     return part
 
 
-def chunk_filters(model: nn.Module) -> None:
-    """Divide the filters of large maps that have a DFT plan, in place."""
+def chunk_filters(model: nn.Module, most_bytes: int) -> None:
+    """Divide the filters of large maps that have a DFT plan, in place.
+
+    ``most_bytes`` is the size in float32 of the largest map that one chunk takes.  Where dividing
+    begins to pay depends on how a runtime slices channels.
+    """
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, AdaptiveFrequencyFilter):
-                count = _count(child)
+                count = _count(child, most_bytes)
                 if count > 1:
                     setattr(module, name, ChunkedFilter(child, count).eval())
 
 
-def _count(mixer: AdaptiveFrequencyFilter) -> int:
+def _count(mixer: AdaptiveFrequencyFilter, most_bytes: int) -> int:
     """Return 1, 2, 4 or 8, the fewest chunks that are small enough."""
     plan, channels = mixer.transform, mixer.w1.shape[-1] * mixer.NUM_BLOCKS
     count = 1
     if isinstance(plan, DFTPlan):
         map_bytes = 4 * channels * plan.height * plan.width
-        while count < mixer.NUM_BLOCKS and map_bytes > count * _CHUNK_BYTES:
+        while count < mixer.NUM_BLOCKS and map_bytes > count * most_bytes:
             count *= 2
     return count

@@ -107,12 +107,12 @@ def _measure(
     size: MapSize, options: ExportOptions, plans: Sequence[str], timer: Timer, progress: Progress
 ) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="affnet-plans-") as folder:
-        floor = export_artifact(_block(size, filtered=False), options, folder)
+        floor = export_artifact(block(size, filtered=False), options, folder)
         artifacts: dict[str, Artifact] = {}
         for plan in plans:
             chosen = dataclasses.replace(options, fft=plan)
             try:
-                artifacts[plan] = export_artifact(_block(size), chosen, Path(folder, plan))
+                artifacts[plan] = export_artifact(block(size), chosen, Path(folder, plan))
             except (ArtifactError, ConversionError, VerificationError) as error:
                 progress(f"{plan} is no choice for {size}: {error}")
                 if not artifacts and plan == plans[-1]:  # it is not the plans
@@ -122,7 +122,7 @@ def _measure(
     return {p: max(median - base, 0.1) for p, median in zip(artifacts, medians, strict=True)}
 
 
-def _block(size: MapSize, *, filtered: bool = True) -> Source:
+def block(size: MapSize, *, filtered: bool = True) -> Source:
     """Return an AFF block as a network of its own."""
     block = AFFBlock(size.channels, "swish", "layer_norm_2d")
     randomise(block)

@@ -13,13 +13,17 @@ from affnet import create_model
 from affnet.artifact import image_spec, logits_spec
 from affnet.errors import ConversionError
 from affnet.export.chunked_filter import ChunkedFilter, chunk_filters
-from affnet.export.converters import ConversionRequest, onnx
+from affnet.export.converters import ConversionRequest, onnx, tflite
 from affnet.export.folding import fold_linear_maps
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.fourier.planner import replace_transforms
+from affnet.export.fourier.plans.base import MapSize
+from affnet.export.measurement import block
+from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.skip import SkipInMask, merge_skips
 from affnet.model.mixer import AdaptiveFrequencyFilter
 from affnet.model.random_weights import randomise
+from affnet.runtimes.litert import LiteRtRuntime
 from tests.reference import fill, relative_error
 from tests.tiny import noise
 
@@ -40,7 +44,7 @@ def test_the_large_maps_of_a_network_are_chunked_and_it_stays_the_same() -> None
     chunked = copy.deepcopy(model)
     replace_transforms(chunked, (1, 3, *size), "separable", (), PredictedCosts("onnxruntime"))
     fold_linear_maps(chunked)
-    chunk_filters(chunked)
+    chunk_filters(chunked, 1 << 20)
     merge_skips(chunked)
     counts = [len(m.chunks) for m in chunked.modules() if isinstance(m, ChunkedFilter)]
     assert counts == [2, 2]  # 64 x 80 x 64 values are 1.3 MB; the other stages' maps fit
@@ -71,3 +75,11 @@ def test_what_becomes_an_onnx_file_has_its_filters_chunked_and_skips_merged(
     kinds = [type(module) for module in given[0].modules()]
     assert kinds.count(ChunkedFilter) == 2
     assert kinds.count(SkipInMask) == 2 * 2 + 4 + 3
+
+
+def test_chunks_of_a_tflite_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tflite, "_CHUNK_BYTES", 4096)
+    size = MapSize(16, 10, 12)  # 7.7 kB
+    artifact = export_artifact(block(size), ExportOptions("tflite", fft="channels_last"), tmp_path)
+    operators = LiteRtRuntime.operators(artifact.path)
+    assert operators["BATCH_MATMUL"] == 2 * 4  # two for a transform, two for its inverse

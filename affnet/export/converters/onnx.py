@@ -33,6 +33,7 @@ from affnet.files import write_and_sync
 if TYPE_CHECKING:
     import onnx
 
+_CHUNK_BYTES = 1 << 20  # of a filter's map; at 0.5 MB and below, dividing loses
 _OPSET = 18  # the oldest that torch's exporter writes without converting versions afterwards
 _OPSET_WITH_DFT = 20  # the first whose DFT takes its axis as an input, which the exporter uses
 
@@ -64,7 +65,7 @@ class OnnxConverter:
         if request.precision == "int8":
             fold_batch_norms(network)
         merge_scale_and_shift(network)
-        chunk_filters(network)
+        chunk_filters(network, _CHUNK_BYTES)
         merge_skips(network)
         opset = _OPSET_WITH_DFT if request.native_fft else _OPSET
         raw = _export(network, request, opset)

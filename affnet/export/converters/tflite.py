@@ -16,6 +16,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from affnet.errors import ConversionError, MissingError, UsageError
+from affnet.export.chunked_filter import chunk_filters
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.tflite_bridge import convert_through_onnx
 from affnet.export.converters.tflite_fft import LiteRtFFT, register_lowering
@@ -32,6 +33,8 @@ from affnet.files import write_and_sync
 from affnet.runtimes.litert import CUSTOM_PREFIX, LiteRtRuntime
 from affnet.silence import silenced
 
+# Of a filter's map.  Slices of channels are strided where these stand last: dividing 2 MB loses.
+_CHUNK_BYTES = 2 << 20
 _INPUT_RANGE = (0.0, 1.0)  # of float images, as every network here takes them
 
 
@@ -65,6 +68,7 @@ class TfliteConverter:
         if request.route == "ONNX":
             content = convert_through_onnx(network, request)
         else:
+            chunk_filters(network, _CHUNK_BYTES)
             keep_channels_last(network)
             content = _converted(network, request)
         content = _in_precision(content, request)

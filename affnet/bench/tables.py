@@ -187,14 +187,16 @@ def _memory_note(results: Sequence[Result]) -> str:
 
 def _memory_notes(results: Sequence[Result]) -> list[str]:
     """Say what else is known of the memory, where anything is."""
-    shared = [(r.model, r.pss_bytes) for r in results]
-    own = [(r.model, r.runtime_bytes) for r in results]
+    several = len({result.runtime for result in results}) > 1
+    names = [f"{r.model} on {r.runtime}" if several else r.model for r in results]
+    shared = zip(names, (result.pss_bytes for result in results), strict=True)
+    own = zip(names, (result.runtime_bytes for result in results), strict=True)
     lines = []
     for what, told in (
         ("PSS, in which pages that processes share count by their share", shared),
         ("The runtime's own account of its memory", own),
     ):
-        known = [f"{model} {MEGABYTES.text(found)}" for model, found in told if found]
+        known = [f"{name} {MEGABYTES.text(found)}" for name, found in told if found]
         if known:
             lines.append(f"{what}: {', '.join(dict.fromkeys(known))}.")
     return lines

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from affnet.bench.measure import Job, Progress
 from affnet.bench.metrics import METRICS
-from affnet.bench.profile import by_module, take_profile
+from affnet.bench.profile import by_module, take_profile, telling_depth
 from affnet.bench.rounds import BASELINE
 from affnet.bench.verdicts import FAIL, Growth, Verdict
 from affnet.devices import Device
@@ -70,6 +70,7 @@ def _grown(versions: _Versions, device: Device, threads: int) -> list[Growth] | 
     """Return the modules that make up most of what grew, the largest growth first."""
     times: dict[str, list[dict[str, int]]] = {"old": [], "new": []}
     order = [("old", versions.old), ("new", versions.new)]
+    depth = 0  # the same for all, so that modules can be compared
     try:
         with device.session(versions.new.runtime):
             for _ in range(_PASSES):
@@ -77,7 +78,8 @@ def _grown(versions: _Versions, device: Device, threads: int) -> list[Growth] | 
                     found = take_profile(job.artifact, job.runtime, device, threads)
                     if isinstance(found, str):
                         return found
-                    times[which].append(by_module(found))
+                    depth = depth or telling_depth(found)
+                    times[which].append(by_module(found, depth))
                 order.reverse()
     except AffnetError as error:  # the verdict must not be lost with its explanation
         return f"which module became slower is not known: {str(error).rstrip('.')}"

@@ -79,7 +79,25 @@ def by_operator(times: Sequence[OperatorTime]) -> dict[str, int]:
     return dict(sorted(totals.items(), key=lambda item: -item[1]))
 
 
-def by_module(times: Sequence[OperatorTime], depth: int = 2) -> dict[str, int]:
+def telling_depth(times: Sequence[OperatorTime]) -> int:
+    """Return how many names deep no module takes more than half of the time, 2 at least.
+
+    AFFNet's stages stand two names deep, ``layer_4.1``; other networks have all of them inside one
+    module, ``model.mobilevit.encoder.layer.3``.
+    """
+    depth, deepest = (
+        2,
+        max((time.module.count(".") + 1 for time in times if time.module), default=0),
+    )
+    while depth < deepest:
+        totals = by_module(times, depth).values()
+        if max(totals) <= sum(totals) / 2:
+            break
+        depth += 1
+    return depth
+
+
+def by_module(times: Sequence[OperatorTime], depth: int) -> dict[str, int]:
     """Return the time of each module, ``depth`` names deep, in ns, in the order they are run."""
     return _summed(
         (".".join(time.module.split(".")[:depth]), time.mean_ns) for time in times if time.module

@@ -19,6 +19,7 @@ from affnet.bench.profile import (
     modules_of,
     parts_of,
     take_profile,
+    telling_depth,
 )
 from affnet.bench.profile_tables import to_markdown
 from affnet.bench.protocol import get_protocol
@@ -93,12 +94,22 @@ def test_each_operator_of_a_real_network_finds_its_module(digits_onnx: Artifact)
     found = take_profile(digits_onnx, "onnxruntime", HostDevice(), 1)
     assert not isinstance(found, str)
     assert all(time.module for time in found)
-    modules = by_module(found)
+    modules = by_module(found, telling_depth(found))
     assert next(iter(modules)) == "conv_1.block"
     assert {"layer_3.1", "layer_4.1", "layer_5.1", "classifier.fc"} <= set(modules)
     mixing = [time for time in found if "filter.mixer" in str(time.module)]
     assert "MatMul" in {time.operator for time in mixing}
     assert sum(modules.values()) == sum(by_operator(found).values())
+
+
+def test_modules_are_told_as_deep_as_it_takes_to_tell_them_apart() -> None:
+    stages = {"a.b.layer.0.conv": 40, "a.b.layer.1.conv": 40, "a.b.layer.1.norm": 10, "a.head": 10}
+    times = [OperatorTime(name, "Conv", time, name) for name, time in stages.items()]
+    assert by_module(times, telling_depth(times)) == {
+        "a.b.layer.0": 40, "a.b.layer.1": 50, "a.head": 10,
+    }  # fmt: skip
+    assert telling_depth(times[:1]) == 5  # no deeper than its name
+    assert telling_depth([OperatorTime("n", "Conv", 1)]) == 2
 
 
 def test_a_device_without_a_profiler_says_so_and_is_not_asked_unless_wanted(
@@ -128,7 +139,7 @@ def test_tables_hold_shares_and_sum_up_what_is_small() -> None:
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert rows[2] == "| Op0 | 20.00 | 10.3 |"
     assert rows[13] == "| 4 others | 30.00 | 15.4 |"
-    assert rows[-1] == "| a.b | 175 | 100 |"
+    assert rows[-1] == "| a.b.c | 175 | 100 |"
     assert text.startswith("\none, watched by the profiler of onnxruntime:\n")
     assert to_markdown([a_result()]) == ""
 

@@ -16,6 +16,8 @@ from affnet.parity import Parity
 from affnet.runtimes import runtime_for
 from affnet.units import MEGABYTES, MILLIONS, PERCENT
 
+_PARTS_TOLD = 6  # of those that stay in float32
+
 
 def parity_record(artifact: Artifact, parity: Parity | None) -> dict[str, Any]:
     """Return the machine-readable form of an export, or of a verification of an artifact."""
@@ -237,19 +239,22 @@ def precision_fields(details: dict[str, Any]) -> dict[str, str]:
     fields = {}
     if "calibration" in details:
         fields["calibrated on"] = details["calibration"]
-        kept = details["float_parts"]
-        parts = ", ".join(f"{entry['part']} ({entry['error']:.1%})" for entry in kept)
-        fields["kept in float32"] = (
-            f"{parts}: the logits' error with each alone in 8 bits"
-            if kept
-            else "no part needs it to hold the accuracy"
-        )
+        fields["kept in float32"] = _kept_text(details["float_parts"])
     if "accuracy_drop" in details:
         fields["accuracy"] = (
             f"{details['accuracy_drop']:.1f} points of top-1 below PyTorch on "
             f"{details['judged_on']} ({details['max_accuracy_drop']:g} allowed)"
         )
     return fields
+
+
+def _kept_text(kept: Sequence[dict[str, Any]]) -> str:
+    """Say which parts stay in float32, the worst by name: a network may have a hundred."""
+    if not kept:
+        return "no part needs it to hold the accuracy"
+    parts = ", ".join(f"{entry['part']} ({entry['error']:.1%})" for entry in kept[:_PARTS_TOLD])
+    more = f" and {len(kept) - _PARTS_TOLD} more (see the manifest)" if kept[_PARTS_TOLD:] else ""
+    return f"{parts}{more}: the logits' error with each alone in 8 bits"
 
 
 #: What `precision_fields` gives.

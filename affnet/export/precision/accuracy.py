@@ -12,15 +12,29 @@ from affnet.export.precision.calibration import Calibration
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Top-1 accuracy on the same images, as shares from 0 to 1."""
+    """How many of the same images a file and PyTorch in float32 get right."""
 
-    top1: float  # of a file
-    reference: float  # of PyTorch in float32
+    images: int
+    right: int  # of the file
+    right_pytorch: int
+
+    @property
+    def top1(self) -> float:
+        """The file's top-1 accuracy, 0..1."""
+        return self.right / self.images
+
+    @property
+    def top1_pytorch(self) -> float:
+        """PyTorch's top-1 accuracy, 0..1."""
+        return self.right_pytorch / self.images
 
     @property
     def drop_points(self) -> float:
-        """How many percentage points the file is below PyTorch, 0 at least."""
-        return max(0.0, 100 * (self.reference - self.top1))
+        """How many percentage points the file is below PyTorch, 0 at least.
+
+        Of counts, not of shares: two of 200 images are 1 point, and hold a bound of 1.
+        """
+        return 100 * max(0, self.right_pytorch - self.right) / self.images
 
 
 def compare_accuracy(
@@ -32,7 +46,7 @@ def compare_accuracy(
     """
     found, given = actual.argmax(axis=1), expected.argmax(axis=1)
     truth = given if calibration.labels is None else calibration.labels
-    return Accuracy(float((found == truth).mean()), float((given == truth).mean()))
+    return Accuracy(len(truth), int((found == truth).sum()), int((given == truth).sum()))
 
 
 def accuracy_drop(

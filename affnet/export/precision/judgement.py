@@ -44,7 +44,7 @@ def judged(
         details |= {
             "judged_on": calibration.description,
             "top1": accuracy.top1,
-            "top1_pytorch": accuracy.reference,
+            "top1_pytorch": accuracy.top1_pytorch,
             "accuracy_drop": round(drop, 3),
             "max_accuracy_drop": max_drop,
         }

@@ -18,6 +18,7 @@ from affnet.export.precision.bounded import export_bounded
 from affnet.export.precision.calibration import Calibration, load_calibration
 from affnet.export.precision.sensitivity import KeptFloat, Sensitivity, measure_sensitivity
 from affnet.export.precision.simulation import Simulation
+from affnet.export.report import precision_fields
 from tests.tiny import TinyNet, tiny_net, tiny_source
 
 FILTER = "stage.global_rep.0.filter"
@@ -82,6 +83,20 @@ def test_the_drop_counts_labels_where_they_are_known() -> None:
     assert accuracy_drop(expected, actual, right) == 0.0  # it is better than PyTorch
 
 
+def test_two_of_200_images_are_one_point() -> None:
+    drops = {Accuracy(200, right - 2, right).drop_points for right in range(2, 201)}
+    assert drops == {1.0}  # differences of shares are 1 + 2e-14, too
+
+
+def test_of_many_parts_kept_the_worst_are_told() -> None:
+    kept = [{"part": f"conv{index}", "error": 0.5 / 2**index} for index in range(9)]
+    few = precision_fields({"calibration": "4 images", "float_parts": kept[:1]})
+    assert few["kept in float32"] == "conv0 (50.0%): the logits' error with each alone in 8 bits"
+    many = precision_fields({"calibration": "4 images", "float_parts": kept})["kept in float32"]
+    assert "conv5 (1.6%) and 3 more (see the manifest): the" in many
+    assert "conv6" not in many
+
+
 def options(**changes) -> ExportOptions:
     calibration = load_calibration(tiny_source(), "bundled", 4)
     chosen = ExportOptions("onnx", precision="int8", calibration=calibration, max_accuracy_drop=1.0)
@@ -106,7 +121,7 @@ def test_more_is_spared_until_the_file_holds_the_bound(tmp_path, monkeypatch) ->
 
 def test_a_bound_out_of_reach_writes_nothing(tmp_path: Path, monkeypatch) -> None:
     def worthless(*_):
-        return Accuracy(top1=0.25, reference=0.75)
+        return Accuracy(images=4, right=1, right_pytorch=3)
 
     ranked = (KeptFloat("fc", 0.1),)
     monkeypatch.setattr(bounded, "measure_sensitivity", lambda *_: Sensitivity(ranked, 1))

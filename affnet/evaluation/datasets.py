@@ -107,7 +107,8 @@ def _read(folder: Path, name: str) -> Dataset:
     if stray := [entry for entry in entries if entry.suffix.lower() in SUFFIXES]:
         raise DatasetError(
             f"{folder} holds images outside a class folder, {stray[0].name} first; "
-            "put the images of each class into a folder of the class's name."
+            "put the images of each class into a folder of the class's name (for segmentation: "
+            "images/ and masks/; for detection: images/ and annotations.json)."
         )
     if not classes:
         raise DatasetError(f"{folder} is empty: it must hold one folder of images per class.")

@@ -34,11 +34,11 @@ from affnet.model.source import Source, load_source
 from affnet.runtimes import get_runtime
 
 _ENCODERS = {"affnet_et": "mobilevit_xxs", "affnet_t": "mobilevit_xs", "affnet": "mobilevit_s"}
-#: Each network's peer; detection has none.
-PAIRS: dict[str, str | None] = {
-    **_ENCODERS,
-    **{f"{ours}_deeplabv3": f"{peer}_deeplabv3" for ours, peer in _ENCODERS.items()},
-    **{f"{ours}_ssdlite": None for ours in _ENCODERS},
+#: Each network's peer, by the task.
+PAIRS = {
+    ours + head: peer + head
+    for head in ("", "_deeplabv3", "_ssdlite")
+    for ours, peer in _ENCODERS.items()
 }
 
 
@@ -51,13 +51,13 @@ def without_filters(source: Source) -> Source:
 
 def jobs_for(variant: str, size: tuple[int, int] | None, runtime: str, folder: Path) -> list[Job]:
     """Export all that is compared with ``variant``; what the format cannot hold is left out."""
+    peer = PAIRS[variant]
     sources = {
+        peer: (load_source(peer), "auto"),
         variant: (load_source(variant), "auto"),
         f"{variant} native FFT": (load_source(variant), "native"),
         f"{variant} floor": (without_filters(load_source(variant)), "auto"),
     }
-    if (peer := PAIRS[variant]) is not None:
-        sources = {peer: (load_source(peer), "auto"), **sources}
     artifacts: dict[str, Artifact] = {}
     for label, (source, fft) in sources.items():
         print(f"exporting {label}", flush=True)
@@ -78,7 +78,7 @@ COLUMNS = (
 def summary(results: list[Result], variant: str, image: TensorSpec) -> str:
     """Return one row: a network beside its peer, its floor, and itself with native FFTs."""
     named = {result.model: result for result in results}
-    ours, peer = named[variant], named.get(PAIRS[variant] or "")
+    ours, peer = named[variant], named.get(PAIRS[variant])
     floor, native = f"{variant} floor", f"{variant} native FFT"
     cells = [variant, ours.runtime, ours.threads, "x".join(map(str, image.image_size()))]
     cells += [_ms(ours), _ms(peer)]
@@ -135,7 +135,7 @@ def main() -> None:
                 get_protocol(arguments.preset),
                 threads=arguments.threads,
             )
-            measured = relate_to_peer(measured, PAIRS[variant] or variant)
+            measured = relate_to_peer(measured, PAIRS[variant])
             print("\n" + to_markdown(measured) + "\n", flush=True)
             rows.append(summary(measured, variant, jobs[0].artifact.manifest.inputs[0]))
             results += measured

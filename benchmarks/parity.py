@@ -23,6 +23,7 @@ from affnet.errors import AffnetError, ArtifactError
 from affnet.export.converters import get_converter
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.create import NETWORKS
+from affnet.model.peers import DETECTION_PEERS, SEGMENTATION_PEERS
 from affnet.model.source import load_source
 from affnet.model.variants import VARIANTS
 from affnet.runtimes import runtime_for
@@ -30,6 +31,7 @@ from affnet.units import image_size
 
 SIZES = [(256, 256), (224, 224), (192, 320)]  # of the networks that classify
 FORMATS = ["onnx", "tflite", "coreml", "executorch"]
+NAMES = (*NETWORKS, *SEGMENTATION_PEERS, *DETECTION_PEERS)  # other peers have benchmarks/peers.py
 #: Parts of the names of operators that no file may have.
 FORBIDDEN = ("fft", "dft", "complex", "custom", "flex")
 
@@ -79,7 +81,7 @@ def main() -> None:
     """Print one row per export."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(VARIANTS))
+    parser.add_argument("--networks", nargs="+", choices=NAMES, default=list(VARIANTS))
     parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32")
     parser.add_argument("--sizes", nargs="+", type=parse_size, metavar="HxW")
     parser.add_argument("--keep", type=Path, help="folder for the files; a temporary one if none")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: Of a result's machine-readable form.  Fields may be added without a new number.
 SCHEMA = 1
 #: Accuracies that papers quote: fields of ``published``, all in percent, and what they are called.
-QUOTED = {"top1_percent": "top-1", "miou_percent": "mIoU"}
+QUOTED = {"top1_percent": "top-1", "miou_percent": "mIoU", "map_percent": "mAP"}
 # fields that JSON holds in another form
 _CONVERTED = (
     "accuracy", "blocks_ns", "ratio_to_peer", "block_statistics", "operators", "parity", "placed",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from affnet.model.dense.ssdlite import SSDLite, map_sizes
+from affnet.model.dense.ssdlite import SingleShotDetector, map_sizes
 from affnet.model.layers import ChannelLayerNorm, ConvLayer
 from affnet.model.mixer import FrequencyMixer
 from affnet.model.network import AFFBlock, AFFStage
@@ -34,7 +34,7 @@ def fold_linear_maps(model: nn.Module) -> None:
 def freeze_anchors(model: nn.Module, shape: Sequence[int]) -> None:
     """Make the anchors for inputs of ``shape`` constants of a detection network, in place."""
     for module in model.modules():
-        if isinstance(module, SSDLite):
+        if isinstance(module, SingleShotDetector):
             module.anchors.freeze(map_sizes(*shape[2:]))
 
 

@@ -14,3 +14,4 @@ class Published:
     macs_billions: float | None  # the papers call multiply-accumulates "FLOPs"
     source: str
     miou_percent: float | None = None  # of segmentation: mean intersection over union
+    map_percent: float | None = None  # of detection: mean average precision, COCO's

@@ -15,13 +15,13 @@ from affnet.files import content_sha256
 from affnet.model.bundled import bundled_folder
 from affnet.model.create import NETWORKS
 from affnet.model.layers import ACTIVATIONS
-from affnet.model.peers import PEERS, SEGMENTATION_PEERS
+from affnet.model.peers import DETECTION_PEERS, PEERS, SEGMENTATION_PEERS
 from affnet.model.source import Source, load_source, reload_source, source_names
 from affnet.model.variants import VARIANTS
 from tests.model.files import reference_network, save, save_config, state_dict
 from tests.tiny import noise
 
-NAMES = ", ".join((*NETWORKS, *PEERS, *SEGMENTATION_PEERS, "digits", "emoji"))
+NAMES = ", ".join((*NETWORKS, *PEERS, *SEGMENTATION_PEERS, *DETECTION_PEERS, "digits", "emoji"))
 CONFIG = """
 model.classification:
   affnet: {mode: xx_small, attn_norm_layer: layer_norm}

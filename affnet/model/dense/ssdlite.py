@@ -1,4 +1,4 @@
-"""SSDLite on AFFNet: boxes with classes.
+"""SSDLite, on AFFNet or on another encoder: boxes with classes.
 
 Sources: "SSD", arXiv 1512.02325, with the depthwise separable heads of MobileNetV2,
 arXiv 1801.04381, section 6.2, as the published code of AFFNet's family has them.
@@ -7,6 +7,8 @@ arXiv 1801.04381, section 6.2, as the published code of AFFNet's family has them
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -66,8 +68,17 @@ class BoxHead(nn.Module):
         return y.permute(0, 2, 3, 1).reshape(y.shape[0], -1, self.values)
 
 
-class SSDLite(DenseNetwork):
-    """Object detection.
+class MapEncoder(Protocol):
+    """A module that gives the maps of two strides of an image."""
+
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map B x 3 x H x W images to the maps of stride 16 and of stride 32."""
+
+
+class SingleShotDetector(DenseNetwork):
+    """Object detection: the head of SSDLite on an encoder's maps.
+
+    ``widths`` are the channels of the encoder's two maps.
 
     Output: a pair, for A anchors: class scores before any softmax, B x A x ``num_classes``, of
     which class 0 is the background; boxes, B x A x 4, each left, top, right and bottom as fractions
@@ -78,21 +89,12 @@ class SSDLite(DenseNetwork):
     DEFAULT_SIZE = (320, 320)
 
     def __init__(
-        self,
-        variant: Variant,
-        num_classes: int,
-        activation: str,
-        attn_norm: str,
-        mixer: str = "aff",
-        image_size: tuple[int, int] = DEFAULT_SIZE,
+        self, encoder: MapEncoder, widths: Sequence[int], num_classes: int, activation: str
     ) -> None:
         super().__init__()
-        self.variant = variant
         self.num_classes = num_classes
-        self.activation = activation
-        self.attn_norm = attn_norm
-        self.encoder = Encoder(variant, activation, attn_norm, mixer, image_size)
-        widths = list(variant.channels[-2:])
+        self.encoder = encoder
+        widths = list(widths)
         extra: OrderedDict[str, nn.Module] = OrderedDict()
         for name, channels in _EXTRA_CHANNELS.items():
             pointwise = ConvLayer(widths[-1], channels, 1, activation=activation)
@@ -137,6 +139,27 @@ class SSDLite(DenseNetwork):
             TensorSpec("scores", (1, count, self.num_classes), "float32", class_axis=2),
             TensorSpec("boxes", (1, count, COORDINATES), "float32"),
         )
+
+
+class SSDLite(SingleShotDetector):
+    """Object detection on AFFNet."""
+
+    encoder: Encoder
+
+    def __init__(
+        self,
+        variant: Variant,
+        num_classes: int,
+        activation: str,
+        attn_norm: str,
+        mixer: str = "aff",
+        image_size: tuple[int, int] = SingleShotDetector.DEFAULT_SIZE,
+    ) -> None:
+        encoder = Encoder(variant, activation, attn_norm, mixer, image_size)
+        super().__init__(encoder, variant.channels[-2:], num_classes, activation)
+        self.variant = variant
+        self.activation = activation
+        self.attn_norm = attn_norm
 
 
 def map_sizes(height: int, width: int) -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from affnet.model.dense.deeplabv3 import PUBLISHED_ON_VOC, DeepLabv3
 from affnet.model.dense.labels import labels_by_count
 from affnet.model.network import AFFNet
 from affnet.model.peers import (
+    DETECTION_PEERS,
     PEER_CLASSES,
     PEERS,
     SEGMENTATION_CLASSES,
@@ -34,7 +35,7 @@ _MIXER_SIGN = "+"
 
 def source_names() -> tuple[str, ...]:
     """Return every name that is a source without a file."""
-    return (*NETWORKS, *PEERS, *SEGMENTATION_PEERS, *BUNDLED)
+    return (*NETWORKS, *PEERS, *SEGMENTATION_PEERS, *DETECTION_PEERS, *BUNDLED)
 
 
 def load_source(

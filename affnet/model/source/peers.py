@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from affnet.artifact import Provenance, image_spec, logits_spec
+from affnet.errors import UsageError
 from affnet.model.peers import (
+    DETECTION_PEERS,
     PEER_CLASSES,
     PEERS,
     SEGMENTATION_CLASSES,
     SEGMENTATION_PEERS,
     Pretrained,
+    create_detection_peer,
     create_peer,
     create_segmentation_peer,
     load_peer,
@@ -27,7 +30,7 @@ from affnet.model.source.base import SEED, Source, interface
 
 def is_peer(name: str) -> bool:
     """Tell whether SOURCE is a peer, whose weights may be the user's."""
-    return name in PEERS or name in SEGMENTATION_PEERS
+    return name in PEERS or name in SEGMENTATION_PEERS or name in DETECTION_PEERS
 
 
 def peer_source(name: str, weights: Path | None) -> Source:
@@ -35,9 +38,11 @@ def peer_source(name: str, weights: Path | None) -> Source:
 
     Raises:
         MissingError: transformers is not installed.
-        UsageError: as `affnet.model.peers.read_pretrained`.
+        UsageError: as `affnet.model.peers.read_pretrained`, or this peer takes no weights.
         CheckpointError: the weights are not this peer's.
     """
+    if name in DETECTION_PEERS:
+        return _detection(name, weights)
     pretrained = read_pretrained(weights) if weights is not None else None
     make = _classifier if name in PEERS else _segmentation
     return make(name, pretrained)
@@ -78,6 +83,24 @@ def _segmentation(name: str, pretrained: Pretrained | None) -> Source:
         published=SEGMENTATION_PEERS[name].published if classes == SEGMENTATION_CLASSES else None,
         **interface(model, None),
         **_origin(name, pretrained, classes),
+    )
+
+
+def _detection(name: str, weights: Path | None) -> Source:
+    if weights is not None:
+        raise UsageError(
+            f"--weights does not fill {name!r}, which is put together from transformers' MobileViT "
+            "and an SSDLite head: nothing writes files of it."
+        )
+    model = create_detection_peer(name)
+    randomise(model, SEED)
+    return Source(
+        model=model,
+        name=name,
+        labels=None,
+        published=DETECTION_PEERS[name].published,
+        **interface(model, None),
+        **_origin(name, None, model.num_classes),
     )
 
 

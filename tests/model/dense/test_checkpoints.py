@@ -12,8 +12,12 @@ from affnet.errors import CheckpointError, ConfigError, UsageError
 from affnet.model.checkpoint import read_checkpoint
 from affnet.model.cost import count_parameters
 from affnet.model.dense.labels import labels_by_count
+from affnet.model.peers import DETECTION_PEERS, create_detection_peer
+from affnet.model.peers.detection import MobileViTMaps
+from affnet.model.random_weights import randomise
 from affnet.model.source import load_source
 from tests.model.files import save, save_config
+from tests.tiny import noise
 
 NAMES = [f"{v}_{h}" for v in ("affnet_et", "affnet_t", "affnet") for h in ("deeplabv3", "ssdlite")]
 SETTINGS = {"activation": "swish", "attn_norm": "layer_norm_2d"}
@@ -126,3 +130,37 @@ def test_peers_of_segmentation_are_sources() -> None:
     with torch.inference_mode():
         scores = source.model(torch.zeros(1, 3, 64, 96))
     assert scores.shape == (1, 21, 64, 96)
+
+
+@pytest.mark.parametrize("name", DETECTION_PEERS)
+def test_peers_of_detection_have_the_published_parameters(name: str) -> None:
+    with torch.device("meta"):  # shapes without values
+        parameters = count_parameters(create_detection_peer(name)) / 1e6
+    published = DETECTION_PEERS[name].published
+    assert parameters == pytest.approx(published.parameters_millions, abs=0.05)
+
+
+def test_peers_of_detection_are_sources_that_no_file_fills(tmp_path: Path) -> None:
+    source = load_source("mobilevit_xxs_ssdlite")
+    assert (source.task, source.input.image_size()) == ("detection", (320, 320))
+    assert [output.shape for output in source.outputs] == [(1, 3232, 81), (1, 3232, 4)]
+    assert source.published is not None
+    assert source.published.map_percent == 19.9
+    with torch.inference_mode():
+        scores, boxes = source.model(torch.zeros(1, 3, 64, 96))
+    assert (scores.shape, boxes.shape) == ((1, 208, 81), (1, 208, 4))
+    with pytest.raises(UsageError, match="nothing writes files of it"):
+        load_source("mobilevit_xxs_ssdlite", weights=tmp_path)
+
+
+def test_a_peer_of_detection_looks_at_the_maps_of_transformers_encoder() -> None:
+    import transformers
+
+    network = transformers.MobileViTModel(transformers.MobileViTConfig()).eval()
+    randomise(network)
+    images = noise(1, 3, 64, 96)
+    with torch.inference_mode():
+        expected = network(images, output_hidden_states=True).hidden_states[-2:]
+        maps = MobileViTMaps(network).features(images)
+    assert [map_.shape for map_ in maps] == [(1, 128, 4, 6), (1, 160, 2, 3)]
+    torch.testing.assert_close(maps, expected)

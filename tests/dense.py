@@ -62,8 +62,8 @@ class FixedBoxes(DenseNetwork):
         self.register_buffer("boxes", torch.tensor([BOXES]))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        nothing = x.mean() * 0  # so that the outputs depend on the input
-        return self.scores + nothing, self.boxes + nothing
+        little = x.mean() * 1e-3  # so that the outputs depend on the input; no probability does
+        return self.scores + little, self.boxes + 0 * little
 
     def output_specs(self, height: int, width: int) -> tuple[TensorSpec, ...]:
         return (

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from affnet.parity import IDENTICAL_PSNR_DB, TOLERANCES, Tolerance, compare
+from affnet.parity import IDENTICAL_PSNR_DB, TOLERANCES, Tolerance, compare, depends_on_input
 
 REFERENCE = np.array([[1.0, -4.0, 2.0], [0.0, 1.0, 3.0]], np.float32)
 
@@ -92,3 +92,13 @@ def test_a_different_number_of_outputs_is_a_mistake_of_the_caller(
 
 def test_float32_may_differ_by_a_ten_thousandth() -> None:
     assert TOLERANCES["fp32"].max_rel_error == 1e-4
+
+
+def test_outputs_that_no_input_changes_are_told() -> None:
+    constant = np.full((2, 3), 100.0, np.float32)
+    assert not depends_on_input([np.zeros_like(constant)])
+    rounded = constant + np.array([[0.0], [1e-5]], np.float32)  # by one unit in the last place
+    assert (rounded[0] != rounded[1]).all()
+    assert not depends_on_input([rounded])
+    assert depends_on_input([constant, REFERENCE])
+    assert depends_on_input([np.full((2, 3), np.inf, np.float32)])  # compare refuses it

@@ -22,7 +22,7 @@ from affnet.export.precision.calibration import load_calibration
 from affnet.model.bundled import BUNDLED, load_held_out
 from affnet.model.images import Images, mosaic, random_images
 from affnet.model.source import Source
-from affnet.parity import TOLERANCES, Parity, compare
+from affnet.parity import TOLERANCES, Parity, compare, depends_on_input
 from affnet.runtimes import Session, runtime_for
 
 _RANDOM_IMAGES = 4
@@ -70,7 +70,7 @@ def verify_against(subject: Subject, source: Source, images: Images | None = Non
     torch's own FFT, in float32.
 
     Raises:
-        UsageError: the source takes or gives other shapes than the file.
+        UsageError: the source takes or gives other shapes than the file, or always gives the same.
         MissingError: the file's runtime is not installed.
         ArtifactError: the runtime rejects the file.
     """
@@ -78,14 +78,13 @@ def verify_against(subject: Subject, source: Source, images: Images | None = Non
     taken = subject.input
     if images is None:
         images = default_inputs(subject, source)
+    expected = _telling_outputs(source, images, taken)
     actual = _outputs(subject, images)
     if isinstance(source.model, Detector):
-        network = dataclasses.replace(source, model=source.model.network)
-        scores, boxes = reference_outputs(network, images, taken)
+        scores, boxes = expected
         return detections_parity(scores, boxes, actual, subject.precision)
-    expected = reference_outputs(source, images, taken)
     if isinstance(source.model, ClassMap):
-        return class_map_parity(expected[0], actual[0], subject.precision)
+        return class_map_parity(expected[0].argmax(axis=1), actual[0], subject.precision)
     class_axes = [spec.class_axis for spec in source.outputs]
     return compare(expected, actual, TOLERANCES[subject.precision], class_axes)
 
@@ -161,6 +160,22 @@ def reference_outputs(
             for batch in torch.split(torch.from_numpy(images), step)
         ]
     return [torch.cat(parts).numpy() for parts in zip(*batches, strict=True)]
+
+
+def _telling_outputs(
+    source: Source, images: NDArray[np.float32], spec: TensorSpec
+) -> list[NDArray[np.float32]]:
+    """Return what a file is compared with, before its head; refuse a network that tells nothing."""
+    if isinstance(source.model, ClassMap | Detector):
+        source = dataclasses.replace(source, model=source.model.network)
+    expected = reference_outputs(source, images, spec)
+    if len(images) > 1 and not depends_on_input(expected):
+        raise UsageError(
+            f"{source.name} gives the same output for all {len(images)} inputs, so that comparing "
+            "a file with it proves nothing; give it trained weights, or random ones whose signal "
+            "does not vanish."
+        )
+    return expected
 
 
 def _outputs_of(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:

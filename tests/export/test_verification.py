@@ -106,6 +106,13 @@ def test_other_weights_do_not_agree(digits_onnx: Artifact) -> None:
     assert parity.max_abs_error == pytest.approx(0.1, rel=1e-2)
 
 
+def test_a_network_whose_output_no_image_changes_is_refused(digits_onnx: Artifact) -> None:
+    dead = load_source("digits")
+    dead.model.classifier.fc.weight.data.zero_()  # its bias remains
+    with pytest.raises(UsageError, match="the same output for all 5 inputs, so that comparing"):
+        verify_against(Subject.of(digits_onnx), dead)
+
+
 def test_another_class_count_is_told_before_anything_runs(digits_onnx: Artifact) -> None:
     with pytest.raises(UsageError) as error:
         verify_against(Subject.of(digits_onnx), load_source("affnet_et"))

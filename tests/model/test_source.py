@@ -235,3 +235,8 @@ def test_a_variant_with_another_mixer_is_made_for_the_image_size() -> None:
 def test_a_mixer_that_does_not_exist_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="Unknown token mixer 'mamba'; valid: aff, gfnet"):
         load_source("affnet_et+mamba")
+
+
+def test_a_peer_takes_no_mixer() -> None:
+    with pytest.raises(UsageError, match="only AFFNet takes another token mixer"):
+        load_source("mobilevit_xxs+twins")

@@ -75,6 +75,8 @@ def load_source(
     if name in NETWORKS:
         with_mixer = {"mixer": mixer, "image_size": image_size} if sign else {}
         return _from_name(name, variant, options, with_mixer)
+    if sign and is_peer(name):
+        raise UsageError(f"{source!r}: only AFFNet takes another token mixer, as affnet_et+twins.")
     if is_peer(source):
         _refuse_options(source, {**options, "variant": variant})
         return peer_source(source, weights)

@@ -63,6 +63,13 @@ def test_mobilevitv2_computes_what_transformers_does() -> None:
     torch.testing.assert_close(simplified, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_the_image_and_not_only_biases_reaches_pp_lcnets_outputs() -> None:
+    model = load_source("pp_lcnet_100").model
+    with torch.inference_mode():
+        one, other = model(torch.stack((torch.zeros(3, 224, 224), torch.ones(3, 224, 224))))
+    assert (one - other).abs().max() > 0.1 * one.abs().max()  # 1e-4 hid behind a tolerance
+
+
 def test_levits_random_weights_leave_its_softmax_soft() -> None:
     model = load_source("levit_128s").model
     double = copy.deepcopy(model).double()

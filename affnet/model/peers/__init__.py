@@ -4,7 +4,7 @@
 `segmentation` and `detection` have those of dense tasks; `pretrained` reads a user's weights.
 """
 
-from affnet.model.peers.building import create_peer, load_peer, quieten_residuals
+from affnet.model.peers.building import balance, create_peer, load_peer
 from affnet.model.peers.detection import (
     DETECTION_CLASSES,
     DETECTION_PEERS,
@@ -33,6 +33,6 @@ __all__ = [
     "create_segmentation_peer",
     "load_peer",
     "load_segmentation_peer",
-    "quieten_residuals",
+    "balance",
     "read_pretrained",
 ]

@@ -67,16 +67,20 @@ def as_network(
     return LogitsOnly(model, output, pixels).eval()
 
 
-def quieten_residuals(model: nn.Module, peer: Peer) -> None:
-    """Scale down, in place, the parameters at the ends of residual branches that start at zero.
+def balance(model: nn.Module, peer: Peer) -> None:
+    """Scale random parameters, in place, so that the signal neither grows nor fades with depth.
 
-    Drawn like all others they double the variance at each block, until attention's logits are so
-    large that its softmax picks one token, and which one is float32's rounding.
+    Drawn like all others, the ends of residual branches that start at zero double the variance at
+    each block, until attention's logits are so large that its softmax picks one token, and which
+    one is float32's rounding.  Hard-swish and gates do the contrary: beside the biases nothing is
+    left of the image, and any file would agree with the network.
     """
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith(peer.zero_at_start):
                 parameter.mul_(_QUIET)
+            elif name.endswith("normalization.weight"):
+                parameter.mul_(peer.gain)
 
 
 def _find(name: str) -> Peer:

@@ -29,6 +29,7 @@ class Peer:
     head: str = "ForImageClassification"  # what the model's class name ends with
     output: str = "logits"  # which field of its record holds them
     zero_at_start: tuple[str, ...] = ()  # ends of names of parameters that training starts at zero
+    gain: float = 1.0  # of random normalisations, where hard-swish and gates halve small signals
     difference: str = ""  # of the published parameters from those of transformers' network
 
     @property
@@ -168,6 +169,7 @@ PEERS: dict[str, Peer] = {
             "PPLCNet",
             Published(71.3, 3.0, 0.161, "arXiv 2109.15099, ImageNet-1K, 224 px"),
             output="last_hidden_state",
+            gain=1.2,
         ),
         *_convnexts(),
         Peer(

@@ -15,12 +15,12 @@ from affnet.model.peers import (
     SEGMENTATION_CLASSES,
     SEGMENTATION_PEERS,
     Pretrained,
+    balance,
     create_detection_peer,
     create_peer,
     create_segmentation_peer,
     load_peer,
     load_segmentation_peer,
-    quieten_residuals,
     read_pretrained,
 )
 from affnet.model.peers.libraries import create_of_library
@@ -53,7 +53,7 @@ def _classifier(name: str, pretrained: Pretrained | None) -> Source:
     if pretrained is None:
         model = create_peer(name)
         randomise(model, SEED)
-        quieten_residuals(model, peer)
+        balance(model, peer)
     else:
         model, classes, labels = load_peer(name, pretrained)
     return Source(

@@ -124,10 +124,14 @@ def _export(network: nn.Module, request: ConversionRequest) -> Any:
     try:
         if request.route == "TorchScript":
             return torch.jit.trace(network, example)  # type: ignore[no-untyped-call]
-        return torch.export.export(network, (example,)).run_decompositions({})
+        program = torch.export.export(network, (example,)).run_decompositions({})
     except Exception as error:  # torch raises nearly every kind
         reason = first_line(error)
         raise ConversionError(f"{request.route} fails on {request.name}: {reason}.") from error
+    aten = torch.ops.aten
+    for node in program.graph.find_nodes(op="call_function", target=aten.alias.default):
+        node.target = aten.clone.default  # of x[:]; coremltools knows only this one
+    return program
 
 
 def _convert(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -175,6 +176,22 @@ def test_metadata(half):
     assert "RGB" in program.inputs[0].description
     assert [output.name for output in program.outputs] == ["logits"]
     assert program.outputs[0].dtype == "float32"
+
+
+def test_a_slice_of_everything_is_held(tmp_path):
+    class Sliced(torch.nn.Module):
+        def __init__(self, network):
+            super().__init__()
+            self.network = network
+
+        def forward(self, x):
+            return self.network(x[:])[:, :]
+
+    source = tiny_source()
+    sliced = dataclasses.replace(source, model=Sliced(source.model).eval())
+    artifact = export_artifact(sliced, ExportOptions("coreml", precision="fp32"), tmp_path)
+    assert (artifact.manifest.route, artifact.manifest.fallbacks) == ("torch.export", ())
+    assert artifact.manifest.parity.passed
 
 
 def test_too_many_axes():

@@ -106,7 +106,8 @@ def kept(answer: Path, words: Sequence[str]) -> str | None:
     command = [sys.executable, "-m", "affnet.cli", *words, "--json", "--quiet"]
     finished = subprocess.run(command, capture_output=True, text=True)
     if finished.returncode != 0:
-        return " ".join(finished.stderr.split())[-300:]
+        ending = " ".join(finished.stderr.split())[-300:]
+        return f"affnet {words[0]} ended with {finished.returncode}: {ending}"
     partial = answer.with_suffix(".partial")
     partial.write_text(finished.stdout, encoding="utf-8")
     partial.replace(answer)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.errors import ConversionError, first_line
+from affnet.errors import ConversionError, OutputError, first_line
 from affnet.export.converters import ConversionRequest
 from affnet.export.precision.parts import part_of
 from affnet.silence import silenced
@@ -66,6 +66,11 @@ def in_int8(
     _number_values(model.graph)
     try:
         return _quantised(model, request.input.name, request.calibration, excluded)
+    except OSError as error:  # no other plan helps a full disk
+        raise OutputError(
+            f"Writing to {tempfile.gettempdir()} failed: {error.strerror or error}; free space "
+            "there, or name another folder with TMPDIR."
+        ) from error
     except Exception as error:  # it raises nearly every kind
         raise ConversionError(
             f"onnxruntime cannot quantise {request.name}: {first_line(error)}."

@@ -22,6 +22,10 @@ _QUANTISED = {
     "ADD": "add", "CONV_2D": "conv", "DEPTHWISE_CONV_2D": "conv", "FULLY_CONNECTED": "linear",
     "LOGISTIC": "sigmoid", "MUL": "mul",
 }  # fmt: skip
+# An output below this share of its operand is zero but for rounding, as is the imaginary part of a
+# transform of two points.  Its scale would be so fine that XNNPACK, which takes ratios of scales
+# below 256, fails on the file; LiteRT 2.3 then aborts the whole process.
+_NOTHING = 1e-3
 # Written operator by operator: a variance in 8 bits would be none.
 _NORM = ChannelsLastNorm.__name__
 
@@ -112,7 +116,31 @@ def _ranges(content: bytes, quantizer: Any, feeds: dict[str, list[dict[str, Any]
     recipe.load_quantization_recipe(quantizer.get_quantization_recipe())
     calibrator = Calibrator(bytearray(content), num_threads=1, qsv_update_func=_widest)
     calibrator.calibrate(feeds, recipe)
-    return calibrator.get_model_qsvs()
+    ranges = calibrator.get_model_qsvs()
+    for taken, given in _linear_maps(content):
+        if taken in ranges and given in ranges:
+            least = _NOTHING * _largest(ranges[taken])
+            if _largest(ranges[given]) < least:
+                ranges[given] |= {
+                    "min": np.full_like(ranges[given]["min"], -least),
+                    "max": np.full_like(ranges[given]["max"], least),
+                }
+    return ranges
+
+
+def _largest(known: dict[str, Any]) -> float:
+    return float(max(np.abs(known["min"]).max(), np.abs(known["max"]).max()))
+
+
+def _linear_maps(content: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the names of input and output of each fully connected layer, in their order."""
+    for kind, graph, operator in _operators(content):
+        if kind == "FULLY_CONNECTED":
+            names = (
+                graph.tensors[index].name for index in (operator.inputs[0], operator.outputs[0])
+            )
+            taken, given = (name.decode() for name in names)
+            yield taken, given
 
 
 def _widest(known: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
@@ -127,6 +155,17 @@ def _widest(known: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 def _excluded(content: bytes, keep_float: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Yield kind and output of each operator that could be quantised, but is not to be."""
+    for kind, graph, operator in _operators(content):
+        if kind not in _QUANTISED:
+            continue
+        tensor = graph.tensors[operator.outputs[0]].name.decode()
+        classes, module = _scope(tensor)
+        if part_of(module, _QUANTISED[kind]) in keep_float or classes[-1:] == [_NORM]:
+            yield kind, tensor
+
+
+def _operators(content: bytes) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the kind of each operator, its graph and itself, in the order of computation."""
     from ai_edge_litert import schema_py_generated as schema
 
     kinds = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
@@ -134,13 +173,7 @@ def _excluded(content: bytes, keep_float: frozenset[str]) -> Iterator[tuple[str,
     for graph in model.subgraphs:
         for operator in graph.operators:
             code = model.operatorCodes[operator.opcodeIndex]
-            kind = kinds[max(code.builtinCode, code.deprecatedBuiltinCode)]
-            if kind not in _QUANTISED:
-                continue
-            tensor = graph.tensors[operator.outputs[0]].name.decode()
-            classes, module = _scope(tensor)
-            if part_of(module, _QUANTISED[kind]) in keep_float or classes[-1:] == [_NORM]:
-                yield kind, tensor
+            yield kinds[max(code.builtinCode, code.deprecatedBuiltinCode)], graph, operator
 
 
 def _scope(tensor: str) -> tuple[list[str], str]:

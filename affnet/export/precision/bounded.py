@@ -31,8 +31,9 @@ def export_bounded(
     """Export, with as many parts in float32 as ``options.max_accuracy_drop``, if given, needs.
 
     A simulation says which parts and, to begin with, how many; the file itself is then judged, and
-    twice as many parts are spared until it holds the bound.  Where activations are floats no part
-    can be spared, and the file is only judged.
+    twice as many parts are spared until it holds the bound.  One part at least is in 8 bits: else
+    the file would be one of float32 by another name.  Where activations are floats no part can be
+    spared, and the file is only judged.
 
     Raises:
         AccuracyError: the bound is not reached; nothing is written.  It lists the attempts.
@@ -48,7 +49,8 @@ def export_bounded(
     if options.precision not in CALIBRATED:
         return export_artifact(source, options, output, progress)
     sensitivity = _sensitivity(source, options, progress)
-    spared = sensitivity.needed
+    most = len(sensitivity.ranked) - 1
+    spared = min(sensitivity.needed, most)
     attempts: list[tuple[int, float]] = []
     while True:
         chosen = dataclasses.replace(options, kept_float=sensitivity.ranked[:spared])
@@ -57,13 +59,13 @@ def export_bounded(
         except AccuracyError as error:
             attempts += error.attempts
             progress(f"{error} Keeping more in float32")
-        if spared >= len(sensitivity.ranked):
+        if spared >= most:
             raise AccuracyError(
                 f"{source.name} loses more than {options.max_accuracy_drop:g} points of top-1 in "
                 f"{options.precision}, whatever stays in float32; nothing was written.",
                 attempts,
             )
-        spared = min(2 * spared or 1, len(sensitivity.ranked))
+        spared = min(2 * spared or 1, most)
 
 
 def _sensitivity(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from affnet.artifact import Artifact
 from affnet.errors import UsageError
@@ -82,6 +83,30 @@ def test_tflite_holds_weights_of_8_bits(tmp_path: Path, precision: str) -> None:
     eight = [entry for entry in details if entry["dtype"] is np.int8]
     stem = next(entry for entry in eight if tuple(entry["shape"]) == (16, 8, 8, 3))
     assert len(stem["quantization_parameters"]["scales"]) == 16  # one per output channel
+
+
+@pytest.mark.converters
+def test_tflite_gives_no_scale_to_rounding_noise(tmp_path: Path) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    source = tiny_source()
+    twice, difference = torch.nn.Linear(16, 2), torch.nn.Linear(2, 5, bias=False)
+    with torch.no_grad():  # zero, as the imaginary part of a transform of two points
+        twice.weight[1], twice.bias[1] = twice.weight[0], twice.bias[0]
+        difference.weight[:] = torch.tensor([1.0, -1.0])
+    source.model.fc = torch.nn.Sequential(twice, difference)
+    artifact = export_artifact(source, options("tflite", verify=False), tmp_path)
+    # read, not loaded: where XNNPACK refuses scales, LiteRT aborts the process
+    (graph,) = schema.ModelT.InitFromPackedBuf(artifact.path.read_bytes()).subgraphs
+    scales = [t.quantization.scale if t.quantization else None for t in graph.tensors]
+    products = [
+        max(scales[op.inputs[0]]) * max(scales[op.inputs[1]]) / min(scales[op.outputs[0]])
+        for op in graph.operators
+        if isinstance(op.builtinOptions, schema.FullyConnectedOptionsT)
+        and scales[op.outputs[0]] is not None
+    ]
+    assert len(products) >= 3
+    assert max(products) < 256
 
 
 @pytest.mark.converters

@@ -123,8 +123,8 @@ def test_a_bound_out_of_reach_writes_nothing(tmp_path: Path, monkeypatch) -> Non
     def worthless(*_):
         return Accuracy(images=4, right=1, right_pytorch=3)
 
-    ranked = (KeptFloat("fc", 0.1),)
-    monkeypatch.setattr(bounded, "measure_sensitivity", lambda *_: Sensitivity(ranked, 1))
+    ranked = (KeptFloat("stem", 0.2), KeptFloat("fc", 0.1))  # one stays in 8 bits
+    monkeypatch.setattr(bounded, "measure_sensitivity", lambda *_: Sensitivity(ranked, 2))
     monkeypatch.setattr("affnet.export.precision.judgement.compare_accuracy", worthless)
     with pytest.raises(AccuracyError, match=r"loses more than 1 points .* in int8") as caught:
         export_bounded(tiny_source(), options(), tmp_path)

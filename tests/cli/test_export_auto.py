@@ -34,7 +34,7 @@ def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def worthless(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file loses 40 points."""
-    lost = Accuracy(top1=0.5, reference=0.9)
+    lost = Accuracy(images=10, right=5, right_pytorch=9)
     monkeypatch.setattr("affnet.export.precision.judgement.compare_accuracy", lambda *_: lost)
 
 

@@ -98,11 +98,15 @@ class Attached:
         found = [str(path) for phone in self.phones for path in phone.temporary.iterdir()]
         for process in psutil.process_iter(["cmdline"]):
             command = " ".join(process.info["cmdline"] or ())
-            if any(
-                f"{phone.temporary}/affnet-" in command for phone in self.phones
-            ) or f"{FOLDER}/affnet-" in command:  # fmt: skip
+            if any(_is_of(phone, command) for phone in self.phones):
                 found.append(command)
         return found
+
+
+def _is_of(phone: Phone, command: str) -> bool:
+    """Whether a command runs on this phone, or is an adb client that runs one on it."""
+    on_the_phone = f"{phone.temporary}/affnet-" in command
+    return on_the_phone or (f"-s {phone.serial} " in command and f"{FOLDER}/affnet-" in command)
 
 
 def start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Attached:

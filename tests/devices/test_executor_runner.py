@@ -8,13 +8,13 @@ import pytest
 
 from affnet.artifact import Artifact
 from affnet.bench.measure import label_jobs, measure
-from affnet.bench.protocol import get_protocol
+from affnet.bench.protocol import Protocol
 from affnet.devices.executor_runner import arguments, operators, outputs, parse
 from affnet.devices.tool import Invocation, Settings
 from affnet.errors import MeasurementError, MissingError
 from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.model.source import load_source
 from tests.devices.phones import Attached
+from tests.tiny import tiny_source
 
 PLACE = "I 00:00:00.004429 executorch:executor_runner.cpp:251] "
 TOLD = (
@@ -24,14 +24,18 @@ TOLD = (
     f"{PLACE}Iteration 1 of 2: 0.691078 ms\n{PLACE}Iteration 2 of 2: 0.5 ms\n"
     f"{PLACE}Model executed successfully 2 time(s) in 1.191078 ms.\n"
 )
+# Each turn starts the stand-in for the tool, which takes seconds to import its runtime.
+FEW_STARTS = Protocol(
+    "few starts", min_runs=30, min_seconds=0.02, max_warmup_seconds=0.02, block_seconds=0.02
+)
 
 
 @pytest.fixture(scope="session")
-def digits_pte(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """The bundled checkpoint, exported to ExecuTorch; treat it as read-only."""
+def tiny_pte(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A network of one stage, exported to ExecuTorch; treat it as read-only."""
     pytest.importorskip("executorch")
     folder: Path = tmp_path_factory.mktemp("executorch")
-    return export_artifact(load_source("digits"), ExportOptions("executorch"), folder)
+    return export_artifact(tiny_source(), ExportOptions("executorch"), folder)
 
 
 def test_what_the_tool_tells_of_each_run() -> None:
@@ -77,13 +81,13 @@ def test_the_command_line_and_the_files() -> None:
 @pytest.mark.slow
 @pytest.mark.converters
 def test_a_phone_is_measured_each_run_is_known_and_outputs_agree(
-    attached: Attached, digits_pte: Artifact
+    attached: Attached, tiny_pte: Artifact
 ) -> None:
     attached.attach()
     device = attached.device(runner=str(attached.runner(program="executor_runner")))
     with device.session("executorch"):
-        jobs = label_jobs([digits_pte], "executorch")
-        (result,) = measure(jobs, device, get_protocol("quick"), threads=1, profile=True)
+        jobs = label_jobs([tiny_pte], "executorch")
+        (result,) = measure(jobs, device, FEW_STARTS, threads=1, profile=True)
     assert result.sample_kind == "run"
     assert result.runs == len(result.samples_ns) >= 30
     assert result.summary().p99 is not None
@@ -108,7 +112,7 @@ def test_a_phone_is_measured_each_run_is_known_and_outputs_agree(
     ],
 )
 def test_tools_that_fail(
-    attached: Attached, digits_pte: Artifact, body: str, kind: type[Exception], sentence: str
+    attached: Attached, tiny_pte: Artifact, body: str, kind: type[Exception], sentence: str
 ) -> None:
     attached.attach()
     folder = attached.runner(body, program="executor_runner")
@@ -116,7 +120,7 @@ def test_tools_that_fail(
     with (
         pytest.raises(kind) as info,
         device.session("executorch"),
-        device.start(digits_pte, "executorch", 1),
+        device.start(tiny_pte, "executorch", 1),
     ):
         pass
     assert sentence in str(info.value)

@@ -177,7 +177,9 @@ def test_a_broken_installation_is_told_with_the_command_that_mends_it(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["affnet_et", "mobilevit_xxs"])
+@pytest.mark.parametrize(
+    "name", ["affnet_et", pytest.param("mobilevit_xxs", marks=pytest.mark.exhaustive)]
+)
 def test_published_networks_agree(name: str, tmp_path: Path) -> None:
     artifact = export_artifact(load_source(name), ExportOptions("executorch"), tmp_path)
     assert artifact.manifest.parity is not None

@@ -239,7 +239,9 @@ def test_a_package_that_does_not_import_is_missing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(256, 256), (192, 320)])
+@pytest.mark.parametrize(
+    "size", [(192, 320), pytest.param((256, 256), marks=pytest.mark.exhaustive)]
+)
 def test_affnet_et_agrees_with_pytorch(size: tuple[int, int], tmp_path: Path) -> None:
     artifact = exported("affnet_et", size, tmp_path)
     assert_proven(artifact)

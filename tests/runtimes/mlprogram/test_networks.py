@@ -23,6 +23,8 @@ from tests.reference import fill, reference_image
 
 ct = pytest.importorskip("coremltools")
 
+#: Activations that every run of the tests converts; the others are left to the exhaustive run.
+SAMPLED = ("gelu", "hard_swish", "leaky_relu")
 #: Stride of the map that each filter of an AFFNet sees.
 STRIDES = [8] * 2 + [16] * 4 + [32] * 3
 
@@ -40,6 +42,13 @@ def statistics_in_float32(op):
     return op.op_type not in ("square", "reduce_mean", "sqrt", "sub", "real_div", "add") or (
         len(op.outputs[0].shape) != 5 and op.outputs[0].shape != (1,) * 5
     )
+
+
+def sampled(values, sample):
+    """Return parameters of which only ``sample`` is part of the usual run."""
+    assert set(sample) <= set(values)
+    marked = [pytest.param(v, marks=pytest.mark.exhaustive) for v in values if v not in sample]
+    return [*sample, *marked]
 
 
 @pytest.fixture
@@ -130,7 +139,7 @@ def test_mobilevit_xxs_in_float32(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", sampled(ACTIVATIONS, SAMPLED))
 def test_activations(run, activation):
     expected, result = run(affnet("affnet_et", 64, activation=activation), 64, "FLOAT32")
     assert relative_error(expected, result) < 1e-4
@@ -143,8 +152,22 @@ def test_other_normalisation(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [256, 224])
-@pytest.mark.parametrize("name", ["affnet_et", "affnet_t", "affnet"])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("affnet_et", 224),
+        ("affnet", 256),
+        *(
+            pytest.param(name, size, marks=pytest.mark.exhaustive)
+            for name, size in [
+                ("affnet_et", 256),
+                ("affnet_t", 256),
+                ("affnet_t", 224),
+                ("affnet", 224),
+            ]
+        ),
+    ],
+)
 def test_float16_quality(run, name, size):
     """Squares of GroupNorm overflow float16 in the larger variants, which costs 30 dB."""
     expected, result = run(affnet(name, size), size, "FLOAT16")
@@ -153,7 +176,7 @@ def test_float16_quality(run, name, size):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["affnet_t", "affnet"])
+@pytest.mark.parametrize("name", [pytest.param("affnet_t", marks=pytest.mark.exhaustive), "affnet"])
 def test_float16_quality_with_statistics_in_float32(run, name):
     expected, result = run(affnet(name, 256), 256, "MIXED")
     assert psnr(expected, result) > 65
@@ -172,7 +195,9 @@ PEERS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["FLOAT32", "FLOAT16"])
+@pytest.mark.parametrize(
+    "precision", ["FLOAT32", pytest.param("FLOAT16", marks=pytest.mark.exhaustive)]
+)
 @pytest.mark.parametrize("name", PEERS)
 def test_peers(run, name, precision):
     transformers = pytest.importorskip("transformers")

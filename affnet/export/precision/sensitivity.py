@@ -4,6 +4,10 @@ Each part is put into 8 bits alone, in a simulation; its error is that of the lo
 parts add up nearly, as they are small and independent, so that the parts of the largest errors are
 those to keep: as few of them as the bound on accuracy needs (the ranking of Nagel et al., "A white
 paper on neural network quantization", arXiv 2106.08295, section 4.6).
+
+A few hundred images tell a drop of a point badly: one of 200 is half a point, and calibration's were
+often trained on.  The error of the logits has no such grain, so that a part whose error alone is
+large for the bound is spared too, whatever the images say.
 """
 
 from __future__ import annotations
@@ -23,6 +27,10 @@ from affnet.export.precision.simulation import Simulation
 # Enough to rank parts: their errors lie decades apart.
 _IMAGES = 32
 _BATCH = 32
+# Of the logits' deviation, for each point of accuracy that may be lost: what a part may do to them.
+# The bundled network's first blocks lie above, all else far below (docs/accuracy.md has the figures).
+_ERROR_PER_POINT = 0.015
+_LEAST_POINTS = 0.5  # a bound of none would ask for a file of float32
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class Sensitivity:
     """The parts of a network by the harm that 8 bits do them, and how many should be spared."""
 
     ranked: tuple[KeptFloat, ...]  # the largest error first
-    needed: int  # so many must stay in float32, by the simulation
+    needed: int  # so many must stay in float32, by their errors and by the simulation
 
 
 def measure_sensitivity(
@@ -68,7 +76,8 @@ def measure_sensitivity(
     ranked.sort(key=lambda kept: -kept.error)
     progress("Simulating 8 bits in all parts")
     reference = _outputs(simulation, images, frozenset())
-    needed = 0
+    noticeable = _ERROR_PER_POINT * max(max_drop, _LEAST_POINTS)
+    needed = sum(kept.error > noticeable for kept in ranked)
     while needed < len(ranked):
         quantised = frozenset(kept.part for kept in ranked[needed:])
         if (

@@ -118,6 +118,18 @@ def test_executorch_leaves_nothing_of_8_bits_undelegated(tmp_path: Path) -> None
     assert artifact.manifest.parity.psnr_db > 25
     refused = {entry["operator"] for entry in artifact.manifest.details["undelegated"]}
     assert not refused & {"convolution", "linear", "add", "mul"}
+    held, used = constants(artifact.path)
+    assert held <= used  # no weights in float32 beside those in 8 bits
+
+
+def constants(program: Path) -> tuple[set[int], set[int]]:
+    """Return which values of an ExecuTorch program are constants, and which anything takes."""
+    from executorch.exir._serialize._program import deserialize_pte_binary
+
+    (plan,) = deserialize_pte_binary(program.read_bytes()).program.execution_plan
+    held = {i for i, value in enumerate(plan.values) if getattr(value.val, "data_buffer_idx", 0)}
+    steps = [step.instr_args for chain in plan.chains for step in chain.instructions]
+    return held, {index for step in steps for index in getattr(step, "args", ())}
 
 
 @pytest.mark.slow

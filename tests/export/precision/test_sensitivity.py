@@ -53,11 +53,8 @@ def test_nothing_in_8_bits_changes_nothing_and_all_does_a_little() -> None:
 
 def test_the_part_with_an_outlier_is_ranked_first() -> None:
     net = network()
-    with (
-        torch.no_grad()
-    ):  # one pixel in 3000 a hundred times as large: the scale suits nothing else
-        sample = images(16)
-        sample[0, 0, 0, 0] = 100.0
+    sample = images(16)
+    sample[0, 0, 0, 0] = 100.0  # one pixel in 3000: the scale suits nothing else
     calibration = Calibration(sample.numpy(), None, "noise")
     found = measure_sensitivity(net, calibration, max_drop=100.0)
     assert found.ranked[0].part == "stem"
@@ -72,6 +69,19 @@ def test_a_bound_that_needs_it_spares_the_worst() -> None:
     strict = measure_sensitivity(network(), Calibration(sample.numpy(), None, "noise"), 0.0)
     assert loose.needed == 0
     assert strict.needed > 0
+
+
+def test_a_part_that_hurts_the_logits_is_spared_where_no_image_tells() -> None:
+    sample = images(16)
+    sample[0, 0, 0, 0] = 100.0
+    nobody = np.full(16, -1)  # a class that no output is: PyTorch gets nothing right to lose
+    calibration = Calibration(sample.numpy(), nobody, "noise")
+    errors = [kept.error for kept in measure_sensitivity(network(), calibration, 100.0).ranked]
+    bound = (errors[0] + errors[1]) / 2 / 0.015  # between those of the two worst parts
+    assert measure_sensitivity(network(), calibration, bound).needed == 1
+    assert measure_sensitivity(network(), calibration, 100.0).needed == 0
+    most = measure_sensitivity(network(), calibration, 0.0).needed
+    assert 1 < most < len(errors)  # no bound makes a file of float32
 
 
 def test_the_drop_counts_labels_where_they_are_known() -> None:

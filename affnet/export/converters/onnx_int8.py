@@ -54,10 +54,10 @@ def in_int8(
 
     Activations are of unsigned 8 bits, which ONNX Runtime multiplies several times faster than
     signed ones on x86 (`docs/accuracy.md`); their ranges are the smallest and largest value that
-    calibration met.  Weights are signed, with a scale for each output channel, and of 7 bits: without
-    instructions for 8-bit dot products, x86 adds two products of 8 bits in 16, where 255 times 127
-    twice does not fit, and ONNX Runtime's kernels saturate (its "reduce_range").  Normalisations,
-    clips and subtractions stay in float32.
+    calibration met.  Weights are signed, with a scale for each output channel, and of 7 bits:
+    without instructions for 8-bit dot products, x86 adds two products of 8 bits in 16, where
+    twice 255 times 127 does not fit, and ONNX Runtime's kernels saturate (its "reduce_range").
+    Normalisations, clips and subtractions stay in float32.
 
     Raises:
         ConversionError: onnxruntime's quantizer fails on the network.

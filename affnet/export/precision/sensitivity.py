@@ -28,7 +28,7 @@ from affnet.export.precision.simulation import Simulation
 _IMAGES = 32
 _BATCH = 32
 # Of the logits' deviation, for each point of accuracy that may be lost: what a part may do to them.
-# The bundled network's first blocks lie above, all else far below (docs/accuracy.md has the figures).
+# The bundled network's first blocks lie above it, all else below (docs/accuracy.md).
 _ERROR_PER_POINT = 0.015
 _LEAST_POINTS = 0.5  # a bound of none would ask for a file of float32
 

@@ -5,9 +5,9 @@ parts add up nearly, as they are small and independent, so that the parts of the
 those to keep: as few of them as the bound on accuracy needs (the ranking of Nagel et al., "A white
 paper on neural network quantization", arXiv 2106.08295, section 4.6).
 
-A few hundred images tell a drop of a point badly: one of 200 is half a point, and calibration's were
-often trained on.  The error of the logits has no such grain, so that a part whose error alone is
-large for the bound is spared too, whatever the images say.
+A few hundred images tell a drop of a point badly: one of 200 is half a point, and those of
+calibration were often trained on.  The error of the logits has no such grain, so that a part whose
+error alone is large for the bound is spared too, whatever the images say.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """What AFFNet-ET learns with each token mixer: the same images, budget and seeds for all.
 
-    python benchmarks/training.py --folder trainings --epochs 2 --seeds 0 1 2
+    python benchmarks/training.py --folder trainings --seeds 0 1 2 --jobs 2
 
 Each training is one of ``examples/train.py --mixer NAME``, in a process of its own, the first seed
 of all mixers before the second.  What they end with is kept in the folder, so that the run may be
-interrupted: started again, it takes only the trainings that are missing.
+interrupted: started again, it takes only the trainings that are missing.  Where one fails, the
+table tells of the others, and the exit code is 1.
 
 The table tells, over the seeds, the mean of top-1 on the held-out images, the least and the
 largest, and what each seed is above `aff` with the same one: the seed draws weights, batches and
@@ -18,7 +19,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,11 @@ REFERENCE = "aff"
 REPORT = "training.json"  # what examples/train.py ends with
 
 
-def train(mixer: str, seed: int, epochs: int, folder: Path) -> None:
-    """Train once, unless that was done."""
+def train(mixer: str, seed: int, epochs: int, folder: Path) -> bool:
+    """Train once, unless that was done; return whether there is a result."""
     output = folder / f"{mixer}_{epochs}_epochs_seed_{seed}"
     if (output / REPORT).exists():
-        return
+        return True
     words = ["--mixer", mixer, "--seed", str(seed), "--epochs", str(epochs)]
     print("train.py", *words, file=sys.stderr, flush=True)
     command = [sys.executable, str(SCRIPT), "--output", str(output), *words]
@@ -42,6 +43,7 @@ def train(mixer: str, seed: int, epochs: int, folder: Path) -> None:
     if finished.returncode != 0:
         reason = " ".join(finished.stderr.split())[-300:]
         print(f"{mixer}, seed {seed}, ended with {finished.returncode}: {reason}", file=sys.stderr)
+    return finished.returncode == 0
 
 
 def read_reports(folder: Path, epochs: int) -> dict[str, dict[int, dict[str, Any]]]:
@@ -79,22 +81,29 @@ def table(reports: dict[str, dict[int, dict[str, Any]]]) -> Iterator[str]:
         yield "| " + " | ".join(cells) + " |"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--folder", type=Path, required=True, help="keeps the trainings")
     parser.add_argument("--mixers", nargs="+", choices=MIXERS, default=list(MIXERS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once, a thread each")
-    args = parser.parse_args(arguments)
+    args = parser.parse_args()
     with ThreadPoolExecutor(args.jobs) as pool:
-        for seed in args.seeds:
-            for mixer in args.mixers:
-                pool.submit(train, mixer, seed, args.epochs, args.folder)
+        running = [
+            pool.submit(train, mixer, seed, args.epochs, args.folder)
+            for seed in args.seeds
+            for mixer in args.mixers
+        ]
+        try:
+            trained = [each.result() for each in running]
+        finally:
+            pool.shutdown(cancel_futures=True)  # of an interruption: start no more
     for line in table(read_reports(args.folder, args.epochs)):
         print(line)
+    sys.exit(0 if all(trained) else 1)
 
 
 if __name__ == "__main__":

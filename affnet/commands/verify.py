@@ -36,12 +36,13 @@ def verify(
         raise UsageError("--weights fills the peer to compare with; name it with --against.")
     with console.progress(quiet) as show:
         show(f"Running {artifact} and comparing it with PyTorch")
-        from affnet.export import report, verification
-        from affnet.export.subjects import open_subject
+        from affnet.export import report
+        from affnet.export.verification import compare
+        from affnet.export.verification.open import open_subject
 
         subject, opened, source = open_subject(artifact, against, config, weights)
-        parity = verification.verify_against(subject, source)
-        agreement = verification.verify_held_out(subject, source) if held_out else None
+        parity = compare.verify_against(subject, source)
+        agreement = compare.verify_held_out(subject, source) if held_out else None
     if json:
         verdict = report.verdict_record(subject, parity)
         record = report.parity_record(opened, parity) if opened else verdict

@@ -34,7 +34,7 @@ from affnet.export.precision import CALIBRATED
 from affnet.export.precision.calibration import Calibration
 from affnet.export.precision.judgement import judged
 from affnet.export.precision.sensitivity import KeptFloat
-from affnet.export.verification import Subject, verify_against
+from affnet.export.verification.compare import Subject, verify_against
 from affnet.files import (
     content_sha256,
     publish,
@@ -151,9 +151,9 @@ def _convert(
     shape = taken.static_shape()
     progress(f"Preparing {source.name} for inputs of {' x '.join(map(str, shape))}")
     costs = options.costs or PredictedCosts(runtime_for(options.format).name)
-    prepared = prepare_network(source, shape, attempt.fft, converter.plans, costs)
-    macs = count_macs(prepared.module, shape)
     precision = options.precision or converter.precisions[0]
+    prepared = prepare_network(source, shape, attempt.fft, converter, precision, costs)
+    macs = count_macs(prepared.module, shape)
     request = ConversionRequest(
         name=_file_name(source.name, precision, converter),
         input=_with_batch(taken, options.dynamic_batch),

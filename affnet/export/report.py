@@ -10,7 +10,7 @@ from rich.table import Table
 from affnet.artifact import Artifact
 from affnet.export.all_formats import Outcome
 from affnet.export.delegation import DELEGATION_DETAILS
-from affnet.export.verification import HeldOutAgreement, Subject
+from affnet.export.verification.compare import HeldOutAgreement, Subject
 from affnet.files import content_bytes
 from affnet.parity import Parity
 from affnet.runtimes import runtime_for

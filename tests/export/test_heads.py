@@ -14,10 +14,10 @@ from torch import Tensor
 from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import UnknownNameError, UsageError
 from affnet.evaluation.detections import decode_detections, softmax
-from affnet.export.head_parity import class_map_parity, detections_parity
 from affnet.export.heads import Detector, with_head
 from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.export.subjects import open_subject
+from affnet.export.verification.dense_parity import class_map_parity, detections_parity
+from affnet.export.verification.open import open_subject
 from affnet.model.dense.base import DenseNetwork
 from affnet.runtimes import runtime_for
 from tests.conftest import Finished

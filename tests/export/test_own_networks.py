@@ -12,7 +12,7 @@ from affnet.artifact import Artifact
 from affnet.errors import UsageError
 from affnet.export.converters import onnx
 from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.export.verification import Subject, verify_against
+from affnet.export.verification.compare import Subject, verify_against
 from affnet.model.source import Source, load_source
 from affnet.runtimes import runtime_for
 from tests.conftest import Finished

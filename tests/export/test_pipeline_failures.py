@@ -19,7 +19,7 @@ from affnet.errors import (
 )
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.export.verification import Subject, verify_against
+from affnet.export.verification.compare import Subject, verify_against
 from tests.tiny import tiny_source
 
 

@@ -65,6 +65,7 @@ class Converter(Protocol):
 
     format: ClassVar[str]
     precisions: ClassVar[tuple[str, ...]]  # the first is the default
+    computes_in_half: ClassVar[tuple[str, ...]]  # those of them whose activations are float16
     layouts: ClassVar[tuple[str, ...]]  # the first is the default
     routes: ClassVar[tuple[str, ...]]  # ways through other tools, the preferred one first
     auto_fft: ClassVar[str]  # what --fft auto means: "auto" asks the planner, "native" keeps it

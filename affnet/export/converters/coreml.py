@@ -63,6 +63,7 @@ class CoreMLConverter:
 
     format = "coreml"
     precisions = ("fp16", "fp32", *COMPRESSED)
+    computes_in_half = ("fp16", *COMPRESSED)
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
     auto_fft = "auto"

@@ -33,6 +33,7 @@ class ExecutorchConverter:
 
     format = "executorch"
     precisions = ("fp32", "fp16", "int8")
+    computes_in_half = ("fp16",)
     layouts = ("NCHW",)
     routes = ("XNNPACK", "portable")
     auto_fft = "auto"

@@ -43,6 +43,7 @@ class OnnxConverter:
 
     format = "onnx"
     precisions = ("fp32", "fp16", "int8")
+    computes_in_half = ("fp16",)
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
     auto_fft = "auto"

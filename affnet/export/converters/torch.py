@@ -23,6 +23,7 @@ class TorchConverter:
 
     format = "torch"
     precisions = ("fp32",)
+    computes_in_half = ()
     layouts = ("NCHW",)
     routes = ("torch.export",)
     auto_fft = "native"  # the network as it was trained

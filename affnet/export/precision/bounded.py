@@ -76,6 +76,6 @@ def _sensitivity(
     assert options.max_accuracy_drop is not None
     costs = options.costs or PredictedCosts(runtime_for(options.format).name)
     shape = (1, *calibration.images.shape[1:])
-    network = prepare_network(source, shape, "auto", converter.plans, costs).module
+    network = prepare_network(source, shape, "auto", converter, "fp32", costs).module
     fold_batch_norms(network)
     return measure_sensitivity(network, calibration, options.max_accuracy_drop, progress)

@@ -12,7 +12,7 @@ from affnet.export.precision import CALIBRATED
 from affnet.export.precision.accuracy import Accuracy, compare_accuracy
 from affnet.export.precision.calibration import Calibration
 from affnet.export.precision.sensitivity import KeptFloat
-from affnet.export.verification import Subject, reference_outputs, run_batches
+from affnet.export.verification.compare import Subject, reference_outputs, run_batches
 from affnet.model.source import Source
 
 

@@ -21,7 +21,7 @@ from affnet.evaluation.predictors import as_input
 from affnet.export.converters import coreml
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.export.verification import verification_images
+from affnet.export.verification.compare import verification_images
 from affnet.files import content_sha256
 from affnet.model.source import load_source
 from affnet.runtimes.coreml import CoreMLRuntime, quiet_coremltools

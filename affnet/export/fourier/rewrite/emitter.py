@@ -49,8 +49,9 @@ class Emitter:
     the new graph are those of the new operators, not copies of what the old ones had.
     """
 
-    def __init__(self, fake_mode: FakeTensorMode) -> None:
+    def __init__(self, fake_mode: FakeTensorMode, half: bool = False) -> None:
         self.graph = Graph()
+        self.half = half  # whether the values between will be float16
         self.fake_mode = fake_mode
         self.source: Node | None = None  # the old node that is being rewritten
         self.constants: dict[str, torch.Tensor] = {}

@@ -43,7 +43,7 @@ class RewrittenProgram:
     notes: tuple[str, ...] = ()
 
 
-def rewrite_program(program: ExportedProgram) -> RewrittenProgram:
+def rewrite_program(program: ExportedProgram, *, half: bool = False) -> RewrittenProgram:
     """Return ``program`` without Fourier transforms and complex numbers.
 
     The result computes the same up to rounding.  A complex input, output, parameter or buffer of
@@ -54,6 +54,8 @@ def rewrite_program(program: ExportedProgram) -> RewrittenProgram:
     The transforms become products with matrices computed in float64 and stored in the type of the
     data.  Moduli are computed as sqrt(re^2 + im^2), so a float32 value beyond about 1e19 overflows.
 
+    ``half`` asks for forms whose intermediate values fit in float16, where they differ.
+
     Raises:
         ConversionError: a node has no exact real form here; the message names the node, its
             operator, the reason and the line of the user's code.
@@ -62,7 +64,7 @@ def rewrite_program(program: ExportedProgram) -> RewrittenProgram:
     if not any(map(needs_rewriting, nodes)):
         return RewrittenProgram(program)
     decomposed = decompose(program)
-    rewritten = _ProgramRewriter(decomposed).run()
+    rewritten = _ProgramRewriter(decomposed, half).run()
     check_real(rewritten.program)
     return rewritten
 
@@ -70,11 +72,11 @@ def rewrite_program(program: ExportedProgram) -> RewrittenProgram:
 class _ProgramRewriter:
     """One rewriting: the old program, the new graph, and what is noted on the way."""
 
-    def __init__(self, program: ExportedProgram) -> None:
+    def __init__(self, program: ExportedProgram, half: bool) -> None:
         self.program, self.signature = program, program.graph_signature
         values = [node.meta.get("val") for node in program.graph.nodes]
         self.fake_mode = detect_fake_mode(values) or FakeTensorMode()
-        self.emitter = Emitter(self.fake_mode)
+        self.emitter = Emitter(self.fake_mode, half)
         self.emitter.taken = {*program.state_dict, *program.constants}
         self.nodes = NodeRewriter(self.emitter)
         self.state = dict(program.state_dict)

@@ -10,8 +10,8 @@ from torch import nn
 
 from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import ArtifactError, UsageError
-from affnet.export.subjects import open_foreign, open_subject
-from affnet.export.verification import verify_against
+from affnet.export.verification.compare import verify_against
+from affnet.export.verification.open import open_foreign, open_subject
 from affnet.model.source import Source, load_source
 from affnet.runtimes import Interface
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
@@ -137,7 +137,7 @@ def test_what_cannot_be_compared_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     interface = Interface(inputs, outputs, "fp32")
-    monkeypatch.setattr("affnet.export.subjects.try_out", lambda *_: interface)
+    monkeypatch.setattr("affnet.export.verification.open.try_out", lambda *_: interface)
     with pytest.raises(UsageError, match=sentence):
         open_foreign(Path("theirs.onnx"), tiny_source())
 
@@ -158,6 +158,6 @@ def test_the_layout_of_images_is_recognised(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     interface = Interface((TensorSpec("x", shape, dtype),), (LOGITS,), "fp32")
-    monkeypatch.setattr("affnet.export.subjects.try_out", lambda *_: interface)
+    monkeypatch.setattr("affnet.export.verification.open.try_out", lambda *_: interface)
     found = open_foreign(Path("theirs.onnx"), tiny_source()).input
     assert (found.layout, found.range, found.dynamic_batch) == (layout, values, False)

@@ -13,7 +13,7 @@ from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import ArtifactError, UsageError
 from affnet.export.prepare import open_or_export
 from affnet.export.report import plan_text
-from affnet.export.verification import (
+from affnet.export.verification.compare import (
     Subject,
     reference_outputs,
     run_batches,

@@ -15,10 +15,10 @@ from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import AffnetError, ArtifactError, UsageError, first_line
 from affnet.evaluation.held_out import held_out_images
 from affnet.evaluation.predictors import as_input
-from affnet.export.head_parity import class_map_parity, detections_parity
 from affnet.export.heads import ClassMap, Detector
 from affnet.export.precision import CALIBRATED
 from affnet.export.precision.calibration import load_calibration
+from affnet.export.verification.dense_parity import class_map_parity, detections_parity
 from affnet.model.bundled import BUNDLED, load_held_out
 from affnet.model.images import Images, mosaic, random_images
 from affnet.model.source import Source

@@ -1,0 +1,1 @@
+"""Running a file beside the PyTorch network that it came from."""

@@ -17,6 +17,7 @@ from affnet.commands.options import (
     JsonOption,
     QuietOption,
     SizeOption,
+    VerifyOnOption,
     WeightsOption,
     parse_size,
 )
@@ -24,7 +25,8 @@ from affnet.errors import UsageError
 from affnet.export.precision import AUTO, CALIBRATED, LOSSY
 
 if TYPE_CHECKING:
-    from affnet.export.pipeline import ExportOptions
+    from affnet.export.request import ExportOptions
+    from affnet.export.verification.inputs import VerificationInput
     from affnet.model.source import Source
 
 FORMAT_HELP = "onnx, coreml, tflite, executorch, torch, or all that are installed."
@@ -102,6 +104,7 @@ def export(
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path(),
     verify: Annotated[bool, typer.Option(help="Run the file and compare it.")] = True,
+    verify_on: VerifyOnOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -118,9 +121,9 @@ def export(
     with showing_attempts(json), console.progress(quiet, animated=not timed) as show:
         show(f"Loading {source}")
         started = time.perf_counter()
-        from affnet.export.pipeline import ExportOptions
         from affnet.export.precision.bounded import export_bounded
         from affnet.export.report import export_record, parity_fields
+        from affnet.export.request import ExportOptions
         from affnet.model.source import load_source
 
         size = parse_size(image_size)
@@ -136,6 +139,7 @@ def export(
             image_input=image_input,
             deployment_target=deployment_target,
             verify=verify,
+            verify_on=_inputs_to_verify_on(verify_on, verify, loaded, size),
             max_accuracy_drop=max_accuracy_drop,
         )
         if precision in (*CALIBRATED, AUTO) or max_accuracy_drop is not None or calibration_data:
@@ -159,6 +163,19 @@ def export(
         console.print_json(export_record(artifact, time.perf_counter() - started))
     else:
         console.print_fields(parity_fields(artifact, parity))
+
+
+def _inputs_to_verify_on(
+    path: Path | None, verify: bool, source: Source, size: tuple[int, int] | None
+) -> tuple[VerificationInput, ...]:
+    if path is None:
+        return ()
+    if not verify:
+        raise UsageError("--verify-on contradicts --no-verify; drop one of them.")
+    from affnet.artifact import image_spec
+    from affnet.export.verification.user_inputs import read_inputs
+
+    return tuple(read_inputs(path, image_spec(*size) if size else source.input))
 
 
 def _check_combination(
@@ -205,7 +222,7 @@ def _with_measured_costs(
     from affnet.export.fourier.planner import filter_maps
     from affnet.export.fourier.wisdom import Wisdom
     from affnet.export.measurement import MeasuredCosts, measure_plans
-    from affnet.export.pipeline import check_request
+    from affnet.export.request import check_request
     from affnet.runtimes import runtime_for
 
     precision = None if options.precision == AUTO else options.precision  # one stands for all

@@ -32,6 +32,14 @@ WeightsOption = Annotated[
         help="Of a peer: a safetensors file, or its folder, as save_pretrained writes it.",
     ),
 ]
+VerifyOnOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--verify-on",
+        metavar="PATH",
+        help="Verify also on these inputs: a folder of pictures or .npy files, or an .npz file.",
+    ),
+]
 
 
 def parse_size(text: str | None, option: str = "--image-size") -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ import pytest
 from affnet.errors import ConversionError
 from affnet.export.attempts import Attempt, plan_attempts
 from affnet.export.converters import onnx
+from affnet.export.converters.coreml import CoreMLConverter
 from affnet.export.converters.onnx import OnnxConverter
 from affnet.export.converters.torch import TorchConverter
 from affnet.export.fourier.plans.dense import DensePlan
@@ -22,20 +23,34 @@ def fail(*_: Any) -> Any:
 
 
 def test_auto_tries_the_planner_then_each_plan_then_the_other_route() -> None:
-    assert plan_attempts("auto", OnnxConverter) == [
-        Attempt("auto", "torch.export"),
-        Attempt("separable", "torch.export"),
-        Attempt("right", "torch.export"),
-        Attempt("dense", "torch.export"),
-        Attempt("folded", "torch.export"),
-        Attempt("mixed_radix", "torch.export"),
-        Attempt("auto", "TorchScript"),
+    assert plan_attempts("auto", OnnxConverter, None) == [
+        Attempt("auto", "torch.export", "fp32"),
+        Attempt("separable", "torch.export", "fp32"),
+        Attempt("right", "torch.export", "fp32"),
+        Attempt("dense", "torch.export", "fp32"),
+        Attempt("folded", "torch.export", "fp32"),
+        Attempt("mixed_radix", "torch.export", "fp32"),
+        Attempt("auto", "TorchScript", "fp32"),
     ]
 
 
 def test_an_explicit_plan_is_the_only_one_tried() -> None:
-    assert plan_attempts("dense", OnnxConverter) == [Attempt("dense", "torch.export")]
-    assert plan_attempts("auto", TorchConverter) == [Attempt("native", "torch.export")]
+    assert plan_attempts("dense", OnnxConverter, None) == [Attempt("dense", "torch.export", "fp32")]
+    assert plan_attempts("auto", TorchConverter, None) == [
+        Attempt("native", "torch.export", "fp32")
+    ]
+
+
+def test_a_default_of_float16_is_followed_by_float32() -> None:
+    attempts = plan_attempts("auto", CoreMLConverter, None, with_plans=False)
+    assert [(each.route, each.precision) for each in attempts] == [
+        ("torch.export", "fp16"),
+        ("torch.export", "fp32"),
+        ("TorchScript", "fp16"),
+        ("TorchScript", "fp32"),
+    ]
+    asked = plan_attempts("auto", CoreMLConverter, "fp16", with_plans=False)
+    assert {each.precision for each in asked} == {"fp16"}
 
 
 def test_a_failing_route_falls_back_to_the_other_and_says_so(

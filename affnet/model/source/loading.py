@@ -23,7 +23,8 @@ from affnet.model.peers import (
     SEGMENTATION_PEERS,
 )
 from affnet.model.peers.libraries import is_of_library
-from affnet.model.programs import LoadedProgram, build_program, is_function, load_program
+from affnet.model.program_interface import LoadedProgram
+from affnet.model.programs import build_program, is_function, load_program
 from affnet.model.published import Published
 from affnet.model.random_weights import randomise
 from affnet.model.source.base import SEED, Source, interface
@@ -239,11 +240,12 @@ def _of_your_own(loaded: LoadedProgram, name: str, provenance: Provenance) -> So
         name=name,
         provenance=provenance,
         input=loaded.input,
-        outputs=(loaded.output,),
+        outputs=loaded.outputs,
         labels=None,
         published=None,
         notes=loaded.notes,
         program=loaded.program,
+        example=loaded.example,
         task="other",
     )
 

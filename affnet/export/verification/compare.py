@@ -13,6 +13,7 @@ from torch import nn
 from affnet.artifact import TensorSpec
 from affnet.errors import UsageError
 from affnet.evaluation.held_out import held_out_images
+from affnet.export.converters import get_converter
 from affnet.export.heads import ClassMap, Detector
 from affnet.export.precision import CALIBRATED
 from affnet.export.precision.calibration import load_calibration
@@ -104,7 +105,8 @@ def default_inputs(subject: Subject, source: Source) -> list[VerificationInput]:
     size = taken.image_size()
     if subject.precision in CALIBRATED and source.provenance.kind == "bundled":
         return calibration_inputs(load_calibration(source, None, _REAL_IMAGES, size).images)
-    return image_inputs(size)
+    half = subject.precision in get_converter(subject.format).computes_in_half
+    return image_inputs(size, raw_pixels=half and taken.dtype.startswith("float"))
 
 
 def calibration_inputs(images: NDArray[np.float32]) -> list[VerificationInput]:

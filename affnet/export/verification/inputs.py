@@ -36,10 +36,12 @@ class VerificationInput:
     array: NDArray[np.float32]  # as the network takes it; images are N x 3 x H x W in 0..1
 
 
-def image_inputs(size: tuple[int, int]) -> list[VerificationInput]:
+def image_inputs(size: tuple[int, int], *, raw_pixels: bool = False) -> list[VerificationInput]:
     """Return the images of ``size``, height and width, that a network of images is verified on.
 
-    Their values are multiples of 1/255, so that inputs of 8 bits hold them without loss.
+    Their values are multiples of 1/255, so that inputs of 8 bits hold them without loss.  With
+    ``raw_pixels`` there is one of values in 0..255, as apps feed them by mistake: what overflows
+    float16 does so there first.
     """
     height, width = size
     shape = (1, 3, height, width)
@@ -55,7 +57,11 @@ def image_inputs(size: tuple[int, int]) -> list[VerificationInput]:
         **{f"the photograph {name}": image for name, image in _photographs(size)},
         "noise": np.random.default_rng(_SEED).random(shape),
     }
-    return [VerificationInput(name, _rounded(image)) for name, image in images.items()]
+    inputs = [VerificationInput(name, _rounded(image)) for name, image in images.items()]
+    if raw_pixels:
+        *_, (name, image) = _photographs(size)
+        inputs.append(VerificationInput(f"the photograph {name}, 0..255", np.round(image * 255)))
+    return inputs
 
 
 def tensor_inputs(

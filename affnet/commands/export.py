@@ -120,6 +120,7 @@ def export(
         started = time.perf_counter()
         from affnet.export.pipeline import ExportOptions
         from affnet.export.precision.bounded import export_bounded
+        from affnet.export.replaced import replacement, sources_in
         from affnet.export.report import export_record, parity_fields
         from affnet.model.source import load_source
 
@@ -142,12 +143,15 @@ def export(
             chosen = _calibrated(loaded, chosen, calibration_data, calibration_samples, show)
         if fft == "measure":
             chosen = _with_measured_costs(loaded, chosen, device, show)
+        before = sources_in(output)
         if precision == AUTO:
             choice, untimed = choose(loaded, chosen, device, output, show)
         else:
             artifact = export_bounded(loaded, chosen, output, show)
     notes = chosen.calibration.notes() if chosen.calibration else ()
-    for sentence in (*loaded.notes, *notes):
+    made = choice.artifact if precision == AUTO else artifact
+    replaced = replacement(before, made) if made else None
+    for sentence in (*loaded.notes, *notes, *filter(None, [replaced])):
         console.note(sentence, quiet)
     if precision == AUTO:
         if untimed:

@@ -18,7 +18,7 @@ from affnet.errors import (
     UsageError,
     VerificationError,
 )
-from affnet.export.attempts import Attempt, plan_attempts
+from affnet.export.attempts import Attempt, failure_of, plan_attempts
 from affnet.export.converters import (
     Conversion,
     ConversionRequest,
@@ -127,15 +127,7 @@ def _first_success(
         except (ArtifactError, ConversionError, VerificationError) as error:
             errors.append(error)
             failures.append({"fft": attempt.fft, "route": attempt.route, "reason": str(error)})
-    others = ", ".join(f"{failure['fft']} by {failure['route']}" for failure in failures[1:])
-    first = str(errors[0]).removesuffix(".")
-    if options.fft == "native":
-        raise type(errors[0])(
-            f"{first}; leave --fft native away to have the transforms replaced."
-        ) from errors[0]
-    if not others:
-        raise errors[0]
-    raise type(errors[0])(f"{first}; also tried without success: {others}.") from errors[0]
+    raise failure_of(list(zip(attempts, errors, strict=True))) from errors[0]
 
 
 def _convert(

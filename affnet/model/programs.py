@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import re
 import sys
 import traceback
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,11 @@ from torch.export import ExportedProgram
 from torch.fx import Node
 
 from affnet.artifact import TensorSpec
-from affnet.errors import AffnetError, ConversionError, UsageError, first_line
+from affnet.errors import AffnetError, UsageError, first_line
 from affnet.exported_program import load_exported_program
+from affnet.model.export_failures import export_failure
+from affnet.model.stack_traces import helpers_noted
+from affnet.silence import silenced
 
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _RETURNS = "return (network, example_input) or a torch.export program"
@@ -76,14 +77,11 @@ def build_program(function: str, seed: int) -> LoadedProgram:
     if not isinstance(example, Tensor):
         raise UsageError(f"{function}'s example input is no single tensor; let it {_RETURNS}.")
     network = network.eval()
-    logging.getLogger("torch.export").setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silenced(stdout=False), helpers_noted():  # what forward itself prints is the user's
             program = torch.export.export(network, (example,))
     except Exception as error:  # torch.export raises nearly every kind
-        reason = first_line(error)
-        raise ConversionError(f"torch.export fails on {function}: {reason}.") from error
+        raise export_failure(function, network, example, error) from error
     return _described(function, program, network)
 
 

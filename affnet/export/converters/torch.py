@@ -6,16 +6,15 @@ What it cannot hold: nothing.  It is also the one form that keeps torch's own FF
 from __future__ import annotations
 
 import io
-import logging
-import warnings
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from affnet.errors import ConversionError, first_line
+from affnet.errors import ConversionError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.files import write_and_sync
+from affnet.silence import silenced
 
 
 class TorchConverter:
@@ -37,10 +36,8 @@ class TorchConverter:
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
         dynamic = {0: torch.export.Dim("batch")} if request.input.dynamic_batch else None
-        logging.getLogger("torch.export").setLevel(logging.ERROR)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with silenced():
                 program = torch.export.export(
                     network, (request.example(),), dynamic_shapes=(dynamic,) if dynamic else None
                 )
@@ -48,7 +45,7 @@ class TorchConverter:
                 torch.export.save(program, buffer)
         except Exception as error:  # torch.export raises nearly every kind
             raise ConversionError(
-                f"torch.export fails on {request.name}: {first_line(error)}"
+                f"torch.export fails on {request.name}: {reason_of(error)}"
             ) from error
         path = folder / f"{request.name}.pt2"
         write_and_sync(path, buffer.getvalue())

@@ -201,14 +201,16 @@ def reason_of(error: BaseException) -> str:
 
     Libraries wrap their errors: the message of torch.onnx is advice ("Next steps: ..."), and the
     operator that it lacks is named two causes below.  A message of fewer than two words, such as a
-    `KeyError`'s, is no reason; an `AffnetError` needs no other than its own.
+    `KeyError`'s, is taken only where there is no other; that of an `AffnetError` is final.
     """
     for cause in reversed(_causes(error)):
         for line in _plain_lines(str(cause)):
             if len(line.split()) > 1:
                 return line
-    line = next(_plain_lines(str(error)), "")
-    return f"{type(error).__name__}: {line}" if line else type(error).__name__
+    kind, line = type(error).__name__, next(_plain_lines(str(error)), "")
+    if not line:
+        return kind
+    return f"{kind}: {line}" if isinstance(error, KeyError) else line
 
 
 def _causes(error: BaseException) -> list[BaseException]:

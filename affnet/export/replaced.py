@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from affnet.artifact import Artifact, Manifest, Provenance, manifest_path
+if TYPE_CHECKING:  # the command line imports this module, and answers --help without numpy
+    from affnet.artifact import Artifact, Provenance
 
 
 def sources_in(folder: Path) -> dict[Path, Provenance]:
     """Return where the artifacts in ``folder`` come from, by the path of their manifest."""
+    from affnet.artifact import Manifest, manifest_path
+
     found = {}
     for path in folder.glob(manifest_path(Path("*")).name):
         try:
@@ -19,8 +24,10 @@ def sources_in(folder: Path) -> dict[Path, Provenance]:
     return found
 
 
-def replacement(before: dict[Path, Provenance], artifact: Artifact) -> str | None:
+def replacement(before: Mapping[Path, Provenance], artifact: Artifact) -> str | None:
     """Say which other source a file of ``artifact``'s name was exported from ``before``, if so."""
+    from affnet.artifact import manifest_path
+
     old, new = before.get(manifest_path(artifact.path)), artifact.manifest.provenance
     if old is None or (old.kind, old.location) == (new.kind, new.location):
         return None

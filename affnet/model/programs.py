@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import re
 import sys
 import traceback
@@ -77,6 +78,7 @@ def build_program(function: str, seed: int) -> LoadedProgram:
     if not isinstance(example, Tensor):
         raise UsageError(f"{function}'s example input is no single tensor; let it {_RETURNS}.")
     network = network.eval()
+    logging.getLogger("torch.export").setLevel(logging.ERROR)
     try:
         with silenced(stdout=False), helpers_noted():  # what forward itself prints is the user's
             program = torch.export.export(network, (example,))

@@ -22,6 +22,7 @@ they are not, and which cannot be compared with PyTorch by position.
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,7 @@ def _deployment_target(coremltools: Any, name: str) -> Any:
 
 def _export(network: nn.Module, request: ConversionRequest) -> Any:
     """Return what coremltools takes: an exported program, or a traced module."""
+    logging.getLogger("torch.export").setLevel(logging.ERROR)
     example = request.example()
     try:
         with silenced():

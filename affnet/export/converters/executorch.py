@@ -76,7 +76,7 @@ def _converted(
             raise
         except Exception as error:  # torch.export and ExecuTorch raise nearly every kind
             reason = (not str(error).strip() and printed.last_line()) or reason_of(error)
-            raise ConversionError(f"ExecuTorch cannot convert {request.name}: {reason}") from error
+            raise ConversionError(f"ExecuTorch cannot convert {request.name}: {reason}.") from error
 
 
 def _lowered(network: nn.Module, example: Tensor, *, delegate: bool) -> tuple[bytes, Delegation]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,12 +92,14 @@ def exported_model(
 
 def _export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.ModelProto:
     export = _by_torch_export if request.route == "torch.export" else _by_torchscript
+    # the exporter tells the console of every optional package it does not find
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with silenced():  # the old exporter prints the graph where it fails
             return export(network, request, opset)
     except Exception as error:  # torch.onnx raises nearly every kind
         raise ConversionError(
-            f"torch.onnx cannot export {request.name}: {reason_of(error)}"
+            f"torch.onnx cannot export {request.name}: {reason_of(error)}."
         ) from error
 
 
@@ -145,7 +148,9 @@ def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         simplified, unchanged = onnxsim.simplify(model)
     except Exception as error:  # its exceptions share no base class
-        raise ConversionError(f"onnxsim cannot simplify the network: {reason_of(error)}") from error
+        raise ConversionError(
+            f"onnxsim cannot simplify the network: {reason_of(error)}."
+        ) from error
     if not unchanged:
         raise ConversionError("onnxsim changed what the network computes; report this network.")
     model = simplified

@@ -121,7 +121,7 @@ def _converted(network: nn.Module, request: ConversionRequest) -> bytes:
             raise
         except Exception as error:  # torch.export and MLIR raise nearly every kind
             reason = (not str(error).strip() and printed.last_line()) or reason_of(error)
-            raise ConversionError(f"litert-torch cannot convert {name}: {reason}") from error
+            raise ConversionError(f"litert-torch cannot convert {name}: {reason}.") from error
 
 
 def _import_litert_torch() -> Any:

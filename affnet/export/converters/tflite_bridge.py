@@ -62,7 +62,7 @@ class Bridge:
             self.graph = shape_inference.infer_shapes(model, strict_mode=True).graph
         except shape_inference.InferenceError as error:
             raise ConversionError(
-                f"The ONNX form of {request.name} has no shapes: {reason_of(error)}"
+                f"The ONNX form of {request.name} has no shapes: {reason_of(error)}."
             ) from error
         self.writer = GraphWriter()
         self.constants = {t.name: numpy_helper.to_array(t) for t in self.graph.initializer}

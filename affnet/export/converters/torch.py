@@ -6,6 +6,7 @@ What it cannot hold: nothing.  It is also the one form that keeps torch's own FF
 from __future__ import annotations
 
 import io
+import logging
 from pathlib import Path
 
 import torch
@@ -36,6 +37,7 @@ class TorchConverter:
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
         dynamic = {0: torch.export.Dim("batch")} if request.input.dynamic_batch else None
+        logging.getLogger("torch.export").setLevel(logging.ERROR)
         try:
             with silenced():
                 program = torch.export.export(
@@ -45,7 +47,7 @@ class TorchConverter:
                 torch.export.save(program, buffer)
         except Exception as error:  # torch.export raises nearly every kind
             raise ConversionError(
-                f"torch.export fails on {request.name}: {reason_of(error)}"
+                f"torch.export fails on {request.name}: {reason_of(error)}."
             ) from error
         path = folder / f"{request.name}.pt2"
         write_and_sync(path, buffer.getvalue())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -23,8 +23,10 @@ from affnet.commands.options import (
 )
 from affnet.errors import UsageError
 from affnet.export.precision import AUTO, CALIBRATED, LOSSY
+from affnet.export.replaced import replacement, sources_in
 
 if TYPE_CHECKING:
+    from affnet.artifact import Artifact, Provenance
     from affnet.export.request import ExportOptions
     from affnet.export.verification.inputs import VerificationInput
     from affnet.model.source import Source
@@ -33,7 +35,8 @@ FORMAT_HELP = "onnx, coreml, tflite, executorch, torch, or all that are installe
 SOURCE_HELP = (
     "A checkpoint, a name (affnet_et, affnet_t, affnet, emoji, or a peer such as mobilevit_xxs), "
     "one with another token mixer (affnet_et+twins), timm:NAME or torchvision:NAME, "
-    "or a network of your own: a torch.export program (.pt2) or module:function."
+    "or a network of your own: a torch.export program (.pt2), or module:function, whose files are "
+    "named MODULE_FUNCTION without the word build (a.nets:build: nets; a.nets:build_b: nets_b)."
 )
 
 PRECISION_HELP = (
@@ -146,23 +149,36 @@ def export(
             chosen = _calibrated(loaded, chosen, calibration_data, calibration_samples, show)
         if fft == "measure":
             chosen = _with_measured_costs(loaded, chosen, device, show)
+        before = sources_in(output)
         if precision == AUTO:
             choice, untimed = choose(loaded, chosen, device, output, show)
         else:
             artifact = export_bounded(loaded, chosen, output, show)
-    notes = chosen.calibration.notes() if chosen.calibration else ()
-    for sentence in (*loaded.notes, *notes):
+    made = choice.artifact if precision == AUTO else artifact
+    for sentence in _notes(loaded, chosen, before, made):
         console.note(sentence, quiet)
     if precision == AUTO:
         if untimed:
             console.note(f"The smallest file is taken: {untimed}", quiet)
         print_choice(choice, started, json)
         return
-    parity = artifact.manifest.parity
     if json:
         console.print_json(export_record(artifact, time.perf_counter() - started))
     else:
-        console.print_fields(parity_fields(artifact, parity))
+        console.print_fields(parity_fields(artifact, artifact.manifest.parity))
+
+
+def _notes(
+    source: Source,
+    options: ExportOptions,
+    before: Mapping[Path, Provenance],
+    artifact: Artifact | None,
+) -> list[str]:
+    """Return what the user should know of the export, ``before`` being what the folder held."""
+    notes = [*source.notes, *(options.calibration.notes() if options.calibration else ())]
+    if artifact and (replaced := replacement(before, artifact)):
+        notes.append(replaced)
+    return notes
 
 
 def _inputs_to_verify_on(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from affnet.errors import AffnetError
 from affnet.export.converters import Converter
 
 #: What a network that float16 cannot carry is exported in.
@@ -47,3 +49,31 @@ def plan_attempts(
         *(Attempt(plan, first, usual) for plan in plans),
         *(Attempt(chosen, route, each) for route in other_routes for each in (usual, *wider)),
     ]
+
+
+def failure_of(failures: Sequence[tuple[Attempt, AffnetError]]) -> AffnetError:
+    """Return the error to raise where every attempt failed: each reason once, the first in front.
+
+    It is of the first error's class.  The attempts are named by which a reason other than the first
+    was found; what the first and a later reason begin with, up to the colon, is not repeated.
+    """
+    (first, error), *_ = failures
+    grouped: dict[str, list[Attempt]] = {}
+    for attempt, other in failures:
+        grouped.setdefault(str(other).removesuffix("."), []).append(attempt)
+    (message, _), *others = grouped.items()
+    beginning = message.partition(": ")[0] + ": "
+    tried = ", ".join(
+        f"{', '.join(_name(attempt, first) for attempt in attempts)} "
+        f"({reason.removeprefix(beginning)})"
+        for reason, attempts in others
+    )
+    if first.fft == "native":
+        message += "; omit --fft native to have the transforms replaced"
+    elif tried:
+        message += f"; also tried without success: {tried}"
+    return type(error)(f"{message}.")
+
+
+def _name(attempt: Attempt, first: Attempt) -> str:
+    return attempt.route if attempt.fft == first.fft else f"{attempt.fft} by {attempt.route}"

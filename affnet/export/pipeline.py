@@ -14,9 +14,10 @@ from affnet.errors import (
     AffnetError,
     ArtifactError,
     ConversionError,
+    RewriteError,
     VerificationError,
 )
-from affnet.export.attempts import FULL, Attempt, plan_attempts
+from affnet.export.attempts import FULL, Attempt, failure_of, plan_attempts
 from affnet.export.converters import (
     Conversion,
     ConversionRequest,
@@ -87,34 +88,38 @@ def _first_success(
 
     A file that its own runtime rejects is a failed attempt too.
     """
-    failures: list[dict[str, str]] = []
-    errors: list[AffnetError] = []
+    failures: list[tuple[Attempt, AffnetError]] = []
     attempts = plan_attempts(
         options.fft, converter, options.precision, with_plans=source.program is None
     )
     for number, attempt in enumerate(attempts):
-        if errors:
-            if _only_widens(attempt, attempts[number - 1]) and not _was_inexact(errors[-1]):
+        if failures:
+            before, error = failures[-1]
+            if _widens(before, attempt) and not isinstance(error, VerificationError):
                 continue  # it would end in the same way
-            progress(f"{errors[-1]} Trying {attempt} instead")
+            progress(f"{error} Trying {attempt} instead")
         folder = staging / str(number)
         folder.mkdir()
         try:
             artifact = _convert(source, options, converter, attempt, folder, progress)
-            artifact = artifact.with_manifest(fallbacks=tuple(failures))
+            artifact = artifact.with_manifest(fallbacks=tuple(map(_recorded, failures)))
             return _verified(artifact, source, options, progress) if options.verify else artifact
         except (ArtifactError, ConversionError, VerificationError) as error:
-            errors.append(error)
-            failures.append(dataclasses.asdict(attempt) | {"reason": str(error)})
-    others = ", ".join(f"{failure['fft']} by {failure['route']}" for failure in failures[1:])
-    first = str(errors[0]).removesuffix(".")
-    if options.fft == "native":
-        raise type(errors[0])(
-            f"{first}; leave --fft native away to have the transforms replaced."
-        ) from errors[0]
-    if not others:
-        raise errors[0]
-    raise type(errors[0])(f"{first}; also tried without success: {others}.") from errors[0]
+            failures.append((attempt, error))
+            if isinstance(error, RewriteError):
+                break
+    raise failure_of(failures) from failures[0][1]
+
+
+def _recorded(failure: tuple[Attempt, AffnetError]) -> dict[str, str]:
+    """Return what the manifest says of a failed attempt."""
+    attempt, error = failure
+    return dataclasses.asdict(attempt) | {"reason": str(error)}
+
+
+def _widens(before: Attempt, attempt: Attempt) -> bool:
+    """Tell whether an attempt differs from the one before it in its precision alone."""
+    return dataclasses.replace(before, precision=attempt.precision) == attempt
 
 
 def _convert(
@@ -243,12 +248,3 @@ def _disagreement(artifact: Artifact, parity: Parity) -> str:
         f"The exported {artifact.path.name} disagrees with PyTorch in {precision} on "
         f"{worst.name}: {what}{remedy}."
     )
-
-
-def _only_widens(attempt: Attempt, before: Attempt) -> bool:
-    """Tell whether an attempt differs from the one before it in its precision alone."""
-    return dataclasses.replace(before, precision=attempt.precision) == attempt
-
-
-def _was_inexact(error: AffnetError) -> bool:
-    return isinstance(error, VerificationError)

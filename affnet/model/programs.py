@@ -7,7 +7,6 @@ import logging
 import re
 import sys
 import traceback
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from affnet.errors import AffnetError, ConversionError, UsageError, first_line
+from affnet.errors import AffnetError, UsageError, first_line
 from affnet.exported_program import load_exported_program
+from affnet.model.export_failures import export_failure, own_failure
 from affnet.model.program_interface import LoadedProgram, described
+from affnet.model.stack_traces import helpers_noted
+from affnet.silence import silenced
 
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _RETURNS = "return (network, example_input) or a torch.export program"
@@ -65,12 +67,10 @@ def build_program(function: str, seed: int) -> LoadedProgram:
     _run_once(function, network, example)
     logging.getLogger("torch.export").setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silenced(stdout=False), helpers_noted():  # what forward itself prints is the user's
             program = torch.export.export(network, (example,))
     except Exception as error:  # torch.export raises nearly every kind
-        reason = first_line(error)
-        raise ConversionError(f"torch.export fails on {function}: {reason}.") from error
+        raise export_failure(function, error) from error
     return described(function, program, network, example)
 
 
@@ -88,7 +88,11 @@ def _call(function: str, seed: int) -> Any:
             raise UsageError(
                 f"There is no module {error.name!r} here or in Python's path."
             ) from error
-        raise UsageError(f"{function} fails with {_failure(error)}.") from error
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise UsageError(
+            f"{function} fails with {type(error).__name__}: {first_line(error)} "
+            f"({Path(frame.filename).name}, line {frame.lineno})."
+        ) from error
     finally:
         sys.path.remove(here)
 
@@ -102,13 +106,4 @@ def _run_once(function: str, network: nn.Module, example: Tensor) -> None:
         with torch.no_grad():
             network(example.clone())
     except Exception as error:  # the user's own code
-        raise UsageError(
-            f"{function}'s network fails on its own example with {_failure(error)}."
-        ) from error
-
-
-def _failure(error: Exception) -> str:
-    """Return an error's kind and message, and the line that raised it."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{Path(frame.filename).name}, line {frame.lineno}"
-    return f"{type(error).__name__}: {first_line(error)} ({place})"
+        raise own_failure(function, error) from error

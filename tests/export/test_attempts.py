@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from affnet.errors import ConversionError
-from affnet.export.attempts import Attempt, plan_attempts
+from affnet.errors import ConversionError, VerificationError
+from affnet.export.attempts import Attempt, failure_of, plan_attempts
 from affnet.export.converters import onnx
 from affnet.export.converters.coreml import CoreMLConverter
 from affnet.export.converters.onnx import OnnxConverter
@@ -69,7 +69,7 @@ def test_a_failing_route_falls_back_to_the_other_and_says_so(
         "folded",
         "mixed_radix",
     ]
-    assert {f["reason"] for f in manifest.fallbacks} == {"torch.onnx cannot export tiny: planted"}
+    assert {f["reason"] for f in manifest.fallbacks} == {"torch.onnx cannot export tiny: planted."}
     assert manifest.parity is not None
     assert manifest.parity.max_rel_error < 1e-5
     assert any("Trying --fft auto by TorchScript instead" in step for step in steps)
@@ -107,11 +107,36 @@ def test_a_file_that_its_runtime_rejects_falls_back(
     assert "ONNX Runtime rejects" in artifact.manifest.fallbacks[0]["reason"]
 
 
-def test_when_all_paths_fail_the_first_reason_is_told(
+def test_when_all_paths_fail_each_reason_is_named_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def otherwise(*_: object) -> None:
+        raise RuntimeError("a reason of its own")
+
     monkeypatch.setattr(onnx, "_by_torch_export", fail)
-    monkeypatch.setattr(onnx, "_by_torchscript", fail)
-    with pytest.raises(ConversionError, match=r"planted; also tried without success: separable"):
+    monkeypatch.setattr(onnx, "_by_torchscript", otherwise)
+    with pytest.raises(ConversionError) as error:
         export_artifact(tiny_source(), ExportOptions("onnx"), tmp_path)
+    assert str(error.value) == (
+        "torch.onnx cannot export tiny: planted; also tried without success: "
+        "TorchScript (a reason of its own)."
+    )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_attempts_that_fail_for_one_reason_are_named_together() -> None:
+    auto, dense = Attempt("auto", "torch.export"), Attempt("dense", "torch.export")
+    folded, script = Attempt("folded", "torch.export"), Attempt("auto", "TorchScript")
+    error = failure_of(
+        [
+            (auto, ConversionError("torch.onnx cannot export net: first.")),
+            (dense, VerificationError("net.onnx disagrees.")),
+            (folded, VerificationError("net.onnx disagrees.")),
+            (script, ConversionError("torch.onnx cannot export net: first.")),
+        ]
+    )
+    assert type(error) is ConversionError
+    assert str(error) == (
+        "torch.onnx cannot export net: first; also tried without success: "
+        "dense by torch.export, folded by torch.export (net.onnx disagrees)."
+    )

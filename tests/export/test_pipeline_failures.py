@@ -83,11 +83,7 @@ def test_a_conversion_that_fails_leaves_what_stood_there(
     monkeypatch.setattr(torch.onnx, "export", fail)
     with pytest.raises(ConversionError) as error:
         export_artifact(tiny_source(), ExportOptions("onnx"), tmp_path)
-    assert str(error.value) == (
-        "torch.onnx cannot export tiny: no rule for aten::foo; also tried without success: "
-        "separable by torch.export, right by torch.export, dense by torch.export, "
-        "folded by torch.export, mixed_radix by torch.export, auto by TorchScript."
-    )
+    assert str(error.value) == ("torch.onnx cannot export tiny: no rule for aten::foo.")
     assert contents(tmp_path) == {"tiny.onnx": b"before"}
 
 
@@ -139,7 +135,7 @@ def test_a_failure_of_native_says_how_to_do_without(
     with pytest.raises(ConversionError) as error:
         export_artifact(tiny_source(), ExportOptions("torch", fft="native"), tmp_path)
     assert str(error.value) == (
-        "torch.export fails on tiny: no rule for aten::fft_rfftn; leave --fft native away to have "
+        "torch.export fails on tiny: no rule for aten::fft_rfftn; omit --fft native to have "
         "the transforms replaced."
     )
     assert contents(tmp_path) == {}

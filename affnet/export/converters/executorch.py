@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from affnet.errors import ConversionError, MissingError, UsageError
+from affnet.errors import ConversionError, MissingError, UsageError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.executorch_decompositions import decompositions
 from affnet.export.converters.executorch_float16 import in_float16
@@ -75,8 +75,8 @@ def _converted(
         except MissingError:
             raise
         except Exception as error:  # torch.export and ExecuTorch raise nearly every kind
-            reason = next(iter(str(error).strip().splitlines()), "") or printed.last_line()
-            raise ConversionError(f"ExecuTorch cannot convert {request.name}: {reason}") from error
+            reason = (not str(error).strip() and printed.last_line()) or reason_of(error)
+            raise ConversionError(f"ExecuTorch cannot convert {request.name}: {reason}.") from error
 
 
 def _lowered(network: nn.Module, example: Tensor, *, delegate: bool) -> tuple[bytes, Delegation]:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import dataclasses
 import io
 import logging
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from affnet.errors import ConversionError, first_line
+from affnet.errors import ConversionError, reason_of
 from affnet.export.chunked_filter import chunk_filters
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.onnx_float16 import in_float16
@@ -29,6 +28,7 @@ from affnet.export.heads import Detector
 from affnet.export.normalisation import replace_channel_norms
 from affnet.export.skip import merge_skips
 from affnet.files import write_and_sync
+from affnet.silence import silenced
 
 if TYPE_CHECKING:
     import onnx
@@ -95,12 +95,11 @@ def _export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.
     # the exporter tells the console of every optional package it does not find
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silenced():  # the old exporter prints the graph where it fails
             return export(network, request, opset)
     except Exception as error:  # torch.onnx raises nearly every kind
         raise ConversionError(
-            f"torch.onnx cannot export {request.name}: {first_line(error)}"
+            f"torch.onnx cannot export {request.name}: {reason_of(error)}."
         ) from error
 
 
@@ -150,7 +149,7 @@ def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
         simplified, unchanged = onnxsim.simplify(model)
     except Exception as error:  # its exceptions share no base class
         raise ConversionError(
-            f"onnxsim cannot simplify the network: {first_line(error)}"
+            f"onnxsim cannot simplify the network: {reason_of(error)}."
         ) from error
     if not unchanged:
         raise ConversionError("onnxsim changed what the network computes; report this network.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from affnet.errors import ConversionError, first_line
+from affnet.errors import ConversionError, reason_of
 
 if TYPE_CHECKING:
     import onnx
@@ -39,6 +39,6 @@ def in_float16(model: onnx.ModelProto) -> onnx.ModelProto:
             OnnxModel.graph_topological_sort(half.graph)  # the casts stand at the end
     except Exception as error:  # it raises nearly every kind
         raise ConversionError(
-            f"onnxruntime cannot convert the network to float16: {first_line(error)}."
+            f"onnxruntime cannot convert the network to float16: {reason_of(error)}."
         ) from error
     return half

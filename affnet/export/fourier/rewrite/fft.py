@@ -73,7 +73,7 @@ def _checked_length(emitter: Emitter, node: Node, axis: int, length: Any = None)
     if length > MAX_LENGTH:
         emitter.refuse(
             f"a transform of length {length} needs matrices of more than 1 GB; "
-            f"the longest supported is {MAX_LENGTH}"
+            f"cut it into frames of at most {MAX_LENGTH}, as torch.stft does"
         )
     return length
 
@@ -151,7 +151,10 @@ def _fft_c2r(call: Call) -> Node:
     length = _checked_length(call.emitter, call.node, axis, size)
     bins = _checked_length(call.emitter, call.node, axis)
     if bins != length // 2 + 1:
-        call.emitter.refuse(f"{bins} bins are no half spectrum of length {length}")
+        call.emitter.refuse(
+            f"{bins} bins are no half spectrum of length {length}; give the inverse "
+            "transform the bins and the length of a forward one"
+        )
     parts = _complex_axes(call.emitter, call.node, (x.real, x.imag), others, norm, "inverse")
     matrix = _pair(call.emitter, "real", length, norm, parts[0].meta["val"].dtype)
     products = [

@@ -17,8 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_DENSE = (1, 1)
-
 
 def conv_transpose2d(
     x: Tensor,
@@ -32,9 +30,12 @@ def conv_transpose2d(
 ) -> Any:
     """`torch.nn.functional.conv_transpose2d` of a batch or of one map."""
     padding, output_padding = _pair(padding), _pair(output_padding)
-    if not any((*padding, *output_padding)):
+    dilation = _pair(dilation)
+    if not any((*padding, *output_padding)) and dilation == (1, 1):
         return NotImplemented
-    whole = torch.conv_transpose2d(x, weight, None, stride, 0, 0, groups, dilation)
+    for axis, step in enumerate(dilation, start=-2):
+        weight = _spread(weight, axis, step)
+    whole = torch.conv_transpose2d(x, weight, None, stride, 0, 0, groups)
     for axis, (before, more) in enumerate(zip(padding, output_padding, strict=True), start=-2):
         whole = _cut(whole, axis, before, more)
     return whole if bias is None else whole + bias.reshape(-1, 1, 1)
@@ -66,6 +67,15 @@ def conv_transpose1d(
 
 def _pair(given: Sequence[int]) -> tuple[int, ...]:
     return tuple(given) * (2 if len(given) == 1 else 1)
+
+
+def _spread(weight: Tensor, axis: int, step: int) -> Tensor:
+    """Return ``weight`` with ``step - 1`` zeros between its elements along an axis."""
+    if step == 1:
+        return weight
+    size = (weight.shape[axis] - 1) * step + 1
+    spread = F.pad(weight.unsqueeze(axis + weight.ndim + 1), (0, 0) * (-1 - axis) + (0, step - 1))
+    return spread.flatten(axis - 1, axis).narrow(axis, 0, size)
 
 
 def _cut(whole: Tensor, axis: int, margin: int, more: int) -> Tensor:

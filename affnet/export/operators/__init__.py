@@ -10,12 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch.export import ExportedProgram
+
+from affnet.export.operators import reciprocals
+
+aten = torch.ops.aten
 
 Rule = Callable[..., Any]
 
 #: By format, then by operator.
-RULES: dict[str, dict[Any, Rule]] = {}
+RULES: dict[str, dict[Any, Rule]] = {
+    "coreml": {
+        aten.reciprocal.default: reciprocals.reciprocal,
+        aten.rsqrt.default: reciprocals.rsqrt,
+    },
+}
 
 
 def replace_operators(program: ExportedProgram, format_: str) -> ExportedProgram:

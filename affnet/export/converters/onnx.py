@@ -21,6 +21,7 @@ from affnet.errors import ConversionError, reason_of
 from affnet.export.chunked_filter import chunk_filters
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.onnx_float16 import in_float16
+from affnet.export.converters.onnx_folding import fold_constants
 from affnet.export.converters.onnx_int8 import in_int8, modules_of
 from affnet.export.converters.onnx_nms import append_suppression
 from affnet.export.folding import fold_batch_norms, merge_scale_and_shift
@@ -113,9 +114,11 @@ def _by_torch_export(network: nn.Module, request: ConversionRequest, opset: int)
         input_names=[request.input.name],
         output_names=request.output_names,
         dynamic_shapes=({0: torch.export.Dim("batch")},) if dynamic else None,
+        optimize=False,  # it drops constants that are nearly 0 or 1
         verbose=False,
     )
     assert program is not None  # what it returns with dynamo=True
+    fold_constants(program.model)
     model: onnx.ModelProto = program.model_proto
     return model
 

@@ -13,42 +13,42 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
-from affnet.export.operators.indexing import index, topk
-from affnet.export.operators.repetition import (
-    expand,
-    expand_as,
-    repeat,
-    repeat_interleave,
-    repeat_interleave_each,
-    tile,
+from affnet.export.operators import (
+    indexing,
+    reciprocals,
+    repetition,
+    transposed_convolution,
+    window_maxima,
 )
-from affnet.export.operators.transposed_convolution import conv_transpose1d, conv_transpose2d
-from affnet.export.operators.window_maxima import adaptive_max_pool, max_pool_with_indices
 
 Rule = Callable[..., Any]
 
-_aten = torch.ops.aten
+aten = torch.ops.aten
 
 #: By format, then by operator.
 RULES: dict[str, dict[Any, Rule]] = {
+    "coreml": {
+        aten.reciprocal.default: reciprocals.reciprocal,
+        aten.rsqrt.default: reciprocals.rsqrt,
+    },
     "tflite": {
-        _aten.adaptive_max_pool1d.default: adaptive_max_pool,
-        _aten.adaptive_max_pool2d.default: adaptive_max_pool,
-        _aten.adaptive_max_pool3d.default: adaptive_max_pool,
-        _aten.conv_transpose1d.default: conv_transpose1d,
-        _aten.conv_transpose2d.input: conv_transpose2d,
-        _aten.broadcast_to.default: expand,
-        _aten.expand.default: expand,
-        _aten.expand_as.default: expand_as,
-        _aten.index.Tensor: index,
-        _aten.max_pool1d_with_indices.default: max_pool_with_indices,
-        _aten.max_pool2d_with_indices.default: max_pool_with_indices,
-        _aten.max_pool3d_with_indices.default: max_pool_with_indices,
-        _aten.repeat.default: repeat,
-        _aten.repeat_interleave.self_Tensor: repeat_interleave_each,
-        _aten.repeat_interleave.self_int: repeat_interleave,
-        _aten.tile.default: tile,
-        _aten.topk.default: topk,
+        aten.adaptive_max_pool1d.default: window_maxima.adaptive_max_pool,
+        aten.adaptive_max_pool2d.default: window_maxima.adaptive_max_pool,
+        aten.adaptive_max_pool3d.default: window_maxima.adaptive_max_pool,
+        aten.broadcast_to.default: repetition.expand,
+        aten.conv_transpose1d.default: transposed_convolution.conv_transpose1d,
+        aten.conv_transpose2d.input: transposed_convolution.conv_transpose2d,
+        aten.expand.default: repetition.expand,
+        aten.expand_as.default: repetition.expand_as,
+        aten.index.Tensor: indexing.index,
+        aten.max_pool1d_with_indices.default: window_maxima.max_pool_with_indices,
+        aten.max_pool2d_with_indices.default: window_maxima.max_pool_with_indices,
+        aten.max_pool3d_with_indices.default: window_maxima.max_pool_with_indices,
+        aten.repeat.default: repetition.repeat,
+        aten.repeat_interleave.self_Tensor: repetition.repeat_interleave_each,
+        aten.repeat_interleave.self_int: repetition.repeat_interleave,
+        aten.tile.default: repetition.tile,
+        aten.topk.default: indexing.topk,
     },
 }
 

@@ -40,6 +40,9 @@ class ConversionRequest:
     deployment_target: str | None = None  # the oldest system the file must run on
     calibration: NDArray[np.float32] | None = None  # inputs, where the precision needs them
     keep_float: frozenset[str] = frozenset()  # parts that are not quantised, see `part_of`
+    #: Inputs of its static shape, as the network takes it, that show what float16 cannot hold: see
+    #: `affnet.export.precision.half_range`.  Without any, only constants are looked at.
+    samples: tuple[NDArray[np.float32], ...] = ()
 
     @property
     def output_names(self) -> list[str]:

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from affnet import __version__
@@ -35,7 +36,8 @@ from affnet.artifact import TensorSpec
 from affnet.errors import ConversionError, UnknownNameError, UsageError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.coreml_compression import COMPRESSED, compressed
-from affnet.export.converters.coreml_nms import may_be_float16, suppressed
+from affnet.export.converters.coreml_float16 import HalfSelector
+from affnet.export.converters.coreml_nms import suppressed
 from affnet.export.heads import Detector
 from affnet.export.normalisation import replace_norms
 from affnet.runtimes.coreml import quiet_coremltools
@@ -89,7 +91,9 @@ class CoreMLConverter:
                 network = suppressed(network)
             program = _export(network, request)
             path = folder / f"{request.name}.mlpackage"
-            model = _convert(coremltools, program, request, target, folder)
+            samples = [_as_taken(sample, request) for sample in request.samples]
+            selector = HalfSelector(samples)
+            model = _convert(coremltools, program, request, target, folder, selector)
             if request.precision in COMPRESSED:
                 model = compressed(model, request.precision)
             _describe(model, request)
@@ -100,6 +104,8 @@ class CoreMLConverter:
             "deployment_target": saved.deployment_target,
             "specification_version": saved.specification_version,
         }
+        if found := selector.details():
+            details["float16"] = found
         if not request.image_input:
             return Conversion(path, details)
         shape = (1, *request.input.image_size(), 3)
@@ -137,12 +143,18 @@ def _export(network: nn.Module, request: ConversionRequest) -> Any:
     return program
 
 
+def _as_taken(sample: NDArray[np.float32], request: ConversionRequest) -> NDArray[np.float32]:
+    """Return an input as the program takes it: an image of 8 bits has values of 0..255."""
+    return sample * np.float32(255) if request.image_input else sample
+
+
 def _convert(
     coremltools: Any,
     program: Any,
     request: ConversionRequest,
     target: Any,
     folder: Path,
+    selector: HalfSelector,
 ) -> Any:
     name, shape = request.input.name, request.input.static_shape()
     if request.image_input:
@@ -158,7 +170,7 @@ def _convert(
     precision = (
         coremltools.precision.FLOAT32
         if request.precision == "fp32"
-        else coremltools.transform.FP16ComputePrecision(op_selector=may_be_float16)
+        else coremltools.transform.FP16ComputePrecision(op_selector=selector)
     )
     try:
         return coremltools.convert(

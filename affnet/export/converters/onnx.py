@@ -21,12 +21,14 @@ from affnet.errors import ConversionError, reason_of
 from affnet.export.chunked_filter import chunk_filters
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.onnx_float16 import in_float16
+from affnet.export.converters.onnx_float16_trial import OnnxHalfProgram, named
 from affnet.export.converters.onnx_folding import fold_constants
 from affnet.export.converters.onnx_int8 import in_int8, modules_of
 from affnet.export.converters.onnx_nms import append_suppression
 from affnet.export.folding import fold_batch_norms, merge_scale_and_shift
 from affnet.export.heads import Detector
 from affnet.export.normalisation import replace_channel_norms
+from affnet.export.precision.half_range import choose_float32
 from affnet.export.skip import merge_skips
 from affnet.files import write_and_sync
 from affnet.silence import silenced
@@ -70,10 +72,14 @@ class OnnxConverter:
         chunk_filters(network, _CHUNK_BYTES)
         merge_skips(network)
         opset = _OPSET_WITH_DFT if request.native_fft else _OPSET
+        details: dict[str, Any] = {"opset": opset}
         raw = _export(network, request, opset)
         model = _simplify(raw)
         if request.precision == "fp16":
-            model = in_float16(model)
+            program = OnnxHalfProgram(named(model))
+            choice = choose_float32(program, request.samples)
+            model = in_float16(model, choice.kept)
+            details |= {"float16": choice.details()}
         elif request.precision == "int8":
             model = in_int8(model, request, modules_of(raw))
         if detector is not None:
@@ -81,7 +87,7 @@ class OnnxConverter:
         _check(model, request.native_fft)
         path = folder / f"{request.name}.onnx"
         write_and_sync(path, model.SerializeToString())
-        return Conversion(path, {"opset": opset})
+        return Conversion(path, details)
 
 
 def exported_model(

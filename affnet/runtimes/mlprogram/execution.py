@@ -13,7 +13,7 @@ is an error here and never a wrong number at the end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,22 @@ class Evaluator:
             UnsupportedOperatorError: an operator, or one of its parameters, is not known here.
             ArtifactError: an operator's arguments do not fit it or its declared result.
         """
+        kept = {*self._function.results}
+        values: dict[str, Value] = {}
+        for _, computed in self.steps(inputs, half=half):
+            values.update((name, computed[name]) for name in computed.keys() & kept)
+        return {
+            name: values[name] if name in values else self._constants[name]
+            for name in self._function.results
+        }
+
+    def steps(
+        self, inputs: Mapping[str, NDArray[Any]], *, half: bool
+    ) -> Iterator[tuple[Node | None, dict[str, Value]]]:
+        """Yield None with the inputs, then each operator with its results, as they are computed.
+
+        A value is forgotten here once its last reader has run; see `run` for the rest.
+        """
         self._refuse_unsupported()
         with np.errstate(all="ignore"):  # infinities and NaN are results like others
             self._fold()
@@ -54,18 +70,16 @@ class Evaluator:
                 name: _convert(value, self._function.inputs[name], half=half)
                 for name, value in inputs.items()
             }
-            kept = {*self._function.results}
+            yield None, dict(values)
             for index, node in enumerate(self._function.nodes):
                 if _is_constant(node):
                     continue
-                values.update(self._results(node, values, half=half))
-                for name in {*node.references()} - kept:
+                results = self._results(node, values, half=half)
+                yield node, results
+                values.update(results)
+                for name in {*node.references()}:
                     if self._last_use[name] == index:
                         values.pop(name, None)
-        return {
-            name: values[name] if name in values else self._constants[name]
-            for name in self._function.results
-        }
 
     def _refuse_unsupported(self) -> None:
         for node in self._function.nodes:

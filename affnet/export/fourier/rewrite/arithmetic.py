@@ -94,9 +94,18 @@ def squared_modulus(emitter: Emitter, a: Operand) -> Part:
 
 
 def quotient(emitter: Emitter, a: Operand, b: Operand) -> Operand:
-    """Return a / b as a conj(b) / |b|^2."""
+    """Return a / b as a conj(b) / |b|^2.
+
+    For float16, where |b|^2 overflows or vanishes, both are divided by the larger part of b before.
+    """
     if b[1] is None:
         return over(emitter, a[0], b[0]), over(emitter, a[1], b[0])
+    if emitter.half and isinstance(b[0], Node) and isinstance(b[1], Node):
+        larger = emitter.call(
+            aten.maximum.default, *(emitter.call(aten.abs.default, part) for part in b)
+        )
+        b = over(emitter, b[0], larger), over(emitter, b[1], larger)
+        a = over(emitter, a[0], larger), over(emitter, a[1], larger)
     real, imag = product(emitter, a, (b[0], negative(emitter, b[1])))
     modulus = squared_modulus(emitter, b)
     return over(emitter, real, modulus), over(emitter, imag, modulus)

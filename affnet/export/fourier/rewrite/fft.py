@@ -11,6 +11,7 @@ A transform over several axes is one after the other; the real one goes over the
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch.fx import Node
 from affnet.export.fourier.plans import matrices
 from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.registry import Call, complex_rule
-from affnet.export.fourier.rewrite.values import Complex
+from affnet.export.fourier.rewrite.values import Complex, Scaled
 
 aten = torch.ops.aten
 
@@ -37,8 +38,15 @@ def _scale(length: int, norm: int) -> float:
     return float(np.sqrt(length)) if norm == 0 else (1.0 if norm == 1 else length**-0.5)
 
 
-def _pair(emitter: Emitter, kind: str, length: int, norm: int, dtype: torch.dtype) -> list[Node]:
-    """Return the two constants of a transform; nodes of the same transform share them.
+def _exponent(emitter: Emitter, length: int, norm: int) -> int:
+    """Return e of the factor 2^-e that keeps a transform of float16 values small, see `scaling`."""
+    return round(math.log2(length) / 2) if emitter.half and norm == 0 else 0
+
+
+def _pair(
+    emitter: Emitter, kind: str, length: int, norm: int, dtype: torch.dtype, exponent: int = 0
+) -> list[Node]:
+    """Return the two constants of a transform times 2^``exponent``; equal transforms share them.
 
     ``kind`` is 'forward' or 'inverse' (n x n each: C and S), 'half' (n x F: C and S) or 'real'
     (F x n: A and B), with F = n // 2 + 1.
@@ -52,10 +60,13 @@ def _pair(emitter: Emitter, kind: str, length: int, norm: int, dtype: torch.dtyp
         else:
             # output part, k, h of the real input's column: (cos, -+sin), symmetric in h and k
             matrix = matrices.complex_dft(length, inverse=kind == "inverse")[part, :, :, 0]
-        return torch.from_numpy(np.ascontiguousarray(matrix.T * _scale(length, norm))).to(dtype)
+        factor = _scale(length, norm) * 2.0**exponent
+        return torch.from_numpy(np.ascontiguousarray(matrix.T * factor)).to(dtype)
 
     bits = torch.finfo(dtype).bits
     name = f"dft_{kind}_{length}_{_NORMS[norm]}_f{bits}"
+    if exponent:
+        name += f"_e{exponent}".replace("-", "m")
     return [
         emitter.constant(f"{name}_cos", partial(make, 0)),
         emitter.constant(f"{name}_sin", partial(make, 1)),
@@ -102,12 +113,16 @@ def _over_axis(
 
 def _complex_axes(
     emitter: Emitter, node: Node, parts: tuple[Node, Node], axes: list[int], norm: int, kind: str
-) -> tuple[Node, Node]:
+) -> tuple[tuple[Node, Node], int]:
+    """Transform over ``axes``; the result is 2^e times the parts, e being returned with them."""
+    total = 0
     for axis in axes:
         length = _checked_length(emitter, node, axis)
-        matrix = _pair(emitter, kind, length, norm, parts[0].meta["val"].dtype)
+        exponent = _exponent(emitter, length, norm)
+        matrix = _pair(emitter, kind, length, norm, parts[0].meta["val"].dtype, -exponent)
         parts = _over_axis(emitter, parts, axis, matrix)
-    return parts
+        total += exponent
+    return parts, total
 
 
 def _axes(node: Node, axes: Any) -> list[int]:
@@ -119,10 +134,17 @@ def _axes(node: Node, axes: Any) -> list[int]:
 def _fft_c2c(call: Call) -> Complex:
     x, axes, norm, forward = call.args
     kind = "forward" if forward else "inverse"
-    parts = (x.real, x.imag)
-    return call.emitter.result(
-        *_complex_axes(call.emitter, call.node, parts, _axes(call.node, axes)[::-1], norm, kind)
+    bare, exponent = _taken_apart(x)
+    parts, added = _complex_axes(
+        call.emitter, call.node, bare, _axes(call.node, axes)[::-1], norm, kind
     )
+    return Scaled.of(call.emitter, call.emitter.result(*parts), exponent + added)
+
+
+def _taken_apart(x: Complex) -> tuple[tuple[Node, Node], int]:
+    """Return the parts of what ``x`` is held as, and the exponent of its scale."""
+    bare, exponent = (x.bare, x.exponent) if isinstance(x, Scaled) else (x, 0)
+    return (bare.real, bare.imag), exponent
 
 
 @complex_rule(aten._fft_r2c.default)
@@ -131,12 +153,14 @@ def _fft_r2c(call: Call) -> Complex:
     *others, axis = _axes(call.node, axes)
     length = _checked_length(call.emitter, call.node, axis)
     kind = "half" if onesided else "forward"
-    matrix = _pair(call.emitter, kind, length, norm, x.meta["val"].dtype)
+    exponent = _exponent(call.emitter, length, norm)
+    matrix = _pair(call.emitter, kind, length, norm, x.meta["val"].dtype, -exponent)
     moved = _last(call.emitter, x, axis)
     real, imag = (_last(call.emitter, _times(call.emitter, moved, part), axis) for part in matrix)
-    return call.emitter.result(
-        *_complex_axes(call.emitter, call.node, (real, imag), others[::-1], norm, "forward")
+    parts, added = _complex_axes(
+        call.emitter, call.node, (real, imag), others[::-1], norm, "forward"
     )
+    return Scaled.of(call.emitter, call.emitter.result(*parts), exponent + added)
 
 
 @complex_rule(aten._fft_c2r.default)
@@ -155,8 +179,10 @@ def _fft_c2r(call: Call) -> Node:
             f"{bins} bins are no half spectrum of length {length}; give the inverse "
             "transform the bins and the length of a forward one"
         )
-    parts = _complex_axes(call.emitter, call.node, (x.real, x.imag), others, norm, "inverse")
-    matrix = _pair(call.emitter, "real", length, norm, parts[0].meta["val"].dtype)
+    bare, exponent = _taken_apart(x)
+    parts, added = _complex_axes(call.emitter, call.node, bare, others, norm, "inverse")
+    dtype = parts[0].meta["val"].dtype
+    matrix = _pair(call.emitter, "real", length, norm, dtype, exponent + added)
     products = [
         _times(call.emitter, _last(call.emitter, part, axis), factor)
         for part, factor in zip(parts, matrix, strict=True)

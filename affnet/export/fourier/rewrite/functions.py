@@ -26,10 +26,28 @@ aten = torch.ops.aten
 _MAX_REPEATED_POWER = 16
 
 
+_SMALLEST_NORMAL = 2.0**-14  # of float16
+
+
 def modulus(emitter: Emitter, value: Complex) -> Node:
-    """Return |z|; hypot would spare the squares' range, but no mobile runtime has it."""
+    """Return |z|; no mobile runtime has a hypot.
+
+    For float16, where squares of values beyond 256 overflow, it is d sqrt((re / d)^2 + (im / d)^2),
+    with d the larger of |re| and |im|, or float16's smallest normal number if that is larger still.
+    """
+    if emitter.half:
+        parts = (value.real, value.imag)
+        larger = emitter.call(aten.maximum.default, *_each(emitter, aten.abs.default, parts))
+        larger = emitter.call(aten.clamp.default, larger, _SMALLEST_NORMAL)
+        real, imag = _each(emitter, aten.div.Tensor, parts, larger)
+        ratio = emitter.call(aten.sqrt.default, squared_modulus(emitter, (real, imag)))
+        return emitter.call(aten.mul.Tensor, ratio, larger)
     square = squared_modulus(emitter, (value.real, value.imag))
     return emitter.call(aten.sqrt.default, square)
+
+
+def _each(emitter: Emitter, operator: Any, parts: tuple[Node, Node], *args: Any) -> list[Node]:
+    return [emitter.call(operator, part, *args) for part in parts]
 
 
 def argument(emitter: Emitter, value: Complex) -> Node:

@@ -24,7 +24,8 @@ from affnet.export.fourier.rewrite import (  # noqa: F401
 from affnet.export.fourier.rewrite.decompose import is_complex, tensors
 from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.registry import COMPLEX_RULES, REAL_RULES, Call
-from affnet.export.fourier.rewrite.values import Complex, RealView, real_dtype
+from affnet.export.fourier.rewrite.scaling import apply_scaled
+from affnet.export.fourier.rewrite.values import Complex, RealView, Scaled, real_dtype
 
 
 class NodeRewriter:
@@ -78,7 +79,7 @@ class NodeRewriter:
                 "z.imag, or with arithmetic, exp, log, sqrt, abs and angle, which have one"
             )
         built = self._built(node, args), self._built(node, kwargs)
-        return rule(Call(self.emitter, node, *built))
+        return apply_scaled(rule, Call(self.emitter, node, *built))
 
     def _by_real_rule(self, node: Node, args: Any, kwargs: Any) -> Any:
         result = views.pointwise(Call(self.emitter, node, args, kwargs))
@@ -133,6 +134,7 @@ class NodeRewriter:
         want = node.meta.get("val")
         if not isinstance(want, torch.Tensor) or result is None:
             return
+        result = result.bare if isinstance(result, Scaled) else result
         nodes = [result.real, result.imag] if isinstance(result, Complex) else [result]
         if isinstance(result, RealView):
             return

@@ -65,6 +65,16 @@ _DATA_ARGUMENTS: dict[Any, tuple[int, ...]] = {
 
 _MULTIPLE_OUTPUTS = (aten.split.Tensor, aten.split_with_sizes.default, aten.unbind.int)
 
+#: Those that do the same to each part of their only tensor: what scales it scales their result.
+PARTWISE_OF_ONE = {
+    *_MULTIPLE_OUTPUTS,
+    *(
+        target
+        for target, positions in _DATA_ARGUMENTS.items()
+        if positions == _FIRST and target not in (aten.cat.default, aten.stack.default)
+    ),
+}
+
 # A view whose memory is shared is never written to in a functional graph, so these give the plain
 # operator, which every converter knows.
 _PLAIN = {

@@ -31,7 +31,7 @@ class Complex:
         whole: Node | None = None,
     ) -> None:
         self._emitter, self._whole = emitter, whole
-        self._parts: list[Node | None] = [None, None] if parts is None else list(parts)
+        self._parts: list[Node | None] = [None, None] if parts is None else [*parts]
 
     @property
     def real(self) -> Node:
@@ -55,6 +55,28 @@ class Complex:
         node = self._parts[index]
         if node is None:
             node = self._emitter.call(aten.select.int, self._whole, -1, index)
+            self._parts[index] = node
+        return node
+
+
+class Scaled(Complex):
+    """A complex value held as ``bare``, of which it is 2^``exponent`` times; see `scaling`."""
+
+    def __init__(self, emitter: Emitter, bare: Complex, exponent: int) -> None:
+        super().__init__(emitter)
+        self.bare, self.exponent = bare, exponent
+
+    @classmethod
+    def of(cls, emitter: Emitter, bare: Complex, exponent: int) -> Complex:
+        """Return 2^``exponent`` times ``bare``."""
+        return cls(emitter, bare, exponent) if exponent else bare
+
+    def part(self, index: int) -> Node:
+        """Return the real (0) or the imaginary (1) part, multiplied out."""
+        node = self._parts[index]
+        if node is None:
+            factor = 2.0**self.exponent
+            node = self._emitter.call(aten.mul.Tensor, self.bare.part(index), factor)
             self._parts[index] = node
         return node
 

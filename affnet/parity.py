@@ -68,7 +68,12 @@ class Parity:
     @property
     def worst(self) -> InputParity | None:
         """The input that decides: one that fails, else that with the largest error."""
-        return max(self.details, key=lambda one: (not one.passed, one.max_rel_error), default=None)
+        return max(self.details, key=badness, default=None)
+
+
+def badness(one: InputParity) -> tuple[bool, float, float]:
+    """Return what sorts comparisons: those that fail last, by their errors."""
+    return not one.passed, one.max_rel_error, -one.psnr_db
 
 
 _SEED = 0

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from affnet import __version__
 from affnet.artifact import Artifact, Manifest, TensorSpec, image_spec, manifest_path
 from affnet.errors import (
@@ -31,6 +34,7 @@ from affnet.export.precision import CALIBRATED
 from affnet.export.precision.judgement import judged
 from affnet.export.request import ExportOptions, check_request
 from affnet.export.verification.compare import calibration_inputs, verify_against
+from affnet.export.verification.inputs import usual_inputs
 from affnet.export.verification.subject import Subject
 from affnet.files import (
     content_sha256,
@@ -136,6 +140,7 @@ def _convert(
     progress(f"Preparing {source.name} for inputs of {' x '.join(map(str, shape))}")
     costs = options.costs or PredictedCosts(runtime_for(options.format).name)
     precision = attempt.precision
+    half = precision in converter.computes_in_half
     prepared = prepare_network(source, shape, attempt.fft, converter, precision, costs)
     macs = count_macs(prepared.module, shape)
     request = ConversionRequest(
@@ -154,6 +159,7 @@ def _convert(
         deployment_target=options.deployment_target,
         calibration=options.calibration.images if options.calibration else None,
         keep_float=frozenset(kept.part for kept in options.kept_float),
+        samples=_samples(source, taken, options) if half else (),
     )
     progress(f"Converting {source.name} to {options.format}")
     conversion = converter().convert(prepared.module, request, folder)
@@ -164,6 +170,14 @@ def _convert(
     if options.head is not None:
         manifest = dataclasses.replace(manifest, details=manifest.details | {"head": options.head})
     return Artifact(conversion.path, manifest)
+
+
+def _samples(
+    source: Source, taken: TensorSpec, options: ExportOptions
+) -> tuple[NDArray[np.float32], ...]:
+    """Return inputs that show what float16 cannot hold: those that a file is verified on."""
+    inputs = usual_inputs(taken, source.example, raw_pixels=not options.image_input)
+    return tuple(one.array for one in (*inputs, *options.verify_on))
 
 
 def _file_name(model: str, precision: str, converter: type[Converter]) -> str:

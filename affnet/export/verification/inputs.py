@@ -36,6 +36,15 @@ class VerificationInput:
     array: NDArray[np.float32]  # as the network takes it; images are N x 3 x H x W in 0..1
 
 
+def usual_inputs(
+    spec: TensorSpec, example: NDArray[np.float32] | None = None, *, raw_pixels: bool = False
+) -> list[VerificationInput]:
+    """Return what a network that takes ``spec`` is verified on: images, or tensors."""
+    if spec.is_image:
+        return image_inputs(spec.image_size(), raw_pixels=raw_pixels)
+    return tensor_inputs(spec, example)
+
+
 def image_inputs(size: tuple[int, int], *, raw_pixels: bool = False) -> list[VerificationInput]:
     """Return the images of ``size``, height and width, that a network of images is verified on.
 

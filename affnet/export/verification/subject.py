@@ -13,6 +13,7 @@ from affnet.artifact import Artifact, TensorSpec, image_spec
 from affnet.errors import AffnetError, ArtifactError, first_line
 from affnet.evaluation.predictors import as_input
 from affnet.runtimes import Session, runtime_for
+from affnet.runtimes.onnx_rounded import RoundedSession
 
 Outputs = list[NDArray[np.float32]]  # one array for each output
 
@@ -43,14 +44,21 @@ class Subject:
         """Load it into the runtime of its format, on one thread."""
         return runtime_for(self.format).load(self.path, threads=1)
 
-    def run(self, arrays: Sequence[NDArray[np.float32]]) -> list[Outputs]:
+    def sessions(self) -> list[Session]:
+        """Load it into every runtime that it has to be right in, that of `load` first.
+
+        A device with float16 arithmetic rounds an ONNX file's values; this machine's runtime may
+        compute them in float32.
+        """
+        rounds = self.format == "onnx" and self.precision == "fp16"
+        return [self.load(), *([RoundedSession(self.path, threads=1)] if rounds else [])]
+
+    def run(self, session: Session, arrays: Sequence[NDArray[np.float32]]) -> list[Outputs]:
         """Return what the file gives for each input; an image input may be several, joined.
 
         Raises:
-            MissingError: its runtime is not installed.
-            ArtifactError: the runtime rejects the file, or it loads but does not run.
+            ArtifactError: it does not run.
         """
-        session = self.load()
         try:
             return run_inputs(session, arrays, self.input)
         except AffnetError:

@@ -162,9 +162,7 @@ class _Graph:
                         kept.setdefault(reader.name, f"it reads {op.name}, where {reason}")
         return kept
 
-    def out_of_range(
-        self, seen: Mapping[str, _Seen], kept: Mapping[str, str]
-    ) -> dict[str, str]:
+    def out_of_range(self, seen: Mapping[str, _Seen], kept: Mapping[str, str]) -> dict[str, str]:
         """Return the operators, but for those kept, with a value too large for float16."""
         found: dict[str, str] = {}
         for op in self.operations:

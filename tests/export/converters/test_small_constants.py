@@ -48,7 +48,9 @@ class SmallConstants(nn.Module):
         return torch.stack(rows, 1)
 
 
-def relative_errors(actual: NDArray[np.float32], expected: NDArray[np.float32]) -> NDArray[np.float32]:
+def relative_errors(
+    actual: NDArray[np.float32], expected: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Return the error of each element by its own size: no large one hides that of a small one."""
     difference = np.abs(actual - expected)
     return np.divide(difference, np.abs(expected), out=difference, where=expected != 0)

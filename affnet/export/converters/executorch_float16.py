@@ -62,6 +62,7 @@ def _store_in_half(graph: GraphModule, float32: frozenset[str]) -> None:
             node.kwargs = map_aggregate(node.kwargs, _halved_type)
             caster.feed(node, torch.float16)
             caster.halved.add(node)
+    graph.graph.eliminate_dead_code()  # weights whose rounded copies alone are read
     graph.graph.lint()
     drop_unused_tensors(graph)
     graph.recompile()

@@ -32,6 +32,7 @@ _aten = torch.ops.aten
 #: By format, then by operator.
 RULES: dict[str, dict[Any, Rule]] = {
     "tflite": {
+        _aten._unsafe_view.default: _aten.view.default,  # which torch.onnx lacks
         _aten.adaptive_max_pool1d.default: adaptive_max_pool,
         _aten.adaptive_max_pool2d.default: adaptive_max_pool,
         _aten.adaptive_max_pool3d.default: adaptive_max_pool,

@@ -173,6 +173,11 @@ class Bridge:
         """Return the same memory in another shape."""
         return self.writer.operator("RESHAPE", [value, self.writer.integers(shape)], shape)
 
+    def part(self, value: int, begin: Sequence[int], shape: Sequence[int]) -> int:
+        """Return the part of a value that begins at a place and has a shape."""
+        inputs = [value, self.writer.integers(begin), self.writer.integers(shape)]
+        return self.writer.operator("SLICE", inputs, shape)
+
     def binary(self, kind: str, a: int, b: int | float | NDArray[Any]) -> int:
         """Combine two values, the second one a value or a constant of no larger shape."""
         if not isinstance(b, int):

@@ -32,6 +32,7 @@ RULES: dict[str, dict[Any, Rule]] = {
         aten.rsqrt.default: reciprocals.rsqrt,
     },
     "tflite": {
+        aten._unsafe_view.default: aten.view.default,  # which torch.onnx lacks
         aten.adaptive_max_pool1d.default: window_maxima.adaptive_max_pool,
         aten.adaptive_max_pool2d.default: window_maxima.adaptive_max_pool,
         aten.adaptive_max_pool3d.default: window_maxima.adaptive_max_pool,

@@ -5,7 +5,8 @@ float32, several operators in a row without rounding, where nothing overflows an
 lost.  What it gives there says little about a phone.  Here each result of an operator that the
 file types as float16 is rounded before the next one reads it::
 
-    x, float16 -> Conv -> y, float16       becomes       x -> Conv -> Cast(float16) -> Cast(float32) -> y
+    x -> Conv -> y, in float16
+    x -> Conv -> Cast to float16 -> Cast to float32 -> y, in float32
 
 and ONNX Runtime runs that in float32 with its optimisations off, so that the casts stay.  Within
 an operator sums are float32, as in the evaluator of Core ML's programs; kernels that sum in

@@ -23,7 +23,6 @@ class OnnxHalfProgram:
     """The nodes of a model in float32, each of which must have a name of its own."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
-
         self._model = model
         self._weights = {tensor.name: tensor for tensor in model.graph.initializer}
         self._inputs = [v.name for v in model.graph.input if v.name not in self._weights]

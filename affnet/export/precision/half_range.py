@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST = 65504.0  # the largest finite float16
-_HEADROOM = 4.0  # of what was seen on the samples, for what was not
+_HEADROOM = 2.0  # of what was seen on the samples, whose extremes are already large
 _INFINITE = 1e38  # constants beyond stand for infinity, as in attention masks
 _SUBNORMAL = 1e-38  # constants below vanish on devices in float32 too
 _CONSTANT_ERROR = 0.25  # of a constant's own peak; 1e-6 is off by 0.01, and still does its work
@@ -131,7 +131,6 @@ def choose_float32(program: HalfProgram, samples: Iterable[NDArray[np.float32]])
     else:
         if samples:
             kept = {op.name: kept.get(op.name, _HOPELESS) for op in program.operations}
-    # only what touches a float tensor was a choice at all
     largest, operator = graph.largest(seen, kept)
     return HalfChoice(kept, largest, operator, {op.name: op for op in program.operations})
 
@@ -188,10 +187,7 @@ class _Graph:
         for op in self._culprits(wrong, seen):
             depth = depths[op.name] = 2 * depths.get(op.name, 0) + 1
             error = max(seen[name].error for name in op.outputs if name in seen)
-            amount = f"by {error:.2g} of its peak" if math.isfinite(error) else "not finite"
-            found.setdefault(op.name, f"from values rounded to float16 its result is {amount} off")
-            if not math.isfinite(error):
-                found[op.name] = "from values rounded to float16 its result is not finite"
+            found.setdefault(op.name, f"on inputs rounded to float16 its result is {_off(error)}")
             for before in self._before(op, depth):
                 found.setdefault(before.name, f"{op.kind} ({op.name}) needs its digits")
         return {name: reason for name, reason in found.items() if name not in kept}
@@ -244,6 +240,10 @@ def lost_constant(constant: NDArray[Any]) -> str:
     with np.errstate(over="ignore"):
         rounded = float(np.float16(peak))
     return f"{peak:.3g}" if not abs(rounded - peak) <= _CONSTANT_ERROR * peak else ""
+
+
+def _off(error: float) -> str:
+    return f"off by {error:.2g} of its peak" if math.isfinite(error) else "not finite, or not 0"
 
 
 def _observe(

@@ -91,7 +91,7 @@ def _exponent(call: Call, values: list[Any]) -> int | None:
 
 def _values(arguments: Any) -> list[Any]:
     """Return the tensors and numbers among arguments that a rule computes with, in their order."""
-    found = []
+    found: list[Any] = []
     for value in arguments:
         if isinstance(value, Complex | Node):
             found.append(value)

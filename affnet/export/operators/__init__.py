@@ -10,12 +10,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch.export import ExportedProgram
+
+from affnet.export.operators import angles
 
 Rule = Callable[..., Any]
 
+aten = torch.ops.aten
+
 #: By format, then by operator.
-RULES: dict[str, dict[Any, Rule]] = {}
+RULES: dict[str, dict[Any, Rule]] = {
+    "coreml": {
+        aten.angle.default: angles.angle,
+        aten.atan2.default: angles.atan2,
+    },
+    "executorch": {
+        aten.angle.default: angles.angle,
+    },
+    "onnx": {
+        aten.angle.default: angles.angle,
+        aten.atan2.default: angles.atan2,
+    },
+    "tflite": {
+        aten.angle.default: angles.angle,
+    },
+}
 
 
 def replace_operators(program: ExportedProgram, format_: str) -> ExportedProgram:

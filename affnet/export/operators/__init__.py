@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
-from affnet.export.operators import angles
+from affnet.export.operators import angles, logarithms, reciprocals, windows
 
 Rule = Callable[..., Any]
 
@@ -24,6 +24,15 @@ RULES: dict[str, dict[Any, Rule]] = {
     "coreml": {
         aten.angle.default: angles.angle,
         aten.atan2.default: angles.atan2,
+        aten.diff.default: windows.diff,
+        aten.expm1.default: logarithms.expm1,
+        aten.log.default: logarithms.exact_at_zero(torch.log),
+        aten.log10.default: logarithms.exact_at_zero(torch.log10),
+        aten.log1p.default: logarithms.log1p,
+        aten.log2.default: logarithms.exact_at_zero(torch.log2),
+        aten.reciprocal.default: reciprocals.reciprocal,
+        aten.rsqrt.default: reciprocals.rsqrt,
+        aten.unfold.default: windows.unfold,
     },
     "executorch": {
         aten.angle.default: angles.angle,
@@ -44,7 +53,6 @@ def replace_operators(program: ExportedProgram, format_: str) -> ExportedProgram
     A program that holds none of them is returned as it is.
     """
     rules = RULES.get(format_, {})
-    held = {node.target for node in program.graph.nodes if node.target in rules}
-    return (
-        program.run_decompositions({target: rules[target] for target in held}) if held else program
-    )
+    if any(node.target in rules for node in program.graph.nodes):
+        return program.run_decompositions(rules)  # all: a rule may give operators of another
+    return program

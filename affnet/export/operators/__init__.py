@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch._decomp import get_decompositions
 from torch.export import ExportedProgram
 
 from affnet.export.operators import angles, logarithms, reciprocals, windows
@@ -18,6 +19,21 @@ from affnet.export.operators import angles, logarithms, reciprocals, windows
 Rule = Callable[..., Any]
 
 aten = torch.ops.aten
+
+# What coremltools lacks and torch itself takes apart; `diff` and others are composites, below.
+_BY_TORCH = (
+    aten.celu.default,
+    aten.erfc.default,
+    aten.hardshrink.default,
+    aten.isinf.default,
+    aten.log_sigmoid_forward.default,
+    aten.logit.default,
+    aten.sinc.default,
+    aten.sgn.default,
+    aten.where.ScalarOther,
+    aten.where.ScalarSelf,
+    aten.where.Scalar,
+)
 
 #: By format, then by operator.
 RULES: dict[str, dict[Any, Rule]] = {

@@ -52,6 +52,9 @@ def _pair(emitter: Emitter, kind: str, length: int, norm: int, dtype: torch.dtyp
         else:
             # output part, k, h of the real input's column: (cos, -+sin), symmetric in h and k
             matrix = matrices.complex_dft(length, inverse=kind == "inverse")[part, :, :, 0]
+        # + 0.0 makes +0 of -0, so that the sums of the zero and the Nyquist bin are +0 as PyTorch's
+        # are: their angle is 0 or pi, not -pi
+        matrix = matrix + 0.0
         return torch.from_numpy(np.ascontiguousarray(matrix.T * _scale(length, norm))).to(dtype)
 
     bits = torch.finfo(dtype).bits

@@ -11,44 +11,75 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch._decomp import get_decompositions
 from torch.export import ExportedProgram
 
-from affnet.export.operators import angles, logarithms, reciprocals, windows
+from affnet.export.operators import (
+    activations,
+    angles,
+    logarithms,
+    logic,
+    reciprocals,
+    statistics,
+    windows,
+)
 
 Rule = Callable[..., Any]
 
 aten = torch.ops.aten
 
-# What coremltools lacks and torch itself takes apart; `diff` and others are composites, below.
-_BY_TORCH = (
-    aten.celu.default,
-    aten.erfc.default,
-    aten.hardshrink.default,
-    aten.isinf.default,
-    aten.log_sigmoid_forward.default,
-    aten.logit.default,
-    aten.sinc.default,
-    aten.sgn.default,
-    aten.where.ScalarOther,
-    aten.where.ScalarSelf,
-    aten.where.Scalar,
-)
+#: By format, the operators that it lacks and that torch itself takes apart rightly.
+TAKEN_APART_BY_TORCH: dict[str, tuple[Any, ...]] = {
+    "coreml": (
+        aten._fused_rms_norm.default,
+        aten.addcdiv.default,
+        aten.addcmul.default,
+        aten.celu.default,
+        aten.channel_shuffle.default,
+        aten.cosine_similarity.default,
+        aten.deg2rad.default,
+        aten.heaviside.default,
+        aten.huber_loss.default,
+        aten.kron.default,
+        aten.linalg_cross.default,
+        aten.logit.default,
+        aten.rms_norm.default,
+        aten.sgn.default,
+        aten.std.default,
+        aten.std_mean.default,
+        aten.std_mean.dim,
+        aten.var.default,
+        aten.var_mean.default,
+        aten.var_mean.dim,
+        aten.where.Scalar,
+        aten.where.ScalarOther,
+        aten.where.ScalarSelf,
+    ),
+}
 
 #: By format, then by operator.
 RULES: dict[str, dict[Any, Rule]] = {
     "coreml": {
+        aten.__and__.Tensor: logic.of_truth_values(torch.logical_and),
+        aten.__or__.Tensor: logic.of_truth_values(torch.logical_or),
+        aten.__xor__.Tensor: logic.of_truth_values(torch.logical_xor),
         aten.angle.default: angles.angle,
         aten.atan2.default: angles.atan2,
+        aten.col2im.default: windows.fold,
         aten.diff.default: windows.diff,
         aten.expm1.default: logarithms.expm1,
+        aten.gelu.default: activations.gelu,
         aten.log.default: logarithms.exact_at_zero(torch.log),
         aten.log10.default: logarithms.exact_at_zero(torch.log10),
         aten.log1p.default: logarithms.log1p,
         aten.log2.default: logarithms.exact_at_zero(torch.log2),
+        aten.log_softmax.int: activations.log_softmax,
         aten.reciprocal.default: reciprocals.reciprocal,
         aten.rsqrt.default: reciprocals.rsqrt,
+        aten.std.correction: statistics.over_named_axes(torch.std),
+        aten.std_mean.correction: statistics.with_mean(torch.std),
         aten.unfold.default: windows.unfold,
+        aten.var.correction: statistics.over_named_axes(torch.var),
+        aten.var_mean.correction: statistics.with_mean(torch.var),
     },
     "executorch": {
         aten.angle.default: angles.angle,
@@ -68,7 +99,14 @@ def replace_operators(program: ExportedProgram, format_: str) -> ExportedProgram
 
     A program that holds none of them is returned as it is.
     """
-    rules = RULES.get(format_, {})
-    if any(node.target in rules for node in program.graph.nodes):
-        return program.run_decompositions(rules)  # all: a rule may give operators of another
-    return program
+    rules: dict[Any, Rule] = dict(RULES.get(format_, {}))
+    taken_apart = TAKEN_APART_BY_TORCH.get(format_, ())
+    held = {node.target for node in program.graph.nodes if node.op == "call_function"}
+    if held.isdisjoint((*rules, *taken_apart)):
+        return program
+    if taken_apart:
+        known = torch.export.default_decompositions()
+        rules.update({target: known[target] for target in taken_apart})
+    # all of them: what one gives another may have to replace
+    replaced: ExportedProgram = program.run_decompositions(rules)
+    return replaced

@@ -15,6 +15,7 @@ with -0 among the negative numbers: it is the one whose reciprocal is -infinity.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,13 +40,13 @@ def atan2(y: Tensor, x: Tensor) -> Tensor:
     return angle * torch.where(_is_negative(y), -1.0, 1.0)
 
 
-def angle(x: Tensor) -> Tensor:
+def angle(x: Tensor) -> Any:
     """Return pi where ``x`` is negative, NaN where it is NaN, else 0: ``aten.angle`` of reals."""
     if x.is_complex():
         return NotImplemented
     if not x.is_floating_point():
         x = x.to(torch.get_default_dtype())
-    return torch.where(x < 0, math.pi, torch.where(x == x, 0.0, x))  # noqa: PLR0124 - NaN
+    return torch.where(x < 0, math.pi, torch.where(x == x, 0.0, x))  # a NaN is no equal of itself
 
 
 def _is_negative(x: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
-"""Windows that slide over an axis, and differences between neighbours, by index and by slice."""
+"""Windows over an axis, maps put together from patches, and differences between neighbours."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -20,7 +22,11 @@ def unfold(x: Tensor, axis: int, size: int, step: int) -> Tensor:
 
 
 def diff(
-    x: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
+    x: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
 ) -> Tensor:
     """Subtract from each element the one before it, ``n`` times: ``aten.diff``."""
     x = torch.cat([part for part in (prepend, x, append) if part is not None], dim)
@@ -29,3 +35,27 @@ def diff(
         before, after = x.narrow(dim, 0, length - 1), x.narrow(dim, 1, length - 1)
         x = after != before if x.dtype == torch.bool else after - before
     return x
+
+
+def fold(
+    x: Tensor,
+    size: Sequence[int],
+    kernel: Sequence[int],
+    dilation: Sequence[int],
+    padding: Sequence[int],
+    stride: Sequence[int],
+) -> Tensor:
+    """Add patches up to a map: ``aten.col2im``, [B, C kh kw, L] or without B -> [B, C, H, W].
+
+    It is the transposed convolution by kernels of a single 1, one for each place in a patch.
+    """
+    places, batch = kernel[0] * kernel[1], x.shape[:-2]
+    spans = [dilation[i] * (kernel[i] - 1) + 1 for i in (0, 1)]
+    counts = [(size[i] + 2 * padding[i] - spans[i]) // stride[i] + 1 for i in (0, 1)]
+    rest = [size[i] + 2 * padding[i] - spans[i] - (counts[i] - 1) * stride[i] for i in (0, 1)]
+    numbers = torch.arange(places, device=x.device)
+    kernels = (numbers[:, None] == numbers).to(x.dtype).reshape(places, 1, *kernel)
+    maps = torch.nn.functional.conv_transpose2d(
+        x.reshape(-1, places, *counts), kernels, None, stride, padding, rest, 1, dilation
+    )
+    return maps.reshape(*batch, -1, *size)

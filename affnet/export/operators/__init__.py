@@ -1,57 +1,31 @@
 """Operators that a format's converter gets wrong or lacks, written with those it gets right.
 
-A rule is a function of the operator's own arguments that computes the same with other operators, as
-torch's decompositions are; it returns NotImplemented where the operator is to stay.  Which rules a
-format needs stands in `RULES`, with what was seen there.
+Each format that needs any has a table here, ``for_FORMAT``, of a rule for each such operator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from typing import Any
 
 import torch
 from torch.export import ExportedProgram
 
-from affnet.export.operators import (
-    indexing,
-    reciprocals,
-    repetition,
-    transposed_convolution,
-    window_maxima,
-)
+from affnet.export.operators.rule import Rule
 
-Rule = Callable[..., Any]
+TABLES = ("coreml", "executorch", "onnx", "tflite")
 
-aten = torch.ops.aten
 
-#: By format, then by operator.
-RULES: dict[str, dict[Any, Rule]] = {
-    "coreml": {
-        aten.reciprocal.default: reciprocals.reciprocal,
-        aten.rsqrt.default: reciprocals.rsqrt,
-    },
-    "tflite": {
-        aten._unsafe_view.default: aten.view.default,  # which torch.onnx lacks
-        aten.adaptive_max_pool1d.default: window_maxima.adaptive_max_pool,
-        aten.adaptive_max_pool2d.default: window_maxima.adaptive_max_pool,
-        aten.adaptive_max_pool3d.default: window_maxima.adaptive_max_pool,
-        aten.broadcast_to.default: repetition.expand,
-        aten.conv_transpose1d.default: transposed_convolution.conv_transpose1d,
-        aten.conv_transpose2d.input: transposed_convolution.conv_transpose2d,
-        aten.expand.default: repetition.expand,
-        aten.expand_as.default: repetition.expand_as,
-        aten.index.Tensor: indexing.index,
-        aten.max_pool1d_with_indices.default: window_maxima.max_pool_with_indices,
-        aten.max_pool2d_with_indices.default: window_maxima.max_pool_with_indices,
-        aten.max_pool3d_with_indices.default: window_maxima.max_pool_with_indices,
-        aten.repeat.default: repetition.repeat,
-        aten.repeat_interleave.self_Tensor: repetition.repeat_interleave_each,
-        aten.repeat_interleave.self_int: repetition.repeat_interleave,
-        aten.tile.default: repetition.tile,
-        aten.topk.default: indexing.topk,
-    },
-}
+def rules_for(format_: str) -> dict[Any, Rule]:
+    """Return the rules of a format, by operator; torch's own among them."""
+    if format_ not in TABLES:
+        return {}
+    table = importlib.import_module(f"affnet.export.operators.for_{format_}")
+    rules: dict[Any, Rule] = dict(table.RULES)
+    if taken_apart := getattr(table, "TAKEN_APART_BY_TORCH", ()):
+        known = torch.export.default_decompositions()
+        rules.update({target: known[target] for target in taken_apart})
+    return rules
 
 
 def replace_operators(program: ExportedProgram, format_: str) -> ExportedProgram:
@@ -59,8 +33,10 @@ def replace_operators(program: ExportedProgram, format_: str) -> ExportedProgram
 
     A program that holds none of them is returned as it is.
     """
-    rules = RULES.get(format_, {})
-    if not any(node.target in rules for node in program.graph.nodes):
+    rules = rules_for(format_)
+    held = {node.target for node in program.graph.nodes if node.op == "call_function"}
+    if held.isdisjoint(rules):
         return program
-    # all of them: a rule may use the operator of another, and torch takes views apart beforehand
-    return program.run_decompositions(dict(rules))
+    # all of them: what one gives another may have to replace
+    replaced: ExportedProgram = program.run_decompositions(rules)
+    return replaced

@@ -1,22 +1,18 @@
-"""Reciprocals as divisions: Core ML's own operators add an epsilon to what they divide by.
-
-coremltools leaves them at their defaults: ``inverse`` is 1 / (x + 1e-4), so that the reciprocal of
-1e-8 is 9,999, and ``rsqrt`` is 1 / sqrt(x + 1e-12).
-"""
+"""Reciprocals as quotients: coremltools adds 1e-4 to what it inverts and 1e-12 to what it roots."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
 
-def reciprocal(x: Tensor) -> Tensor:
-    """Return ``1 / x``: ``aten.reciprocal``; also what torch makes of ``1 / x``."""
-    if not x.is_floating_point():
-        x = x.to(torch.get_default_dtype())
-    return torch.ones_like(x) / x
+def reciprocal(x: Tensor) -> Any:
+    """Return 1 / x: ``aten.reciprocal``."""
+    return torch.ones_like(x) / x if x.is_floating_point() else NotImplemented
 
 
-def rsqrt(x: Tensor) -> Tensor:
-    """Return ``1 / sqrt(x)``: ``aten.rsqrt``."""
-    return reciprocal(torch.sqrt(x))
+def rsqrt(x: Tensor) -> Any:
+    """Return 1 / sqrt(x): ``aten.rsqrt``."""
+    return torch.ones_like(x) / torch.sqrt(x) if x.is_floating_point() else NotImplemented

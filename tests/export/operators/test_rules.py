@@ -1,144 +1,161 @@
-"""The rules themselves, without a converter: what they write equals torch's own operators."""
+"""Operators written anew: alone beside PyTorch, and in files of the formats that need them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from affnet.export.operators import RULES, replace_operators
-
-pytestmark = pytest.mark.filterwarnings("ignore:.*:FutureWarning")
-
-Function = Callable[[Tensor], Tensor]
-
-
-class Applied(nn.Module):
-    def __init__(self, function: Function) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
-
-
-def targets(program: torch.export.ExportedProgram) -> set[object]:
-    return {node.target for node in program.graph.nodes}
-
-
-def assert_same(function: Function, x: Tensor, *, tolerance: float = 0.0) -> None:
-    program = torch.export.export(Applied(function), (x,))
-    replaced = replace_operators(program, "tflite")
-    assert replaced is not program
-    torch.testing.assert_close(replaced.module()(x), function(x), rtol=0, atol=tolerance)
-
-
-def places(*numbers: int) -> Tensor:
-    return torch.arange(10)[list(numbers)]
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x: x.repeat(1, 2, 3, 1),
-        lambda x: x.repeat(2, 1, 1, 2, 1),
-        lambda x: x.repeat(1, 1, 1, 1),
-        lambda x: torch.tile(x, (2, 3)),
-        lambda x: torch.tile(x, (2, 1, 1, 1, 3)),
-        lambda x: x[:, :1].expand(3, 5, -1, -1),
-        lambda x: x[:, :, :1].expand(2, 1, 4, 7, 6),
-        lambda x: x[..., :1].expand_as(x) + torch.broadcast_to(x[:, :1], (1, 4, 5, 6)),
-        lambda x: x.repeat_interleave(3, dim=1),
-        lambda x: x.repeat_interleave(2),
-        lambda x: x.repeat_interleave(places(1, 0, 3, 2, 1), dim=2, output_size=7),
-    ],
+from affnet.artifact import TensorSpec
+from affnet.export.converters import ConversionRequest, get_converter
+from affnet.export.operators import (
+    activations,
+    angles,
+    logarithms,
+    reciprocals,
+    replace_operators,
+    statistics,
+    windows,
 )
-def test_repetitions_are_torchs(function: Function) -> None:
-    assert_same(function, torch.randn(1, 4, 5, 6))
+from affnet.runtimes import runtime_for
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, Program
+
+pytestmark = [*THIRD_PARTY_WARNINGS]
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 1e-30, -1e-30, 3e-9, 1e30, -1e30, 2.5, math.inf, -math.inf]
+POINTS = torch.cartesian_prod(torch.tensor(SPECIAL), torch.tensor(SPECIAL)).T.contiguous()
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x: x[:, places(0, 1, 3)[:, None], places(1, 4)],
-        lambda x: x[:, places(0, 1)[:, None], :, places(1, 0, 5)],
-        lambda x: x[:, :, places(2, 0, 1), places(1, 0, 3)],
-        lambda x: x[places(0, 0)[:, None], places(1, 0, 3) - 4],
-        lambda x: torch.cat([part.float() for part in x.topk(3)]),
-    ],
-)
-def test_indexing_is_torchs(function: Function) -> None:
-    assert_same(function, torch.randn(1, 4, 5, 6))
+def assert_same_numbers(actual: Tensor, expected: Tensor, tolerance: float = 2e-6) -> None:
+    """Compare relative to each number; zeros have the same sign, and NaN stands beside NaN."""
+    torch.testing.assert_close(actual, expected, rtol=tolerance, atol=0, equal_nan=True)
+    zeros = expected == 0
+    assert torch.equal(torch.signbit(actual[zeros]), torch.signbit(expected[zeros]))
 
 
-def pooled(pool: Callable[..., tuple[Tensor, Tensor]], *args: int, **settings: object) -> Function:
-    def both(x: Tensor) -> Tensor:
-        values, indices = pool(x, *args, **settings, return_indices=True)
-        assert indices.dtype == torch.int64
-        return torch.stack([values, indices.to(torch.float32)])
-
-    return both
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        pooled(F.max_pool2d, 2),
-        pooled(F.max_pool2d, 3, stride=2, padding=1),
-        pooled(F.max_pool2d, 3, stride=2, padding=1, ceil_mode=True),
-        pooled(F.max_pool2d, 3, stride=1, padding=1, dilation=2),
-        pooled(F.max_pool2d, 2, stride=3, ceil_mode=True),
-        pooled(F.adaptive_max_pool2d, 1),
-        pooled(F.adaptive_max_pool2d, (4, 5)),
-        lambda x: pooled(F.max_pool1d, 3, stride=2, padding=1)(x.flatten(2)),
-        lambda x: pooled(F.max_pool3d, 2)(x[:, None]),
-        lambda x: pooled(F.adaptive_max_pool1d, 5)(x.flatten(2)),
-    ],
-)
-@pytest.mark.parametrize("ties", [False, True])
-def test_maxima_and_their_places_are_torchs(function: Function, ties: bool) -> None:
-    x = torch.randn(2, 3, 7, 8)
-    assert_same(function, x.round() if ties else x)
-
-
-@pytest.mark.parametrize("axes", [1, 2])
-@pytest.mark.parametrize(
-    ("kernel", "stride", "padding", "output_padding", "dilation", "groups", "bias"),
-    [
-        (3, 2, 1, 1, 1, 1, True),
-        (3, 2, 1, 0, 1, 1, False),
-        (5, 3, 2, 2, 1, 2, True),
-        (2, 3, 0, 2, 1, 1, True),
-        (3, 2, 2, 1, 2, 4, True),
-        (4, 1, 1, 0, 3, 1, False),
-    ],
-)
-def test_transposed_convolutions_are_torchs(
-    axes: int,
-    kernel: int,
-    stride: int,
-    padding: int,
-    output_padding: int,
-    dilation: int,
-    groups: int,
-    bias: bool,
-) -> None:
-    torch.manual_seed(0)
-    layer = (nn.ConvTranspose1d, nn.ConvTranspose2d)[axes - 1](
-        4, 8, kernel, stride, padding, output_padding, groups, bias, dilation
+def in_file(function: Callable[[Tensor], Tensor], x: Tensor, format_: str, folder: Path) -> Tensor:
+    """Return what a file of ``function`` gives for ``x``; a random input is its example."""
+    program = torch.export.export(Program(function), (torch.randn(x.shape),))
+    network = replace_operators(program, format_).module()
+    converter = get_converter(format_)
+    request = ConversionRequest(
+        "rules",
+        TensorSpec("input", tuple(x.shape), "float32"),
+        (TensorSpec("output", tuple(function(x).shape), "float32"),),
+        "fp32",
+        converter.routes[0],
+        False,
     )
-    assert_same(layer, torch.randn((2, 4, 5, 6)[: axes + 2]), tolerance=1e-6)
+    path = converter().convert(network, request, folder).path
+    (result,) = runtime_for(format_).load(path, threads=1).run(x.numpy())
+    return torch.from_numpy(result)
 
 
-def test_what_changes_nothing_stays() -> None:
-    x = torch.randn(1, 2, 3, 4)
-    program = torch.export.export(Applied(lambda x: x.relu() + 1), (x,))
-    assert replace_operators(program, "tflite") is program
-    assert replace_operators(program, "of nothing") is program
-    kept = torch.export.export(Applied(lambda x: x[:, torch.arange(2)].topk(2, 1)[0]), (x,))
-    assert targets(kept) & set(RULES["tflite"]) == targets(
-        replace_operators(kept, "tflite")
-    ) & set(RULES["tflite"])
+def test_atan2_of_every_quadrant_zero_and_infinity() -> None:
+    assert_same_numbers(angles.atan2(*POINTS), torch.atan2(*POINTS))
+    points = torch.randn(2, 1000, generator=torch.Generator().manual_seed(0))
+    assert_same_numbers(angles.atan2(*points), torch.atan2(*points.double()).float(), 1e-6)
+    assert angles.atan2(torch.tensor(math.nan), torch.tensor(1.0)).isnan()
+
+
+def test_atan2_has_no_quotient_beyond_float16() -> None:
+    y, x = (
+        torch.tensor([60000.0, 1e-4, -60000.0]).half(),
+        torch.tensor([1e-4, -60000.0, -3e4]).half(),
+    )
+    expected = torch.atan2(y.double(), x.double())
+    assert (angles.atan2(y, x) - expected).abs().max() < 4e-3
+
+
+@pytest.mark.parametrize(
+    "format_",
+    [
+        "onnx",
+        *(
+            pytest.param(name, marks=[pytest.mark.converters, pytest.mark.slow])
+            for name in ("coreml", "tflite", "executorch")
+        ),
+    ],
+)
+def test_angles_in_files(format_: str, tmp_path: Path) -> None:
+    def both(x: Tensor) -> Tensor:
+        return torch.stack((torch.atan2(x[0], x[1]), torch.angle(x[0])))
+
+    assert_same_numbers(in_file(both, POINTS, format_, tmp_path), both(POINTS))
+
+
+@pytest.mark.parametrize(
+    ("rule", "operator"),
+    [
+        (angles.angle, torch.angle),
+        (logarithms.log1p, torch.log1p),
+        (logarithms.expm1, torch.expm1),
+        (reciprocals.reciprocal, torch.reciprocal),
+        (reciprocals.rsqrt, torch.rsqrt),
+    ],
+)
+def test_elementwise_rules(
+    rule: Callable[[Tensor], Any], operator: Callable[[Tensor], Any]
+) -> None:
+    x = torch.tensor([-2.0, -1.0, -0.5, -1e-5, -1e-10, 0.0, 1e-10, 1e-5, 0.3, 0.7, 90.0, math.nan])
+    torch.testing.assert_close(rule(x), operator(x), rtol=1e-6, atol=0, equal_nan=True)
+
+
+def test_rules_of_axes() -> None:
+    x = torch.randn(2, 3, 8, 6, generator=torch.Generator().manual_seed(1))
+    for axis, size, step in ((1, 2, 1), (-2, 4, 2), (3, 3, 3)):
+        assert torch.equal(windows.unfold(x, axis, size, step), x.unfold(axis, size, step))
+    expected = torch.diff(x, 2, -2, prepend=x[:, :, :1])
+    assert torch.equal(windows.diff(x, 2, -2, x[:, :, :1]), expected)
+    patches = x.reshape(2, 12, 12)
+    settings = ((7, 10), (2, 2), (1, 1), (1, 0), (2, 3))
+    assert torch.equal(windows.fold(patches, *settings), F.fold(patches, *settings))
+    large = 1000 * x
+    torch.testing.assert_close(activations.log_softmax(large, 1), large.log_softmax(1))
+    torch.testing.assert_close(activations.gelu(x, "tanh"), F.gelu(x, approximate="tanh"))
+    torch.testing.assert_close(statistics.over_named_axes(torch.std)(x), x.std())
+    torch.testing.assert_close(statistics.with_mean(torch.var)(x, [1]), torch.var_mean(x, 1))
+
+
+def many(x: Tensor) -> Tensor:
+    """Operators that coremltools gets wrong, or lacks, in one network."""
+    results = (
+        *(f(x.abs()) for f in (torch.log, torch.log2, torch.log10, torch.rsqrt)),
+        *(f(x) for f in (torch.log1p, torch.expm1, torch.reciprocal)),
+        torch.log_softmax(1e3 * x, -1),
+        F.gelu(x, approximate="tanh"),
+        torch.diff(x, dim=1),
+        x.unfold(1, 2, 1),
+        F.fold(x.reshape(2, 12, 4), (4, 4), 2, stride=2),
+        F.fold(x.reshape(2, 12, 4), (3, 3), 2),
+        ((x > 0) & (x < 1)).float(),
+        ((x > 1) | (x < 0)).float(),
+        ((x > 0) ^ (x < 1)).float(),
+        torch.where(x > 0, x, -1.0),
+        *torch.std_mean(x, 1),
+        x.std(),
+        F.rms_norm(x, (4,)),
+    )
+    return torch.cat([result.reshape(-1) for result in results])
+
+
+@pytest.mark.converters
+@pytest.mark.slow
+def test_operators_in_core_ml(tmp_path: Path) -> None:
+    x = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(2))
+    x.view(-1)[:8] = torch.tensor([0.0, 1e-10, -1e-10, 1e-5, -1e-5, 30.0, -30.0, 1.0])
+    actual, expected = in_file(many, x, "coreml", tmp_path), many(x)
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5, equal_nan=True)
+    small = slice(7 * 96 - 96 * 3, 7 * 96 - 96)  # log1p and expm1: relative to each number
+    torch.testing.assert_close(actual[small], expected[small], rtol=2e-6, atol=0, equal_nan=True)
+
+
+def test_a_program_without_such_operators_is_left_as_it_is() -> None:
+    program = torch.export.export(Program(lambda x: x.relu()), (torch.randn(2),))
+    assert replace_operators(program, "coreml") is program

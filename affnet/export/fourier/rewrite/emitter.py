@@ -97,6 +97,12 @@ class Emitter:
             return self.call(aten.clone.default, node, memory_format=torch.contiguous_format)
         return node
 
+    def placeholder(self, name: str) -> Node:
+        """Append an input called ``name``, or a similar name where fx reserves it: ``input_1``."""
+        node = self.graph.placeholder(name)
+        node.target = node.name  # by which the code that fx generates calls it
+        return node
+
     def constant(self, name: str, make: Callable[[], torch.Tensor]) -> Node:
         """Return the node of the constant ``name``, made and stored at its first use."""
         if name not in self.constants:
@@ -105,7 +111,7 @@ class Emitter:
                 target += "_"
             tensor = make().contiguous()
             with self._before_inputs():
-                node = self.graph.placeholder(f"b_{target}")
+                node = self.placeholder(f"b_{target}")
             node.meta["val"] = self.fake_mode.from_tensor(tensor, static_shapes=True)
             self.constants[name], self.constant_nodes[name] = tensor, node
             node.meta["constant_target"] = target

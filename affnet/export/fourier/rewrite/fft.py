@@ -60,8 +60,10 @@ def _pair(
         else:
             # output part, k, h of the real input's column: (cos, -+sin), symmetric in h and k
             matrix = matrices.complex_dft(length, inverse=kind == "inverse")[part, :, :, 0]
-        factor = _scale(length, norm) * 2.0**exponent
-        return torch.from_numpy(np.ascontiguousarray(matrix.T * factor)).to(dtype)
+        # + 0.0 makes +0 of -0, so that the sums of the zero and the Nyquist bin are +0 as PyTorch's
+        # are: their angle is 0 or pi, not -pi
+        scaled = matrix.T * (_scale(length, norm) * 2.0**exponent) + 0.0
+        return torch.from_numpy(np.ascontiguousarray(scaled)).to(dtype)
 
     bits = torch.finfo(dtype).bits
     name = f"dft_{kind}_{length}_{_NORMS[norm]}_f{bits}"

@@ -61,14 +61,18 @@ def _padded(bridge: Bridge, value: int, before: Sequence[int], after: Sequence[i
     return bridge.writer.operator("PAD", [value, bridge.writer.constant(margins)], shape)
 
 
-def transposed_convolution(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+def transposed_convolution(
+    bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]
+) -> None:
     """TRANSPOSE_CONV for each group, its filter O x H x W x I.
 
     Margins and dilations are none: `affnet.export.operators.transposed_convolution` writes them so.
     """
     kernel = bridge.constant(node.input[1], node).astype(np.float32)
     if kernel.ndim != 4:
-        raise ConversionError(f"A transposed convolution over {kernel.ndim - 2} axes is not of two.")
+        raise ConversionError(
+            f"A transposed convolution over {kernel.ndim - 2} axes is not of two."
+        )
     margins = (*attributes.get("pads", ()), *attributes.get("output_padding", ()))
     if any(margins) or set(attributes.get("dilations", (1,))) != {1}:
         raise ConversionError("A transposed convolution has margins or dilations.")
@@ -77,7 +81,11 @@ def transposed_convolution(bridge: Bridge, node: onnx.NodeProto, attributes: dic
     shape = [bridge.shapes[node.output[0]][axis] for axis in TO_LAST]
     stride, groups = attributes.get("strides", (1, 1)), attributes.get("group", 1)
     each = [*shape[:-1], kernel.shape[1]]
-    settings = {"padding": bridge.writer.padding("VALID"), "strideH": stride[0], "strideW": stride[1]}
+    settings = {
+        "padding": bridge.writer.padding("VALID"),
+        "strideH": stride[0],
+        "strideW": stride[1],
+    }
     results, width = [], channels // groups
     for number, filters in enumerate(np.split(kernel, groups)):
         part = value

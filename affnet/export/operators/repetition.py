@@ -16,7 +16,9 @@ from torch import Tensor
 def expand(x: Tensor, size: Sequence[int], *, implicit: bool = False) -> Any:  # noqa: ARG001 - aten's
     """`torch.Tensor.expand`, where it changes the size of an axis that ``x`` has."""
     new = len(size) - x.ndim
-    counts = [1 if wanted == -1 else wanted // n for wanted, n in zip(size[new:], x.shape, strict=True)]
+    counts = [
+        1 if wanted == -1 else wanted // n for wanted, n in zip(size[new:], x.shape, strict=True)
+    ]
     if all(count == 1 for count in counts):
         return NotImplemented
     return repeat(x, (*size[:new], *counts))

@@ -123,7 +123,18 @@ class _Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         args, kwargs = pytree.tree_map(_wide, (args, kwargs or {}))
         result = pytree.tree_map(_wide, func(*args, **kwargs))
+        if _is_transform_over_axes(func, args):
+            result = self._with_zeros_of_either_sign(result)
         return pytree.tree_map_only(Tensor, self.rounded, result) if _rounds(func, args) else result
+
+    def _with_zeros_of_either_sign(self, spectrum: Tensor) -> Tensor:
+        """Return a spectrum whose exact zeros have signs drawn anew, which decide angles."""
+        if self._generator is None:
+            return spectrum
+        parts = torch.view_as_real(spectrum.resolve_conj())
+        coins = torch.rand(parts.shape, generator=self._generator, dtype=parts.dtype) - 0.5
+        signed = torch.where(parts == 0, torch.zeros_like(parts).copysign(coins), parts)
+        return torch.view_as_complex(signed)
 
     def rounded(self, tensor: Tensor) -> Tensor:
         """Return a tensor with each value changed by about the rounding of float32."""
@@ -134,6 +145,16 @@ class _Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return tensor
         noise = torch.rand(tensor.shape, generator=self._generator, dtype=tensor.dtype)
         return tensor * (1 + _ROUNDING * (2 * noise - 1))
+
+
+def _is_transform_over_axes(func: Any, args: Any) -> bool:
+    """Tell a transform whose zeros may have either sign, as algorithm and length will have it.
+
+    Over one axis of real numbers the imaginary parts of the zero and the Nyquist frequency are +0
+    everywhere; the transform over another axis adds such zeros up and subtracts them.
+    """
+    aten = torch.ops.aten
+    return func is aten._fft_c2c.default or (func is aten._fft_r2c.default and len(args[1]) > 1)
 
 
 def _wide(value: Any) -> Any:

@@ -17,8 +17,11 @@ from affnet.export.converters import ConversionRequest, get_converter
 from affnet.export.fourier.rewrite import rewrite_program
 from affnet.runtimes.coreml import CoreMLRuntime
 from affnet.runtimes.onnx_rounded import RoundedSession
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
 
 _SHAPE = (1, 2, 16, 16)
+
+pytestmark = THIRD_PARTY_WARNINGS
 
 
 class LogSpectrum(nn.Module):
@@ -72,7 +75,9 @@ def check_report(details: dict[str, object]) -> None:
     found = json.loads(json.dumps(details["float16"]))
     assert found["largest"] <= 65504 / 2
     assert found["headroom"] == pytest.approx(65504 / found["largest"], rel=0.01)
-    reasons = {kept["operator"].split()[0].lower(): kept["reason"] for kept in found["kept_float32"]}
+    reasons = {
+        kept["operator"].split()[0].lower(): kept["reason"] for kept in found["kept_float32"]
+    }
     assert "log" in reasons
     assert any("1e-10 is lost" in reason for reason in reasons.values())
     assert any("float16 ends at 65,504" in reason for reason in reasons.values())

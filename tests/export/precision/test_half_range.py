@@ -38,9 +38,7 @@ class Decibels:
         other = constants[0] if constants else x
         return x * other if operation.kind == "mul" else x + other
 
-    def compare(
-        self, sample: Array, float32: frozenset[str]
-    ) -> Iterator[tuple[str, Array, Array]]:
+    def compare(self, sample: Array, float32: frozenset[str]) -> Iterator[tuple[str, Array, Array]]:
         yield "x", sample, sample
         exact = mixed = sample
         for operation in self.operations:

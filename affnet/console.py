@@ -7,7 +7,9 @@ import math
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+from affnet.silence import stdout_to_stderr
 
 if TYPE_CHECKING:
     import typer
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 #: Whether errors show their traceback (``--debug``).
 debug = False
+_stdout: TextIO | None = None  # the real one, while `stdout_reserved` is at work
 
 
 @contextmanager
@@ -63,9 +66,24 @@ def note(text: str, quiet: bool = False) -> None:
         print(f"Note: {text}", file=sys.stderr)
 
 
+@contextmanager
+def stdout_reserved() -> Iterator[None]:
+    """Keep stdout for `print_json`: what libraries and the user's own code print goes to stderr."""
+    global _stdout
+    if _stdout is not None:  # --json was given twice: to a command and to one below it
+        yield
+        return
+    with stdout_to_stderr() as _stdout:
+        try:
+            yield
+        finally:
+            _stdout = None
+
+
 def print_json(content: Mapping[str, Any]) -> None:
     """Print one machine-readable object on stdout."""
-    print(json.dumps(_without_infinities({"schema": SCHEMA, **content}), indent=2))
+    text = json.dumps(_without_infinities({"schema": SCHEMA, **content}), indent=2)
+    print(text, file=_stdout or sys.stdout)
 
 
 def _without_infinities(value: Any) -> Any:

@@ -18,6 +18,7 @@
     │   └── UnreachableError       a device that does not answer, or does not let us in
     ├── OutputError                the result could not be written (rights, disk full)
     ├── ConversionError            a converter could not express the network
+    │   └── RewriteError           an operator has no form in real arithmetic, on no route
     ├── UnsupportedOperatorError   an artifact holds an operator that a runtime here cannot execute
     ├── VerificationError          the artifact ran but disagrees with PyTorch
     ├── AccuracyError              a precision costs more accuracy than is allowed
@@ -34,9 +35,13 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib.util
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
+
+_MAX_REASON = 300  # characters
+_ANSI_CODE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 class AffnetError(Exception):
@@ -110,6 +115,10 @@ class OutputError(AffnetError):
 
 class ConversionError(AffnetError):
     """A converter could not express the network."""
+
+
+class RewriteError(ConversionError):
+    """An operator on complex values has no form in real arithmetic here, whatever the route."""
 
 
 class UnsupportedOperatorError(AffnetError):
@@ -190,6 +199,45 @@ def suggestion(name: str, valid: Iterable[str]) -> str:
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message without its full stop, or its kind."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the innermost reason that a library gives for an error: one line, no full stop.
+
+    Libraries wrap their errors: the message of torch.onnx is advice ("Next steps: ..."), and the
+    operator that it lacks is named two causes below.  A message of fewer than two words, such as a
+    `KeyError`'s, is taken only where there is no other; that of an `AffnetError` is final.
+    """
+    for cause in reversed(_causes(error)):
+        for line in _plain_lines(str(cause)):
+            if len(line.split()) > 1:
+                return line
+    kind, line = type(error).__name__, next(_plain_lines(str(error)), "")
+    if not line:
+        return kind
+    return f"{kind}: {line}" if isinstance(error, KeyError) else line
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return the error and, outermost first, what it was raised from."""
+    chain = [error]
+    while not isinstance(chain[-1], AffnetError):
+        cause = chain[-1].__cause__
+        if cause is None and not str(chain[-1]).strip():  # it says nothing: what it interrupted may
+            cause = chain[-1].__context__
+        if cause is None or cause in chain:
+            break
+        chain.append(cause)
+    return chain
+
+
+def _plain_lines(text: str) -> Iterator[str]:
+    """Yield the lines with a word in them, without colours and control characters, shortened."""
+    for line in _ANSI_CODE.sub("", text).splitlines():
+        printable = "".join(letter if letter.isprintable() else " " for letter in line)
+        plain = " ".join(printable.split()).removesuffix('."').rstrip(".: ")
+        if any(map(str.isalnum, plain)):
+            yield plain if len(plain) <= _MAX_REASON else plain[: _MAX_REASON - 2] + " …"
 
 
 def existing_file(path: Path, what: str) -> Path:

@@ -1,4 +1,4 @@
-"""Keeping what libraries print away from the user."""
+"""Keeping what libraries print away from the user, and from a program that reads stdout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, TextIO
 
 _STREAMS = {1: "stdout", 2: "stderr"}
@@ -31,8 +31,10 @@ class Silenced:
 
 
 @contextmanager
-def silenced() -> Iterator[Silenced]:
+def silenced(*, stdout: bool = True) -> Iterator[Silenced]:
     """Swallow warnings and all that this thread prints, loggers and C libraries included.
+
+    ``stdout`` off leaves that stream as it is, for where code of the user's own runs.
 
     C libraries write to file descriptors, so these are what is redirected, for the whole process;
     only Python code of other threads, such as a progress bar's, still reaches the real streams.
@@ -44,9 +46,35 @@ def silenced() -> Iterator[Silenced]:
         warnings.simplefilter("ignore")
         stack.enter_context(_root_logger_kept())
         file = stack.enter_context(tempfile.TemporaryFile())
-        for descriptor, name in _STREAMS.items():
+        for descriptor, name in _STREAMS.items() if stdout else [(2, "stderr")]:
             stack.enter_context(_redirected(descriptor, name, file))
         yield Silenced(file)
+
+
+@contextmanager
+def stdout_to_stderr() -> Iterator[TextIO]:
+    """Send what anyone prints, C libraries included, to stderr; yield a stream of the real stdout.
+
+    Streams and descriptors are restored whatever happens.
+    """
+    original = sys.stdout
+    try:
+        saved = os.dup(1)
+    except OSError:  # the process runs without this stream
+        yield original
+        return
+    original.flush()
+    with os.fdopen(saved, "w", encoding="utf-8", errors="replace") as real:
+        with suppress(OSError):  # the process runs without stderr
+            os.dup2(2, 1)
+        with open(1, "w", closefd=False, buffering=1, encoding="utf-8", errors="replace") as other:
+            sys.stdout = other
+            try:
+                yield real
+            finally:
+                sys.stdout = original
+                other.flush()
+                os.dup2(saved, 1)
 
 
 @contextmanager

@@ -29,7 +29,8 @@ from affnet.export.fourier.planner import rank_plans
 from affnet.export.fourier.plans.base import MapSize
 from affnet.export.fourier.wisdom import Wisdom
 from affnet.export.measurement import measure_plans
-from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.export.pipeline import export_artifact
+from affnet.export.request import ExportOptions
 from affnet.model.source import Source
 from affnet.runtimes import get_runtime
 

@@ -28,7 +28,8 @@ from affnet.bench.result import Result
 from affnet.bench.tables import to_markdown
 from affnet.devices import get_device
 from affnet.errors import AffnetError
-from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.export.pipeline import export_artifact
+from affnet.export.request import ExportOptions
 from affnet.model.network import AFFBlock
 from affnet.model.source import Source, load_source
 from affnet.runtimes import get_runtime

@@ -30,7 +30,8 @@ from affnet.units import MILLIONS
 EXPORT = """
 import json, sys
 from affnet.errors import AffnetError
-from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.export.pipeline import export_artifact
+from affnet.export.request import ExportOptions
 from affnet.model.source import load_source
 name, format_, folder = sys.argv[1:]
 precision = "fp32" if format_ == "coreml" else None

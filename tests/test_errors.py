@@ -1,14 +1,15 @@
-"""What is said of packages that are missing, or older than affnet needs."""
+"""What is said of packages that are missing or old, and of what libraries raise."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from importlib import metadata
 
 import pytest
 
 from affnet import errors
-from affnet.errors import MissingError, require
+from affnet.errors import ConversionError, MissingError, reason_of, require
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +73,55 @@ def test_a_checkout_without_metadata_checks_no_versions(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(metadata, "version", unknown)
     require("onnx", extra=None, purpose="Reading files")
+
+
+def raised_from(*errors: BaseException) -> BaseException:
+    """Return the first error, each raised from the next."""
+    for outer, inner in itertools.pairwise(errors):
+        outer.__cause__ = inner
+    return errors[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            raised_from(
+                RuntimeError(
+                    "Failed to convert. \x1b[96mThis is step 3/3\x1b[0m. Next steps:\n- .."
+                ),
+                ValueError("Error when translating node %median"),
+                RuntimeError("No function found for aten.median"),
+            ),
+            "No function found for aten.median",
+        ),
+        (raised_from(ValueError("no such operator"), KeyError("Foo")), "no such operator"),
+        (
+            raised_from(ConversionError("Ours says it."), OSError("a detail of no interest")),
+            "Ours says it",
+        ),
+        (RuntimeError("\n---\n\x1b[91mred\x1b[0m\x07 and \tblue: \nmore"), "red and blue"),
+        (RuntimeError("planted"), "planted"),
+        (KeyError("input_1"), "KeyError: 'input_1'"),
+        (AssertionError(), "AssertionError"),
+    ],
+    ids=["causes", "a key", "ours", "colours", "one word", "only a key", "nothing"],
+)
+def test_the_innermost_reason_is_taken_and_made_plain(error: BaseException, reason: str) -> None:
+    assert reason_of(error) == reason
+
+
+def test_an_error_that_says_nothing_leaves_the_word_to_the_one_it_interrupted() -> None:
+    try:
+        try:
+            raise ValueError("the true reason")
+        except ValueError:
+            raise RuntimeError  # noqa: B904
+    except RuntimeError as error:
+        assert reason_of(error) == "the true reason"
+
+
+def test_a_long_reason_is_cut() -> None:
+    reason = reason_of(RuntimeError("word " * 100))
+    assert len(reason) == 300
+    assert reason.endswith(" …")

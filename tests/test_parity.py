@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
-from affnet.parity import IDENTICAL_PSNR_DB, TOLERANCES, Tolerance, compare, depends_on_input
+from affnet.parity import (
+    IDENTICAL_PSNR_DB,
+    TOLERANCES,
+    InputParity,
+    Tolerance,
+    compare,
+    compare_input,
+    depends_on_input,
+    summarise,
+)
 
 REFERENCE = np.array([[1.0, -4.0, 2.0], [0.0, 1.0, 3.0]], np.float32)
 
@@ -83,6 +93,70 @@ def test_a_reference_of_zeros_is_only_met_by_zeros() -> None:
 
 
 @pytest.mark.parametrize("outputs", [([], []), ([REFERENCE], []), ([REFERENCE], [REFERENCE] * 2)])
+def judged(expected: np.ndarray, actual: np.ndarray, **more: Any) -> InputParity:
+    return compare_input("it", [expected], [actual], Tolerance(1e-4), **more)
+
+
+def test_where_pytorch_has_no_number_none_is_asked_for() -> None:
+    reference, measured = REFERENCE.copy(), REFERENCE.copy()
+    reference[0, 0] = math.nan
+    for value in (math.nan, math.inf, 0.0):  # 0 / 0, computed in another way
+        measured[0, 0] = value
+        assert judged(reference, measured).passed
+    found = judged(np.full((2, 2), math.nan), np.zeros((2, 2)))
+    assert (found.passed, found.compared) == (True, 0.0)
+    assert found.note == "PyTorch gives no finite number"
+
+
+def test_no_number_where_pytorch_has_one_fails() -> None:
+    for value, what in ((math.nan, "NaN"), (-math.inf, "infinity")):
+        measured = REFERENCE.copy()
+        measured[1, 2] = value
+        found = judged(REFERENCE, measured)
+        assert not found.passed
+        assert found.note.startswith(f"{what} in 1 of 6 values")
+    reference, measured = REFERENCE.copy(), REFERENCE.copy()
+    reference[0, 0], measured[0, 0] = -math.inf, math.nan  # log(0), and its NaN
+    assert not judged(reference, measured).passed
+
+
+def test_what_float32_leaves_open_is_left_out() -> None:
+    """An angle beside its cut, pi or -pi by the last rounding."""
+    reference = np.array([3.0, math.pi, 1.0])
+    measured = np.array([3.0, -math.pi, 1.0])
+    uncertainty = np.array([1e-7, 2 * math.pi, 1e-7])
+    assert not judged(reference, measured).passed
+    found = judged(reference, measured, uncertainty=[uncertainty])
+    assert found.passed
+    assert found.compared == pytest.approx(2 / 3)
+    assert found.note == "PyTorch in float32 leaves 33.3% of the values open"
+    measured[0] = 2.0
+    assert not judged(reference, measured, uncertainty=[uncertainty]).passed
+
+
+def test_numbers_too_small_for_some_processors_may_be_zero() -> None:
+    tiny = np.full((2, 2), 1e-41)
+    assert judged(tiny, np.zeros((2, 2))).passed
+    assert not judged(np.full((2, 2), 1e-37), np.zeros((2, 2))).passed
+
+
+def test_where_pytorch_gives_zeros_other_inputs_say_what_is_small() -> None:
+    zeros = np.zeros((2, 2))
+    assert judged(zeros, zeros + 1e-11, usual_peaks=[1.0]).passed
+    assert not judged(zeros, zeros + 1e-9, usual_peaks=[1.0]).passed
+
+
+def test_a_scalar_may_have_an_axis_of_one() -> None:
+    assert judged(np.array(2.0), np.array([2.0])).passed
+    assert not judged(np.array(2.0), np.array([2.0, 2.0])).passed
+
+
+def test_the_worst_input_is_one_that_fails() -> None:
+    good, bad = judged(REFERENCE, REFERENCE + 1e-4), judged(REFERENCE, REFERENCE + 1)
+    parity = summarise([good, bad, good], Tolerance(1e-4), 1.0)
+    assert (parity.worst, parity.passed, parity.inputs) == (bad, False, 3)
+
+
 def test_a_different_number_of_outputs_is_a_mistake_of_the_caller(
     outputs: tuple[list[np.ndarray], list[np.ndarray]],
 ) -> None:

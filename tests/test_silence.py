@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from affnet.silence import silenced
+from affnet.silence import silenced, stdout_to_stderr
 
 
 def test_all_that_is_printed_is_swallowed(capfd: pytest.CaptureFixture[str]) -> None:
@@ -57,3 +57,26 @@ def test_the_root_logger_is_left_as_it_was() -> None:
     with silenced():
         logging.root.addHandler(logging.NullHandler())
     assert logging.root.handlers == before
+
+
+def test_standard_output_can_be_left_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    with silenced(stdout=False):
+        print("the user's")
+        os.write(2, b"a library's\n")
+    assert capfd.readouterr() == ("the user's\n", "")
+
+
+def test_standard_output_is_kept_for_one_writer(capfd: pytest.CaptureFixture[str]) -> None:
+    stream = sys.stdout
+    with pytest.raises(ValueError, match="failed"), stdout_to_stderr() as results:
+        print("a print")
+        os.write(1, b"a C library\n")
+        with silenced():
+            print("a library's")
+        with silenced(stdout=False):
+            print("another print")
+        print("{}", file=results)
+        raise ValueError("failed")
+    assert sys.stdout is stream
+    print("after")
+    assert capfd.readouterr() == ("{}\nafter\n", "a print\na C library\nanother print\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -17,21 +17,26 @@ from affnet.commands.options import (
     JsonOption,
     QuietOption,
     SizeOption,
+    VerifyOnOption,
     WeightsOption,
     parse_size,
 )
 from affnet.errors import UsageError
 from affnet.export.precision import AUTO, CALIBRATED, LOSSY
+from affnet.export.replaced import replacement, sources_in
 
 if TYPE_CHECKING:
-    from affnet.export.pipeline import ExportOptions
+    from affnet.artifact import Artifact, Provenance
+    from affnet.export.request import ExportOptions
+    from affnet.export.verification.inputs import VerificationInput
     from affnet.model.source import Source
 
 FORMAT_HELP = "onnx, coreml, tflite, executorch, torch, or all that are installed."
 SOURCE_HELP = (
     "A checkpoint, a name (affnet_et, affnet_t, affnet, emoji, or a peer such as mobilevit_xxs), "
     "one with another token mixer (affnet_et+twins), timm:NAME or torchvision:NAME, "
-    "or a network of your own: a torch.export program (.pt2) or module:function."
+    "or a network of your own: a torch.export program (.pt2), or module:function, whose files are "
+    "named MODULE_FUNCTION without the word build (a.nets:build: nets; a.nets:build_b: nets_b)."
 )
 
 PRECISION_HELP = (
@@ -102,6 +107,7 @@ def export(
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path(),
     verify: Annotated[bool, typer.Option(help="Run the file and compare it.")] = True,
+    verify_on: VerifyOnOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -118,9 +124,9 @@ def export(
     with showing_attempts(json), console.progress(quiet, animated=not timed) as show:
         show(f"Loading {source}")
         started = time.perf_counter()
-        from affnet.export.pipeline import ExportOptions
         from affnet.export.precision.bounded import export_bounded
         from affnet.export.report import export_record, parity_fields
+        from affnet.export.request import ExportOptions
         from affnet.model.source import load_source
 
         size = parse_size(image_size)
@@ -136,29 +142,56 @@ def export(
             image_input=image_input,
             deployment_target=deployment_target,
             verify=verify,
+            verify_on=_inputs_to_verify_on(verify_on, verify, loaded, size),
             max_accuracy_drop=max_accuracy_drop,
         )
         if precision in (*CALIBRATED, AUTO) or max_accuracy_drop is not None or calibration_data:
             chosen = _calibrated(loaded, chosen, calibration_data, calibration_samples, show)
         if fft == "measure":
             chosen = _with_measured_costs(loaded, chosen, device, show)
+        before = sources_in(output)
         if precision == AUTO:
             choice, untimed = choose(loaded, chosen, device, output, show)
         else:
             artifact = export_bounded(loaded, chosen, output, show)
-    notes = chosen.calibration.notes() if chosen.calibration else ()
-    for sentence in (*loaded.notes, *notes):
+    made = choice.artifact if precision == AUTO else artifact
+    for sentence in _notes(loaded, chosen, before, made):
         console.note(sentence, quiet)
     if precision == AUTO:
         if untimed:
             console.note(f"The smallest file is taken: {untimed}", quiet)
         print_choice(choice, started, json)
         return
-    parity = artifact.manifest.parity
     if json:
         console.print_json(export_record(artifact, time.perf_counter() - started))
     else:
-        console.print_fields(parity_fields(artifact, parity))
+        console.print_fields(parity_fields(artifact, artifact.manifest.parity))
+
+
+def _notes(
+    source: Source,
+    options: ExportOptions,
+    before: Mapping[Path, Provenance],
+    artifact: Artifact | None,
+) -> list[str]:
+    """Return what the user should know of the export, ``before`` being what the folder held."""
+    notes = [*source.notes, *(options.calibration.notes() if options.calibration else ())]
+    if artifact and (replaced := replacement(before, artifact)):
+        notes.append(replaced)
+    return notes
+
+
+def _inputs_to_verify_on(
+    path: Path | None, verify: bool, source: Source, size: tuple[int, int] | None
+) -> tuple[VerificationInput, ...]:
+    if path is None:
+        return ()
+    if not verify:
+        raise UsageError("--verify-on contradicts --no-verify; drop one of them.")
+    from affnet.artifact import image_spec
+    from affnet.export.verification.user_inputs import read_inputs
+
+    return tuple(read_inputs(path, image_spec(*size) if size else source.input))
 
 
 def _check_combination(
@@ -205,7 +238,7 @@ def _with_measured_costs(
     from affnet.export.fourier.planner import filter_maps
     from affnet.export.fourier.wisdom import Wisdom
     from affnet.export.measurement import MeasuredCosts, measure_plans
-    from affnet.export.pipeline import check_request
+    from affnet.export.request import check_request
     from affnet.runtimes import runtime_for
 
     precision = None if options.precision == AUTO else options.precision  # one stands for all

@@ -13,8 +13,8 @@ from affnet.errors import AccuracyError, MissingError
 
 if TYPE_CHECKING:
     from affnet.export.measurement import Timer
-    from affnet.export.pipeline import ExportOptions
     from affnet.export.precision.choice import Choice
+    from affnet.export.request import ExportOptions
     from affnet.model.source import Source
 
 

@@ -7,9 +7,21 @@ from typing import Annotated
 
 import typer
 
+from affnet import console
 from affnet.errors import UsageError
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+def _reserve_stdout(context: typer.Context, asked: bool) -> bool:
+    """Let nothing but the JSON object reach stdout, from now until the command has ended."""
+    if asked:
+        context.with_resource(console.stdout_reserved())
+    return asked
+
+
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", callback=_reserve_stdout, help="Print one JSON object on stdout."),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
 SizeOption = Annotated[
     str | None, typer.Option("--image-size", metavar="HxW", help="Default: the source's own.")
@@ -30,6 +42,14 @@ WeightsOption = Annotated[
         "--weights",
         metavar="PATH",
         help="Of a peer: a safetensors file, or its folder, as save_pretrained writes it.",
+    ),
+]
+VerifyOnOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--verify-on",
+        metavar="PATH",
+        help="Verify also on these inputs: a folder of pictures or .npy files, or an .npz file.",
     ),
 ]
 

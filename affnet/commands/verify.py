@@ -8,7 +8,13 @@ from typing import Annotated
 import typer
 
 from affnet import console
-from affnet.commands.options import ConfigOption, JsonOption, QuietOption, WeightsOption
+from affnet.commands.options import (
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    VerifyOnOption,
+    WeightsOption,
+)
 from affnet.errors import UsageError
 
 
@@ -24,6 +30,7 @@ def verify(
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Also on all held-out images of a bundled source.")
     ] = False,
+    verify_on: VerifyOnOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -39,9 +46,11 @@ def verify(
         from affnet.export import report
         from affnet.export.verification import compare
         from affnet.export.verification.open import open_subject
+        from affnet.export.verification.user_inputs import read_inputs
 
         subject, opened, source = open_subject(artifact, against, config, weights)
-        parity = compare.verify_against(subject, source)
+        more = read_inputs(verify_on, subject.network_input) if verify_on else ()
+        parity = compare.verify_against(subject, source, more=more)
         agreement = compare.verify_held_out(subject, source) if held_out else None
     if json:
         verdict = report.verdict_record(subject, parity)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from affnet import __version__
 from affnet.artifact import Artifact, Manifest, TensorSpec, image_spec, manifest_path
@@ -14,27 +17,25 @@ from affnet.errors import (
     AffnetError,
     ArtifactError,
     ConversionError,
-    UnknownNameError,
-    UsageError,
+    RewriteError,
     VerificationError,
 )
-from affnet.export.attempts import Attempt, plan_attempts
+from affnet.export.attempts import FULL, Attempt, failure_of, plan_attempts
 from affnet.export.converters import (
     Conversion,
     ConversionRequest,
     Converter,
-    check_installed,
     get_converter,
 )
-from affnet.export.fourier.costs import PlanCosts, PredictedCosts
-from affnet.export.fourier.planner import FFT_CHOICES
-from affnet.export.heads import HEADS, with_head
+from affnet.export.fourier.costs import PredictedCosts
+from affnet.export.heads import with_head
 from affnet.export.network import prepare_network
 from affnet.export.precision import CALIBRATED
-from affnet.export.precision.calibration import Calibration
 from affnet.export.precision.judgement import judged
-from affnet.export.precision.sensitivity import KeptFloat
-from affnet.export.verification.compare import Subject, verify_against
+from affnet.export.request import ExportOptions, check_request
+from affnet.export.verification.compare import calibration_inputs, verify_against
+from affnet.export.verification.inputs import usual_inputs
+from affnet.export.verification.subject import Subject
 from affnet.files import (
     content_sha256,
     publish,
@@ -44,31 +45,10 @@ from affnet.files import (
 )
 from affnet.model.cost import count_macs, count_parameters
 from affnet.model.source import Source
+from affnet.parity import Parity
 from affnet.runtimes import runtime_for
 
 Progress = Callable[[str], None]
-
-_REAL_IMAGES = 32  # of those that calibrated a file, to compare it on
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """What the user chose; None leaves the choice to the source or the format."""
-
-    format: str
-    image_size: tuple[int, int] | None = None  # height, width
-    precision: str | None = None
-    fft: str = "auto"
-    dynamic_batch: bool = False
-    head: str | None = None  # of `affnet.export.heads.HEADS`: what follows the network in the file
-    layout: str | None = None
-    image_input: bool = False
-    deployment_target: str | None = None
-    verify: bool = True
-    calibration: Calibration | None = None  # images, where ``precision`` needs them
-    kept_float: tuple[KeptFloat, ...] = ()  # parts that ``precision`` leaves out
-    max_accuracy_drop: float | None = None  # in points of top-1 on the images of ``calibration``
-    costs: PlanCosts | None = None  # what ``fft`` measure chooses by, of `measure_plans`
 
 
 def export_artifact(
@@ -112,30 +92,38 @@ def _first_success(
 
     A file that its own runtime rejects is a failed attempt too.
     """
-    failures: list[dict[str, str]] = []
-    errors: list[AffnetError] = []
-    attempts = plan_attempts(options.fft, converter, with_plans=source.program is None)
+    failures: list[tuple[Attempt, AffnetError]] = []
+    attempts = plan_attempts(
+        options.fft, converter, options.precision, with_plans=source.program is None
+    )
     for number, attempt in enumerate(attempts):
-        if errors:
-            progress(f"{errors[-1]} Trying {attempt} instead")
+        if failures:
+            before, error = failures[-1]
+            if _widens(before, attempt) and not isinstance(error, VerificationError):
+                continue  # it would end in the same way
+            progress(f"{error} Trying {attempt} instead")
         folder = staging / str(number)
         folder.mkdir()
         try:
             artifact = _convert(source, options, converter, attempt, folder, progress)
-            artifact = artifact.with_manifest(fallbacks=tuple(failures))
+            artifact = artifact.with_manifest(fallbacks=tuple(map(_recorded, failures)))
             return _verified(artifact, source, options, progress) if options.verify else artifact
         except (ArtifactError, ConversionError, VerificationError) as error:
-            errors.append(error)
-            failures.append({"fft": attempt.fft, "route": attempt.route, "reason": str(error)})
-    others = ", ".join(f"{failure['fft']} by {failure['route']}" for failure in failures[1:])
-    first = str(errors[0]).removesuffix(".")
-    if options.fft == "native":
-        raise type(errors[0])(
-            f"{first}; leave --fft native away to have the transforms replaced."
-        ) from errors[0]
-    if not others:
-        raise errors[0]
-    raise type(errors[0])(f"{first}; also tried without success: {others}.") from errors[0]
+            failures.append((attempt, error))
+            if isinstance(error, RewriteError):
+                break
+    raise failure_of(failures) from failures[0][1]
+
+
+def _recorded(failure: tuple[Attempt, AffnetError]) -> dict[str, str]:
+    """Return what the manifest says of a failed attempt."""
+    attempt, error = failure
+    return dataclasses.asdict(attempt) | {"reason": str(error)}
+
+
+def _widens(before: Attempt, attempt: Attempt) -> bool:
+    """Tell whether an attempt differs from the one before it in its precision alone."""
+    return dataclasses.replace(before, precision=attempt.precision) == attempt
 
 
 def _convert(
@@ -151,7 +139,8 @@ def _convert(
     shape = taken.static_shape()
     progress(f"Preparing {source.name} for inputs of {' x '.join(map(str, shape))}")
     costs = options.costs or PredictedCosts(runtime_for(options.format).name)
-    precision = options.precision or converter.precisions[0]
+    precision = attempt.precision
+    half = precision in converter.computes_in_half
     prepared = prepare_network(source, shape, attempt.fft, converter, precision, costs)
     macs = count_macs(prepared.module, shape)
     request = ConversionRequest(
@@ -170,6 +159,7 @@ def _convert(
         deployment_target=options.deployment_target,
         calibration=options.calibration.images if options.calibration else None,
         keep_float=frozenset(kept.part for kept in options.kept_float),
+        samples=_samples(source, taken, options) if half else (),
     )
     progress(f"Converting {source.name} to {options.format}")
     conversion = converter().convert(prepared.module, request, folder)
@@ -182,58 +172,12 @@ def _convert(
     return Artifact(conversion.path, manifest)
 
 
-def check_request(source: Source, options: ExportOptions) -> None:
-    """Refuse what cannot work before anything is written; see `export_artifact`."""
-    converter = get_converter(options.format)
-    check_installed(converter)
-    if source.input.is_image:
-        source.size_rule.check(source.name, *(options.image_size or source.input.image_size()))
-    if source.program is not None:
-        _check_program_request(source, options)
-    if options.precision not in (None, *converter.precisions):
-        raise UnknownNameError(
-            f"precision for {options.format}", options.precision, converter.precisions
-        )
-    if options.precision in CALIBRATED and options.calibration is None:
-        raise UsageError(
-            f"The precision {options.precision} needs images to calibrate with: --calibration-data."
-        )
-    if options.head in HEADS and options.head not in converter.heads:
-        raise UsageError(
-            f"{options.format} files hold no --head {options.head} here; export without it, and "
-            "decode the outputs by affnet.evaluation.detections.decode_detections."
-        )
-    if options.head is not None and options.dynamic_batch:
-        raise UsageError("--head takes one image at a time; leave --dynamic-batch away.")
-    if options.layout is not None and options.layout not in converter.layouts:
-        raise UnknownNameError(f"layout for {options.format}", options.layout, converter.layouts)
-    for option in ("image_input", "deployment_target"):
-        if getattr(options, option) and option not in converter.options:
-            raise UsageError(
-                f"--{option.replace('_', '-')} does not apply to the format {options.format}."
-            )
-    if options.fft not in FFT_CHOICES:
-        raise UnknownNameError("FFT plan", options.fft, FFT_CHOICES)
-    if options.fft == "measure" and options.costs is None:
-        raise UsageError(
-            "--fft measure needs measured costs, which affnet export takes; give its file "
-            "to other commands."
-        )
-
-
-def _check_program_request(source: Source, options: ExportOptions) -> None:
-    """Refuse what only networks of this package have a meaning for."""
-    for option in ("image_size", "layout", "image_input", "dynamic_batch"):
-        if getattr(options, option):
-            raise UsageError(
-                f"--{option.replace('_', '-')} does not apply to {source.name}, whose program says "
-                "what it takes."
-            )
-    if options.fft not in ("auto", "native"):
-        raise UsageError(
-            f"--fft {options.fft} is a plan for AFFNet's filters; the program {source.name} "
-            "takes auto or native."
-        )
+def _samples(
+    source: Source, taken: TensorSpec, options: ExportOptions
+) -> tuple[NDArray[np.float32], ...]:
+    """Return inputs that show what float16 cannot hold: those that a file is verified on."""
+    inputs = usual_inputs(taken, source.example, raw_pixels=not options.image_input)
+    return tuple(one.array for one in (*inputs, *options.verify_on))
 
 
 def _file_name(model: str, precision: str, converter: type[Converter]) -> str:
@@ -285,20 +229,36 @@ def _verified(
 ) -> Artifact:
     """Run the artifact and record its agreement; raise `VerificationError` if there is none."""
     progress(f"Running {artifact.path.name} and comparing it with PyTorch")
-    images = None
-    if options.calibration and artifact.manifest.precision in CALIBRATED:
-        images = options.calibration.images[:_REAL_IMAGES]
-    parity = verify_against(Subject.of(artifact), source, images)
+    inputs, precision = None, artifact.manifest.precision
+    if options.calibration and precision in CALIBRATED:
+        inputs = calibration_inputs(options.calibration.images)
+    parity = verify_against(Subject.of(artifact), source, inputs, options.verify_on)
     if not parity.passed:
-        raise VerificationError(
-            f"The exported {artifact.path.name} disagrees with PyTorch: its largest error is "
-            f"{parity.max_rel_error:.1e} of the largest output, {parity.tolerance:.0e} is allowed; "
-            f"its PSNR is {parity.psnr_db:.0f} dB."
-        )
+        raise VerificationError(_disagreement(artifact, parity))
     artifact = artifact.with_manifest(parity=parity)
     if options.calibration is None:
         return artifact
     progress(f"Judging {artifact.path.name} by {options.calibration.source}")
     return judged(
         artifact, source, options.calibration, options.kept_float, options.max_accuracy_drop
+    )
+
+
+def _disagreement(artifact: Artifact, parity: Parity) -> str:
+    """Say on which input a file is wrong, how much, and what to do about it."""
+    worst, precision = parity.worst, artifact.manifest.precision
+    assert worst is not None  # something was compared
+    what = (
+        worst.note
+        if worst.max_rel_error == math.inf and worst.note
+        else (
+            f"its largest error is {worst.max_rel_error:.1e} of the largest output, "
+            f"{parity.tolerance:.0e} is allowed; its PSNR is {worst.psnr_db:.0f} dB"
+        )
+    )
+    half = precision in get_converter(artifact.manifest.format).computes_in_half
+    remedy = f"; export it with --precision {FULL}" if half else ""
+    return (
+        f"The exported {artifact.path.name} disagrees with PyTorch in {precision} on "
+        f"{worst.name}: {what}{remedy}."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,8 @@ from rich.table import Table
 from affnet.artifact import Artifact
 from affnet.export.all_formats import Outcome
 from affnet.export.delegation import DELEGATION_DETAILS
-from affnet.export.verification.compare import HeldOutAgreement, Subject
+from affnet.export.verification.compare import HeldOutAgreement
+from affnet.export.verification.subject import Subject
 from affnet.files import content_bytes
 from affnet.parity import Parity
 from affnet.runtimes import runtime_for
@@ -43,6 +45,7 @@ def verdict_record(subject: Subject, parity: Parity | None) -> dict[str, Any]:
         "top1_agreement": parity.top1_agreement if parity else None,
         "passed": parity.passed if parity else None,
         "tolerance": parity.tolerance if parity else None,
+        "inputs": [dataclasses.asdict(one) for one in parity.details] if parity else None,
         "file_bytes": content_bytes(subject.path),
     }
 
@@ -104,7 +107,8 @@ def parity_fields(artifact: Artifact, parity: Parity | None) -> dict[str, str]:
     }
     if manifest.fallbacks:
         tried = "; ".join(f"{f['fft']} by {f['route']}: {f['reason']}" for f in manifest.fallbacks)
-        fields["fell back"] = f"to {manifest.route} after {tried}"
+        taken = f"{manifest.precision} by {manifest.route}"
+        fields["fell back"] = f"to {taken} after {tried}"
     fields |= delegation_fields(manifest.details) | precision_fields(manifest.details)
     if parity is None:
         return {**fields, "verified": "no (--no-verify)"}
@@ -121,15 +125,19 @@ def verdict_fields(subject: Subject, parity: Parity) -> dict[str, str]:
 
 
 def _verdict(subject: Subject, parity: Parity) -> dict[str, str]:
-    inputs = "images" if subject.input.is_image else "random inputs"
+    inputs = "images" if subject.input.is_image else "inputs"
     verdict = "agrees with PyTorch" if parity.passed else "DISAGREES with PyTorch"
-    return {
+    worst = f", on {parity.worst.name}" if parity.worst else ""
+    fields = {
         "verified": f"{verdict} in {runtime_for(subject.format).name}, {parity.inputs} {inputs}",
-        "largest error": f"{parity.max_rel_error:.1e} of the largest output "
+        "largest error": f"{parity.max_rel_error:.1e} of the largest output{worst} "
         f"({parity.tolerance:.0e} allowed)",
         "PSNR": f"{parity.psnr_db:.1f} dB",
         "top-1 agreement": PERCENT.text(parity.top1_agreement),
     }
+    if left := [one for one in parity.details if one.note]:
+        fields["remarks"] = "; ".join(f"{one.name}: {one.note}" for one in left)
+    return fields
 
 
 def held_out_record(agreement: HeldOutAgreement) -> dict[str, Any]:

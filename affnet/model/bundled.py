@@ -45,3 +45,9 @@ def load_held_out(name: str = "digits") -> HeldOut:
     """Read the images held out from the training of a bundled source."""
     with np.load(bundled_folder(name) / "heldout.npz", allow_pickle=False) as content:
         return HeldOut(content["images"], content["labels"])
+
+
+def photographs() -> tuple[Path, ...]:
+    """Return the files of the bundled photographs, 256 x 256 pixels."""
+    folder = Path(str(files("affnet"))) / "data" / "photographs"
+    return tuple(sorted(folder.glob("*.jpg")))

@@ -63,7 +63,7 @@ def test_people_read_the_file_its_weights_its_plan_and_the_proof(run: Run, works
     assert found["artifact"] == "digits.onnx (3.6 MB)"
     assert found["weights"] == "trained"
     assert found["FFT plan"] == "8x8 dense, 4x4 dense, 2x2 dense"
-    assert found["verified"] == "agrees with PyTorch in onnxruntime, 5 images"
+    assert found["verified"] == "agrees with PyTorch in onnxruntime, 8 images"
     assert found["largest error"].endswith("of the largest output (1e-04 allowed)")
     assert found["top-1 agreement"] == "100 %"
     assert "Converting digits to onnx" in done.err
@@ -86,7 +86,7 @@ def test_an_export_that_disagrees_with_pytorch_fails_and_writes_nothing(
 ) -> None:
     (workspace / "other.onnx").write_text("what stood before")
     sentence = refused("export", other_digits, code=1)
-    assert sentence.startswith("The exported other.onnx disagrees with PyTorch: its largest error")
+    assert sentence.startswith("The exported other.onnx disagrees with PyTorch in fp32 on ")
     assert "of the largest output, 1e-04 is allowed; its PSNR is " in sentence
 
 

@@ -33,7 +33,7 @@ def test_every_held_out_image_gets_pytorch_s_class(run: Run, digits_onnx: Artifa
 def test_people_read_the_verdict(run: Run, digits_pt2: Artifact) -> None:
     done = run("verify", digits_pt2.path)
     assert done.code == 0
-    assert "agrees with PyTorch in torch, 5 images" in done.out
+    assert "agrees with PyTorch in torch, 8 images" in done.out
     assert done.err == f"Running {digits_pt2.path} and comparing it with PyTorch\n"
 
 
@@ -42,7 +42,7 @@ def test_other_weights_disagree_with_exit_code_1(
 ) -> None:
     done = run("verify", onnx_copy, "--against", other_digits)
     assert done.code == 1
-    assert "DISAGREES with PyTorch in onnxruntime, 5 images" in done.out
+    assert "DISAGREES with PyTorch in onnxruntime, 8 images" in done.out
     assert "Error" not in done.err
     record = run("verify", onnx_copy, "--against", other_digits, "--json").json
     assert record["passed"] is False
@@ -106,7 +106,7 @@ def test_a_file_without_a_manifest_is_compared_with_a_source(run: Run, onnx_copy
     done = run("verify", onnx_copy, "--against", "digits", "--held-out", "--quiet")
     assert (done.code, done.err) == (0, "")
     assert "fp32, as the file says (it has no manifest)" in done.out
-    assert "agrees with PyTorch in onnxruntime, 5 images" in done.out
+    assert "agrees with PyTorch in onnxruntime, 8 images" in done.out
     assert "1000 of 1000" in done.out
     record = run("verify", onnx_copy, "--against", "digits", "--json", "--quiet").json
     assert (record["passed"], record["format"]) == (True, "onnx")

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from affnet.errors import ConversionError
-from affnet.export.attempts import Attempt, plan_attempts
+from affnet.errors import ConversionError, VerificationError
+from affnet.export.attempts import Attempt, failure_of, plan_attempts
 from affnet.export.converters import onnx
+from affnet.export.converters.coreml import CoreMLConverter
 from affnet.export.converters.onnx import OnnxConverter
 from affnet.export.converters.torch import TorchConverter
 from affnet.export.fourier.plans.dense import DensePlan
@@ -22,20 +23,34 @@ def fail(*_: Any) -> Any:
 
 
 def test_auto_tries_the_planner_then_each_plan_then_the_other_route() -> None:
-    assert plan_attempts("auto", OnnxConverter) == [
-        Attempt("auto", "torch.export"),
-        Attempt("separable", "torch.export"),
-        Attempt("right", "torch.export"),
-        Attempt("dense", "torch.export"),
-        Attempt("folded", "torch.export"),
-        Attempt("mixed_radix", "torch.export"),
-        Attempt("auto", "TorchScript"),
+    assert plan_attempts("auto", OnnxConverter, None) == [
+        Attempt("auto", "torch.export", "fp32"),
+        Attempt("separable", "torch.export", "fp32"),
+        Attempt("right", "torch.export", "fp32"),
+        Attempt("dense", "torch.export", "fp32"),
+        Attempt("folded", "torch.export", "fp32"),
+        Attempt("mixed_radix", "torch.export", "fp32"),
+        Attempt("auto", "TorchScript", "fp32"),
     ]
 
 
 def test_an_explicit_plan_is_the_only_one_tried() -> None:
-    assert plan_attempts("dense", OnnxConverter) == [Attempt("dense", "torch.export")]
-    assert plan_attempts("auto", TorchConverter) == [Attempt("native", "torch.export")]
+    assert plan_attempts("dense", OnnxConverter, None) == [Attempt("dense", "torch.export", "fp32")]
+    assert plan_attempts("auto", TorchConverter, None) == [
+        Attempt("native", "torch.export", "fp32")
+    ]
+
+
+def test_a_default_of_float16_is_followed_by_float32() -> None:
+    attempts = plan_attempts("auto", CoreMLConverter, None, with_plans=False)
+    assert [(each.route, each.precision) for each in attempts] == [
+        ("torch.export", "fp16"),
+        ("torch.export", "fp32"),
+        ("TorchScript", "fp16"),
+        ("TorchScript", "fp32"),
+    ]
+    asked = plan_attempts("auto", CoreMLConverter, "fp16", with_plans=False)
+    assert {each.precision for each in asked} == {"fp16"}
 
 
 def test_a_failing_route_falls_back_to_the_other_and_says_so(
@@ -54,7 +69,7 @@ def test_a_failing_route_falls_back_to_the_other_and_says_so(
         "folded",
         "mixed_radix",
     ]
-    assert {f["reason"] for f in manifest.fallbacks} == {"torch.onnx cannot export tiny: planted"}
+    assert {f["reason"] for f in manifest.fallbacks} == {"torch.onnx cannot export tiny: planted."}
     assert manifest.parity is not None
     assert manifest.parity.max_rel_error < 1e-5
     assert any("Trying --fft auto by TorchScript instead" in step for step in steps)
@@ -92,11 +107,36 @@ def test_a_file_that_its_runtime_rejects_falls_back(
     assert "ONNX Runtime rejects" in artifact.manifest.fallbacks[0]["reason"]
 
 
-def test_when_all_paths_fail_the_first_reason_is_told(
+def test_when_all_paths_fail_each_reason_is_named_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def otherwise(*_: object) -> None:
+        raise RuntimeError("a reason of its own")
+
     monkeypatch.setattr(onnx, "_by_torch_export", fail)
-    monkeypatch.setattr(onnx, "_by_torchscript", fail)
-    with pytest.raises(ConversionError, match=r"planted; also tried without success: separable"):
+    monkeypatch.setattr(onnx, "_by_torchscript", otherwise)
+    with pytest.raises(ConversionError) as error:
         export_artifact(tiny_source(), ExportOptions("onnx"), tmp_path)
+    assert str(error.value) == (
+        "torch.onnx cannot export tiny: planted; also tried without success: "
+        "TorchScript (a reason of its own)."
+    )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_attempts_that_fail_for_one_reason_are_named_together() -> None:
+    auto, dense = Attempt("auto", "torch.export"), Attempt("dense", "torch.export")
+    folded, script = Attempt("folded", "torch.export"), Attempt("auto", "TorchScript")
+    error = failure_of(
+        [
+            (auto, ConversionError("torch.onnx cannot export net: first.")),
+            (dense, VerificationError("net.onnx disagrees.")),
+            (folded, VerificationError("net.onnx disagrees.")),
+            (script, ConversionError("torch.onnx cannot export net: first.")),
+        ]
+    )
+    assert type(error) is ConversionError
+    assert str(error) == (
+        "torch.onnx cannot export net: first; also tried without success: "
+        "dense by torch.export, folded by torch.export (net.onnx disagrees)."
+    )

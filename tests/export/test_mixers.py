@@ -13,7 +13,8 @@ from affnet.errors import ConversionError
 from affnet.export import mixers
 from affnet.export.mixers import export_mixer
 from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.export.verification.compare import Subject, verify_against
+from affnet.export.verification.compare import verify_against
+from affnet.export.verification.subject import Subject
 from affnet.model.mixers import MIXERS, create_mixer, in_residual
 from affnet.model.mixers.alone import mixer_source
 from affnet.model.random_weights import randomise

@@ -19,7 +19,8 @@ from affnet.errors import (
 )
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.export.verification.compare import Subject, verify_against
+from affnet.export.verification.compare import verify_against
+from affnet.export.verification.subject import Subject
 from tests.tiny import tiny_source
 
 
@@ -45,9 +46,8 @@ def test_an_artifact_that_disagrees_is_not_written(format_: str, tmp_path: Path)
         export_artifact(tiny_source(), options, tmp_path)
     message = str(error.value)
     suffix = {"onnx": "onnx", "torch": "pt2"}[format_]
-    assert message.startswith(
-        f"The exported tiny.{suffix} disagrees with PyTorch: its largest error is "
-    )
+    assert message.startswith(f"The exported tiny.{suffix} disagrees with PyTorch in fp32 on ")
+    assert ": its largest error is " in message
     assert " of the largest output, 1e-04 is allowed; its PSNR is " in message
     assert contents(tmp_path) == {}
 
@@ -83,11 +83,7 @@ def test_a_conversion_that_fails_leaves_what_stood_there(
     monkeypatch.setattr(torch.onnx, "export", fail)
     with pytest.raises(ConversionError) as error:
         export_artifact(tiny_source(), ExportOptions("onnx"), tmp_path)
-    assert str(error.value) == (
-        "torch.onnx cannot export tiny: no rule for aten::foo; also tried without success: "
-        "separable by torch.export, right by torch.export, dense by torch.export, "
-        "folded by torch.export, mixed_radix by torch.export, auto by TorchScript."
-    )
+    assert str(error.value) == ("torch.onnx cannot export tiny: no rule for aten::foo.")
     assert contents(tmp_path) == {"tiny.onnx": b"before"}
 
 
@@ -139,7 +135,7 @@ def test_a_failure_of_native_says_how_to_do_without(
     with pytest.raises(ConversionError) as error:
         export_artifact(tiny_source(), ExportOptions("torch", fft="native"), tmp_path)
     assert str(error.value) == (
-        "torch.export fails on tiny: no rule for aten::fft_rfftn; leave --fft native away to have "
+        "torch.export fails on tiny: no rule for aten::fft_rfftn; omit --fft native to have "
         "the transforms replaced."
     )
     assert contents(tmp_path) == {}

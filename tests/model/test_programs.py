@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from affnet.errors import ConversionError, UsageError
+from affnet.export.fourier.rewrite.emitter import source_line
 from affnet.model.source import load_source, reload_source
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
 from tests.networks.fourier_networks import make
@@ -68,10 +69,30 @@ def test_a_function_is_a_source_whose_random_weights_stay(
     module(tmp_path, monkeypatch, text)
     name = f"{tmp_path.name}:build"
     first, second = load_source(name), load_source(name)
-    assert first.name == "build"
+    assert first.name == tmp_path.name  # of the module
     x = torch.ones(1, 3)
     assert torch.equal(first.model(x), second.model(x))
     assert not first.model.training
+
+
+def test_operators_of_a_function_s_network_know_the_helper_that_made_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """
+        import torch
+        def helper(x):
+            return torch.tan(x)
+        class Net(torch.nn.Module):
+            def forward(self, x):
+                return helper(x)
+        def build():
+            return Net(), torch.zeros(1, 3)
+    """
+    module(tmp_path, monkeypatch, text)
+    program = load_source(f"{tmp_path.name}:build").program
+    assert program is not None
+    (node,) = program.graph.find_nodes(op="call_function", target=torch.ops.aten.tan.default)
+    assert source_line(node) == f"{tmp_path.name}.py:4 `return torch.tan(x)`"
 
 
 def test_complex_borders_become_real_and_it_says_so(tmp_path: Path) -> None:
@@ -153,8 +174,14 @@ def test_a_network_that_torch_cannot_export_is_a_conversion_error(
             return Branch(), torch.zeros(1, 3)
     """
     module(tmp_path, monkeypatch, text)
-    with pytest.raises(ConversionError, match=r"^torch\.export fails on .*:build: "):
+    with pytest.raises(ConversionError) as error:
         load_source(f"{tmp_path.name}:build")
+    message = str(error.value)
+    assert message.startswith(
+        f"torch.export fails on {tmp_path.name}:build at {tmp_path.name}.py:5 "
+        "`return x if x.sum() > 0 else -x`: Could not guard on data-dependent expression"
+    )
+    assert "torch.where" in message and "unhinted" not in message
 
 
 def test_options_of_checkpoints_and_missing_files_are_refused(tmp_path: Path) -> None:

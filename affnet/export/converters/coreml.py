@@ -33,7 +33,7 @@ from torch import nn
 
 from affnet import __version__
 from affnet.artifact import TensorSpec
-from affnet.errors import ConversionError, UnknownNameError, UsageError, first_line
+from affnet.errors import ConversionError, UnknownNameError, UsageError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.coreml_compression import COMPRESSED, compressed
 from affnet.export.converters.coreml_float16 import HalfSelector
@@ -42,6 +42,7 @@ from affnet.export.heads import Detector
 from affnet.export.normalisation import replace_norms
 from affnet.runtimes.coreml import quiet_coremltools
 from affnet.runtimes.mlprogram import Program, load_program
+from affnet.silence import silenced
 from affnet.units import image_size
 
 _DEFAULT_TARGET = "iOS16"
@@ -129,11 +130,12 @@ def _export(network: nn.Module, request: ConversionRequest) -> Any:
     logging.getLogger("torch.export").setLevel(logging.ERROR)
     example = request.example()
     try:
-        if request.route == "TorchScript":
-            return torch.jit.trace(network, example)  # type: ignore[no-untyped-call]
-        program = torch.export.export(network, (example,)).run_decompositions({})
+        with silenced():
+            if request.route == "TorchScript":
+                return torch.jit.trace(network, example)  # type: ignore[no-untyped-call]
+            program = torch.export.export(network, (example,)).run_decompositions({})
     except Exception as error:  # torch raises nearly every kind
-        reason = first_line(error)
+        reason = reason_of(error)
         raise ConversionError(f"{request.route} fails on {request.name}: {reason}.") from error
     aten = torch.ops.aten
     for node in program.graph.find_nodes(op="call_function", target=aten.alias.default):
@@ -185,7 +187,7 @@ def _convert(
         raise
     except Exception as error:  # coremltools raises every kind, assertions included
         raise ConversionError(
-            f"coremltools cannot convert {request.name}: {first_line(error)}."
+            f"coremltools cannot convert {request.name}: {reason_of(error)}."
         ) from error
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from affnet.errors import ConversionError, first_line
+from affnet.errors import ConversionError, reason_of
 
 #: Precisions that this module makes of a program in float16.
 COMPRESSED = ("int8-weights", "palette4")
@@ -42,7 +42,7 @@ def compressed(model: Any, precision: str) -> Any:
         raise
     except Exception as error:  # coremltools raises every kind, assertions included
         raise ConversionError(
-            f"coremltools cannot compress the weights: {first_line(error)}."
+            f"coremltools cannot compress the weights: {reason_of(error)}."
         ) from error
 
 

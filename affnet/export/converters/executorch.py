@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from affnet.errors import ConversionError, MissingError, UsageError
+from affnet.errors import ConversionError, MissingError, UsageError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.executorch_decompositions import decompositions
 from affnet.export.converters.executorch_float16 import in_float16
 from affnet.export.converters.executorch_int8 import in_int8
+from affnet.export.converters.executorch_tensors import own_storage
 from affnet.export.delegation import Delegation, reasons_for_refusals
 from affnet.export.folding import fold_batch_norms
 from affnet.export.fourier.forward_only import ForwardOnlyFFT, replace_native_transforms
@@ -55,28 +56,32 @@ class ExecutorchConverter:
         if request.precision == "int8":
             fold_batch_norms(network)
         example = request.example()
-        content, delegation = _converted(network, example, request)
+        content, details = _converted(network, example, request)
         path = folder / f"{request.name}.pte"
         write_and_sync(path, content)
-        return Conversion(path, delegation.details())
+        return Conversion(path, details)
 
 
 def _converted(
     network: nn.Module, example: Tensor, request: ConversionRequest
-) -> tuple[bytes, Delegation]:
+) -> tuple[bytes, dict[str, Any]]:
+    details: dict[str, Any] = {}
     with silenced() as printed:
         try:
             own_storage(network)
             if request.precision == "int8":
                 network = in_int8(network, example, request)
             elif request.precision == "fp16":
-                network = in_float16(network, example)
-            return _lowered(network, example, delegate=request.route == "XNNPACK")
+                network, choice = in_float16(network, example, request.samples)
+                if found := choice.details():
+                    details["float16"] = found
+            content, delegation = _lowered(network, example, delegate=request.route == "XNNPACK")
         except MissingError:
             raise
         except Exception as error:  # torch.export and ExecuTorch raise nearly every kind
-            reason = next(iter(str(error).strip().splitlines()), "") or printed.last_line()
-            raise ConversionError(f"ExecuTorch cannot convert {request.name}: {reason}") from error
+            reason = (not str(error).strip() and printed.last_line()) or reason_of(error)
+            raise ConversionError(f"ExecuTorch cannot convert {request.name}: {reason}.") from error
+    return content, delegation.details() | details
 
 
 def _lowered(network: nn.Module, example: Tensor, *, delegate: bool) -> tuple[bytes, Delegation]:
@@ -90,17 +95,6 @@ def _lowered(network: nn.Module, example: Tensor, *, delegate: bool) -> tuple[by
     known = frozenset(name for each in chosen for name in each.target_partitioner_configs)
     delegation = Delegation.of(edge.exported_program(), reasons, known)
     return bytes(edge.to_executorch().buffer), delegation
-
-
-def own_storage(network: nn.Module) -> None:
-    """Give each tensor of ``network``, in place, a storage of its own.
-
-    A delegated constant is stored by the start of its storage, so that a view of a part of another
-    tensor would become that tensor's first elements.
-    """
-    for tensor in (*network.parameters(), *network.buffers()):
-        if tensor.storage_offset() or not tensor.is_contiguous():
-            tensor.data = tensor.detach().clone(memory_format=torch.contiguous_format)
 
 
 def _import_executorch() -> tuple[Any, Any]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from affnet.export.converters import ConversionRequest
+from affnet.export.converters.executorch_tensors import drop_unused_tensors
 from affnet.export.precision.parts import part_of
 
 
@@ -38,25 +39,8 @@ def in_int8(network: nn.Module, example: Tensor, request: ConversionRequest) -> 
             for image in torch.from_numpy(request.calibration):
                 prepared(image[None])
         converted = convert_pt2e(prepared)
-    _drop_unused_tensors(converted)
+    drop_unused_tensors(converted)
     return converted
-
-
-def _drop_unused_tensors(graph: Any) -> None:
-    """Drop the parameters and buffers of ``graph`` that no node takes, in place.
-
-    Beside weights in 8 bits torchao leaves some of those in float32 that they were made of, and a
-    program holds every parameter, used or not.
-    """
-    used = {node.target for node in graph.graph.nodes if node.op == "get_attr"}
-    tensors = (
-        *graph.named_parameters(remove_duplicate=False),
-        *graph.named_buffers(remove_duplicate=False),
-    )
-    for name, _ in tensors:
-        if name not in used:
-            module, _, attribute = name.rpartition(".")
-            delattr(graph.get_submodule(module), attribute)
 
 
 def _part(node: Any) -> str:

@@ -11,18 +11,18 @@ from __future__ import annotations
 import dataclasses
 import io
 import logging
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from affnet.errors import ConversionError, first_line
+from affnet.errors import ConversionError, reason_of
 from affnet.export.chunked_filter import chunk_filters
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.onnx_float16 import in_float16
 from affnet.export.converters.onnx_float16_trial import OnnxHalfProgram, named
+from affnet.export.converters.onnx_folding import fold_constants
 from affnet.export.converters.onnx_int8 import in_int8, modules_of
 from affnet.export.converters.onnx_nms import append_suppression
 from affnet.export.folding import fold_batch_norms, merge_scale_and_shift
@@ -31,6 +31,7 @@ from affnet.export.normalisation import replace_channel_norms
 from affnet.export.precision.half_range import choose_float32
 from affnet.export.skip import merge_skips
 from affnet.files import write_and_sync
+from affnet.silence import silenced
 
 if TYPE_CHECKING:
     import onnx
@@ -101,12 +102,11 @@ def _export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.
     # the exporter tells the console of every optional package it does not find
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silenced():  # the old exporter prints the graph where it fails
             return export(network, request, opset)
     except Exception as error:  # torch.onnx raises nearly every kind
         raise ConversionError(
-            f"torch.onnx cannot export {request.name}: {first_line(error)}"
+            f"torch.onnx cannot export {request.name}: {reason_of(error)}."
         ) from error
 
 
@@ -120,9 +120,11 @@ def _by_torch_export(network: nn.Module, request: ConversionRequest, opset: int)
         input_names=[request.input.name],
         output_names=request.output_names,
         dynamic_shapes=({0: torch.export.Dim("batch")},) if dynamic else None,
+        optimize=False,  # it drops constants that are nearly 0 or 1
         verbose=False,
     )
     assert program is not None  # what it returns with dynamo=True
+    fold_constants(program.model)
     model: onnx.ModelProto = program.model_proto
     return model
 
@@ -156,7 +158,7 @@ def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
         simplified, unchanged = onnxsim.simplify(model)
     except Exception as error:  # its exceptions share no base class
         raise ConversionError(
-            f"onnxsim cannot simplify the network: {first_line(error)}"
+            f"onnxsim cannot simplify the network: {reason_of(error)}."
         ) from error
     if not unchanged:
         raise ConversionError("onnxsim changed what the network computes; report this network.")

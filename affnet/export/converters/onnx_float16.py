@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from affnet.errors import ConversionError, first_line
+from affnet.errors import ConversionError, reason_of
 from affnet.export.precision.half_range import LARGEST
 from affnet.runtimes.onnx_rounded import element_types
 
@@ -45,7 +45,7 @@ def in_float16(model: onnx.ModelProto, float32: Collection[str] = frozenset()) -
         typed = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     except onnx.shape_inference.InferenceError as error:
         raise ConversionError(
-            f"onnx cannot infer the network's types for float16: {first_line(error)}."
+            f"onnx cannot infer the network's types for float16: {reason_of(error)}."
         ) from error
     return _Halving(typed, float32).run()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.errors import ConversionError, OutputError, first_line
+from affnet.errors import ConversionError, OutputError, reason_of
 from affnet.export.converters import ConversionRequest
 from affnet.export.precision.parts import part_of
 from affnet.silence import silenced
@@ -75,7 +75,7 @@ def in_int8(
         ) from error
     except Exception as error:  # it raises nearly every kind
         raise ConversionError(
-            f"onnxruntime cannot quantise {request.name}: {first_line(error)}."
+            f"onnxruntime cannot quantise {request.name}: {reason_of(error)}."
         ) from error
 
 

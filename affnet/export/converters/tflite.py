@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from affnet.errors import ConversionError, MissingError, UsageError
+from affnet.errors import ConversionError, MissingError, UsageError, reason_of
 from affnet.export.chunked_filter import chunk_filters
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.tflite_bridge import convert_through_onnx
@@ -120,8 +120,8 @@ def _converted(network: nn.Module, request: ConversionRequest) -> bytes:
         except (MissingError, ConversionError):
             raise
         except Exception as error:  # torch.export and MLIR raise nearly every kind
-            reason = next(iter(str(error).strip().splitlines()), "") or printed.last_line()
-            raise ConversionError(f"litert-torch cannot convert {name}: {reason}") from error
+            reason = (not str(error).strip() and printed.last_line()) or reason_of(error)
+            raise ConversionError(f"litert-torch cannot convert {name}: {reason}.") from error
 
 
 def _import_litert_torch() -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from affnet.errors import ConversionError, first_line
+from affnet.errors import ConversionError, reason_of
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters import onnx as onnx_converter
 from affnet.export.converters.tflite_nodes import NODES
@@ -62,7 +62,7 @@ class Bridge:
             self.graph = shape_inference.infer_shapes(model, strict_mode=True).graph
         except shape_inference.InferenceError as error:
             raise ConversionError(
-                f"The ONNX form of {request.name} has no shapes: {first_line(error)}"
+                f"The ONNX form of {request.name} has no shapes: {reason_of(error)}."
             ) from error
         self.writer = GraphWriter()
         self.constants = {t.name: numpy_helper.to_array(t) for t in self.graph.initializer}
@@ -93,7 +93,7 @@ class Bridge:
         except (LookupError, ValueError, TypeError) as error:  # a form that is not read here
             raise ConversionError(
                 f"The ONNX operator {node.op_type} of {self.request.name} has a form that the "
-                f"TFLite route by ONNX does not read: {first_line(error)}."
+                f"TFLite route by ONNX does not read: {reason_of(error)}."
             ) from error
 
     def _convert(self, node: onnx.NodeProto) -> None:
@@ -172,6 +172,11 @@ class Bridge:
     def reshaped(self, value: int, shape: Sequence[int]) -> int:
         """Return the same memory in another shape."""
         return self.writer.operator("RESHAPE", [value, self.writer.integers(shape)], shape)
+
+    def part(self, value: int, begin: Sequence[int], shape: Sequence[int]) -> int:
+        """Return the part of a value that begins at a place and has a shape."""
+        inputs = [value, self.writer.integers(begin), self.writer.integers(shape)]
+        return self.writer.operator("SLICE", inputs, shape)
 
     def binary(self, kind: str, a: int, b: int | float | NDArray[Any]) -> int:
         """Combine two values, the second one a value or a constant of no larger shape."""

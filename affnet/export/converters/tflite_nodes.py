@@ -9,6 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affnet.errors import ConversionError
+from affnet.export.converters.tflite_convolutions import (
+    convolution,
+    padding,
+    transposed_convolution,
+)
 from affnet.export.converters.tflite_writer import TO_LAST
 
 if TYPE_CHECKING:
@@ -18,51 +23,6 @@ if TYPE_CHECKING:
 
 _REDUCTIONS = {"ReduceMax": "REDUCE_MAX", "ReduceMean": "MEAN", "ReduceSum": "SUM"}
 _LAST_OF = (0, 3, 1, 2)  # where an axis of an ONNX map is with channels last
-
-
-def _convolution(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
-    """CONV_2D, its filter O x H x W x I, or DEPTHWISE_CONV_2D, its filter 1 x H x W x O."""
-    kernel = bridge.constant(node.input[1], node).astype(np.float32)
-    if kernel.ndim != 4:
-        raise ConversionError(f"A convolution over {kernel.ndim - 2} axes is not of two.")
-    if attributes.get("auto_pad", b"NOTSET") != b"NOTSET":
-        raise ConversionError("A convolution does not say its margins.")
-    bias = np.zeros(len(kernel), np.float32)
-    if len(node.input) > 2:
-        bias = bridge.constant(node.input[2], node)
-    value = bridge.channels_last(node.input[0])
-    channels = bridge.writer.shape(value)[-1]
-    groups = attributes.get("group", 1)
-    stride, dilation = attributes.get("strides", (1, 1)), attributes.get("dilations", (1, 1))
-    settings = {
-        "padding": bridge.writer.padding("VALID"),
-        "strideH": stride[0], "strideW": stride[1],
-        "dilationHFactor": dilation[0], "dilationWFactor": dilation[1],
-    }  # fmt: skip
-    before, after = np.reshape(attributes.get("pads", (0,) * 4), (2, 2))
-    reach = (np.array(kernel.shape[2:]) - 1) * dilation
-    if before.any() or after.any():
-        # LiteRT's SAME puts an odd margin's larger half behind, for a stride more than torch does
-        if tuple(stride) == (1, 1) and (2 * before == reach).all() and (2 * after == reach).all():
-            settings["padding"] = bridge.writer.padding("SAME")
-        else:
-            value = _padded(bridge, value, before, after)
-    depthwise = 1 < groups == channels
-    order = (1, 2, 3, 0) if depthwise else (0, 2, 3, 1)
-    kind, options = "CONV_2D", "Conv2DOptions"
-    if depthwise:
-        kind, options = "DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions"
-        settings["depthMultiplier"] = len(kernel) // channels
-    filters = bridge.writer.constant(kernel.transpose(order))
-    shape = [bridge.shapes[node.output[0]][axis] for axis in TO_LAST]
-    inputs = [value, filters, bridge.writer.constant(bias.astype(np.float32))]
-    bridge.last[node.output[0]] = bridge.writer.operator(kind, inputs, shape, options, **settings)
-
-
-def _padded(bridge: Bridge, value: int, before: Sequence[int], after: Sequence[int]) -> int:
-    margins = np.array([(0, 0), *zip(before, after, strict=True), (0, 0)], np.int32)
-    shape = np.add(bridge.writer.shape(value), margins.sum(axis=1)).tolist()
-    return bridge.writer.operator("PAD", [value, bridge.writer.constant(margins)], shape)
 
 
 def _clip(bridge: Bridge, node: onnx.NodeProto, _: dict[str, Any]) -> None:
@@ -229,8 +189,7 @@ def _split(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> 
     start = [0] * len(bridge.writer.shape(value))
     for name in node.output:
         shape = bridge.shapes[name]
-        inputs = [value, bridge.writer.integers(start), bridge.writer.integers(shape)]
-        bridge.first[name] = bridge.writer.operator("SLICE", inputs, shape)
+        bridge.first[name] = bridge.part(value, start, shape)
         axis = attributes.get("axis", 0)
         start[axis] += shape[axis]
 
@@ -244,8 +203,18 @@ def _slice(bridge: Bridge, node: onnx.NodeProto, _: dict[str, Any]) -> None:
     begin, whole = [0] * len(shape), bridge.writer.shape(value)
     for axis, start in zip(axes.tolist(), starts.tolist(), strict=True):
         begin[axis] = min(start % whole[axis] if start < 0 else start, whole[axis])
-    inputs = [value, bridge.writer.integers(begin), bridge.writer.integers(shape)]
-    bridge.first[node.output[0]] = bridge.writer.operator("SLICE", inputs, shape)
+    bridge.first[node.output[0]] = bridge.part(value, begin, shape)
+
+
+def _gather(bridge: Bridge, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    """GATHER by constant places."""
+    value, shape = bridge.value(node.input[0]), bridge.shapes[node.output[0]]
+    axis = attributes.get("axis", 0) % len(bridge.writer.shape(value))
+    places = bridge.constant(node.input[1], node) % bridge.writer.shape(value)[axis]
+    inputs = [value, bridge.writer.constant(places.astype(np.int32))]
+    bridge.first[node.output[0]] = bridge.writer.operator(
+        "GATHER", inputs, shape, "GatherOptions", axis=axis
+    )
 
 
 #: How each kind of node is converted.
@@ -253,7 +222,9 @@ NODES: dict[str, Callable[[Bridge, onnx.NodeProto, dict[str, Any]], None]] = {
     "BatchNormalization": _batch_norm,
     "Clip": _clip,
     "Concat": _concatenation,
-    "Conv": _convolution,
+    "Conv": convolution,
+    "ConvTranspose": transposed_convolution,
+    "Gather": _gather,
     "Gelu": _gelu,
     "Gemm": _gemm,
     "HardSigmoid": _hard_sigmoid,
@@ -261,6 +232,7 @@ NODES: dict[str, Callable[[Bridge, onnx.NodeProto, dict[str, Any]], None]] = {
     "LayerNormalization": _layer_norm,
     "LeakyRelu": _leaky_relu,
     "MatMul": _matrix_product,
+    "Pad": padding,
     **dict.fromkeys(_REDUCTIONS, _reduction),
     "Softmax": _softmax,
     "Slice": _slice,

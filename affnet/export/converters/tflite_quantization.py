@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from affnet.errors import ConversionError, first_line
+from affnet.errors import ConversionError, reason_of
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.tflite_metadata import aligned_builder
 from affnet.export.normalisation import ChannelsLastNorm
@@ -209,7 +209,7 @@ def _quantized(quantizer: Any, calibration: Any = None) -> bytes:
         return _with_buffers_inside(bytes(quantizer.quantize(calibration).quantized_model))
     except Exception as error:  # it raises nearly every kind
         raise ConversionError(
-            f"ai-edge-quantizer cannot quantise the network: {first_line(error)}."
+            f"ai-edge-quantizer cannot quantise the network: {reason_of(error)}."
         ) from error
 
 

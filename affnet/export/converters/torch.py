@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import io
 import logging
-import warnings
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from affnet.errors import ConversionError, first_line
+from affnet.errors import ConversionError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.files import write_and_sync
+from affnet.silence import silenced
 
 
 class TorchConverter:
@@ -39,8 +39,7 @@ class TorchConverter:
         dynamic = {0: torch.export.Dim("batch")} if request.input.dynamic_batch else None
         logging.getLogger("torch.export").setLevel(logging.ERROR)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with silenced():
                 program = torch.export.export(
                     network, (request.example(),), dynamic_shapes=(dynamic,) if dynamic else None
                 )
@@ -48,7 +47,7 @@ class TorchConverter:
                 torch.export.save(program, buffer)
         except Exception as error:  # torch.export raises nearly every kind
             raise ConversionError(
-                f"torch.export fails on {request.name}: {first_line(error)}"
+                f"torch.export fails on {request.name}: {reason_of(error)}."
             ) from error
         path = folder / f"{request.name}.pt2"
         write_and_sync(path, buffer.getvalue())

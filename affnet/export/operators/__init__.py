@@ -1,21 +1,31 @@
 """Operators that a format's converter gets wrong or lacks, written with those it gets right.
 
-A rule is a function of the operator's own arguments that computes the same with other operators, as
-torch's decompositions are; it returns NotImplemented where the operator is to stay.  Which rules a
-format needs stands in `RULES`, with what was seen there.
+Each format that needs any has a table here, ``for_FORMAT``, of a rule for each such operator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from typing import Any
 
+import torch
 from torch.export import ExportedProgram
 
-Rule = Callable[..., Any]
+from affnet.export.operators.rule import Rule
 
-#: By format, then by operator.
-RULES: dict[str, dict[Any, Rule]] = {}
+TABLES = ("coreml", "executorch", "onnx", "tflite")
+
+
+def rules_for(format_: str) -> dict[Any, Rule]:
+    """Return the rules of a format, by operator; torch's own among them."""
+    if format_ not in TABLES:
+        return {}
+    table = importlib.import_module(f"affnet.export.operators.for_{format_}")
+    rules: dict[Any, Rule] = dict(table.RULES)
+    if taken_apart := getattr(table, "TAKEN_APART_BY_TORCH", ()):
+        known = torch.export.default_decompositions()
+        rules.update({target: known[target] for target in taken_apart})
+    return rules
 
 
 def replace_operators(program: ExportedProgram, format_: str) -> ExportedProgram:
@@ -23,8 +33,10 @@ def replace_operators(program: ExportedProgram, format_: str) -> ExportedProgram
 
     A program that holds none of them is returned as it is.
     """
-    rules = RULES.get(format_, {})
-    held = {node.target for node in program.graph.nodes if node.target in rules}
-    return (
-        program.run_decompositions({target: rules[target] for target in held}) if held else program
-    )
+    rules = rules_for(format_)
+    held = {node.target for node in program.graph.nodes if node.op == "call_function"}
+    if held.isdisjoint(rules):
+        return program
+    # all of them: what one gives another may have to replace
+    replaced: ExportedProgram = program.run_decompositions(rules)
+    return replaced

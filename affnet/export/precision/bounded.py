@@ -12,9 +12,10 @@ from affnet.export.converters import get_converter
 from affnet.export.folding import fold_batch_norms
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.network import prepare_network
-from affnet.export.pipeline import ExportOptions, check_request, export_artifact
+from affnet.export.pipeline import export_artifact
 from affnet.export.precision import CALIBRATED
 from affnet.export.precision.sensitivity import Sensitivity, measure_sensitivity
+from affnet.export.request import ExportOptions, check_request
 from affnet.model.source import Source
 from affnet.runtimes import runtime_for
 

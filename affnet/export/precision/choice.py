@@ -21,9 +21,10 @@ from affnet.errors import (
 )
 from affnet.export.converters import get_converter
 from affnet.export.measurement import Timer
-from affnet.export.pipeline import ExportOptions, check_request, export_artifact
+from affnet.export.pipeline import export_artifact
 from affnet.export.precision import CALIBRATED
 from affnet.export.precision.bounded import export_bounded
+from affnet.export.request import ExportOptions, check_request
 from affnet.files import publish, staging_folder, translating_os_errors
 from affnet.model.source import Source
 

@@ -12,7 +12,8 @@ from affnet.export.precision import CALIBRATED
 from affnet.export.precision.accuracy import Accuracy, compare_accuracy
 from affnet.export.precision.calibration import Calibration
 from affnet.export.precision.sensitivity import KeptFloat
-from affnet.export.verification.compare import Subject, reference_outputs, run_batches
+from affnet.export.verification.reference import reference_outputs
+from affnet.export.verification.subject import Subject, run_batches
 from affnet.model.source import Source
 
 

@@ -1,55 +1,40 @@
-"""Running a file next to the PyTorch network it came from."""
+"""Comparing a file with the PyTorch network that it came from."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import nn
 
-from affnet.artifact import Artifact, TensorSpec
-from affnet.errors import AffnetError, ArtifactError, UsageError, first_line
+from affnet.artifact import TensorSpec
+from affnet.errors import UsageError
 from affnet.evaluation.held_out import held_out_images
-from affnet.evaluation.predictors import as_input
+from affnet.export.converters import get_converter
 from affnet.export.heads import ClassMap, Detector
 from affnet.export.precision import CALIBRATED
 from affnet.export.precision.calibration import load_calibration
 from affnet.export.verification.dense_parity import class_map_parity, detections_parity
-from affnet.model.bundled import BUNDLED, load_held_out
-from affnet.model.images import Images, mosaic, random_images
+from affnet.export.verification.inputs import VerificationInput, usual_inputs
+from affnet.export.verification.reference import RERUNS, reference_outputs, uncertainty
+from affnet.export.verification.subject import Outputs, Subject, split_outputs
+from affnet.model.bundled import BUNDLED
 from affnet.model.source import Source
-from affnet.parity import TOLERANCES, Parity, compare, depends_on_input
-from affnet.runtimes import Session, runtime_for
+from affnet.parity import (
+    TOLERANCES,
+    InputParity,
+    Parity,
+    badness,
+    compare_input,
+    depends_on_input,
+    summarise,
+    top1_agreement,
+)
 
-_RANDOM_IMAGES = 4
 _REAL_IMAGES = 32
-_SEED = 20230714  # the paper's month; any number serves, but always the same one
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A file to compare with PyTorch: by its manifest, or by its own account."""
-
-    path: Path
-    format: str
-    input: TensorSpec
-    outputs: tuple[TensorSpec, ...]
-    precision: str
-
-    @classmethod
-    def of(cls, artifact: Artifact) -> Subject:
-        """Return what an artifact's manifest says of it."""
-        manifest = artifact.manifest
-        (taken,) = manifest.inputs
-        return cls(artifact.path, manifest.format, taken, manifest.outputs, manifest.precision)
-
-    def load(self) -> Session:
-        """Load it into the runtime of its format, on one thread."""
-        return runtime_for(self.format).load(self.path, threads=1)
 
 
 @dataclass(frozen=True)
@@ -63,44 +48,79 @@ class HeldOutAgreement:
     max_rel_error: float  # largest difference over the largest PyTorch logit
 
 
-def verify_against(subject: Subject, source: Source, images: Images | None = None) -> Parity:
-    """Compare a file with PyTorch on ``images``, N x 3 x H x W in 0..1.
+def verify_against(
+    subject: Subject,
+    source: Source,
+    inputs: Sequence[VerificationInput] | None = None,
+    more: Sequence[VerificationInput] = (),
+) -> Parity:
+    """Compare a file with PyTorch on ``inputs`` (`default_inputs` if None) and on ``more``.
 
-    Without any it is `default_inputs`.  The reference is the network as it was trained, with
-    torch's own FFT, in float32.
+    The reference is the network as it was trained, with torch's own FFT, in float32.  Where a file
+    differs by more than its tolerance, what float32 itself leaves open is not held against it.
 
     Raises:
-        UsageError: the source takes or gives other shapes than the file, or always gives the same.
+        UsageError: the source takes or gives other shapes than the file, always gives the same, or
+            gives no finite number on any input.
         MissingError: the file's runtime is not installed.
         ArtifactError: the runtime rejects the file.
     """
     _check_comparable(subject, source)
-    taken = subject.input
-    if images is None:
-        images = default_inputs(subject, source)
-    expected = _telling_outputs(source, images, taken)
-    actual = _outputs(subject, images)
-    if isinstance(source.model, Detector):
-        scores, boxes = expected
-        return detections_parity(scores, boxes, actual, subject.precision)
-    if isinstance(source.model, ClassMap):
-        return class_map_parity(expected[0].argmax(axis=1), actual[0], subject.precision)
+    inputs = [*(default_inputs(subject, source) if inputs is None else inputs), *more]
+    arrays = [one.array for one in inputs]
+    network = source.model
+    if isinstance(network, ClassMap | Detector):
+        network = network.network
+    expected = _expected(dataclasses.replace(source, model=network), arrays, subject.input)
+    _check_telling(source, expected)
+    runs = [subject.run(session, arrays) for session in subject.sessions()]
+    if isinstance(source.model, ClassMap | Detector):
+        parities = [
+            _dense_parity(source.model, inputs, expected, actual, subject.precision)
+            for actual in runs
+        ]
+        return max(parities, key=lambda parity: parity.max_rel_error)
+    compared = [_compared(network, inputs, expected, run, subject.precision) for run in runs]
+    details = [max(found, key=badness) for found in zip(*compared, strict=True)]
+    if not any(one.compared for one in details) and all(one.passed for one in details):
+        raise UsageError(
+            f"{source.name} gives no finite number for any of {len(inputs)} inputs "
+            f"({', '.join(one.name for one in inputs)}), so that nothing can be compared; "
+            "give inputs that it is made for with --verify-on."
+        )
     class_axes = [spec.class_axis for spec in source.outputs]
-    return compare(expected, actual, TOLERANCES[subject.precision], class_axes)
+    agreements = [
+        top1_agreement(wanted, given, class_axes)
+        for run in runs
+        for wanted, given in zip(expected, run, strict=True)
+    ]
+    parity = summarise(details, TOLERANCES[subject.precision], float(np.mean(agreements)))
+    if not subject.input.is_image:
+        return parity
+    pairs = zip(arrays, details, strict=True)  # several images may be one input
+    return dataclasses.replace(
+        parity, inputs=sum(len(array) for array, one in pairs if one.compared)
+    )
 
 
-def default_inputs(subject: Subject, source: Source) -> NDArray[np.float32]:
+def default_inputs(subject: Subject, source: Source) -> list[VerificationInput]:
     """Return what a file is compared on unless told otherwise.
 
     One of 8 bits saw images like those of its network's training when its ranges were chosen, and
     promises nothing about others.
     """
     taken = subject.input
-    if not taken.is_image:
-        return random_tensors(taken)
     if subject.precision in CALIBRATED and source.provenance.kind == "bundled":
-        return load_calibration(source, None, _REAL_IMAGES, taken.image_size()).images
-    return verification_images(taken.image_size())
+        size = taken.image_size()
+        return calibration_inputs(load_calibration(source, None, _REAL_IMAGES, size).images)
+    half = subject.precision in get_converter(subject.format).computes_in_half
+    return usual_inputs(taken, source.example, raw_pixels=half and taken.dtype.startswith("float"))
+
+
+def calibration_inputs(images: NDArray[np.float32]) -> list[VerificationInput]:
+    """Return some of the images that calibrated a file, N x 3 x H x W, to be judged together."""
+    images = images[:_REAL_IMAGES]
+    return [VerificationInput(f"{len(images)} images that calibrated it", images)]
 
 
 def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:
@@ -116,7 +136,7 @@ def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:
         )
     images, labels = held_out_images(source.provenance.location, subject.input.image_size())
     (expected,) = reference_outputs(source, images, subject.input)
-    (actual,) = _outputs(subject, images)
+    ((actual,),) = subject.run(subject.load(), [images])
     expected_class, actual_class = expected.argmax(axis=1), actual.argmax(axis=1)
     return HeldOutAgreement(
         images=len(images),
@@ -127,59 +147,80 @@ def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:
     )
 
 
-def verification_images(size: tuple[int, int]) -> Images:
-    """Return the images that every verification uses: random ones, then a picture.
-
-    Their values are multiples of 1/255, so that inputs of 8 bits hold them without loss.
-    """
-    picture = mosaic(load_held_out().images, size)
-    images = np.concatenate((random_images(_RANDOM_IMAGES, size, _SEED), picture))
-    return np.asarray(np.round(images * 255) / 255, np.float32)
-
-
-def random_tensors(spec: TensorSpec) -> NDArray[np.float32]:
-    """Return some inputs of a shape, normally distributed, joined on the first axis."""
-    batch, *axes = spec.static_shape()
-    generator = np.random.default_rng(_SEED)
-    return generator.standard_normal((_RANDOM_IMAGES * batch, *axes), dtype=np.float32)
-
-
-def reference_outputs(
-    source: Source, images: NDArray[np.float32], spec: TensorSpec
-) -> list[NDArray[np.float32]]:
-    """Return what PyTorch gives for inputs of ``spec``, images as N x 3 x H x W in 0..1.
-
-    One array for each output, the inputs joined on their first axis.
-    """
-    step = 1 if source.task in ("segmentation", "detection") else 50  # maps take memory
+def _expected(
+    source: Source, arrays: Sequence[NDArray[np.float32]], spec: TensorSpec
+) -> list[Outputs]:
+    """Return PyTorch's outputs for each input."""
     if not spec.is_image:
-        step = spec.static_shape()[0]
-    with torch.inference_mode():
-        batches = [
-            _outputs_of(source.model(batch))
-            for batch in torch.split(torch.from_numpy(images), step)
-        ]
-    return [torch.cat(parts).numpy() for parts in zip(*batches, strict=True)]
+        return [reference_outputs(source, array, spec) for array in arrays]
+    return split_outputs(reference_outputs(source, np.concatenate(arrays), spec), arrays)
 
 
-def _telling_outputs(
-    source: Source, images: NDArray[np.float32], spec: TensorSpec
-) -> list[NDArray[np.float32]]:
-    """Return what a file is compared with, before its head; refuse a network that tells nothing."""
-    if isinstance(source.model, ClassMap | Detector):
-        source = dataclasses.replace(source, model=source.model.network)
-    expected = reference_outputs(source, images, spec)
-    if len(images) > 1 and not depends_on_input(expected):
-        raise UsageError(
-            f"{source.name} gives the same output for all {len(images)} inputs, so that comparing "
-            "a file with it proves nothing; give it trained weights, or random ones whose signal "
-            "does not vanish."
+def _compared(
+    network: nn.Module,
+    inputs: Sequence[VerificationInput],
+    expected: Sequence[Outputs],
+    actual: Sequence[Outputs],
+    precision: str,
+) -> list[InputParity]:
+    """Compare input by input; ask PyTorch how sure it is only where a file differs."""
+    tolerance = TOLERANCES[precision]
+    peaks = [_usual_peak(outputs) for outputs in zip(*expected, strict=True)]
+    details = []
+    for one, wanted, given in zip(inputs, expected, actual, strict=True):
+        found = compare_input(one.name, wanted, given, tolerance, usual_peaks=peaks)
+        for reruns in RERUNS:
+            if found.passed:
+                break
+            doubt = uncertainty(network, one.array, wanted, reruns)
+            found = compare_input(one.name, wanted, given, tolerance, doubt, peaks)
+        details.append(found)
+    return details
+
+
+def _usual_peak(outputs: Sequence[NDArray[np.float32]]) -> float:
+    """Return the median over inputs of an output's largest finite value."""
+    finite = (np.abs(output[np.isfinite(output)]) for output in outputs)
+    return float(np.median([values.max() for values in finite if values.size] or [0.0]))
+
+
+def _dense_parity(
+    head: ClassMap | Detector,
+    inputs: Sequence[VerificationInput],
+    expected: Sequence[Outputs],
+    actual: Sequence[Outputs],
+    precision: str,
+) -> Parity:
+    """Compare classes or boxes over all inputs: one picture may consist of near ties."""
+
+    def parity(wanted: Outputs, given: Outputs) -> Parity:
+        if isinstance(head, Detector):
+            scores, boxes = wanted
+            return detections_parity(scores, boxes, given, precision)
+        return class_map_parity(wanted[0].argmax(axis=1), given[0], precision)
+
+    def joined(outputs: Sequence[Outputs]) -> Outputs:
+        return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
+
+    overall = parity(joined(expected), joined(actual))
+    details = []
+    for one, wanted, given in zip(inputs, expected, actual, strict=True):
+        its = parity(wanted, given)
+        details.append(
+            InputParity(one.name, its.max_abs_error, its.max_rel_error, its.psnr_db, overall.passed)
         )
-    return expected
+    return dataclasses.replace(overall, details=tuple(details))
 
 
-def _outputs_of(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return result if isinstance(result, tuple) else (result,)
+def _check_telling(source: Source, expected: Sequence[Outputs]) -> None:
+    """Refuse a network that gives the same whatever it is given."""
+    outputs = [np.stack(parts) for parts in zip(*expected, strict=True)]
+    if len(expected) > 1 and not depends_on_input(outputs):
+        raise UsageError(
+            f"{source.name} gives the same output for all {len(expected)} inputs, so that "
+            "comparing a file with it proves nothing; give it trained weights, or random ones "
+            "whose signal does not vanish."
+        )
 
 
 def _check_comparable(subject: Subject, source: Source) -> None:
@@ -198,8 +239,9 @@ def _check_comparable(subject: Subject, source: Source) -> None:
         raise UsageError(
             f"{name} has {len(subject.outputs)} output(s) and {source.name} {len(wanted)}; {remedy}"
         )
+    batch = int(taken.is_image)  # axes before those that have to be equal
     for given, spec in zip(subject.outputs, wanted, strict=True):
-        if given.shape[1:] == spec.shape[1:]:
+        if given.shape[batch:] == spec.shape[batch:] or _are_scalars(given, spec):
             continue
         axis = spec.class_axis
         if (
@@ -216,37 +258,10 @@ def _check_comparable(subject: Subject, source: Source) -> None:
         )
 
 
+def _are_scalars(given: TensorSpec, spec: TensorSpec) -> bool:
+    """Tell whether a file gives the one number that PyTorch does; some formats hold no scalars."""
+    return spec.shape == () and set(given.shape) <= {1}
+
+
 def _shape_text(spec: TensorSpec) -> str:
-    return " x ".join(map(str, spec.shape))
-
-
-def _outputs(subject: Subject, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Return what a file gives; raise `ArtifactError` if it loads but does not run."""
-    session = subject.load()
-    try:
-        return run_batches(session, images, subject.input)
-    except AffnetError:
-        raise
-    except Exception as error:  # each runtime has its own kinds
-        raise ArtifactError(
-            f"{runtime_for(subject.format).name} cannot run {subject.path}: {first_line(error)}."
-        ) from error
-
-
-def run_batches(
-    session: Session, images: NDArray[np.float32], spec: TensorSpec
-) -> list[NDArray[np.float32]]:
-    """Return the outputs of a file that takes ``spec``, run in batches of its size.
-
-    A file with a dynamic batch is also run on batches of two, so that both are proven.
-    """
-    feed = as_input(images, spec)
-    outputs, start = [], 0
-    while start < len(images):
-        step = spec.static_shape()[0] if not spec.dynamic_batch else 2 if start % 3 else 1
-        batch = feed[start : start + step]
-        if not spec.dynamic_batch and len(batch) < step:  # the last one, repeated to fill it
-            batch = np.concatenate((batch, feed[: step - len(batch)]))
-        outputs.append(session.run(batch))
-        start += step
-    return [np.concatenate(parts)[: len(feed)] for parts in zip(*outputs, strict=True)]
+    return " x ".join(map(str, spec.shape)) or "a scalar"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 from torch.export import ExportedProgram
 
@@ -31,6 +33,7 @@ class Source:
     published: Published | None  # only where the weights could be the published ones
     notes: tuple[str, ...]  # what the user should know, a sentence each
     program: ExportedProgram | None = None  # of a network that is not of this package
+    example: NDArray[np.float32] | None = None  # of such a network's input
     size_rule: SizeRule = field(default_factory=SizeRule)  # of images, where it takes them
     task: str = "classification"  # of `affnet.artifact.TASKS`
 

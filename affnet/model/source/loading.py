@@ -23,7 +23,8 @@ from affnet.model.peers import (
     SEGMENTATION_PEERS,
 )
 from affnet.model.peers.libraries import is_of_library
-from affnet.model.programs import LoadedProgram, build_program, is_function, load_program
+from affnet.model.program_interface import LoadedProgram
+from affnet.model.programs import build_program, is_function, load_program
 from affnet.model.published import Published
 from affnet.model.random_weights import randomise
 from affnet.model.source.base import SEED, Source, interface
@@ -230,7 +231,20 @@ def _from_program(path: Path) -> Source:
 def _from_function(name: str) -> Source:
     loaded = build_program(name, SEED)
     provenance = Provenance("function", name, "as given", None, {})
-    return _of_your_own(loaded, name.partition(":")[2], provenance)
+    return _of_your_own(loaded, _function_name(name), provenance)
+
+
+def _function_name(function: str) -> str:
+    """Return the name of what a function builds, and so of its files.
+
+    It is that of the module and the function without ``build``: ``nets`` for ``a.nets:build``,
+    ``nets_small`` for ``a.nets:build_small``, ``nets_gfnet`` for ``a.nets:gfnet``.
+    """
+    path, _, function = function.partition(":")
+    module = path.rpartition(".")[2]
+    if function == "build":
+        return module
+    return f"{module}_{function.removeprefix('build_')}"
 
 
 def _of_your_own(loaded: LoadedProgram, name: str, provenance: Provenance) -> Source:
@@ -239,11 +253,12 @@ def _of_your_own(loaded: LoadedProgram, name: str, provenance: Provenance) -> So
         name=name,
         provenance=provenance,
         input=loaded.input,
-        outputs=(loaded.output,),
+        outputs=loaded.outputs,
         labels=None,
         published=None,
         notes=loaded.notes,
         program=loaded.program,
+        example=loaded.example,
         task="other",
     )
 

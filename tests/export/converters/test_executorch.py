@@ -146,7 +146,7 @@ def test_without_the_delegate_portable_kernels_take_over(
     artifact = export_artifact(tiny_source(), ExportOptions("executorch"), tmp_path)
     manifest = artifact.manifest
     assert manifest.route == "portable"
-    assert manifest.fallbacks[0]["reason"] == "ExecuTorch cannot convert tiny: planted"
+    assert manifest.fallbacks[0]["reason"] == "ExecuTorch cannot convert tiny: planted."
     assert manifest.details["delegated_share"] == 0
     assert {e["reason"] for e in manifest.details["undelegated"]} == {"nothing was to be delegated"}
     assert manifest.parity is not None

@@ -119,7 +119,7 @@ def test_an_error_without_a_message_is_told_by_its_kind(
     monkeypatch.setattr(torch.export, "export", fail)
     with pytest.raises(ConversionError) as error:
         TorchConverter().convert(tiny_net(), REQUEST, tmp_path)
-    assert str(error.value) == "torch.export fails on net: AssertionError"
+    assert str(error.value) == "torch.export fails on net: AssertionError."
 
 
 def test_a_simplification_that_changes_the_function_is_refused(

@@ -158,8 +158,8 @@ def test_litert_s_own_transform_takes_powers_of_two_only(tmp_path: Path) -> None
     with pytest.raises(ConversionError) as error:
         export_artifact(tiny_source(), options, tmp_path)
     assert str(error.value) == (
-        "LiteRT's RFFT2D takes powers of two, the width at least 2, not maps of 12x8; leave --fft "
-        "native away to have the transforms replaced."
+        "LiteRT's RFFT2D takes powers of two, the width at least 2, not maps of 12x8; omit --fft "
+        "native to have the transforms replaced."
     )
     assert list(tmp_path.iterdir()) == []
 

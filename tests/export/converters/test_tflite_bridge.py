@@ -17,7 +17,8 @@ from affnet.errors import ConversionError
 from affnet.export.converters import ConversionRequest, tflite
 from affnet.export.converters.tflite import TfliteConverter
 from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.export.verification.compare import Subject, verify_held_out
+from affnet.export.verification.compare import verify_held_out
+from affnet.export.verification.subject import Subject
 from affnet.model.layers import ACTIVATIONS
 from affnet.model.source import load_source
 from affnet.runtimes.litert import LiteRtRuntime

@@ -14,7 +14,8 @@ from affnet.errors import UsageError
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.precision.calibration import load_calibration
 from affnet.export.precision.sensitivity import KeptFloat
-from affnet.export.verification.compare import Subject, run_batches, verify_held_out
+from affnet.export.verification.compare import verify_held_out
+from affnet.export.verification.subject import Subject, run_batches
 from affnet.model.source import load_source
 from affnet.runtimes import runtime_for
 from tests.tiny import tiny_source

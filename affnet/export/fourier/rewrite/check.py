@@ -13,6 +13,8 @@ from torch.utils import _pytree as pytree
 from affnet.export.fourier.rewrite.decompose import graph_modules, is_complex
 from affnet.export.fourier.rewrite.emitter import refusal
 
+_BUG = "which is a bug in affnet; report this network"
+
 
 def check_real(program: ExportedProgram) -> None:
     """Look at every node of every graph of the program, and at the tensors it keeps.
@@ -28,16 +30,16 @@ def check_real(program: ExportedProgram) -> None:
             tensor = store.get(spec.target) if spec.target else None
             if isinstance(tensor, torch.Tensor) and tensor.is_complex():
                 node = next(n for n in program.graph.nodes if n.name == spec.arg.name)
-                raise refusal(node, f"its tensor {spec.target!r} is still complex")
+                raise refusal(node, f"its tensor {spec.target!r} is still complex, {_BUG}")
 
 
 def _check_node(node: Node) -> None:
     if is_complex(node):
-        raise refusal(node, "its result is still complex")
+        raise refusal(node, f"its result is still complex, {_BUG}")
     if isinstance(node.target, OpOverload) and "fft_" in str(node.target):
-        raise refusal(node, "the Fourier transform is still there")
+        raise refusal(node, f"the Fourier transform is still there, {_BUG}")
     if any(_is_complex_constant(value) for value in pytree.tree_leaves((node.args, node.kwargs))):
-        raise refusal(node, "an argument is still complex")
+        raise refusal(node, f"an argument is still complex, {_BUG}")
 
 
 def _is_complex_constant(value: Any) -> bool:

@@ -14,8 +14,9 @@ from torch.export.graph_signature import InputKind, InputSpec, TensorArgument
 from torch.fx import Graph, Node
 from torch.fx.node import map_aggregate
 
-from affnet.errors import ConversionError
+from affnet.errors import RewriteError
 from affnet.export.fourier.rewrite.values import Complex, Part, real_dtype
+from affnet.model.stack_traces import is_torchs
 
 aten = torch.ops.aten
 
@@ -24,19 +25,22 @@ _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in [^\n]*\n(?P
 
 
 def source_line(node: Node) -> str:
-    """Return where the user's code made ``node``: 'model.py:10 `y = torch.tan(x)`', or ''."""
+    """Return where the user's code made ``node``: 'model.py:10 `y = torch.tan(x)`', or ''.
+
+    It is the innermost line noted that is not torch's own; torch's where there is no other.
+    """
     frames = list(_FRAME.finditer(node.meta.get("stack_trace") or ""))
     if not frames:
         return ""
-    file, line, code = frames[-1]["file"], frames[-1]["line"], frames[-1]["code"].strip()
-    return f"{Path(file).name}:{line} `{code}`"
+    frame = ([frame for frame in frames if not is_torchs(frame["file"])] or frames)[-1]
+    return f"{Path(frame['file']).name}:{frame['line']} `{frame['code'].strip()}`"
 
 
-def refusal(node: Node, reason: str) -> ConversionError:
+def refusal(node: Node, reason: str) -> RewriteError:
     """Return the error for a node that cannot be rewritten: its name, operator, reason, source."""
     line = source_line(node)
     where = f", from {line}" if line else ""
-    return ConversionError(
+    return RewriteError(
         f"Node {node.name!r} ({node.target}){where} cannot be rewritten in real arithmetic: "
         f"{reason}."
     )
@@ -93,6 +97,12 @@ class Emitter:
             return self.call(aten.clone.default, node, memory_format=torch.contiguous_format)
         return node
 
+    def placeholder(self, name: str) -> Node:
+        """Append an input called ``name``, or a similar name where fx reserves it: ``input_1``."""
+        node = self.graph.placeholder(name)
+        node.target = node.name  # by which the code that fx generates calls it
+        return node
+
     def constant(self, name: str, make: Callable[[], torch.Tensor]) -> Node:
         """Return the node of the constant ``name``, made and stored at its first use."""
         if name not in self.constants:
@@ -101,7 +111,7 @@ class Emitter:
                 target += "_"
             tensor = make().contiguous()
             with self._before_inputs():
-                node = self.graph.placeholder(f"b_{target}")
+                node = self.placeholder(f"b_{target}")
             node.meta["val"] = self.fake_mode.from_tensor(tensor, static_shapes=True)
             self.constants[name], self.constant_nodes[name] = tensor, node
             node.meta["constant_target"] = target
@@ -129,7 +139,7 @@ class Emitter:
         return specs
 
     def refuse(self, reason: str) -> NoReturn:
-        """Raise the `ConversionError` for the node that is being rewritten."""
+        """Raise the `RewriteError` for the node that is being rewritten."""
         raise refusal(self._current(), reason)
 
     @property
@@ -185,7 +195,7 @@ class Emitter:
                 shape = list(map(str, value.shape))
                 if name in shape:
                     return self.call(aten.sym_size.int, node, shape.index(name))
-        self.refuse(f"no tensor has the symbolic length {name}")
+        self.refuse(f"no tensor has the symbolic length {name}; export it with fixed shapes")
 
     def cast(self, node: Node, dtype: torch.dtype) -> Node:
         """Return ``node`` in ``dtype``."""

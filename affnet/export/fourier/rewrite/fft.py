@@ -60,8 +60,10 @@ def _pair(
         else:
             # output part, k, h of the real input's column: (cos, -+sin), symmetric in h and k
             matrix = matrices.complex_dft(length, inverse=kind == "inverse")[part, :, :, 0]
-        factor = _scale(length, norm) * 2.0**exponent
-        return torch.from_numpy(np.ascontiguousarray(matrix.T * factor)).to(dtype)
+        # + 0.0 makes +0 of -0, so that the sums of the zero and the Nyquist bin are +0 as PyTorch's
+        # are: their angle is 0 or pi, not -pi
+        scaled = matrix.T * (_scale(length, norm) * 2.0**exponent) + 0.0
+        return torch.from_numpy(np.ascontiguousarray(scaled)).to(dtype)
 
     bits = torch.finfo(dtype).bits
     name = f"dft_{kind}_{length}_{_NORMS[norm]}_f{bits}"
@@ -84,7 +86,7 @@ def _checked_length(emitter: Emitter, node: Node, axis: int, length: Any = None)
     if length > MAX_LENGTH:
         emitter.refuse(
             f"a transform of length {length} needs matrices of more than 1 GB; "
-            f"the longest supported is {MAX_LENGTH}"
+            f"cut it into frames of at most {MAX_LENGTH}, as torch.stft does"
         )
     return length
 
@@ -175,7 +177,10 @@ def _fft_c2r(call: Call) -> Node:
     length = _checked_length(call.emitter, call.node, axis, size)
     bins = _checked_length(call.emitter, call.node, axis)
     if bins != length // 2 + 1:
-        call.emitter.refuse(f"{bins} bins are no half spectrum of length {length}")
+        call.emitter.refuse(
+            f"{bins} bins are no half spectrum of length {length}; give the inverse "
+            "transform the bins and the length of a forward one"
+        )
     bare, exponent = _taken_apart(x)
     parts, added = _complex_axes(call.emitter, call.node, bare, others, norm, "inverse")
     dtype = parts[0].meta["val"].dtype

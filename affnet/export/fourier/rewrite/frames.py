@@ -123,7 +123,7 @@ def _as_strided(call: Call) -> Any:
         indices = indices[..., None] + torch.arange(size) * stride
     indices = (indices + (offset or 0)).flatten()
     if indices.numel() and int(indices.max()) >= before.numel():
-        call.emitter.refuse("as_strided reaches beyond its argument, which has no rule")
+        call.emitter.refuse("as_strided reaches beyond its argument, which has no rule; use unfold")
     name = "strided_" + "_".join(map(str, (*sizes, *strides, offset or 0)))
     index = call.emitter.constant(name, lambda: indices)
 

@@ -127,7 +127,7 @@ def _square(call: Call) -> Complex:
 def _pow(call: Call) -> Complex:
     base, exponent = call.args[0], call.args[1]
     if not isinstance(base, Complex):
-        call.emitter.refuse("a real tensor to a complex power has no rule")
+        call.emitter.refuse("a real tensor to a complex power has no rule; write exp(p * log(x))")
     if isinstance(exponent, complex):
         if exponent.imag:
             call.emitter.refuse(

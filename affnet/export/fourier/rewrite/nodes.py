@@ -70,8 +70,14 @@ class NodeRewriter:
         rule = COMPLEX_RULES.get(node.target)
         if rule is None:
             if isinstance(node.target, HigherOrderOperator):
-                self.emitter.refuse("complex values go into or come out of a nested graph")
-            self.emitter.refuse("no rule is known for this operator on complex values")
+                self.emitter.refuse(
+                    "complex values go into or come out of a nested graph; pass it real ones "
+                    "(torch.view_as_real), or choose between results with torch.where"
+                )
+            self.emitter.refuse(
+                "no rule is known for this operator on complex values; write it with z.real and "
+                "z.imag, or with arithmetic, exp, log, sqrt, abs and angle, which have one"
+            )
         built = self._built(node, args), self._built(node, kwargs)
         return apply_scaled(rule, Call(self.emitter, node, *built))
 
@@ -138,5 +144,6 @@ class NodeRewriter:
             if not same_shape or have.dtype != real_dtype(want.dtype):
                 self.emitter.refuse(
                     f"its rule made {have.dtype} {list(have.shape)} in the place of "
-                    f"{want.dtype} {list(want.shape)}, which is a bug in affnet"
+                    f"{want.dtype} {list(want.shape)}, which is a bug in affnet; "
+                    "report this network"
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -82,17 +83,44 @@ def _addmm(call: Call) -> Complex:
 @complex_rule(aten.einsum.default)
 def _einsum(call: Call) -> Complex:
     operands = [operand(call.emitter, value) for value in call.args[1]]
-    if len(operands) > 2:
-        call.emitter.refuse("a contraction of more than two complex tensors has no rule; split it")
     equation = _spelled_out(call)
 
-    def contract(*parts: Part) -> Node:
+    def contract(equation: str, *parts: Part) -> Node:
         return call.emitter.call(aten.einsum.default, equation, list(parts))
 
     if len(operands) == 1:
         real, imag = operands[0]
-        return call.emitter.result(contract(real), None if imag is None else contract(imag))
-    return call.emitter.result(*bilinear(call.emitter, operands[0], operands[1], contract))
+        return call.emitter.result(
+            contract(equation, real), None if imag is None else contract(equation, imag)
+        )
+    result, *others = operands
+    for step, other in zip(_pairwise(call, equation), others, strict=True):
+        result = bilinear(call.emitter, result, other, partial(contract, step))
+    return call.emitter.result(*result)
+
+
+def _pairwise(call: Call, equation: str) -> list[str]:
+    """Return the equations that contract two operands after the other, from the left.
+
+    Each keeps the letters that a later operand or the output still needs.
+    """
+    terms, arrow, output = equation.partition("->")
+    left, *others = terms.split(",")
+    if len(others) == 1:
+        return [equation]
+    if not arrow or "..." in equation:
+        call.emitter.refuse(
+            "a contraction of more than two tensors needs letters for all axes and an output; "
+            "write them, or contract two tensors at a time"
+        )
+    equations = []
+    for place, right in enumerate(others):
+        needed = output + "".join(others[place + 1 :])
+        last = place == len(others) - 1
+        kept = output if last else "".join(x for x in dict.fromkeys(left + right) if x in needed)
+        equations.append(f"{left},{right}->{kept}")
+        left = kept
+    return equations
 
 
 @real_rule(aten.einsum.default)

@@ -82,6 +82,8 @@ class _ProgramRewriter:
         self.state = dict(program.state_dict)
         self.constants: dict[str, Any] = dict(program.constants)
         self.notes: list[str] = []
+        self.specs: dict[str, InputSpec] = {}  # of the new placeholders, by their names
+        self.renamed: dict[str, str] = {}  # old placeholders' names to those of the new ones
 
     def run(self) -> RewrittenProgram:
         """Rewrite the inputs, the nodes between, the outputs, and then the signature."""
@@ -102,8 +104,10 @@ class _ProgramRewriter:
 
     def _input(self, node: Node, spec: InputSpec) -> None:
         """Copy a placeholder; a complex one gains the trailing axis, and so does its tensor."""
-        new = self.emitter.graph.placeholder(node.name)
+        new = self.emitter.placeholder(node.name)
         new.meta = dict(node.meta)
+        self.specs[new.name] = dataclasses.replace(spec, arg=_renamed(spec.arg, new.name))
+        self.renamed[node.name] = new.name
         if self.emitter.first_input is None and spec.kind is InputKind.USER_INPUT:
             self.emitter.first_input = new
         if not is_complex(node):
@@ -143,6 +147,8 @@ class _ProgramRewriter:
                     self._note("Output", str(user_outputs - 1))
                 new = self.nodes.real(value)
                 spec = dataclasses.replace(spec, arg=_renamed(spec.arg, new.name))
+            if spec.kind is OutputKind.USER_INPUT_MUTATION:
+                spec = dataclasses.replace(spec, target=self.renamed[str(spec.target)])
             results.append(new)
             specs.append(spec)
         node = self.emitter.graph.output(tuple(results))
@@ -153,7 +159,6 @@ class _ProgramRewriter:
 
     def _assemble(self, outputs: list[OutputSpec]) -> ExportedProgram:
         constants = self.emitter.constant_specs()
-        old_specs = {spec.arg.name: spec for spec in self.signature.input_specs}
         inputs = []
         for node in self.emitter.graph.nodes:
             if node.op != "placeholder":
@@ -162,7 +167,7 @@ class _ProgramRewriter:
                 spec, tensor = constants[node.name]
                 self.constants[str(spec.target)] = tensor
             else:
-                spec = old_specs[node.name]
+                spec = self.specs[node.name]
             inputs.append(spec)
         self.emitter.graph.lint()
         return ExportedProgram(

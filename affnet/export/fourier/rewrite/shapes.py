@@ -107,7 +107,9 @@ def _real_types(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _partwise(call: Call) -> Any:
     if not call.want.dtype.is_complex:
-        call.emitter.refuse("its result is real although an argument is complex")
+        call.emitter.refuse(
+            "its result is real although an argument is complex; give it z.real, z.imag or z.abs()"
+        )
     target: Any = call.node.target
     positions = _DATA_ARGUMENTS[target]
     if any(isinstance(value, Complex | complex) for value in call.kwargs.values()):

@@ -23,7 +23,11 @@ from affnet.export.fourier.rewrite.values import Complex, RealView
 aten = torch.ops.aten
 
 # The operators whose rules take a `RealView` as it is; for all others it is built.
-LOOK_THROUGH = (aten.view_as_complex.default, aten.select.int)
+LOOK_THROUGH = (
+    aten.view_as_complex.default,
+    aten.select.int,
+    aten._assert_tensor_metadata.default,
+)
 
 
 @complex_rule(aten.view_as_real.default)
@@ -56,12 +60,20 @@ def _select(call: Call) -> Any:
     return NotImplemented
 
 
+@real_rule(aten._assert_tensor_metadata.default)
+def _assertion(call: Call) -> Any:
+    """Drop the check that an export puts before each cast, if it alone would have a pair built."""
+    return None if isinstance(call.args[0], RealView) else NotImplemented
+
+
 def pointwise(call: Call) -> Any:
     """Apply an elementwise operator to both parts, if its tensors are pairs of the same shape."""
     target = call.node.target
     values = (*call.args, *call.kwargs.values())
     pairs = [value for value in values if isinstance(value, RealView)]
-    if not pairs or not isinstance(target, OpOverload) or not isinstance(call.want, torch.Tensor):
+    if not pairs or not isinstance(target, OpOverload):
+        return NotImplemented
+    if not isinstance(call.node.meta.get("val"), torch.Tensor):  # an assertion has none
         return NotImplemented
     tags = target.tags
     if torch.Tag.pointwise not in tags or torch.Tag.nondeterministic_seeded in tags:

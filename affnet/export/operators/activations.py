@@ -1,0 +1,33 @@
+"""Activations of which coremltools computes another function."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def log_softmax(x: Tensor, dim: int, dtype: Any = None) -> Any:
+    """Return x - max - log(sum(exp(x - max))): ``aten.log_softmax``.
+
+    coremltools takes the logarithm of the softmax, which is 0 where x is 104 below the largest.
+    """
+    if dtype is not None:
+        x = x.to(dtype)
+    if not x.is_floating_point() or x.dim() == 0:
+        return NotImplemented
+    x = x - x.amax(dim, keepdim=True)
+    return x - x.exp().sum(dim, keepdim=True).log()
+
+
+def gelu(x: Tensor, approximate: str = "none") -> Any:
+    """Return x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2: ``aten.gelu`` by tanh.
+
+    coremltools' mode for it is that of sigmoid or is rounded: 2e-4 off.
+    """
+    if approximate != "tanh":
+        return NotImplemented
+    inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
+    return 0.5 * x * (1 + torch.tanh(inner))

@@ -1,0 +1,71 @@
+"""What Core ML's converter lacks or gets wrong; docs/formats.md says what was seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from affnet.export.operators import (
+    activations,
+    angles,
+    logarithms,
+    logic,
+    reciprocals,
+    statistics,
+    windows,
+)
+from affnet.export.operators.rule import Rule
+
+aten = torch.ops.aten
+
+#: Operators that it lacks and that torch itself takes apart rightly.
+TAKEN_APART_BY_TORCH: tuple[Any, ...] = (
+    aten._fused_rms_norm.default,
+    aten.addcdiv.default,
+    aten.addcmul.default,
+    aten.celu.default,
+    aten.channel_shuffle.default,
+    aten.cosine_similarity.default,
+    aten.deg2rad.default,
+    aten.heaviside.default,
+    aten.huber_loss.default,
+    aten.kron.default,
+    aten.linalg_cross.default,
+    aten.logit.default,
+    aten.rms_norm.default,
+    aten.sgn.default,
+    aten.std.default,
+    aten.std_mean.default,
+    aten.std_mean.dim,
+    aten.var.default,
+    aten.var_mean.default,
+    aten.var_mean.dim,
+    aten.where.Scalar,
+    aten.where.ScalarOther,
+    aten.where.ScalarSelf,
+)
+
+RULES: dict[Any, Rule] = {
+    aten.__and__.Tensor: logic.of_truth_values(torch.logical_and),
+    aten.__or__.Tensor: logic.of_truth_values(torch.logical_or),
+    aten.__xor__.Tensor: logic.of_truth_values(torch.logical_xor),
+    aten.angle.default: angles.angle,
+    aten.atan2.default: angles.atan2,
+    aten.col2im.default: windows.fold,
+    aten.diff.default: windows.diff,
+    aten.expm1.default: logarithms.expm1,
+    aten.gelu.default: activations.gelu,
+    aten.log.default: logarithms.exact_at_zero(torch.log),
+    aten.log10.default: logarithms.exact_at_zero(torch.log10),
+    aten.log1p.default: logarithms.log1p,
+    aten.log2.default: logarithms.exact_at_zero(torch.log2),
+    aten.log_softmax.int: activations.log_softmax,
+    aten.reciprocal.default: reciprocals.reciprocal,
+    aten.rsqrt.default: reciprocals.rsqrt,
+    aten.std.correction: statistics.over_named_axes(torch.std),
+    aten.std_mean.correction: statistics.with_mean(torch.std),
+    aten.unfold.default: windows.unfold,
+    aten.var.correction: statistics.over_named_axes(torch.var),
+    aten.var_mean.correction: statistics.with_mean(torch.var),
+}

@@ -1,0 +1,17 @@
+"""What torch.onnx gets wrong; docs/formats.md says what was seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from affnet.export.operators import angles
+from affnet.export.operators.rule import Rule
+
+aten = torch.ops.aten
+
+RULES: dict[Any, Rule] = {
+    aten.angle.default: angles.angle,
+    aten.atan2.default: angles.atan2,
+}

@@ -1,0 +1,40 @@
+"""What the two routes to TFLite get wrong or lack; docs/formats.md says what was seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from affnet.export.operators import (
+    angles,
+    indexing,
+    repetition,
+    transposed_convolution,
+    window_maxima,
+)
+from affnet.export.operators.rule import Rule
+
+aten = torch.ops.aten
+
+RULES: dict[Any, Rule] = {
+    aten.angle.default: angles.angle,
+    aten._unsafe_view.default: aten.view.default,  # which torch.onnx lacks
+    aten.adaptive_max_pool1d.default: window_maxima.adaptive_max_pool,
+    aten.adaptive_max_pool2d.default: window_maxima.adaptive_max_pool,
+    aten.adaptive_max_pool3d.default: window_maxima.adaptive_max_pool,
+    aten.broadcast_to.default: repetition.expand,
+    aten.conv_transpose1d.default: transposed_convolution.conv_transpose1d,
+    aten.conv_transpose2d.input: transposed_convolution.conv_transpose2d,
+    aten.expand.default: repetition.expand,
+    aten.expand_as.default: repetition.expand_as,
+    aten.index.Tensor: indexing.index,
+    aten.max_pool1d_with_indices.default: window_maxima.max_pool_with_indices,
+    aten.max_pool2d_with_indices.default: window_maxima.max_pool_with_indices,
+    aten.max_pool3d_with_indices.default: window_maxima.max_pool_with_indices,
+    aten.repeat.default: repetition.repeat,
+    aten.repeat_interleave.self_Tensor: repetition.repeat_interleave_each,
+    aten.repeat_interleave.self_int: repetition.repeat_interleave,
+    aten.tile.default: repetition.tile,
+    aten.topk.default: indexing.topk,
+}

@@ -1,0 +1,46 @@
+"""Indexing by several tensors, written with one flat index; and defaults of axes, written out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
+    """``x[indices]`` by whole numbers over several axes, or over one in more than one axis.
+
+    The indexed axes come first and become one, from which one flat index takes rows.  As in NumPy,
+    the axes of the index then stand where the indexed ones did if these are neighbours, else first.
+    """
+    axes = [axis for axis, given in enumerate(indices) if given is not None]
+    given = [element for element in indices if element is not None]
+    if any(element.dtype == torch.bool for element in given):
+        return NotImplemented  # as many results as there are true values
+    if len(axes) == 1 and given[0].ndim <= 1:
+        return NotImplemented
+    shape = torch.broadcast_shapes(*(element.shape for element in given))
+    rest = [axis for axis in range(x.ndim) if axis not in axes]
+    sizes, kept = [x.shape[axis] for axis in axes], [x.shape[axis] for axis in rest]
+    rows = x.permute(axes + rest).reshape(math.prod(sizes), *kept)
+    flat = sum(
+        torch.where(element < 0, element + size, element) * math.prod(sizes[number + 1 :])
+        for number, (element, size) in enumerate(zip(given, sizes, strict=True))
+    )
+    assert isinstance(flat, Tensor)
+    result = rows.index_select(0, flat.expand(shape).reshape(-1)).reshape(*shape, *kept)
+    if axes[-1] - axes[0] != len(axes) - 1:
+        return result
+    front = axes[0]
+    order = [*range(len(shape), len(shape) + front), *range(len(shape))]
+    return result.permute(order + list(range(len(order), result.ndim)))
+
+
+def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:  # noqa: A002 - aten's
+    """`torch.topk` with its axis counted from the front."""
+    if dim >= 0 or x.ndim == 0:
+        return NotImplemented
+    return torch.topk(x, k, dim % x.ndim, largest, sorted)

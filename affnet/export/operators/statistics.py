@@ -1,0 +1,50 @@
+"""Variances that keep their correction and come without their mean.
+
+Over all axes at once, with none named, coremltools divides by n and not by n - 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+
+
+def over_named_axes(spread: Callable[..., Tensor]) -> Callable[..., Any]:
+    """Return the rule for ``aten.std`` or ``aten.var`` (``spread``) that names every axis."""
+
+    def rule(
+        x: Tensor,
+        dim: Sequence[int] | None = None,
+        *,
+        correction: float | None = None,
+        keepdim: bool = False,
+    ) -> Any:
+        if dim:
+            return NotImplemented
+        axes = list(range(x.dim()))
+        return spread(x, axes, correction=_bessel(correction), keepdim=keepdim)
+
+    return rule
+
+
+def with_mean(spread: Callable[..., Tensor]) -> Callable[..., Any]:
+    """Return the rule for ``aten.std_mean`` or ``aten.var_mean``: ``spread`` and the mean."""
+
+    def rule(
+        x: Tensor,
+        dim: Sequence[int] | None = None,
+        *,
+        correction: float | None = None,
+        keepdim: bool = False,
+    ) -> Any:
+        axes = list(dim or range(x.dim()))
+        spread_out = spread(x, axes, correction=_bessel(correction), keepdim=keepdim)
+        return spread_out, x.mean(axes, keepdim=keepdim)
+
+    return rule
+
+
+def _bessel(correction: float | None) -> float:
+    return 1 if correction is None else correction

@@ -1,0 +1,122 @@
+"""What a file and PyTorch are compared on.
+
+Random numbers of one size hide most faults: a sum that overflows, a small constant that went, the
+branch of an angle.  So a file sees what its users feed it: their own example and the same louder
+and quieter, nothing at all, pictures of both common ranges, sounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from affnet.artifact import TensorSpec
+from affnet.evaluation.preprocessing import cut
+from affnet.model.bundled import load_held_out, photographs
+from affnet.model.images import Images, mosaic
+
+_SEED = 20230714  # the paper's month; any number serves, but always the same one
+_SCALES = {"/ 1000": 1e-3, "/ 30": 1 / 30, "x 30": 30.0, "x 255": 255.0}
+_SIGNAL_RANK = 3  # N x channels x samples at most; what has more axes is no signal
+_SIGNAL_LENGTH = 16  # of the last axis, at least
+_SINE_CYCLES = 5.5  # between two frequencies of the transform, so that it falls on all of them
+_CHECKS = 8  # squares of the checkerboard along the longer side
+
+
+@dataclass(frozen=True)
+class VerificationInput:
+    """One input, or several of one kind that are judged together."""
+
+    name: str
+    array: NDArray[np.float32]  # as the network takes it; images are N x 3 x H x W in 0..1
+
+
+def usual_inputs(
+    spec: TensorSpec, example: NDArray[np.float32] | None = None, *, raw_pixels: bool = False
+) -> list[VerificationInput]:
+    """Return what a network that takes ``spec`` is verified on: images, or tensors."""
+    if spec.is_image:
+        return image_inputs(spec.image_size(), raw_pixels=raw_pixels)
+    return tensor_inputs(spec, example)
+
+
+def image_inputs(size: tuple[int, int], *, raw_pixels: bool = False) -> list[VerificationInput]:
+    """Return the images of ``size``, height and width, that a network of images is verified on.
+
+    Their values are multiples of 1/255, so that inputs of 8 bits hold them without loss.  With
+    ``raw_pixels`` there is one of values in 0..255, as apps feed them by mistake: what overflows
+    float16 does so there first.
+    """
+    height, width = size
+    shape = (1, 3, height, width)
+    colour = np.array([0.9, 0.3, 0.1], np.float32)[:, None, None]
+    side = max(1, max(size) // _CHECKS)
+    rows, columns = np.indices(size) // side
+    images = {
+        "black": np.zeros(shape, np.float32),
+        "white": np.ones(shape, np.float32),
+        "one colour": np.broadcast_to(colour, shape),
+        "a checkerboard": np.broadcast_to((rows + columns) % 2, shape),
+        "tiles of digits": mosaic(load_held_out().images, size),
+        **{f"the photograph {name}": image for name, image in _photographs(size)},
+        "noise": np.random.default_rng(_SEED).random(shape),
+    }
+    inputs = [VerificationInput(name, _rounded(image)) for name, image in images.items()]
+    if raw_pixels:
+        *_, (name, image) = _photographs(size)
+        inputs.append(VerificationInput(f"the photograph {name}, 0..255", np.round(image * 255)))
+    return inputs
+
+
+def tensor_inputs(
+    spec: TensorSpec, example: NDArray[np.float32] | None = None
+) -> list[VerificationInput]:
+    """Return what a network of the user's own is verified on, of the shape of ``spec``.
+
+    ``example`` is the input that came with the network, if one did.
+    """
+    shape = spec.static_shape()
+    generator = np.random.default_rng(_SEED)
+    inputs: dict[str, NDArray[Any]] = {}
+    if example is not None:
+        inputs["the example"] = example
+        inputs |= {f"the example {name}": example * scale for name, scale in _SCALES.items()}
+    inputs["zeros"] = np.zeros(shape)
+    inputs["ones"] = np.ones(shape)
+    if shape[:2] == (1, 3) and len(shape) == 4:
+        for name, image in _photographs((shape[2], shape[3])):
+            inputs[f"the photograph {name}, 0..1"] = image
+            inputs[f"the photograph {name}, 0..255"] = image * 255
+    if 1 <= len(shape) <= _SIGNAL_RANK and shape[-1] >= _SIGNAL_LENGTH:
+        inputs |= _signals(shape)
+    inputs["normal noise"] = generator.standard_normal(shape)
+    inputs["uniform noise"] = generator.random(shape)
+    return [
+        VerificationInput(name, np.ascontiguousarray(array, np.float32))
+        for name, array in inputs.items()
+    ]
+
+
+def _signals(shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
+    """Return an impulse and a sine along the last axis; silence is among the others, as zeros."""
+    impulse = np.zeros(shape)
+    impulse[..., shape[-1] // 3] = 1
+    phase = 2 * np.pi * _SINE_CYCLES * np.arange(shape[-1]) / shape[-1]
+    return {"an impulse": impulse, "a sine": np.broadcast_to(np.sin(phase), shape)}
+
+
+def _photographs(size: tuple[int, int]) -> Iterator[tuple[str, Images]]:
+    """Yield name and pixels, 1 x 3 x H x W in 0..1, of each bundled photograph."""
+    for path in photographs():
+        with Image.open(path) as image:
+            pixels = cut(image, size, size)
+        yield path.stem, np.asarray(pixels.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+
+
+def _rounded(images: NDArray[Any]) -> Images:
+    return np.asarray(np.round(np.asarray(images, np.float64) * 255) / 255, np.float32)

@@ -1,0 +1,153 @@
+"""What PyTorch computes, and how far float32 determines it.
+
+Near the cut of an angle, at 0 / 0 or where everything cancels, another order of the same float32
+additions gives another result, and a file that differs there is not wrong.  How far that goes is
+found by running the network again in float64, once as it is and a few times with each operator's
+result changed by about the rounding of float32, as Monte Carlo arithmetic does (D. S. Parker,
+"Monte Carlo Arithmetic: exploiting randomness in floating-point arithmetic", UCLA CSD-970002,
+1997).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from affnet.artifact import TensorSpec
+from affnet.model.source import Source
+
+_WIDER = {torch.float32: torch.float64, torch.complex64: torch.complex128}
+_ROUNDING = 2.0**-23  # of float32, relative
+#: How often to run again with other roundings: few times, and more where that explains nothing.
+RERUNS = (3, 16)
+
+# Operators whose results are numbers that were there before: nothing is rounded.
+_EXACT = frozenset(
+    (
+        *("_to_copy", "clone", "copy", "fill", "cat", "stack", "repeat", "flip", "roll"),
+        *("constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "replication_pad1d"),
+        *("replication_pad2d", "gather", "index", "index_put", "index_select", "masked_fill"),
+        *("scatter", "select_scatter", "slice_scatter", "as_strided_scatter", "where"),
+        *("abs", "neg", "sgn", "sign", "relu", "ceil", "floor", "round", "trunc"),
+        *("amax", "amin", "clamp", "clamp_max", "clamp_min", "max", "maximum", "min", "minimum"),
+        *("max_pool2d_with_indices", "sort", "topk"),
+    )
+)
+
+
+def outputs_of(result: Any) -> tuple[Tensor, ...]:
+    """Return a network's outputs, one or several, as a tuple."""
+    return result if isinstance(result, tuple) else (result,)
+
+
+def reference_outputs(
+    source: Source, images: NDArray[np.float32], spec: TensorSpec
+) -> list[NDArray[np.float32]]:
+    """Return what PyTorch gives, one array for each output.
+
+    ``images`` are N x 3 x H x W in 0..1, whose outputs are joined on the first axis, or one input
+    of ``spec``.
+    """
+    if not spec.is_image:
+        with torch.inference_mode():  # a copy, as a network may write to what it is given
+            return [output.numpy() for output in outputs_of(source.model(torch.tensor(images)))]
+    step = 1 if source.task in ("segmentation", "detection") else 50  # maps take memory
+    with torch.inference_mode():
+        batches = [
+            outputs_of(source.model(batch)) for batch in torch.split(torch.from_numpy(images), step)
+        ]
+    return [torch.cat(parts).numpy() for parts in zip(*batches, strict=True)]
+
+
+def uncertainty(
+    network: nn.Module,
+    array: NDArray[np.float32],
+    outputs: Sequence[NDArray[np.float32]],
+    reruns: int,
+) -> list[NDArray[np.float64]]:
+    """Return how far float32 leaves each value of ``outputs`` open.
+
+    Args:
+        network: what gave them, in eval mode.
+        array: its input.
+        outputs: what it gave in float32.
+        reruns: how often it is run with other roundings.
+
+    Returns:
+        For each output the largest distance, value by value, of its float32 result and of results
+        with other roundings from that in float64; infinity where one of them is no finite number.
+    """
+    network = copy.deepcopy(network)
+    network._apply(_wide)  # type: ignore[no-untyped-call]  # some operators ask for types first
+    modes = map(_Arithmetic, range(reruns))
+    runs = [found for mode in modes if (found := _run(network, array, mode))]
+    exact = _run(network, array, _Arithmetic(None))
+    if exact is None or not runs:  # an operator that float64 lacks: nothing is known, nothing open
+        return [np.zeros(output.shape) for output in outputs]
+    spreads = []
+    for index, (output, centre) in enumerate(zip(outputs, exact, strict=True)):
+        others = [np.asarray(output, np.float64), *(run[index] for run in runs)]
+        with np.errstate(invalid="ignore"):
+            spread = np.max([np.abs(other - centre) for other in others], axis=0)
+        spreads.append(np.where(np.isnan(spread), np.inf, spread))
+    return spreads
+
+
+def _run(
+    network: nn.Module, array: NDArray[np.float32], mode: _Arithmetic
+) -> list[NDArray[np.float64]] | None:
+    """Return the outputs under ``mode``, None where the network does not run so."""
+    try:
+        with torch.no_grad(), mode:
+            outputs = outputs_of(network(mode.rounded(torch.from_numpy(array).double())))
+        return [output.double().numpy() for output in outputs]
+    except Exception:  # of any kind: it was written for float32
+        return None
+
+
+class _Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Computes in float64 what is written for float32, rounded anew by ``seed`` if there is one."""
+
+    def __init__(self, seed: int | None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._generator = None if seed is None else torch.Generator().manual_seed(seed)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        args, kwargs = pytree.tree_map(_wide, (args, kwargs or {}))
+        result = pytree.tree_map(_wide, func(*args, **kwargs))
+        return pytree.tree_map_only(Tensor, self.rounded, result) if _rounds(func, args) else result
+
+    def rounded(self, tensor: Tensor) -> Tensor:
+        """Return a tensor with each value changed by about the rounding of float32."""
+        if tensor.is_complex():
+            parts = self.rounded(torch.view_as_real(tensor.resolve_conj()))
+            return torch.view_as_complex(parts)
+        if self._generator is None or not tensor.is_floating_point():
+            return tensor
+        noise = torch.rand(tensor.shape, generator=self._generator, dtype=tensor.dtype)
+        return tensor * (1 + _ROUNDING * (2 * noise - 1))
+
+
+def _wide(value: Any) -> Any:
+    if isinstance(value, torch.dtype):
+        return _WIDER.get(value, value)
+    if isinstance(value, Tensor) and value.dtype in _WIDER:
+        return value.to(_WIDER[value.dtype])
+    return value
+
+
+def _rounds(func: Any, args: Any) -> bool:
+    """Tell whether an operator computes new numbers from others, into memory of its own."""
+    if func.overloadpacket.__name__ in _EXACT:
+        return False
+    if any(returned.alias_info is not None for returned in func._schema.returns):
+        return False  # a view, or in place
+    return any(isinstance(value, Tensor) for value in pytree.tree_leaves(args))

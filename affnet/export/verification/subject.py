@@ -1,0 +1,105 @@
+"""A file to compare with PyTorch, and its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affnet.artifact import Artifact, TensorSpec, image_spec
+from affnet.errors import AffnetError, ArtifactError, first_line
+from affnet.evaluation.predictors import as_input
+from affnet.runtimes import Session, runtime_for
+from affnet.runtimes.onnx_rounded import RoundedSession
+
+Outputs = list[NDArray[np.float32]]  # one array for each output
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A file to compare with PyTorch: by its manifest, or by its own account."""
+
+    path: Path
+    format: str
+    input: TensorSpec
+    outputs: tuple[TensorSpec, ...]
+    precision: str
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> Subject:
+        """Return what an artifact's manifest says of it."""
+        manifest = artifact.manifest
+        (taken,) = manifest.inputs
+        return cls(artifact.path, manifest.format, taken, manifest.outputs, manifest.precision)
+
+    @property
+    def network_input(self) -> TensorSpec:
+        """What the network takes where the file takes this: images are N x 3 x H x W in 0..1."""
+        return image_spec(*self.input.image_size()) if self.input.is_image else self.input
+
+    def load(self) -> Session:
+        """Load it into the runtime of its format, on one thread."""
+        return runtime_for(self.format).load(self.path, threads=1)
+
+    def sessions(self) -> list[Session]:
+        """Load it into every runtime that it has to be right in, that of `load` first.
+
+        A device with float16 arithmetic rounds an ONNX file's values; this machine's runtime may
+        compute them in float32.
+        """
+        rounds = self.format == "onnx" and self.precision == "fp16"
+        return [self.load(), *([RoundedSession(self.path, threads=1)] if rounds else [])]
+
+    def run(self, session: Session, arrays: Sequence[NDArray[np.float32]]) -> list[Outputs]:
+        """Return what the file gives for each input; an image input may be several, joined.
+
+        Raises:
+            ArtifactError: it does not run.
+        """
+        try:
+            return run_inputs(session, arrays, self.input)
+        except AffnetError:
+            raise
+        except Exception as error:  # each runtime has its own kinds
+            raise ArtifactError(
+                f"{runtime_for(self.format).name} cannot run {self.path}: {first_line(error)}."
+            ) from error
+
+
+def run_inputs(
+    session: Session, arrays: Sequence[NDArray[np.float32]], spec: TensorSpec
+) -> list[Outputs]:
+    """Return the outputs for each input of ``spec``."""
+    if not spec.is_image:  # its first axis need not be a batch
+        return [session.run(as_input(array, spec)) for array in arrays]
+    joined = run_batches(session, np.concatenate(arrays), spec)
+    return split_outputs(joined, arrays)
+
+
+def split_outputs(joined: Outputs, arrays: Sequence[NDArray[np.float32]]) -> list[Outputs]:
+    """Take outputs for joined images apart, into those for each of ``arrays``."""
+    ends = np.cumsum([len(array) for array in arrays])[:-1]
+    pieces = [np.split(output, ends) for output in joined]
+    return [list(outputs) for outputs in zip(*pieces, strict=True)]
+
+
+def run_batches(
+    session: Session, images: NDArray[np.float32], spec: TensorSpec
+) -> list[NDArray[np.float32]]:
+    """Return the outputs of a file that takes ``spec``, run in batches of its size.
+
+    A file with a dynamic batch is also run on batches of two, so that both are proven.
+    """
+    feed = as_input(images, spec)
+    outputs, start = [], 0
+    while start < len(images):
+        step = spec.static_shape()[0] if not spec.dynamic_batch else 2 if start % 3 else 1
+        batch = feed[start : start + step]
+        if not spec.dynamic_batch and len(batch) < step:  # the last one, repeated to fill it
+            batch = np.concatenate((batch, feed[: step - len(batch)]))
+        outputs.append(session.run(batch))
+        start += step
+    return [np.concatenate(parts)[: len(feed)] for parts in zip(*outputs, strict=True)]

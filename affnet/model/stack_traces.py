@@ -1,0 +1,65 @@
+"""Which line of the user's made an operator, as ``torch.export`` notes it at each node.
+
+torch keeps the frames of functions called ``forward`` only, so that an operator of a helper is
+noted at the line that calls the helper::
+
+    File "model.py", line 7, in forward        return spectrum(x).abs()
+    File "helpers.py", line 4, in spectrum     return torch.tan(z)         <- left out by torch
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from traceback import FrameSummary, StackSummary
+from typing import Any
+
+from torch.fx.proxy import TracerBase
+
+_AFFNET = str(Path(__file__).parents[1])
+_LIBRARY = str(Path(traceback.__file__).parent)  # Python's own, above the packages' folder
+_TORCH = re.compile(r"-packages[/\\]torch[/\\]")
+_FILTER = "_filter_traceback_frames"  # "can be overridden to customize the frame filtering logic"
+
+
+def is_torchs(file: str) -> bool:
+    """Tell whether a source file is part of torch, here or where a program was saved."""
+    return _TORCH.search(file) is not None
+
+
+def users_frames(frames: Iterable[FrameSummary]) -> list[FrameSummary]:
+    """Return the frames, oldest first, of the code that affnet called, without torch's own."""
+    kept: list[FrameSummary] = []
+    for frame in frames:
+        file = frame.filename
+        if file.startswith(_AFFNET):
+            kept.clear()
+        elif not (is_torchs(file) or file.startswith("<") or _is_pythons(file)):
+            kept.append(frame)
+    return kept
+
+
+def _is_pythons(file: str) -> bool:
+    return file.startswith(_LIBRARY) and "-packages" not in file
+
+
+@contextmanager
+def helpers_noted() -> Iterator[None]:
+    """Let ``torch.export`` note all frames of the user's code, where this torch can be asked to."""
+    by_torch: Any = getattr(TracerBase, _FILTER, None)
+    if by_torch is None:
+        yield
+        return
+
+    def by_owner(tracer: TracerBase, frames: StackSummary) -> StackSummary:
+        found = users_frames(frames)
+        return StackSummary.from_list(found) if found else by_torch(tracer, frames)
+
+    setattr(TracerBase, _FILTER, by_owner)
+    try:
+        yield
+    finally:
+        setattr(TracerBase, _FILTER, by_torch)

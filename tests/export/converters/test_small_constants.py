@@ -1,0 +1,88 @@
+"""Constants that are nearly neutral, 1e-8 in a sum or 1 + 1e-6 in a product, reach the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from affnet.artifact import TensorSpec
+from affnet.export.converters import ConversionRequest, get_converter
+from affnet.export.operators import replace_operators
+from affnet.runtimes import runtime_for
+
+SMALL = (1e-3, 1e-6, 1e-8, 1e-12, 1e-15, 1e-20)
+WIDTH = 4
+ROWS = np.array(  # at 0 each constant alone is the result; at 1 so is what a factor differs by
+    [[0, 0, 0, 0], [1e-18, 1e-9, 1e-5, 1], [1, 2, 0.5, 3], [1e-10, 1e-10, 1e-10, 1e-10]],
+    np.float32,
+)
+
+
+class SmallConstants(nn.Module):
+    """A row per operator and constant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("small", torch.tensor(SMALL))
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = []
+        for index, small in enumerate(SMALL):
+            stored = self.small[index]
+            rows += [
+                x + small, x - small, small - x, x + stored, x * small, x / small,
+                x / (x.abs() + small), torch.log(x + small), torch.sqrt(x + small),
+                torch.rsqrt(x + small), torch.reciprocal(x + small), x.clamp(min=small),
+                torch.log10(x.clamp(min=small)), torch.maximum(x, stored),
+                x / (x.norm(dim=1, keepdim=True) + small), F.normalize(x, dim=1, eps=small),
+                torch.where(x > small, x, x + small), (x + small) ** 0.5,
+            ]  # fmt: skip
+            if small > np.finfo(np.float32).eps:
+                rows += [x * (1 + small), x * (1 - small), x / (1 + small)]
+        return torch.stack(rows, 1)
+
+
+def relative_errors(
+    actual: NDArray[np.float32], expected: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the error of each element by its own size: no large one hides that of a small one."""
+    difference = np.abs(actual - expected)
+    return np.divide(difference, np.abs(expected), out=difference, where=expected != 0)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("format_", "route"),
+    [
+        ("onnx", "torch.export"),
+        pytest.param("onnx", "TorchScript", marks=pytest.mark.slow),
+        pytest.param("executorch", "XNNPACK", marks=(pytest.mark.converters, pytest.mark.slow)),
+        pytest.param("coreml", "torch.export", marks=(pytest.mark.converters, pytest.mark.slow)),
+        pytest.param("tflite", "torch.export", marks=(pytest.mark.converters, pytest.mark.slow)),
+    ],
+)
+def test_small_constants_reach_the_file(format_: str, route: str, tmp_path: Path) -> None:
+    network, example = SmallConstants().eval(), torch.ones(1, WIDTH)
+    expected = [network(torch.from_numpy(row[None])).numpy() for row in ROWS]
+    program = replace_operators(torch.export.export(network, (example,)), format_)
+    request = ConversionRequest(
+        "small",
+        TensorSpec("x", (1, WIDTH), "float32"),
+        (TensorSpec("y", expected[0].shape, "float32"),),
+        "fp32",
+        route,
+        native_fft=False,
+    )
+    converted = get_converter(format_)().convert(program.module(), request, tmp_path)
+    session = runtime_for(format_).load(converted.path, threads=1)
+    for row, wanted in zip(ROWS, expected, strict=True):
+        (found,) = session.run(row[None])
+        normal = np.abs(wanted) >= np.finfo(np.float32).tiny  # smaller results are flushed to 0
+        errors = relative_errors(found, wanted)[normal | (wanted == 0)]
+        assert errors.max() < 5e-7  # half of what 1 + 1e-6 differs by

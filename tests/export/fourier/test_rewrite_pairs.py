@@ -1,0 +1,72 @@
+"""Pairs stacked beside a transform, contractions of several tensors, and the sign of zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from affnet.errors import ConversionError
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, Program, assert_same, rewrite
+
+pytestmark = THIRD_PARTY_WARNINGS
+
+
+@pytest.mark.parametrize(
+    "cast",
+    [
+        lambda pair: pair.float(),
+        lambda pair: pair.double().float(),
+        lambda pair: pair.half().float(),
+        lambda pair: torch.stack((pair[..., 0].argmax(-1), pair[..., 1].argmax(-1)), -1).float(),
+    ],
+)
+def test_a_stack_that_is_cast(cast: Callable[[Tensor], Tensor]) -> None:
+    def function(x: Tensor) -> Tensor:
+        magnitude = torch.fft.rfft(x).abs()
+        return cast(torch.stack((magnitude, magnitude.flip(-1)), -1))
+
+    assert_same(function, torch.randn(2, 16), tolerance=1e-3)
+
+
+def test_a_contraction_of_several_complex_tensors() -> None:
+    core, left, right = (
+        torch.randn(*shape, dtype=torch.complex128) for shape in ((3, 2), (4, 3), (9, 2))
+    )
+
+    def function(x: Tensor) -> Tensor:
+        return torch.einsum("bcx,rs,cr,xs->bx", torch.fft.rfft(x), core, left, right)
+
+    assert_same(function, torch.randn(2, 4, 16, dtype=torch.float64))
+
+
+def test_a_contraction_without_an_output_is_refused() -> None:
+    weight = torch.randn(9, dtype=torch.complex64)
+
+    def function(x: Tensor) -> Tensor:
+        return torch.einsum("...x,x,x", torch.fft.rfft(x), weight, weight).abs()
+
+    with pytest.raises(ConversionError, match="contract two tensors at a time"):
+        rewrite(Program(function), torch.randn(2, 16))
+
+
+@pytest.mark.parametrize("length", [15, 16])
+def test_real_bins_lie_on_the_cut_as_in_pytorch(length: int) -> None:
+    """The imaginary part of the zero and the Nyquist bin is +0: the angle is 0 or pi."""
+    bins = [0] if length % 2 else [0, -1]
+
+    def function(x: Tensor) -> Tensor:
+        spectrum = torch.fft.rfft(x)[..., bins]
+        return torch.stack((spectrum.angle(), spectrum.conj().angle()))
+
+    x = torch.rand(2, length, dtype=torch.float64) + 0.1
+    x[:, ::2] += 1  # the Nyquist bin is positive
+    result = assert_same(function, x)
+    for other in (-x, x.flip(0)):
+        assert torch.equal(result.program.module()(other), function(other))
+    constants = result.program.constants
+    sines = [value for name, value in constants.items() if name.endswith("_sin")]
+    assert sines
+    assert not any(torch.signbit(sine[sine == 0]).any() for sine in sines)

@@ -1,0 +1,161 @@
+"""Operators written anew: alone beside PyTorch, and in files of the formats that need them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from affnet.artifact import TensorSpec
+from affnet.export.converters import ConversionRequest, get_converter
+from affnet.export.operators import (
+    activations,
+    angles,
+    logarithms,
+    reciprocals,
+    replace_operators,
+    statistics,
+    windows,
+)
+from affnet.runtimes import runtime_for
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, Program
+
+pytestmark = [*THIRD_PARTY_WARNINGS]
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 1e-30, -1e-30, 3e-9, 1e30, -1e30, 2.5, math.inf, -math.inf]
+POINTS = torch.cartesian_prod(torch.tensor(SPECIAL), torch.tensor(SPECIAL)).T.contiguous()
+
+
+def assert_same_numbers(actual: Tensor, expected: Tensor, tolerance: float = 2e-6) -> None:
+    """Compare relative to each number; zeros have the same sign, and NaN stands beside NaN."""
+    torch.testing.assert_close(actual, expected, rtol=tolerance, atol=0, equal_nan=True)
+    zeros = expected == 0
+    assert torch.equal(torch.signbit(actual[zeros]), torch.signbit(expected[zeros]))
+
+
+def in_file(function: Callable[[Tensor], Tensor], x: Tensor, format_: str, folder: Path) -> Tensor:
+    """Return what a file of ``function`` gives for ``x``; a random input is its example."""
+    program = torch.export.export(Program(function), (torch.randn(x.shape),))
+    network = replace_operators(program, format_).module()
+    converter = get_converter(format_)
+    request = ConversionRequest(
+        "rules",
+        TensorSpec("input", tuple(x.shape), "float32"),
+        (TensorSpec("output", tuple(function(x).shape), "float32"),),
+        "fp32",
+        converter.routes[0],
+        False,
+    )
+    path = converter().convert(network, request, folder).path
+    (result,) = runtime_for(format_).load(path, threads=1).run(x.numpy())
+    return torch.from_numpy(result)
+
+
+def test_atan2_of_every_quadrant_zero_and_infinity() -> None:
+    assert_same_numbers(angles.atan2(*POINTS), torch.atan2(*POINTS))
+    points = torch.randn(2, 1000, generator=torch.Generator().manual_seed(0))
+    assert_same_numbers(angles.atan2(*points), torch.atan2(*points.double()).float(), 1e-6)
+    assert angles.atan2(torch.tensor(math.nan), torch.tensor(1.0)).isnan()
+
+
+def test_atan2_has_no_quotient_beyond_float16() -> None:
+    y, x = (
+        torch.tensor([60000.0, 1e-4, -60000.0]).half(),
+        torch.tensor([1e-4, -60000.0, -3e4]).half(),
+    )
+    expected = torch.atan2(y.double(), x.double())
+    assert (angles.atan2(y, x) - expected).abs().max() < 4e-3
+
+
+@pytest.mark.parametrize(
+    "format_",
+    [
+        "onnx",
+        *(
+            pytest.param(name, marks=[pytest.mark.converters, pytest.mark.slow])
+            for name in ("coreml", "tflite", "executorch")
+        ),
+    ],
+)
+def test_angles_in_files(format_: str, tmp_path: Path) -> None:
+    def both(x: Tensor) -> Tensor:
+        return torch.stack((torch.atan2(x[0], x[1]), torch.angle(x[0])))
+
+    assert_same_numbers(in_file(both, POINTS, format_, tmp_path), both(POINTS))
+
+
+@pytest.mark.parametrize(
+    ("rule", "operator"),
+    [
+        (angles.angle, torch.angle),
+        (logarithms.log1p, torch.log1p),
+        (logarithms.expm1, torch.expm1),
+        (reciprocals.reciprocal, torch.reciprocal),
+        (reciprocals.rsqrt, torch.rsqrt),
+    ],
+)
+def test_elementwise_rules(
+    rule: Callable[[Tensor], Any], operator: Callable[[Tensor], Any]
+) -> None:
+    x = torch.tensor([-2.0, -1.0, -0.5, -1e-5, -1e-10, 0.0, 1e-10, 1e-5, 0.3, 0.7, 90.0, math.nan])
+    torch.testing.assert_close(rule(x), operator(x), rtol=1e-6, atol=0, equal_nan=True)
+
+
+def test_rules_of_axes() -> None:
+    x = torch.randn(2, 3, 8, 6, generator=torch.Generator().manual_seed(1))
+    for axis, size, step in ((1, 2, 1), (-2, 4, 2), (3, 3, 3)):
+        assert torch.equal(windows.unfold(x, axis, size, step), x.unfold(axis, size, step))
+    expected = torch.diff(x, 2, -2, prepend=x[:, :, :1])
+    assert torch.equal(windows.diff(x, 2, -2, x[:, :, :1]), expected)
+    patches = x.reshape(2, 12, 12)
+    settings = ((7, 10), (2, 2), (1, 1), (1, 0), (2, 3))
+    assert torch.equal(windows.fold(patches, *settings), F.fold(patches, *settings))
+    large = 1000 * x
+    torch.testing.assert_close(activations.log_softmax(large, 1), large.log_softmax(1))
+    torch.testing.assert_close(activations.gelu(x, "tanh"), F.gelu(x, approximate="tanh"))
+    torch.testing.assert_close(statistics.over_named_axes(torch.std)(x), x.std())
+    torch.testing.assert_close(statistics.with_mean(torch.var)(x, [1]), torch.var_mean(x, 1))
+
+
+def many(x: Tensor) -> Tensor:
+    """Operators that coremltools gets wrong, or lacks, in one network."""
+    results = (
+        *(f(x.abs()) for f in (torch.log, torch.log2, torch.log10, torch.rsqrt)),
+        *(f(x) for f in (torch.log1p, torch.expm1, torch.reciprocal)),
+        torch.log_softmax(1e3 * x, -1),
+        F.gelu(x, approximate="tanh"),
+        torch.diff(x, dim=1),
+        x.unfold(1, 2, 1),
+        F.fold(x.reshape(2, 12, 4), (4, 4), 2, stride=2),
+        F.fold(x.reshape(2, 12, 4), (3, 3), 2),
+        ((x > 0) & (x < 1)).float(),
+        ((x > 1) | (x < 0)).float(),
+        ((x > 0) ^ (x < 1)).float(),
+        torch.where(x > 0, x, -1.0),
+        *torch.std_mean(x, 1),
+        x.std(),
+        F.rms_norm(x, (4,)),
+    )
+    return torch.cat([result.reshape(-1) for result in results])
+
+
+@pytest.mark.converters
+@pytest.mark.slow
+def test_operators_in_core_ml(tmp_path: Path) -> None:
+    x = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(2))
+    x.view(-1)[:8] = torch.tensor([0.0, 1e-10, -1e-10, 1e-5, -1e-5, 30.0, -30.0, 1.0])
+    actual, expected = in_file(many, x, "coreml", tmp_path), many(x)
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5, equal_nan=True)
+    small = slice(7 * 96 - 96 * 3, 7 * 96 - 96)  # log1p and expm1: relative to each number
+    torch.testing.assert_close(actual[small], expected[small], rtol=2e-6, atol=0, equal_nan=True)
+
+
+def test_a_program_without_such_operators_is_left_as_it_is() -> None:
+    program = torch.export.export(Program(lambda x: x.relu()), (torch.randn(2),))
+    assert replace_operators(program, "coreml") is program

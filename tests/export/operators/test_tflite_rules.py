@@ -1,0 +1,144 @@
+"""The rules themselves, without a converter: what they write equals torch's own operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from affnet.export.operators import replace_operators, rules_for
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*:FutureWarning")
+
+Function = Callable[[Tensor], Tensor]
+
+
+class Applied(nn.Module):
+    def __init__(self, function: Function) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def targets(program: torch.export.ExportedProgram) -> set[object]:
+    return {node.target for node in program.graph.nodes}
+
+
+def assert_same(function: Function, x: Tensor, *, tolerance: float = 0.0) -> None:
+    program = torch.export.export(Applied(function), (x,))
+    replaced = replace_operators(program, "tflite")
+    assert replaced is not program
+    torch.testing.assert_close(replaced.module()(x), function(x), rtol=0, atol=tolerance)
+
+
+def places(*numbers: int) -> Tensor:
+    return torch.arange(10)[list(numbers)]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.repeat(1, 2, 3, 1),
+        lambda x: x.repeat(2, 1, 1, 2, 1),
+        lambda x: x.repeat(1, 1, 1, 1),
+        lambda x: torch.tile(x, (2, 3)),
+        lambda x: torch.tile(x, (2, 1, 1, 1, 3)),
+        lambda x: x[:, :1].expand(3, 5, -1, -1),
+        lambda x: x[:, :, :1].expand(2, 1, 4, 7, 6),
+        lambda x: x[..., :1].expand_as(x) + torch.broadcast_to(x[:, :1], (1, 4, 5, 6)),
+        lambda x: x.repeat_interleave(3, dim=1),
+        lambda x: x.repeat_interleave(2),
+        lambda x: x.repeat_interleave(places(1, 0, 3, 2, 1), dim=2, output_size=7),
+    ],
+)
+def test_repetitions_are_torchs(function: Function) -> None:
+    assert_same(function, torch.randn(1, 4, 5, 6))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x[:, places(0, 1, 3)[:, None], places(1, 4)],
+        lambda x: x[:, places(0, 1)[:, None], :, places(1, 0, 5)],
+        lambda x: x[:, :, places(2, 0, 1), places(1, 0, 3)],
+        lambda x: x[places(0, 0)[:, None], places(1, 0, 3) - 4],
+        lambda x: torch.cat([part.float() for part in x.topk(3)]),
+    ],
+)
+def test_indexing_is_torchs(function: Function) -> None:
+    assert_same(function, torch.randn(1, 4, 5, 6))
+
+
+def pooled(pool: Callable[..., tuple[Tensor, Tensor]], *args: int, **settings: object) -> Function:
+    def both(x: Tensor) -> Tensor:
+        values, indices = pool(x, *args, **settings, return_indices=True)
+        assert indices.dtype == torch.int64
+        return torch.stack([values, indices.to(torch.float32)])
+
+    return both
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        pooled(F.max_pool2d, 2),
+        pooled(F.max_pool2d, 3, stride=2, padding=1),
+        pooled(F.max_pool2d, 3, stride=2, padding=1, ceil_mode=True),
+        pooled(F.max_pool2d, 3, stride=1, padding=1, dilation=2),
+        pooled(F.max_pool2d, 2, stride=3, ceil_mode=True),
+        pooled(F.adaptive_max_pool2d, 1),
+        pooled(F.adaptive_max_pool2d, (4, 5)),
+        lambda x: pooled(F.max_pool1d, 3, stride=2, padding=1)(x.flatten(2)),
+        lambda x: pooled(F.max_pool3d, 2)(x[:, None]),
+        lambda x: pooled(F.adaptive_max_pool1d, 5)(x.flatten(2)),
+    ],
+)
+@pytest.mark.parametrize("ties", [False, True])
+def test_maxima_and_their_places_are_torchs(function: Function, ties: bool) -> None:
+    x = torch.randn(2, 3, 7, 8)
+    assert_same(function, x.round() if ties else x)
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "output_padding", "dilation", "groups", "bias"),
+    [
+        (3, 2, 1, 1, 1, 1, True),
+        (3, 2, 1, 0, 1, 1, False),
+        (5, 3, 2, 2, 1, 2, True),
+        (2, 3, 0, 2, 1, 1, True),
+        (3, 2, 2, 1, 2, 4, True),
+        (4, 1, 1, 0, 3, 1, False),
+    ],
+)
+def test_transposed_convolutions_are_torchs(
+    axes: int,
+    kernel: int,
+    stride: int,
+    padding: int,
+    output_padding: int,
+    dilation: int,
+    groups: int,
+    bias: bool,
+) -> None:
+    torch.manual_seed(0)
+    layer = (nn.ConvTranspose1d, nn.ConvTranspose2d)[axes - 1](
+        4, 8, kernel, stride, padding, output_padding, groups, bias, dilation
+    )
+    assert_same(layer, torch.randn((2, 4, 5, 6)[: axes + 2]), tolerance=1e-6)
+
+
+def test_what_changes_nothing_stays() -> None:
+    x = torch.randn(1, 2, 3, 4)
+    program = torch.export.export(Applied(lambda x: x.relu() + 1), (x,))
+    assert replace_operators(program, "tflite") is program
+    assert replace_operators(program, "of nothing") is program
+    kept = torch.export.export(Applied(lambda x: x[:, torch.arange(2)].topk(2, 1)[0]), (x,))
+    assert targets(kept) & set(rules_for("tflite")) == targets(replace_operators(kept, "tflite")) & set(
+        rules_for("tflite")
+    )

@@ -1,0 +1,79 @@
+"""How far float32 determines what PyTorch computes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from affnet.export.verification.reference import outputs_of, uncertainty
+
+
+class Angle(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.fft.rfft(x).angle()
+
+
+class Normalised(nn.Module):
+    """Each row without its mean, at unit length."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x - x.mean(-1, keepdim=True)
+        return x / x.norm(dim=-1, keepdim=True)
+
+
+class InHalf(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.half().float()
+
+
+class Float32Only(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        assert x.dtype is torch.float32
+        return x * 2
+
+
+def spread(network: nn.Module, array: np.ndarray) -> np.ndarray:
+    array = np.asarray(array, np.float32)
+    with torch.no_grad():
+        outputs = [output.numpy() for output in outputs_of(network(torch.from_numpy(array)))]
+    (found,) = uncertainty(network, array, outputs, 3)
+    return found
+
+
+def test_a_linear_network_is_determined_to_a_few_roundings() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3))
+    weight = network[0].weight.clone()
+    found = spread(network, np.random.default_rng(0).random((1, 3, 9, 9)))
+    assert 0 < found.max() < 2e-6
+    assert network[0].weight.dtype == torch.float32
+    assert torch.equal(network[0].weight, weight)
+
+
+def test_angles_are_determined_but_beside_the_cut() -> None:
+    signal = np.random.default_rng(0).standard_normal((1, 16))
+    assert spread(Angle(), signal).max() < 1e-5  # those of the real bins, 0 or pi, included
+    tone = np.cos(2 * np.pi * 3 * np.arange(15) / 15)[None]  # its other bins are roundings
+    found = spread(Angle(), tone)[0]
+    assert found[3] < 1e-4
+    assert (np.delete(found, [0, 3]) > 0.1).all()
+
+
+def test_cancellation_leaves_everything_open() -> None:
+    constant = np.full((1, 10), 0.1)
+    assert spread(Normalised(), constant).max() > 0.1
+    assert spread(Normalised(), np.arange(10.0)[None]).max() < 1e-6
+
+
+def test_no_finite_number_is_open_without_bound() -> None:
+    assert np.isinf(spread(Normalised(), np.zeros((1, 10)))).all()
+
+
+def test_types_that_the_network_names_are_kept_or_widened() -> None:
+    assert spread(InHalf(), np.ones((1, 3))).max() < 1e-3
+
+
+def test_a_network_for_float32_only_leaves_nothing_open() -> None:
+    assert spread(Float32Only(), np.ones((1, 3))).max() == pytest.approx(0)

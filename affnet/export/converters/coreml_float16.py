@@ -128,8 +128,8 @@ def in_half(function: Function, float32: frozenset[str] | set[str]) -> Function:
             cast.add(half)
             known = function.type_of(argument.name)
             kind = TensorType("float16", known.shape if known else None)
-            parameters = {"x": (argument,), "dtype": ("fp16",)}
-            nodes.append(Node("cast", _BORDER, parameters, (Output(half, kind),), ()))
+            given: dict[str, tuple[Value | Reference, ...]] = {"x": (argument,), "dtype": ("fp16",)}
+            nodes.append(Node("cast", _BORDER, given, (Output(half, kind),), ()))
         return Reference(half)
 
     for node in function.nodes:
@@ -196,7 +196,7 @@ def _type_of(var: Any) -> TensorType | None:
     types = import_module("coremltools.converters.mil.mil").types
     if not (types.is_tensor(var.sym_type) or types.is_scalar(var.sym_type)):
         return None
-    shape = tuple(size if isinstance(size, (int, np.integer)) else None for size in var.shape)
+    shape = tuple(int(size) if isinstance(size, (int, np.integer)) else None for size in var.shape)
     return TensorType(dtype_from_parameter(types.builtin_to_string(var.dtype)), shape)
 
 

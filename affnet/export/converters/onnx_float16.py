@@ -98,10 +98,10 @@ class _Halving:
         schema = self._schema(node)
         for index, name in enumerate(node.input):
             if self._is_float(name):
-                wide = not _admits_half(schema, schema.inputs, index)
+                wide = not _admits_half(schema.inputs, index)
                 new.input[index] = self._in_single(name) if wide else self._in_half(name)
         for index, name in enumerate(node.output):
-            if self._is_float(name) and _admits_half(schema, schema.outputs, index):
+            if self._is_float(name) and _admits_half(schema.outputs, index):
                 new.output[index] = name + HALF
                 self.half.add(name)
             else:
@@ -121,7 +121,7 @@ class _Halving:
             return False
         floats = [name for name in (*node.input, *node.output) if self._is_float(name)]
         return bool(floats) and all(
-            _admits_half(schema, schema.outputs, index)
+            _admits_half(schema.outputs, index)
             for index, name in enumerate(node.output)
             if self._is_float(name)
         )
@@ -162,7 +162,7 @@ class _Halving:
         self.nodes.append(helper.make_node("Cast", [given], [result], name=f"{result}_cast", to=to))
 
 
-def _admits_half(schema: Any, formals: Any, index: int) -> bool:
+def _admits_half(formals: Any, index: int) -> bool:
     """Tell whether the input or output at ``index`` may be float16; the last may be repeated."""
     formal = formals[min(index, len(formals) - 1)]
     return "tensor(float16)" in formal.types

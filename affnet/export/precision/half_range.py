@@ -60,8 +60,15 @@ class Operation:
 class HalfProgram(Protocol):
     """A program that can be computed in float32 and in a mixture with float16."""
 
-    operations: Sequence[Operation]  # in the order in which they run
-    outputs: Sequence[str]  # the tensors that it returns
+    @property
+    def operations(self) -> Sequence[Operation]:
+        """Its operators, in the order in which they run."""
+        ...
+
+    @property
+    def outputs(self) -> Sequence[str]:
+        """The tensors that it returns."""
+        ...
 
     def compare(
         self, sample: NDArray[np.float32], float32: frozenset[str]

@@ -17,8 +17,11 @@ from affnet.export.converters import ConversionRequest, get_converter
 from affnet.export.fourier.rewrite import rewrite_program
 from affnet.runtimes.coreml import CoreMLRuntime
 from affnet.runtimes.onnx_rounded import RoundedSession
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
 
 _SHAPE = (1, 2, 16, 16)
+
+pytestmark = THIRD_PARTY_WARNINGS
 
 
 class LogSpectrum(nn.Module):

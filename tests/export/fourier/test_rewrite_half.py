@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from torch.fx import Interpreter
 
 from affnet.export.fourier.rewrite import rewrite_program
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
+
+pytestmark = THIRD_PARTY_WARNINGS
 
 
 class Peaks(Interpreter):

@@ -87,9 +87,13 @@ RULES: dict[str, dict[Any, Rule]] = {
     "onnx": {
         aten.angle.default: angles.angle,
         aten.atan2.default: angles.atan2,
+        aten.expm1.default: logarithms.expm1,
+        aten.log1p.default: logarithms.log1p,
     },
     "tflite": {
         aten.angle.default: angles.angle,
+        aten.expm1.default: logarithms.expm1,
+        aten.log1p.default: logarithms.log1p,
     },
 }
 

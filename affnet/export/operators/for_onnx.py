@@ -6,12 +6,14 @@ from typing import Any
 
 import torch
 
-from affnet.export.operators import angles
+from affnet.export.operators import angles, logarithms
 from affnet.export.operators.rule import Rule
 
 aten = torch.ops.aten
 
 RULES: dict[Any, Rule] = {
+    aten.expm1.default: logarithms.expm1,
+    aten.log1p.default: logarithms.log1p,
     aten.angle.default: angles.angle,
     aten.atan2.default: angles.atan2,
 }

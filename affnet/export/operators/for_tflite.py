@@ -9,6 +9,7 @@ import torch
 from affnet.export.operators import (
     angles,
     indexing,
+    logarithms,
     repetition,
     transposed_convolution,
     window_maxima,
@@ -18,6 +19,8 @@ from affnet.export.operators.rule import Rule
 aten = torch.ops.aten
 
 RULES: dict[Any, Rule] = {
+    aten.expm1.default: logarithms.expm1,
+    aten.log1p.default: logarithms.log1p,
     aten.angle.default: angles.angle,
     aten._unsafe_view.default: aten.view.default,  # which torch.onnx lacks
     aten.adaptive_max_pool1d.default: window_maxima.adaptive_max_pool,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from affnet.errors import ConversionError
+from affnet.export.fourier.rewrite.contraction import contraction_order
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, Program, assert_same, rewrite
 
 pytestmark = THIRD_PARTY_WARNINGS
@@ -40,6 +41,15 @@ def test_a_contraction_of_several_complex_tensors() -> None:
         return torch.einsum("bcx,rs,cr,xs->bx", torch.fft.rfft(x), core, left, right)
 
     assert_same(function, torch.randn(2, 4, 16, dtype=torch.float64))
+
+
+def test_the_factors_of_a_contraction_meet_before_their_outer_product() -> None:
+    lengths = dict.fromkeys("bo", 6) | dict.fromkeys("ixy", 5) | dict.fromkeys("pqrs", 2)
+    terms = ["bixy", "pqrs", "ip", "oq", "xr", "ys"]
+    steps = contraction_order(terms, "boxy", lengths)
+    assert len(steps) == 5
+    assert max(len(step.equation.partition("->")[2]) for step in steps) <= 5
+    assert steps[-1].equation.endswith("->boxy")
 
 
 def test_a_contraction_without_an_output_is_refused() -> None:

@@ -77,12 +77,3 @@ def test_a_transform_too_long_for_a_matrix_is_refused() -> None:
             return torch.fft.rfft(x).abs()
 
     assert "8192" in refused(Long(), torch.randn(10000))
-
-
-def test_more_than_two_complex_factors_in_one_contraction_work_or_are_refused() -> None:
-    class Contraction(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            z = torch.fft.fft(x)
-            return torch.einsum("i,i,i->i", z, z, z).abs()
-
-    assert "split it" in refused(Contraction(), torch.randn(4))

@@ -17,6 +17,7 @@ from affnet.export.fourier.rewrite.arithmetic import (
     plus,
     product,
 )
+from affnet.export.fourier.rewrite.contraction import Step, contraction_order
 from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.registry import Call, complex_rule, real_rule
 from affnet.export.fourier.rewrite.values import Complex, Part
@@ -93,34 +94,28 @@ def _einsum(call: Call) -> Complex:
         return call.emitter.result(
             contract(equation, real), None if imag is None else contract(equation, imag)
         )
-    result, *others = operands
-    for step, other in zip(_pairwise(call, equation), others, strict=True):
-        result = bilinear(call.emitter, result, other, partial(contract, step))
-    return call.emitter.result(*result)
+    for step in _steps(call, equation):
+        right, left = operands.pop(step.right), operands.pop(step.left)
+        operands.append(bilinear(call.emitter, left, right, partial(contract, step.equation)))
+    return call.emitter.result(*operands[0])
 
 
-def _pairwise(call: Call, equation: str) -> list[str]:
-    """Return the equations that contract two operands after the other, from the left.
-
-    Each keeps the letters that a later operand or the output still needs.
-    """
+def _steps(call: Call, equation: str) -> list[Step]:
+    """Return the contractions of two operands each that make up one of any number."""
+    if len(call.args[1]) == 2:
+        return [Step(0, 1, equation)]
     terms, arrow, output = equation.partition("->")
-    left, *others = terms.split(",")
-    if len(others) == 1:
-        return [equation]
-    if not arrow or "..." in equation:
+    tensors = [node.meta["val"] for node in call.node.args[1]]  # type: ignore[union-attr]
+    lengths: dict[str, Any] = {}
+    for term, tensor in zip(terms.split(","), tensors, strict=True):
+        lengths.update(zip(term, tensor.shape, strict=False))
+    spelled_out = arrow and "..." not in equation
+    if not spelled_out or not all(isinstance(length, int) for length in lengths.values()):
         call.emitter.refuse(
-            "a contraction of more than two tensors needs letters for all axes and an output; "
-            "write them, or contract two tensors at a time"
+            "a contraction of more than two tensors needs a letter and a fixed length for each "
+            "axis, and an output; write them, or contract two tensors at a time"
         )
-    equations = []
-    for place, right in enumerate(others):
-        needed = output + "".join(others[place + 1 :])
-        last = place == len(others) - 1
-        kept = output if last else "".join(x for x in dict.fromkeys(left + right) if x in needed)
-        equations.append(f"{left},{right}->{kept}")
-        left = kept
-    return equations
+    return contraction_order(terms.split(","), output, lengths)
 
 
 @real_rule(aten.einsum.default)

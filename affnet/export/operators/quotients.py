@@ -1,0 +1,39 @@
+"""Quotients: of one, to which coremltools adds an epsilon, and of integers, which it makes floats.
+
+It adds 1e-4 to what it inverts and 1e-12 to what it roots.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def reciprocal(x: Tensor) -> Any:
+    """Return 1 / x: ``aten.reciprocal``."""
+    return torch.ones_like(x) / x if x.is_floating_point() else NotImplemented
+
+
+def rsqrt(x: Tensor) -> Any:
+    """Return 1 / sqrt(x): ``aten.rsqrt``."""
+    return torch.ones_like(x) / torch.sqrt(x) if x.is_floating_point() else NotImplemented
+
+
+def floor_divide(a: Any, b: Any) -> Any:
+    """Return the quotient of integers as one, rounded down: ``aten.floor_divide``.
+
+    It is exact up to 2^24, as far as float32 counts.
+    """
+    integers = [
+        (torch.is_tensor(x) and not x.is_floating_point()) or isinstance(x, int) for x in (a, b)
+    ]
+    if not all(integers) or not torch.is_tensor(a):
+        return NotImplemented
+    return torch.floor(a.float() / b).to(torch.result_type(a, b))
+
+
+def divide(a: Any, b: Any, *, rounding_mode: str | None = None) -> Any:
+    """Return the same for ``aten.div`` with a mode; others than of integers stay as they are."""
+    return floor_divide(a, b) if rounding_mode == "floor" else NotImplemented

@@ -63,4 +63,5 @@ def replace_operators(program: ExportedProgram, format_: str) -> ExportedProgram
     if not any(node.target in rules for node in program.graph.nodes):
         return program
     # all of them: a rule may use the operator of another, and torch takes views apart beforehand
-    return program.run_decompositions(dict(rules))
+    replaced: ExportedProgram = program.run_decompositions(dict(rules))
+    return replaced

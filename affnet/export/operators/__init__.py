@@ -22,6 +22,7 @@ from affnet.export.operators.repetition import (
     repeat_interleave_each,
     tile,
 )
+from affnet.export.operators.resampling import upsample_linear, upsample_nearest
 from affnet.export.operators.transposed_convolution import conv_transpose1d, conv_transpose2d
 from affnet.export.operators.window_maxima import adaptive_max_pool, max_pool_with_indices
 
@@ -50,6 +51,8 @@ RULES: dict[str, dict[Any, Rule]] = {
         _aten.repeat_interleave.self_int: repeat_interleave,
         _aten.tile.default: tile,
         _aten.topk.default: topk,
+        _aten.upsample_bilinear2d.vec: upsample_linear,
+        _aten.upsample_nearest2d.vec: upsample_nearest,
     },
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -72,6 +73,22 @@ def test_repetitions_are_torchs(function: Function) -> None:
 )
 def test_indexing_is_torchs(function: Function) -> None:
     assert_same(function, torch.randn(1, 4, 5, 6))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"size": (9, 11)},
+        {"size": (4, 5)},
+        {"scale_factor": 1.7},
+        {"scale_factor": (0.6, 2.0)},
+        {"scale_factor": 1.7, "mode": "bilinear"},
+        {"scale_factor": (0.6, 2.3), "mode": "bilinear"},
+    ],
+)
+def test_interpolation_is_torchs(settings: dict[str, Any]) -> None:
+    x = torch.randn(2, 3, 6, 8)
+    assert_same(lambda x: F.interpolate(x, **settings), x, tolerance=1e-6)
 
 
 def pooled(pool: Callable[..., tuple[Tensor, Tensor]], *args: int, **settings: object) -> Function:

@@ -11,6 +11,7 @@ from affnet.export.operators import (
     indexing,
     logarithms,
     repetition,
+    resampling,
     transposed_convolution,
     window_maxima,
 )
@@ -40,4 +41,6 @@ RULES: dict[Any, Rule] = {
     aten.repeat_interleave.self_int: repetition.repeat_interleave,
     aten.tile.default: repetition.tile,
     aten.topk.default: indexing.topk,
+    aten.upsample_bilinear2d.vec: resampling.upsample_linear,
+    aten.upsample_nearest2d.vec: resampling.upsample_nearest,
 }

@@ -22,7 +22,6 @@ def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
         return NotImplemented  # as many results as there are true values
     if len(axes) == 1 and given[0].ndim <= 1:
         return NotImplemented
-    shape = torch.broadcast_shapes(*(element.shape for element in given))
     rest = [axis for axis in range(x.ndim) if axis not in axes]
     sizes, kept = [x.shape[axis] for axis in axes], [x.shape[axis] for axis in rest]
     rows = x.permute(axes + rest).reshape(math.prod(sizes), *kept)
@@ -31,7 +30,8 @@ def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
         for number, (element, size) in enumerate(zip(given, sizes, strict=True))
     )
     assert isinstance(flat, Tensor)
-    result = rows.index_select(0, flat.expand(shape).reshape(-1)).reshape(*shape, *kept)
+    shape = flat.shape  # that to which the indices broadcast
+    result = rows.index_select(0, flat.reshape(-1)).reshape(*shape, *kept)
     if axes[-1] - axes[0] != len(axes) - 1:
         return result
     front = axes[0]

@@ -28,14 +28,21 @@ def max_pool_with_indices(
 ) -> tuple[Tensor, Tensor]:
     """`torch.nn.functional.max_pool2d` with ``return_indices``, and that over one or three axes."""
     axes = len(kernel_size)
-    settings = (_for_each(axes, given) for given in (stride or kernel_size, padding, dilation))
-    return _maxima(
-        x,
-        [
-            _sliding(*setting, ceil_mode)
-            for setting in zip(x.shape[-axes:], kernel_size, *settings, strict=True)
-        ],
+    strides, paddings, dilations = (
+        _for_each(axes, given) for given in (stride or kernel_size, padding, dilation)
     )
+    windows = [
+        _sliding(
+            x.shape[axis - axes],
+            kernel_size[axis],
+            strides[axis],
+            paddings[axis],
+            dilations[axis],
+            ceil_mode,
+        )
+        for axis in range(axes)
+    ]
+    return _maxima(x, windows)
 
 
 def adaptive_max_pool(x: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Tensor]:

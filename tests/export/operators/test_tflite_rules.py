@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -74,6 +75,22 @@ def test_indexing_is_torchs(function: Function) -> None:
     assert_same(function, torch.randn(1, 4, 5, 6))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"size": (9, 11)},
+        {"size": (4, 5)},
+        {"scale_factor": 1.7},
+        {"scale_factor": (0.6, 2.0)},
+        {"scale_factor": 1.7, "mode": "bilinear"},
+        {"scale_factor": (0.6, 2.3), "mode": "bilinear"},
+    ],
+)
+def test_interpolation_is_torchs(settings: dict[str, Any]) -> None:
+    x = torch.randn(2, 3, 6, 8)
+    assert_same(lambda x: F.interpolate(x, **settings), x, tolerance=1e-6)
+
+
 def pooled(pool: Callable[..., tuple[Tensor, Tensor]], *args: int, **settings: object) -> Function:
     def both(x: Tensor) -> Tensor:
         values, indices = pool(x, *args, **settings, return_indices=True)
@@ -139,6 +156,6 @@ def test_what_changes_nothing_stays() -> None:
     assert replace_operators(program, "tflite") is program
     assert replace_operators(program, "of nothing") is program
     kept = torch.export.export(Applied(lambda x: x[:, torch.arange(2)].topk(2, 1)[0]), (x,))
-    assert targets(kept) & set(rules_for("tflite")) == targets(
-        replace_operators(kept, "tflite")
-    ) & set(rules_for("tflite"))
+    assert targets(kept) & set(rules_for("tflite")) == targets(replace_operators(kept, "tflite")) & set(
+        rules_for("tflite")
+    )

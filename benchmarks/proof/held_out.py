@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ def held_out_inputs(domain: str, shape: tuple[int, ...]) -> dict[str, Tensor]:
     return {name: torch.from_numpy(array.astype(np.float32)) for name, array in inputs.items()}
 
 
-def _pictures(shape: tuple[int, ...], generator: np.random.Generator) -> dict[str, NDArray]:
+def _pictures(shape: tuple[int, ...], generator: np.random.Generator) -> dict[str, NDArray[Any]]:
     batch, channels, height, width = shape
     rows, columns = np.mgrid[:height, :width]
     rows, columns = rows / max(height - 1, 1), columns / max(width - 1, 1)
@@ -57,7 +58,7 @@ def _pictures(shape: tuple[int, ...], generator: np.random.Generator) -> dict[st
 
 def _sounds(
     shape: tuple[int, ...], generator: np.random.Generator, domain: str
-) -> dict[str, NDArray]:
+) -> dict[str, NDArray[Any]]:
     batch, samples = shape
     time = np.arange(samples) / 8000
     pitch = generator.uniform(100, 300, (batch, 1))
@@ -89,7 +90,7 @@ class Reference:
     stable: NDArray[np.bool_]  # and remains when the input changes by rounding
     peak: float  # the largest determined value
 
-    def error(self, given: NDArray, *, stable: bool) -> float:
+    def error(self, given: NDArray[Any], *, stable: bool) -> float:
         """Return the largest difference over the peak; inf for values that are not finite."""
         where = self.determined & self.stable if stable else self.determined
         if given.shape != self.values.shape:
@@ -116,7 +117,7 @@ def _reference(network: Run, double: Run, x: Tensor, tolerance: Tolerance) -> Re
     finite = np.isfinite(exact) & np.isfinite(own)
     peak = float(np.abs(exact[finite]).max()) if finite.any() else 0.0
 
-    def near(other: NDArray, share: float) -> NDArray[np.bool_]:
+    def near(other: NDArray[Any], share: float) -> NDArray[np.bool_]:
         with np.errstate(invalid="ignore"):
             allowed = share * tolerance.max_rel_error * peak + _SMALLEST
             return finite & (np.abs(other - exact) <= allowed)
@@ -129,7 +130,7 @@ def _reference(network: Run, double: Run, x: Tensor, tolerance: Tolerance) -> Re
     return Reference(own.astype(np.float64), determined, stable, peak)
 
 
-def run(network: Run, x: Tensor) -> NDArray:
+def run(network: Run, x: Tensor) -> NDArray[Any]:
     """Return what a network gives, complex numbers as their parts on a last axis of 2."""
     with torch.inference_mode():
         y = network(x)
@@ -137,7 +138,7 @@ def run(network: Run, x: Tensor) -> NDArray:
 
 
 def visible_on(
-    right: dict[str, Reference], outputs: dict[str, NDArray], tolerance: Tolerance
+    right: dict[str, Reference], outputs: dict[str, NDArray[Any]], tolerance: Tolerance
 ) -> str | None:
     """Return the input on which ``outputs`` differ most from the right ones, if they visibly do."""
     errors = {name: right[name].error(outputs[name], stable=False) for name in right}

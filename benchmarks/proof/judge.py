@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 
 from affnet.artifact import Artifact
 from affnet.errors import AffnetError, first_line
-from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.export.pipeline import export_artifact
+from affnet.export.request import ExportOptions
 from affnet.export.verification.compare import Subject, verify_against
 from affnet.model.source import Source, load_source
 from affnet.parity import TOLERANCES
@@ -70,7 +71,9 @@ class Trial:
         return (self.truth, self.verdict) in (("wrong", "passed"), ("right", "refused"))
 
 
-def trial(target: Target, is_planted: bool, seed: int, number: int, keep: Path | None) -> Trial:
+def trial(
+    target: Target, is_planted: bool, seed: int, number: int, keep: Path | None = None
+) -> Trial:
     """Write the file of one network, let verification judge it, and run it on held-out inputs.
 
     A file that an earlier trial left in ``keep`` is taken instead of a new one.
@@ -121,7 +124,10 @@ def _verdict(artifact: Artifact, source: Source) -> tuple[str, str]:
         return "refused", str(error)
     except Exception as error:  # a judge that stumbles refuses with a traceback
         return "refused", f"{type(error).__name__}: {first_line(error)}"
-    return ("passed" if parity.passed else "refused"), f"error {parity.max_rel_error:.1e}"
+    worst = parity.worst
+    assert worst is not None  # a program is judged input by input
+    reason = f"error {worst.max_rel_error:.1e} on {worst.name}"
+    return ("passed" if parity.passed else "refused"), ", ".join(filter(None, (reason, worst.note)))
 
 
 def _truth(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import multiprocessing
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 import benchmarks.proof
-from benchmarks.proof.judge import Target, Trial, trial
+from benchmarks.proof.judge import Target, Task, Trial, trial
 from benchmarks.proof.report import as_json, lines
 
 FORMATS = ("onnx", "coreml", "tflite", "executorch")
@@ -38,29 +39,27 @@ def main() -> int:
     asked = parser.parse_args()
     trials: list[Trial] = []
     context = multiprocessing.get_context("spawn")  # runtimes have threads
-    with ProcessPoolExecutor(asked.jobs, context, max_tasks_per_child=_TASKS_PER_PROCESS) as pool:
+    with context.Pool(asked.jobs, maxtasksperchild=_TASKS_PER_PROCESS) as pool:
         for target in asked.formats:
             for planted in (True, False):
-                drawn = (target, planted, asked.seed)
-                trials += several(pool, drawn, asked.count, asked.keep)
+                first = Task(target, planted, asked.seed, 0, asked.keep)
+                trials += several(pool, first, asked.count)
                 if asked.json:
                     asked.json.write_text(as_json(trials), encoding="utf-8")
     print(*lines(trials), sep="\n")
     return int(any(trial.misjudged for trial in trials))
 
 
-def several(
-    pool: ProcessPoolExecutor, drawn: tuple[Target, bool, int], count: int, keep: Path | None
-) -> Iterator[Trial]:
+def several(pool: Pool, first: Task, count: int) -> Iterator[Trial]:
     """Yield trials in their order until ``count`` count, of at most twice as many."""
     trials: dict[int, Trial] = {}
     while (missing := count - sum(trial.counted for trial in trials.values())) > 0:
         numbers = range(len(trials), min(len(trials) + missing, 2 * count))
         if not numbers:
             break
-        futures = {pool.submit(trial, *drawn, n, keep): n for n in numbers}
-        for future in as_completed(futures):
-            trials[futures[future]] = done = future.result()
+        tasks = [dataclasses.replace(first, number=number) for number in numbers]
+        for done in pool.imap_unordered(trial, tasks):
+            trials[done.number] = done
             print(_progress(done), file=sys.stderr, flush=True)
     yield from (trials[number] for number in sorted(trials))
 

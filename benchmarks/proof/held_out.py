@@ -23,7 +23,7 @@ _SEED = 4711
 _OWN_ERROR = 0.1  # of the tolerance: what PyTorch's float32 may differ by from its float64
 _PERTURBATION = 1e-6  # relative: a dozen roundings of float32
 _SMALLEST = float(np.finfo(np.float32).tiny)  # below it, runtimes may flush to zero
-_VISIBLE = 10  # tolerances
+VISIBLE = 10  # tolerances: what a fault has to make at least
 
 
 def held_out_inputs(domain: str, shape: tuple[int, ...]) -> dict[str, Tensor]:
@@ -143,4 +143,4 @@ def visible_on(
     """Return the input on which ``outputs`` differ most from the right ones, if they visibly do."""
     errors = {name: right[name].error(outputs[name], stable=False) for name in right}
     name = max(errors, key=lambda each: errors[each])
-    return name if errors[name] > _VISIBLE * tolerance.max_rel_error else None
+    return name if errors[name] > VISIBLE * tolerance.max_rel_error else None

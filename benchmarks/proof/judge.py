@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from torch import Tensor
+
 from affnet.artifact import Artifact
 from affnet.errors import AffnetError, first_line
 from affnet.export.pipeline import export_artifact
@@ -15,13 +17,11 @@ from affnet.export.request import ExportOptions
 from affnet.export.verification.compare import Subject, verify_against
 from affnet.model.source import Source, load_source
 from affnet.parity import TOLERANCES
-from affnet.runtimes import Session, runtime_for
 from affnet.silence import silenced
-from benchmarks.proof.held_out import held_out_inputs, references
+from benchmarks.proof.held_out import VISIBLE, held_out_inputs, references
 from benchmarks.proof.networks import clean, planted
 
 MODULE = "benchmarks.proof.networks"
-_VISIBLE = 10  # tolerances
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Trial:
     target: str
     name: str  # of the network that the file should hold, as `benchmarks.proof.networks` has it
     planted: bool
+    number: int
     what: str  # kind and fault, or what is hard
     verdict: str  # passed, refused; "no file" where the format does not hold the network
     truth: str  # right, wrong, or unclear between both
@@ -71,47 +72,69 @@ class Trial:
         return (self.truth, self.verdict) in (("wrong", "passed"), ("right", "refused"))
 
 
-def trial(
-    target: Target, is_planted: bool, seed: int, number: int, keep: Path | None = None
-) -> Trial:
-    """Write the file of one network, let verification judge it, and run it on held-out inputs.
+@dataclass(frozen=True)
+class Task:
+    """Which file to try: of a planted fault or a clean network, by seed and number."""
 
-    A file that an earlier trial left in ``keep`` is taken instead of a new one.
-    """
+    target: Target
+    planted: bool
+    seed: int
+    number: int
+    keep: Path | None = None  # where files stay, and those of earlier trials are taken from
+
+    @property
+    def name(self) -> str:
+        """The right network's name in `benchmarks.proof.networks`."""
+        return f"{'fault' if self.planted else 'clean'}_{self.seed}_{self.number}"
+
+    def network(self) -> tuple[str, str, tuple[int, ...]]:
+        """Return what it is, the domain of its input and its shape."""
+        if not self.planted:
+            drawn = clean(self.seed, self.number)
+            return drawn.what, drawn.domain, tuple(drawn.example.shape)
+        pair = planted(self.seed, self.number)
+        return f"{pair.kind}: {pair.fault}", pair.domain, tuple(pair.example.shape)
+
+
+def trial(task: Task) -> Trial:
+    """Write the file of one network, let verification judge it, and run it on held-out inputs."""
     started = time.perf_counter()
-    name = f"{'fault' if is_planted else 'clean'}_{seed}_{number}"
-    if is_planted:
-        pair = planted(seed, number)
-        what, domain, shape = f"{pair.kind}: {pair.fault}", pair.domain, pair.example.shape
-    else:
-        drawn = clean(seed, number)
-        what, domain, shape = drawn.what, drawn.domain, drawn.example.shape
-
-    def trial_of(verdict: str, truth: str, error: float, seen_on: str, reason: str) -> Trial:
-        seconds = time.perf_counter() - started
-        return Trial(
-            str(target), name, is_planted, what, verdict, truth, error, seen_on, reason, seconds
-        )
-
+    what, domain, shape = task.network()
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        place = task.keep / str(task.target) / task.name if task.keep else Path(folder)
+        verdict, truth, error, seen_on = "no file", "unclear", 0.0, ""
         try:
-            place = keep / str(target) / name if keep else Path(folder)
-            source, artifact = _written(target, name, is_planted, place)
-        except AffnetError as error:
-            return trial_of("no file", "unclear", 0.0, "", str(error))
-        verdict, reason = _verdict(artifact, source)
-        truth, error, seen_on = _truth(artifact, source, target, domain, shape, is_planted)
-    return trial_of(verdict, truth, error, seen_on, reason)
+            source, artifact = _written(task, place)
+        except AffnetError as failure:
+            reason = str(failure)
+        else:
+            verdict, reason = _verdict(artifact, source)
+            inputs = held_out_inputs(domain, shape)
+            truth, error, seen_on = _truth(artifact, source, inputs, stable=not task.planted)
+    return Trial(
+        target=str(task.target),
+        name=task.name,
+        planted=task.planted,
+        number=task.number,
+        what=what,
+        verdict=verdict,
+        truth=truth,
+        error=error,
+        seen_on=seen_on,
+        reason=reason,
+        seconds=time.perf_counter() - started,
+    )
 
 
-def _written(target: Target, name: str, planted: bool, folder: Path) -> tuple[Source, Artifact]:
+def _written(task: Task, folder: Path) -> tuple[Source, Artifact]:
     """Return the source that a file is judged by, and the file, unverified."""
+    target = task.target
     with silenced():
-        source = load_source(f"{MODULE}:{name}")
+        source = load_source(f"{MODULE}:{task.name}")
         for manifest in folder.glob("*.manifest.json"):
             return source, Artifact.open(manifest.with_name(manifest.name.split(".manifest")[0]))
-        written = load_source(f"{MODULE}:{name}_twin") if planted else source
+        written = load_source(f"{MODULE}:{task.name}_twin") if task.planted else source
         options = ExportOptions(target.format, precision=target.precision, verify=False)
         return source, export_artifact(written, options, folder)
 
@@ -131,27 +154,22 @@ def _verdict(artifact: Artifact, source: Source) -> tuple[str, str]:
 
 
 def _truth(
-    artifact: Artifact,
-    source: Source,
-    target: Target,
-    domain: str,
-    shape: tuple[int, ...],
-    planted: bool,
+    artifact: Artifact, source: Source, inputs: dict[str, Tensor], *, stable: bool
 ) -> tuple[str, float, str]:
-    """Say what a file is, its largest error, and the input that shows it.
+    """Say what a file is, its largest error in any runtime, and the input that shows it.
 
     A fault shows wherever PyTorch's float32 agrees with its float64, as both networks of a pair
-    round alike; of a clean network only what does not depend on rounding is compared.
+    round alike; of a clean network only what is ``stable`` is compared: what rounding leaves as it
+    is.
     """
-    tolerance = TOLERANCES[target.precision]
-    inputs = held_out_inputs(domain, tuple(shape))
+    tolerance = TOLERANCES[artifact.manifest.precision]
     expected = references(source.model, inputs, tolerance)
-    session: Session = runtime_for(target.format).load(artifact.path, threads=1)
-    errors = {}
-    for name, x in inputs.items():
-        (given,) = session.run(x.numpy())
-        errors[name] = expected[name].error(given, stable=not planted)
+    errors = dict.fromkeys(inputs, 0.0)
+    for session in Subject.of(artifact).sessions():
+        for name, x in inputs.items():
+            (given,) = session.run(x.numpy())
+            errors[name] = max(errors[name], expected[name].error(given, stable=stable))
     worst = max(errors, key=lambda each: errors[each])
     error, allowed = errors[worst], tolerance.max_rel_error
-    truth = "wrong" if error > _VISIBLE * allowed else "right" if error <= allowed else "unclear"
+    truth = "wrong" if error > VISIBLE * allowed else "right" if error <= allowed else "unclear"
     return truth, error, worst

@@ -12,7 +12,7 @@ from affnet.parity import TOLERANCES
 from benchmarks.proof import judge
 from benchmarks.proof.faults import KINDS
 from benchmarks.proof.held_out import held_out_inputs, references
-from benchmarks.proof.judge import Target, trial
+from benchmarks.proof.judge import Target, Task, trial
 from benchmarks.proof.networks import planted
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
 
@@ -22,14 +22,14 @@ TORCH = Target("torch")
 
 @pytest.mark.parametrize("number", range(len(KINDS)), ids=KINDS)
 def test_a_planted_fault_is_refused(number: int) -> None:
-    done = trial(TORCH, True, 0, number)
+    done = trial(Task(TORCH, True, 0, number))
     assert done.counted, done
     assert done.verdict == "refused", done
 
 
 @pytest.mark.parametrize("number", range(9))
 def test_a_clean_network_passes(number: int) -> None:
-    done = trial(TORCH, False, 0, number)
+    done = trial(Task(TORCH, False, 0, number))
     assert done.counted, done
     assert done.verdict == "passed", done
 
@@ -37,7 +37,7 @@ def test_a_clean_network_passes(number: int) -> None:
 def test_a_wrong_verdict_is_misjudged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for planted_, verdict in ((True, "passed"), (False, "refused")):
         monkeypatch.setattr(judge, "_verdict", lambda *_, verdict=verdict: (verdict, "planted"))
-        assert trial(TORCH, planted_, 0, 0, tmp_path).misjudged
+        assert trial(Task(TORCH, planted_, 0, 0, tmp_path)).misjudged
 
 
 def test_a_pair_differs_visibly_in_one_part() -> None:

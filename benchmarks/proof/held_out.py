@@ -101,7 +101,10 @@ class Reference:
             difference = np.abs(given.astype(np.float64) - self.values)[where]
         if not np.isfinite(difference).all():
             return float("inf")
-        return float(max(difference.max() - _SMALLEST, 0) / max(self.peak, _SMALLEST))
+        largest = float(difference.max())
+        if largest <= _SMALLEST:
+            return 0.0
+        return largest / self.peak if self.peak > 0 else float("inf")
 
 
 def references(
@@ -125,8 +128,10 @@ def _reference(network: Run, double: Run, x: Tensor, tolerance: Tolerance) -> Re
     determined = stable = near(own, _OWN_ERROR)
     generator = torch.Generator().manual_seed(_SEED)
     for _ in range(3):
-        noise = torch.randn(x.shape, generator=generator, dtype=torch.float64)
-        stable = stable & near(run(double, x.double() * (1 + _PERTURBATION * noise)), _OWN_ERROR)
+        relative, added = torch.randn((2, *x.shape), generator=generator, dtype=torch.float64)
+        wide = x.double()
+        noise = wide * relative + wide.square().mean().sqrt() * added  # silence stays silence
+        stable = stable & near(run(double, wide + _PERTURBATION * noise), _OWN_ERROR)
     return Reference(own.astype(np.float64), determined, stable, peak)
 
 

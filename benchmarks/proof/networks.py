@@ -4,7 +4,7 @@
 ``fault_0_7_twin`` the wrong one::
 
     affnet export benchmarks.proof.networks:fault_0_7_twin --format onnx --no-verify -o out
-    affnet verify out/fault_0_7_twin.onnx --against benchmarks.proof.networks:fault_0_7
+    affnet verify out/networks_fault_0_7_twin.onnx --against benchmarks.proof.networks:fault_0_7
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A judge of verification: files with planted faults have to be refused, right ones to pass.
 
     python -m benchmarks.proof --formats onnx coreml tflite executorch --count 100 --jobs 2
-    python -m benchmarks.proof --formats onnx --count 10 --json proof.json
+    python -m benchmarks.proof --formats onnx:fp16 --count 10 --keep files --json proof.json
 
 A planted fault is a small network with one thing wrong in it, as a converter might get it wrong
 (`faults`): its file is written without verification, then judged by the right network.  It counts

@@ -6,6 +6,7 @@ None is taken from verification's own list: these are drawn here.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -89,22 +90,26 @@ class Reference:
     determined: NDArray[np.bool_]  # float32 agrees with float64
     stable: NDArray[np.bool_]  # and remains when the input changes by rounding
     peak: float  # the largest determined value
+    tolerance: Tolerance
 
     def error(self, given: NDArray[Any], *, stable: bool) -> float:
-        """Return the largest difference over the peak; inf for values that are not finite."""
+        """Return how many tolerances ``given`` is away; infinitely many where it is not finite."""
         where = self.determined & self.stable if stable else self.determined
         if given.shape != self.values.shape:
-            return float("inf")
+            return math.inf
         if not where.any():
             return 0.0
         with np.errstate(invalid="ignore", over="ignore"):
             difference = np.abs(given.astype(np.float64) - self.values)[where]
         if not np.isfinite(difference).all():
-            return float("inf")
-        largest = float(difference.max())
-        if largest <= _SMALLEST:
+            return math.inf
+        if difference.max() <= _SMALLEST:
             return 0.0
-        return largest / self.peak if self.peak > 0 else float("inf")
+        if self.peak == 0:
+            return math.inf
+        largest = difference.max() / self.peak / self.tolerance.max_rel_error
+        psnr_db = -20 * math.log10(np.sqrt(np.mean(difference**2)) / self.peak)
+        return float(max(largest, 10 ** ((self.tolerance.min_psnr_db - psnr_db) / 20)))
 
 
 def references(
@@ -132,7 +137,7 @@ def _reference(network: Run, double: Run, x: Tensor, tolerance: Tolerance) -> Re
         wide = x.double()
         noise = wide * relative + wide.square().mean().sqrt() * added  # silence stays silence
         stable = stable & near(run(double, wide + _PERTURBATION * noise), _OWN_ERROR)
-    return Reference(own.astype(np.float64), determined, stable, peak)
+    return Reference(own.astype(np.float64), determined, stable, peak, tolerance)
 
 
 def run(network: Run, x: Tensor) -> NDArray[Any]:
@@ -142,10 +147,8 @@ def run(network: Run, x: Tensor) -> NDArray[Any]:
         return (torch.view_as_real(y.resolve_conj()) if y.is_complex() else y).numpy()
 
 
-def visible_on(
-    right: dict[str, Reference], outputs: dict[str, NDArray[Any]], tolerance: Tolerance
-) -> str | None:
+def visible_on(right: dict[str, Reference], outputs: dict[str, NDArray[Any]]) -> str | None:
     """Return the input on which ``outputs`` differ most from the right ones, if they visibly do."""
     errors = {name: right[name].error(outputs[name], stable=False) for name in right}
     name = max(errors, key=lambda each: errors[each])
-    return name if errors[name] > VISIBLE * tolerance.max_rel_error else None
+    return name if errors[name] > VISIBLE else None

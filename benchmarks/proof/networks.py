@@ -72,7 +72,7 @@ def planted(seed: int, number: int) -> Planted:
         inputs = held_out_inputs(draw.domain, draw.shape)
         expected = references(network, inputs, TOLERANCES["fp32"])
         outputs = {name: run(twin, x) for name, x in inputs.items()}
-        if seen_on := visible_on(expected, outputs, TOLERANCES["fp32"]):
+        if seen_on := visible_on(expected, outputs):
             return Planted(kind, fault.name, draw.domain, network, twin, example, seen_on)
     raise RuntimeError(f"{kind}: {fault.name} shows on no input, drawn {_ATTEMPTS} times")
 

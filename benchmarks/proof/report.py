@@ -68,6 +68,8 @@ def _between(trial: Trial) -> bool:
 
 
 def _item(trial: Trial) -> str:
-    truth = f"{trial.truth}, {trial.error:.1e} on {trial.seen_on}; " if trial.seen_on else ""
+    truth = (
+        f"{trial.truth}, {trial.error:.1e} tolerances on {trial.seen_on}; " if trial.seen_on else ""
+    )
     reason = " ".join(trial.reason.split())
     return f"- {trial.target} {trial.name} ({trial.what}): {truth}{trial.verdict}: {reason}"

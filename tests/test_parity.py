@@ -176,3 +176,6 @@ def test_outputs_that_no_input_changes_are_told() -> None:
     assert not depends_on_input([rounded])
     assert depends_on_input([constant, REFERENCE])
     assert depends_on_input([np.full((2, 3), np.inf, np.float32)])  # compare refuses it
+    reciprocals = np.array([[np.inf, np.inf], [1, 2], [3, 4]], np.float32)  # the first of zeros
+    assert depends_on_input([reciprocals])
+    assert not depends_on_input([reciprocals[:2]])

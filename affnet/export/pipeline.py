@@ -176,7 +176,7 @@ def _samples(
     source: Source, taken: TensorSpec, options: ExportOptions
 ) -> tuple[NDArray[np.float32], ...]:
     """Return inputs that show what float16 cannot hold: those that a file is verified on."""
-    inputs = usual_inputs(taken, source.example, raw_pixels=not options.image_input)
+    inputs = usual_inputs(taken, source.example, half=not options.image_input)
     return tuple(one.array for one in (*inputs, *options.verify_on))
 
 

@@ -62,6 +62,7 @@ RULES: dict[Any, Rule] = {
     aten.log.default: logarithms.exact_at_zero(torch.log),
     aten.log10.default: logarithms.exact_at_zero(torch.log10),
     aten.log1p.default: logarithms.log1p,
+    aten.log_sigmoid.default: logarithms.log_sigmoid,
     aten.log2.default: logarithms.exact_at_zero(torch.log2),
     aten.log_softmax.int: activations.log_softmax,
     aten.reciprocal.default: quotients.reciprocal,

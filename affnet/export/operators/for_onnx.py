@@ -14,6 +14,7 @@ aten = torch.ops.aten
 RULES: dict[Any, Rule] = {
     aten.expm1.default: logarithms.expm1,
     aten.log1p.default: logarithms.log1p,
+    aten.log_sigmoid.default: logarithms.log_sigmoid,
     aten.angle.default: angles.angle,
     aten.atan2.default: angles.atan2,
 }

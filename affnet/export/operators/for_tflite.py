@@ -22,6 +22,7 @@ aten = torch.ops.aten
 RULES: dict[Any, Rule] = {
     aten.expm1.default: logarithms.expm1,
     aten.log1p.default: logarithms.log1p,
+    aten.log_sigmoid.default: logarithms.log_sigmoid,
     aten.angle.default: angles.angle,
     aten._unsafe_view.default: aten.view.default,  # which torch.onnx lacks
     aten.adaptive_max_pool1d.default: window_maxima.adaptive_max_pool,

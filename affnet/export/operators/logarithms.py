@@ -47,6 +47,14 @@ def log1p(x: Tensor) -> Any:
     return torch.where(is_small, 2 * ratio * series, torch.log(1 + x))
 
 
+def log_sigmoid(x: Tensor) -> Tensor:
+    """Return log(sigmoid(x)), which torch.onnx writes so, -infinity where a sigmoid is 0.
+
+    It is ``aten.log_sigmoid``: min(x, 0) - log(1 + exp(-|x|)).
+    """
+    return x.clamp(max=0) - torch.log1p(torch.exp(-x.abs()))
+
+
 def expm1(x: Tensor) -> Any:
     """Return exp(x) - 1 to full precision: ``aten.expm1``."""
     if not x.is_floating_point():

@@ -114,7 +114,7 @@ def default_inputs(subject: Subject, source: Source) -> list[VerificationInput]:
         size = taken.image_size()
         return calibration_inputs(load_calibration(source, None, _REAL_IMAGES, size).images)
     half = subject.precision in get_converter(subject.format).computes_in_half
-    return usual_inputs(taken, source.example, raw_pixels=half and taken.dtype.startswith("float"))
+    return usual_inputs(taken, source.example, half=half and taken.dtype.startswith("float"))
 
 
 def calibration_inputs(images: NDArray[np.float32]) -> list[VerificationInput]:

@@ -37,12 +37,15 @@ class VerificationInput:
 
 
 def usual_inputs(
-    spec: TensorSpec, example: NDArray[np.float32] | None = None, *, raw_pixels: bool = False
+    spec: TensorSpec, example: NDArray[np.float32] | None = None, *, half: bool = False
 ) -> list[VerificationInput]:
-    """Return what a network that takes ``spec`` is verified on: images, or tensors."""
+    """Return what a network that takes ``spec`` is verified on: images, or tensors.
+
+    ``half`` is whether it computes in float16.
+    """
     if spec.is_image:
-        return image_inputs(spec.image_size(), raw_pixels=raw_pixels)
-    return tensor_inputs(spec, example)
+        return image_inputs(spec.image_size(), raw_pixels=half)
+    return tensor_inputs(spec, example, half=half)
 
 
 def image_inputs(size: tuple[int, int], *, raw_pixels: bool = False) -> list[VerificationInput]:
@@ -74,11 +77,12 @@ def image_inputs(size: tuple[int, int], *, raw_pixels: bool = False) -> list[Ver
 
 
 def tensor_inputs(
-    spec: TensorSpec, example: NDArray[np.float32] | None = None
+    spec: TensorSpec, example: NDArray[np.float32] | None = None, *, half: bool = False
 ) -> list[VerificationInput]:
     """Return what a network of the user's own is verified on, of the shape of ``spec``.
 
-    ``example`` is the input that came with the network, if one did.
+    ``example`` is the input that came with the network, if one did.  Where it computes in float16,
+    ``half``, nothing tells values from a mean that is a thousand times larger, and it need not.
     """
     shape = spec.static_shape()
     generator = np.random.default_rng(_SEED)
@@ -88,6 +92,8 @@ def tensor_inputs(
         inputs |= {f"the example {name}": example * scale for name, scale in _SCALES.items()}
     inputs["zeros"] = np.zeros(shape)
     inputs["ones"] = np.ones(shape)
+    if not half:  # a variance taken from sums of squares loses its digits here
+        inputs["almost one value"] = 200.0 + generator.integers(-1, 2, shape)
     if shape[:2] == (1, 3) and len(shape) == 4:
         for name, image in _photographs((shape[2], shape[3])):
             inputs[f"the photograph {name}, 0..1"] = image

@@ -2,8 +2,8 @@
 
 Near the cut of an angle, at 0 / 0 or where everything cancels, another order of the same float32
 additions gives another result, and a file that differs there is not wrong.  How far that goes is
-found by running the network again in float64, once as it is and a few times with each operator's
-result changed by about the rounding of float32, as Monte Carlo arithmetic does (D. S. Parker,
+found by running the network again in float64, once as it is and a few times with what each
+operator rounds or sums changed by about the rounding of float32, as Monte Carlo arithmetic does (D. S. Parker,
 "Monte Carlo Arithmetic: exploiting randomness in floating-point arithmetic", UCLA CSD-970002,
 1997).
 """
@@ -25,6 +25,7 @@ from affnet.artifact import TensorSpec
 from affnet.model.source import Source
 
 _WIDER = {torch.float32: torch.float64, torch.complex64: torch.complex128}
+_NARROWER = {wide: narrow for narrow, wide in _WIDER.items()}
 _ROUNDING = 2.0**-23  # of float32, relative
 #: How often to run again with other roundings: few times, and more where that explains nothing.
 RERUNS = (3, 16)
@@ -107,7 +108,7 @@ def _run(
     """Return the outputs under ``mode``, None where the network does not run so."""
     try:
         with torch.no_grad(), mode:
-            outputs = outputs_of(network(mode.rounded(torch.from_numpy(array).double())))
+            outputs = outputs_of(network(torch.from_numpy(array).double()))
         return [output.double().numpy() for output in outputs]
     except Exception:  # of any kind: it was written for float32
         return None
@@ -122,26 +123,35 @@ class _Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         args, kwargs = pytree.tree_map(_wide, (args, kwargs or {}))
+        rounds = self._generator is not None and _rounds(func, args)
+        if rounds and torch.Tag.pointwise not in func.tags:  # what is summed may cancel
+            args = pytree.tree_map_only(Tensor, self._perturbed, args)
         result = pytree.tree_map(_wide, func(*args, **kwargs))
-        if _is_transform_over_axes(func, args):
+        if rounds and _is_transform_over_axes(func, args):
             result = self._with_zeros_of_either_sign(result)
-        return pytree.tree_map_only(Tensor, self.rounded, result) if _rounds(func, args) else result
+        return pytree.tree_map_only(Tensor, self._rounded, result) if rounds else result
 
     def _with_zeros_of_either_sign(self, spectrum: Tensor) -> Tensor:
         """Return a spectrum whose exact zeros have signs drawn anew, which decide angles."""
-        if self._generator is None:
-            return spectrum
         parts = torch.view_as_real(spectrum.resolve_conj())
         coins = torch.rand(parts.shape, generator=self._generator, dtype=parts.dtype) - 0.5
         signed = torch.where(parts == 0, torch.zeros_like(parts).copysign(coins), parts)
         return torch.view_as_complex(signed)
 
-    def rounded(self, tensor: Tensor) -> Tensor:
+    def _rounded(self, tensor: Tensor) -> Tensor:
+        """Return a result with other roundings; what float32 holds exactly has none."""
+        narrow = _NARROWER.get(tensor.dtype)
+        if narrow is None:
+            return tensor
+        exact = tensor == tensor.to(narrow).to(tensor.dtype)
+        return torch.where(exact, tensor, self._perturbed(tensor))
+
+    def _perturbed(self, tensor: Tensor) -> Tensor:
         """Return a tensor with each value changed by about the rounding of float32."""
         if tensor.is_complex():
-            parts = self.rounded(torch.view_as_real(tensor.resolve_conj()))
+            parts = self._perturbed(torch.view_as_real(tensor.resolve_conj()))
             return torch.view_as_complex(parts)
-        if self._generator is None or not tensor.is_floating_point():
+        if not tensor.is_floating_point():
             return tensor
         noise = torch.rand(tensor.shape, generator=self._generator, dtype=tensor.dtype)
         return tensor * (1 + _ROUNDING * (2 * noise - 1))

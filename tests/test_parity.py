@@ -92,7 +92,6 @@ def test_a_reference_of_zeros_is_only_met_by_zeros() -> None:
     assert (parity.max_rel_error, parity.psnr_db) == (math.inf, 0)
 
 
-@pytest.mark.parametrize("outputs", [([], []), ([REFERENCE], []), ([REFERENCE], [REFERENCE] * 2)])
 def judged(expected: np.ndarray, actual: np.ndarray, **more: Any) -> InputParity:
     return compare_input("it", [expected], [actual], Tolerance(1e-4), **more)
 
@@ -157,6 +156,7 @@ def test_the_worst_input_is_one_that_fails() -> None:
     assert (parity.worst, parity.passed, parity.inputs) == (bad, False, 3)
 
 
+@pytest.mark.parametrize("outputs", [([], []), ([REFERENCE], []), ([REFERENCE], [REFERENCE] * 2)])
 def test_a_different_number_of_outputs_is_a_mistake_of_the_caller(
     outputs: tuple[list[np.ndarray], list[np.ndarray]],
 ) -> None:

@@ -154,8 +154,9 @@ def export(
             choice, untimed = choose(loaded, chosen, device, output, show)
         else:
             artifact = export_bounded(loaded, chosen, output, show)
-    made = choice.artifact if precision == AUTO else artifact
-    for sentence in _notes(loaded, chosen, before, made):
+    for sentence in _notes(
+        loaded, chosen, before, choice.artifact if precision == AUTO else artifact
+    ):
         console.note(sentence, quiet)
     if precision == AUTO:
         if untimed:

@@ -27,8 +27,10 @@ def fold_constants(model: onnx_ir.Model) -> None:
     """
     from onnx_ir.passes import common
     from onnxscript.optimizer import fold_constants_ir
+    from onnxscript.rewriter.rules.common import fuse_batchnorm_rule_set
 
     common.InlinePass()(model)
     fold_constants_ir(model, onnx_shape_inference=True)  # CastLike needs its operand's type
+    fuse_batchnorm_rule_set.apply_to_model(model)  # onnxsim would, and rename the weights
     common.RemoveUnusedNodesPass()(model)
     common.RemoveUnusedOpsetsPass()(model)

@@ -13,6 +13,7 @@ from affnet.export.operators import (
     logic,
     quotients,
     statistics,
+    window_maxima,
     windows,
 )
 from affnet.export.operators.rule import Rule
@@ -65,6 +66,7 @@ RULES: dict[Any, Rule] = {
     aten.log_sigmoid.default: logarithms.log_sigmoid,
     aten.log2.default: logarithms.exact_at_zero(torch.log2),
     aten.log_softmax.int: activations.log_softmax,
+    aten.max_pool2d_with_indices.default: window_maxima.max_pool_with_indices,
     aten.reciprocal.default: quotients.reciprocal,
     aten.rsqrt.default: quotients.rsqrt,
     aten.std.correction: statistics.over_named_axes(torch.std),

@@ -3,9 +3,9 @@
 Near the cut of an angle, at 0 / 0 or where everything cancels, another order of the same float32
 additions gives another result, and a file that differs there is not wrong.  How far that goes is
 found by running the network again in float64, once as it is and a few times with what each
-operator rounds or sums changed by about the rounding of float32, as Monte Carlo arithmetic does (D. S. Parker,
-"Monte Carlo Arithmetic: exploiting randomness in floating-point arithmetic", UCLA CSD-970002,
-1997).
+operator rounds or sums changed by about the rounding of float32, as Monte Carlo arithmetic does
+(D. S. Parker, "Monte Carlo Arithmetic: exploiting randomness in floating-point arithmetic", UCLA
+CSD-970002, 1997).
 """
 
 from __future__ import annotations

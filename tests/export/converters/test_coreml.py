@@ -73,9 +73,11 @@ def trust_changes(path):
 
 def test_float16_is_the_default(half):
     assert half.manifest.precision == "fp16"
-    assert half.manifest.parity.psnr_db >= 60
+    assert half.manifest.parity.psnr_db >= 50  # on the worst of its pictures
     assert half.manifest.parity.top1_agreement == 1
-    assert half.manifest.details == {"deployment_target": "iOS16", "specification_version": 7}
+    details = dict(half.manifest.details)
+    assert details.pop("float16")["headroom"] > 2
+    assert details == {"deployment_target": "iOS16", "specification_version": 7}
     assert set(half.manifest.tools) == {"affnet", "coremltools", "torch"}
 
 
@@ -119,7 +121,7 @@ def test_native_leaves_the_transforms_to_coremltools(tmp_path, precision):
     assert manifest.fft_plan == {"4x4": "native"}
     assert (manifest.route, manifest.fallbacks) == ("torch.export", ())
     assert manifest.parity.max_rel_error <= (1e-4 if precision == "fp32" else 5e-2)
-    assert manifest.parity.psnr_db >= 60
+    assert manifest.parity.psnr_db >= 50  # on the worst of its pictures
     counts = load_program(artifact.path).operator_counts()
     # each of the one filter's two transforms: two axes, four products of real matrices each
     # but the first, whose input is real, and the last, whose output is

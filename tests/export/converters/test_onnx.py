@@ -142,7 +142,7 @@ def test_a_simplifier_that_fails_is_a_conversion_error(
     monkeypatch.setattr("affnet.export.converters.onnx._export", lambda *_: model_of(("", "Relu")))
     with pytest.raises(ConversionError) as error:
         OnnxConverter().convert(tiny_net(), REQUEST, tmp_path)
-    assert str(error.value) == "onnxsim cannot simplify the network: shape inference failed"
+    assert str(error.value) == "onnxsim cannot simplify the network: shape inference failed."
 
 
 def test_a_valid_model_passes_the_checks() -> None:

@@ -59,7 +59,7 @@ def test_a_failing_first_route_falls_back_to_onnx_and_says_so(layout: str, tmp_p
         (fft, "torch.export", "litert-torch cannot convert it: planted")
         for fft in ("auto", *TfliteConverter.plans)
     ]
-    assert any("Trying --fft auto by ONNX instead" in step for step in steps)
+    assert any("Trying --fft auto by ONNX in fp32 instead" in step for step in steps)
     assert_proven(artifact)
     expected = (1, 64, 64, 3) if layout == "NHWC" else (1, 3, 64, 64)
     assert (manifest.inputs[0].shape, manifest.inputs[0].layout) == (expected, layout)

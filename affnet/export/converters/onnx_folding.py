@@ -27,10 +27,12 @@ def fold_constants(model: onnx_ir.Model) -> None:
     """
     from onnx_ir.passes import common
     from onnxscript.optimizer import fold_constants_ir
-    from onnxscript.rewriter.rules.common import fuse_batchnorm_rule_set
+    from onnxscript.rewriter import RewriteRuleSet
+    from onnxscript.rewriter.rules import common as rules
 
     common.InlinePass()(model)
     fold_constants_ir(model, onnx_shape_inference=True)  # CastLike needs its operand's type
-    fuse_batchnorm_rule_set.apply_to_model(model)  # onnxsim would, and rename the weights
+    fusions = [rules.fuse_batchnorm_into_conv_rule, rules.fuse_batchnorm_into_gemm_rule]
+    RewriteRuleSet(fusions).apply_to_model(model)  # onnxsim would too, and rename the weights
     common.RemoveUnusedNodesPass()(model)
     common.RemoveUnusedOpsetsPass()(model)

@@ -126,8 +126,8 @@ def compare(
     ``class_axes`` is as `top1_agreement` has it.  Nothing is known of what float32 determines, so
     a reference that is not finite fails.
     """
-    agreement = top1_agreement(expected, actual, class_axes)
     one = compare_input("the input", expected, actual, tolerance)
+    agreement = top1_agreement(expected, actual, class_axes)
     if not all(np.isfinite(output).all() for output in expected):
         one = _failure(one.name, "the reference has values that are not finite")
     agreement = agreement if one.max_abs_error < math.inf else 0.0

@@ -154,10 +154,8 @@ def export(
             choice, untimed = choose(loaded, chosen, device, output, show)
         else:
             artifact = export_bounded(loaded, chosen, output, show)
-    for sentence in _notes(
-        loaded, chosen, before, choice.artifact if precision == AUTO else artifact
-    ):
-        console.note(sentence, quiet)
+    made = choice.artifact if precision == AUTO else artifact
+    _print_notes(loaded, chosen, before, made, quiet)
     if precision == AUTO:
         if untimed:
             console.note(f"The smallest file is taken: {untimed}", quiet)
@@ -169,17 +167,19 @@ def export(
         console.print_fields(parity_fields(artifact, artifact.manifest.parity))
 
 
-def _notes(
+def _print_notes(
     source: Source,
     options: ExportOptions,
     before: Mapping[Path, Provenance],
     artifact: Artifact | None,
-) -> list[str]:
-    """Return what the user should know of the export, ``before`` being what the folder held."""
+    quiet: bool,
+) -> None:
+    """Say what the user should know of the export, ``before`` being what the folder held."""
     notes = [*source.notes, *(options.calibration.notes() if options.calibration else ())]
     if artifact and (replaced := replacement(before, artifact)):
         notes.append(replaced)
-    return notes
+    for sentence in notes:
+        console.note(sentence, quiet)
 
 
 def _inputs_to_verify_on(

@@ -76,4 +76,6 @@ def failure_of(failures: Sequence[tuple[Attempt, AffnetError]]) -> AffnetError:
 
 
 def _name(attempt: Attempt, first: Attempt) -> str:
-    return attempt.route if attempt.fft == first.fft else f"{attempt.fft} by {attempt.route}"
+    """Return what distinguishes an attempt from the first, its route always."""
+    name = attempt.route if attempt.fft == first.fft else f"{attempt.fft} by {attempt.route}"
+    return name if attempt.precision == first.precision else f"{name} in {attempt.precision}"

@@ -104,7 +104,7 @@ def test_a_format_that_no_runtime_executes_is_refused(refused: Refused, onnx_cop
     edit_manifest(onnx_copy, format="tfjs")
     for command in COMMANDS[:2]:
         assert refused(command, onnx_copy) == (
-            "Unknown format 'tfjs'; valid: coreml, executorch, onnx, tflite, torch."
+            "No runtime executes artifacts of the format 'tfjs'."
         )
     assert refused("bench", onnx_copy) == (
         f"{onnx_copy} is of the format tfjs, but the runtime takes onnx; choose another --runtime."

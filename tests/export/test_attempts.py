@@ -72,7 +72,7 @@ def test_a_failing_route_falls_back_to_the_other_and_says_so(
     assert {f["reason"] for f in manifest.fallbacks} == {"torch.onnx cannot export tiny: planted."}
     assert manifest.parity is not None
     assert manifest.parity.max_rel_error < 1e-5
-    assert any("Trying --fft auto by TorchScript instead" in step for step in steps)
+    assert any("Trying --fft auto by TorchScript in fp32 instead" in step for step in steps)
 
 
 def test_a_wrong_plan_falls_back_to_the_one_that_agrees(
@@ -125,8 +125,10 @@ def test_when_all_paths_fail_each_reason_is_named_once(
 
 
 def test_attempts_that_fail_for_one_reason_are_named_together() -> None:
-    auto, dense = Attempt("auto", "torch.export"), Attempt("dense", "torch.export")
-    folded, script = Attempt("folded", "torch.export"), Attempt("auto", "TorchScript")
+    auto, dense, folded = (
+        Attempt(fft, "torch.export", "fp32") for fft in ("auto", "dense", "folded")
+    )
+    script = Attempt("auto", "TorchScript", "fp32")
     error = failure_of(
         [
             (auto, ConversionError("torch.onnx cannot export net: first.")),
@@ -140,3 +142,11 @@ def test_attempts_that_fail_for_one_reason_are_named_together() -> None:
         "torch.onnx cannot export net: first; also tried without success: "
         "dense by torch.export, folded by torch.export (net.onnx disagrees)."
     )
+
+
+def test_attempts_in_another_precision_say_so() -> None:
+    half, full = (Attempt("auto", "torch.export", precision) for precision in ("fp16", "fp32"))
+    error = failure_of(
+        [(half, VerificationError("net: NaN.")), (full, VerificationError("net: 0.1 off."))]
+    )
+    assert str(error) == "net: NaN; also tried without success: torch.export in fp32 (0.1 off)."

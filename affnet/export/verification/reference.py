@@ -28,7 +28,7 @@ _WIDER = {torch.float32: torch.float64, torch.complex64: torch.complex128}
 _NARROWER = {wide: narrow for narrow, wide in _WIDER.items()}
 _ROUNDING = 2.0**-23  # of float32, relative
 #: How often to run again with other roundings: few times, and more where that explains nothing.
-RERUNS = (3, 16)
+RERUNS = (6, 16)
 
 # Operators whose results are numbers that were there before: nothing is rounded.
 _EXACT = frozenset(

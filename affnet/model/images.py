@@ -20,12 +20,6 @@ def digits_to_input(digits: NDArray[np.uint8], size: tuple[int, int]) -> Images:
     return np.repeat(grey[:, None], 3, axis=1)
 
 
-def random_images(count: int, size: tuple[int, int], seed: int) -> Images:
-    """Draw N x 3 x H x W values, uniform in 0..1."""
-    generator = np.random.default_rng(seed)
-    return generator.random((count, 3, *size), dtype=np.float32)
-
-
 def mosaic(digits: NDArray[np.uint8], size: tuple[int, int]) -> Images:
     """Tile 28 x 28 digits over one 1 x 3 x H x W picture, each tile in a colour of its own.
 

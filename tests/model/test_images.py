@@ -8,19 +8,10 @@ import torch
 
 from affnet.errors import UnknownNameError
 from affnet.model.bundled import bundled_folder, load_held_out
-from affnet.model.images import digits_to_input, mosaic, random_images
+from affnet.model.images import digits_to_input, mosaic
 from affnet.model.source import load_source
 
 SIZE = (48, 80)
-
-
-def test_random_images_are_uniform_and_the_same_for_the_same_seed() -> None:
-    images = random_images(3, SIZE, seed=1)
-    assert (images.shape, images.dtype) == ((3, 3, *SIZE), np.float32)
-    assert 0 <= images.min() < 0.01 < 0.99 < images.max() < 1
-    assert images.mean() == pytest.approx(0.5, abs=0.01)
-    assert np.array_equal(images, random_images(3, SIZE, seed=1))
-    assert not np.array_equal(images, random_images(3, SIZE, seed=2))
 
 
 def test_digits_are_scaled_to_grey_images_between_zero_and_one() -> None:

@@ -51,7 +51,7 @@ def test_an_artifact_and_its_copy_are_about_equally_fast(
         assert sum(record["samples_ns"]) >= 0.5e9
         assert 30e6 < record["peak_rss_bytes"] < 300e6
     assert (first["model"], second["model"]) == (str(one), str(two))
-    assert 0.8 < first["ratio_to_peer"] < 1.25
+    assert 0.5 < first["ratio_to_peer"] < 2  # of the same file: no more than noise
     low, high = first["ratio_interval"]
     assert low <= first["ratio_to_peer"] <= high
     assert second["ratio_to_peer"] == 1.0

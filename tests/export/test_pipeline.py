@@ -153,7 +153,7 @@ def test_images_need_not_be_square(norm: str, tmp_path: Path) -> None:
     assert artifact.manifest.fft_plan == plan
     assert artifact.manifest.published == dataclasses.asdict(source.published)
     assert artifact.manifest.parity is not None
-    assert artifact.manifest.parity.max_rel_error < 1e-5
+    assert artifact.manifest.parity.max_rel_error < 5e-5
     assert_runs_batches(artifact, source.model, [1])
 
 

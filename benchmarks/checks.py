@@ -32,10 +32,10 @@ import onnx
 from onnx import helper, numpy_helper
 
 from affnet.artifact import Artifact, manifest_path
-from affnet.bench.budgets import read_budgets
-from affnet.bench.check import measure_and_judge
-from affnet.bench.profile import take_profile
-from affnet.bench.verdicts import Verdict
+from affnet.bench.budgets.budget_file import read_budgets
+from affnet.bench.budgets.check import measure_and_judge
+from affnet.bench.budgets.verdicts import Verdict
+from affnet.bench.measurement.profiling import take_profile
 from affnet.devices import get_device
 from affnet.devices.host import HostDevice
 from affnet.export.prepare import open_or_export

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.bench.intervals import percentile_interval, ratio_interval
+from affnet.bench.statistics.intervals import percentile_interval, ratio_interval
 
 Series = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, int], Series]

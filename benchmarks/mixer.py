@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from affnet.artifact import Provenance, TensorSpec
-from affnet.bench.timing import DeviceTimer, open_timer
+from affnet.bench.measurement.timer import DeviceTimer, open_timer
 from affnet.export.converters import get_converter
 from affnet.export.fourier.costs import PredictedCosts, filter_cost
 from affnet.export.fourier.planner import rank_plans

@@ -20,12 +20,13 @@ from pathlib import Path
 from torch import nn
 
 from affnet.artifact import Artifact, TensorSpec
-from affnet.bench.intervals import Interval
-from affnet.bench.measure import Job, measure, relate_to_peer
-from affnet.bench.output import write
-from affnet.bench.protocol import PRESETS, get_protocol
-from affnet.bench.result import Result
-from affnet.bench.tables import to_markdown
+from affnet.bench.measurement.interleaved import Job, measure
+from affnet.bench.measurement.protocol import PRESETS, get_protocol
+from affnet.bench.reporting.latency_table import to_markdown
+from affnet.bench.reporting.output import write
+from affnet.bench.results.ratios import relate_to_peer
+from affnet.bench.results.result import Result
+from affnet.bench.statistics.intervals import Interval
 from affnet.devices import get_device
 from affnet.errors import AffnetError
 from affnet.export.pipeline import export_artifact

@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from affnet.bench.measure import relate_to_peer
-from affnet.bench.reading import read_results
-from affnet.bench.result import Result
-from affnet.bench.tables import notes
+from affnet.bench.reporting.latency_table import notes
+from affnet.bench.results.ratios import relate_to_peer
+from affnet.bench.results.reading import read_results
+from affnet.bench.results.result import Result
 from affnet.export.converters import CONVERTERS, get_converter
 from affnet.runtimes import runtime_for
 from affnet.units import MEGABYTES, MILLISECONDS

@@ -20,8 +20,8 @@ import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from affnet.bench.result import Result
-from affnet.bench.store import Store
+from affnet.bench.results.result import Result
+from affnet.bench.store.database import Store
 
 MODELS = ("peer", *(f"model_{number}" for number in range(9)))
 SAMPLES = 200

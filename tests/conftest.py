@@ -14,7 +14,7 @@ import pytest
 
 from affnet import cli, console
 from affnet.artifact import Artifact
-from affnet.bench.report import page
+from affnet.bench.html_report import page
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.source import load_source
 

@@ -11,7 +11,7 @@ import pytest
 import typer.main
 import yaml
 
-from affnet.bench.budgets import read_budgets
+from affnet.bench.budgets.budget_file import read_budgets
 from affnet.cli import app
 
 ROOT = Path(__file__).parents[1]

@@ -23,7 +23,7 @@ from affnet.commands.two_words import refuse_second_words
 from affnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from affnet.bench.measure import Job
+    from affnet.bench.measurement.interleaved import Job
 
 
 def bench(
@@ -84,11 +84,11 @@ def bench(
     The whole field in one run: affnet bench zoo.  Token mixers over map sizes: affnet bench mixers.
     Each has a --help of its own.
     """
-    from affnet.bench import dry_run as plan
-    from affnet.bench import output as bench_output
-    from affnet.bench.protocol import choose_protocol
-    from affnet.bench.recorder import open_recorder
-    from affnet.bench.sweep import sweep
+    from affnet.bench.measurement import dry_run as plan
+    from affnet.bench.measurement.protocol import choose_protocol
+    from affnet.bench.measurement.sweep import sweep
+    from affnet.bench.reporting import output as bench_output
+    from affnet.bench.store.recorder import open_recorder
     from affnet.devices.catalog import open_devices
     from affnet.runtimes import get_runtime
 
@@ -141,7 +141,7 @@ def _jobs(
     show: Callable[[str], None],
 ) -> list[Job]:
     """Open or export what is to be measured."""
-    from affnet.bench.measure import label_jobs
+    from affnet.bench.measurement.interleaved import label_jobs
     from affnet.export.prepare import open_or_export
     from affnet.runtimes import get_runtime
 

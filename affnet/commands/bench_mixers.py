@@ -61,11 +61,11 @@ def bench_mixers(
 
     Example: affnet bench mixers --mixers aff,attention,pool --sizes 16,32,64 --plot mixers.png
     """
-    from affnet.bench import output as bench_output
+    from affnet.bench.measurement.protocol import get_protocol
     from affnet.bench.mixers import delivery
     from affnet.bench.mixers.run import Run
-    from affnet.bench.protocol import get_protocol
-    from affnet.bench.recorder import open_recorder
+    from affnet.bench.reporting import output as bench_output
+    from affnet.bench.store.recorder import open_recorder
     from affnet.devices.catalog import open_devices
 
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)

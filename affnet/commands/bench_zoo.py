@@ -52,13 +52,13 @@ def bench_zoo(
 
     Example: affnet bench zoo --runtime litert --output zoo.md --plot zoo.png
     """
-    from affnet.bench import chart
-    from affnet.bench import output as bench_output
-    from affnet.bench.measure import label_jobs
-    from affnet.bench.protocol import get_protocol
-    from affnet.bench.recorder import open_recorder
-    from affnet.bench.sweep import Outcome
-    from affnet.bench.zoo import measure_in_groups
+    from affnet.bench.measurement.groups import measure_in_groups
+    from affnet.bench.measurement.interleaved import label_jobs
+    from affnet.bench.measurement.protocol import get_protocol
+    from affnet.bench.reporting import accuracy_chart
+    from affnet.bench.reporting import output as bench_output
+    from affnet.bench.results.outcome import Outcome
+    from affnet.bench.store.recorder import open_recorder
     from affnet.devices.catalog import open_devices
     from affnet.model.zoo import choose
     from affnet.runtimes import get_runtime
@@ -67,8 +67,8 @@ def bench_zoo(
     if output is not None:
         bench_output.check_target(output)
     if plot is not None:
-        bench_output.check_target(plot, "--plot", chart.SUFFIXES)
-        chart.check_drawable()
+        bench_output.check_target(plot, "--plot", accuracy_chart.SUFFIXES)
+        accuracy_chart.check_drawable()
     protocol, engine, names = get_protocol(preset), get_runtime(runtime), choose(only, against)
     place, *more = open_devices(device, devices_file)
     if more:
@@ -92,7 +92,7 @@ def bench_zoo(
     outcomes += [Outcome(place.name, error=error) for error in refused]
     code = bench_output.deliver(outcomes, None, form, output)  # ratios are in them already
     if plot is not None:
-        chart.write_chart(outcomes[0].results, plot)
+        accuracy_chart.write_chart(outcomes[0].results, plot)
     raise typer.Exit(code or recorder.exit_code)
 
 

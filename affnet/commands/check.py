@@ -49,10 +49,10 @@ def check(
 
     Example: affnet check --budgets budgets.toml --baseline main-build --junit check.xml
     """
-    from affnet.bench import check as checking
-    from affnet.bench.budgets import read_budgets
-    from affnet.bench.check_report import Targets, deliver, show_calibration
-    from affnet.bench.recorder import open_recorder
+    from affnet.bench.budgets import check as checking
+    from affnet.bench.budgets.budget_file import read_budgets
+    from affnet.bench.budgets.report import Targets, deliver, show_calibration
+    from affnet.bench.store.recorder import open_recorder
     from affnet.devices.catalog import open_devices
     from affnet.export.prepare import open_or_export
     from affnet.runtimes import get_runtime

@@ -12,7 +12,7 @@ from affnet.commands.options import JsonOption, QuietOption, StoreOption
 from affnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from affnet.bench.budgets import Budget
+    from affnet.bench.budgets.budget_file import Budget
 
 #: How many runs of a kind are shown where --last does not say it.
 _RUNS_OF_HISTORY = 20
@@ -60,11 +60,12 @@ def compare(
 
     Example: affnet compare --store results.db --history affnet_et --against mobilevit_xxs
     """
-    from affnet.bench import compare as comparing
-    from affnet.bench import compare_report, reading
-    from affnet.bench import output as bench_output
-    from affnet.bench.report import ReportData, write_report
-    from affnet.bench.store import Query, Store
+    from affnet.bench.html_report import ReportData, write_report
+    from affnet.bench.reporting import comparison as compare_report
+    from affnet.bench.reporting import output as bench_output
+    from affnet.bench.results import reading
+    from affnet.bench.store import comparison as comparing
+    from affnet.bench.store.database import Query, Store
 
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     if output is not None:
@@ -100,9 +101,9 @@ def compare(
 
 def _check_report(html: Path | None, budgets: Path | None) -> tuple[Budget, ...]:
     """Return the budgets that a report draws; refuse what it could not do in the end."""
-    from affnet.bench import output
-    from affnet.bench.budgets import read_budgets
-    from affnet.bench.report import check_installed
+    from affnet.bench.budgets.budget_file import read_budgets
+    from affnet.bench.html_report import check_installed
+    from affnet.bench.reporting import output
 
     if html is None:
         if budgets is not None:

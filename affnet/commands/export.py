@@ -235,7 +235,7 @@ def _with_measured_costs(
     source: Source, options: ExportOptions, device: str, show: Callable[[str], None]
 ) -> ExportOptions:
     """Time the plans for the network's maps on ``device``, or recall what was timed before."""
-    from affnet.bench.timing import open_timer
+    from affnet.bench.measurement.timer import open_timer
     from affnet.export.fourier.planner import filter_maps
     from affnet.export.fourier.wisdom import Wisdom
     from affnet.export.measurement import MeasuredCosts, measure_plans

@@ -74,7 +74,7 @@ def _timer(
     device: str, format_: str, show: Callable[[str], None]
 ) -> Iterator[tuple[Timer | None, str | None]]:
     """Give a timer on ``device``; none, but the reason, where this host only emulates a runtime."""
-    from affnet.bench.timing import open_timer
+    from affnet.bench.measurement.timer import open_timer
     from affnet.runtimes import check_measurable, runtime_for
 
     runtime = runtime_for(format_)

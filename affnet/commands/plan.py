@@ -53,7 +53,7 @@ def plan(
     with console.progress(quiet, animated=False) as show:
         sizes = _sizes(source or "affnet", image_size, map_size, channels)
         if measure:
-            from affnet.bench.timing import open_timer
+            from affnet.bench.measurement.timer import open_timer
 
             with open_timer(device, runtime, threads, show) as timer:
                 measured = measure_plans(sizes, engine.format, timer, Wisdom(), show)

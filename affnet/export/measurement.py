@@ -32,7 +32,7 @@ _HOPELESS = 4.0
 
 
 class Timer(Protocol):
-    """Times artifacts side by side; `affnet.bench.timing.DeviceTimer` does on any device."""
+    """Times artifacts side by side, as `affnet.bench.measurement.timer.DeviceTimer` does."""
 
     machine: str  # what identifies the device
     runtime: str  # with its version

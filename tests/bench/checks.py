@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from affnet.bench.budgets import Budget, Place
-from affnet.bench.evidence import Round
+from affnet.bench.budgets.budget_file import Budget, Place
+from affnet.bench.budgets.estimates import Round
 from tests.bench.fakes import MS, a_result
 
 FAKE = Place("fake")

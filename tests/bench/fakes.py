@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from affnet.artifact import Artifact, Manifest, Provenance, TensorSpec
-from affnet.bench.result import Result
+from affnet.bench.results.result import Result
 from affnet.devices import Memory, Startup
 
 MS = 1_000_000  # ns

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from affnet.artifact import Artifact
-from affnet.bench.protocol import PRESETS
+from affnet.bench.measurement.protocol import PRESETS
 from affnet.devices.catalog import _SHIPPED, load_catalog
 from affnet.errors import UnknownNameError
 from affnet.export.converters import CONVERTERS

@@ -143,7 +143,7 @@ def test_bench_refuses_a_bad_output_before_it_measures(
         pytest.fail("it measured")
 
     (workspace / "folder.md").mkdir()
-    monkeypatch.setattr("affnet.bench.sweep.measure", measure)
+    monkeypatch.setattr("affnet.bench.measurement.sweep.measure", measure)
     monkeypatch.setattr("affnet.export.prepare.open_or_export", measure)
     assert refused("bench", "digits", "--output", output) == sentence
 
@@ -156,7 +156,7 @@ def test_a_table_that_cannot_be_written_is_shown_all_the_same(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("affnet.bench.sweep.measure", lambda *_, **__: [a_result()])
+    monkeypatch.setattr("affnet.bench.measurement.sweep.measure", lambda *_, **__: [a_result()])
     monkeypatch.setattr(os, "fsync", full)
     before = sorted(onnx_copy.parent.iterdir())
     done = run("bench", onnx_copy, "--csv", "--output", "table.csv")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from affnet.artifact import Artifact
-from tests.bench.test_result import FIELDS
+from tests.bench.results.test_result import FIELDS
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.bench.output import write
+from affnet.bench.reporting.output import write
 from tests.bench.fakes import MS, a_result
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.bench.output import write
-from affnet.bench.reading import read_results
-from affnet.bench.store import Query, Store
+from affnet.bench.reporting.output import write
+from affnet.bench.results.reading import read_results
+from affnet.bench.store.database import Query, Store
 from tests.bench.fakes import MS
-from tests.bench.test_compare import FAST, SLOW
-from tests.bench.test_store import run_of
+from tests.bench.store.test_comparison import FAST, SLOW
+from tests.bench.store.test_database import run_of
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from affnet.bench.output import write
-from affnet.bench.report import page
-from affnet.bench.store import Store
-from tests.bench.report.pages import runs
+from affnet.bench.html_report import page
+from affnet.bench.reporting.output import write
+from affnet.bench.store.database import Store
+from tests.bench.html_report.pages import runs
 from tests.cli.test_bad_output import files_limited_to
 from tests.conftest import Finished
 

@@ -32,7 +32,7 @@ def timed(monkeypatch: pytest.MonkeyPatch, own_wisdom: Path) -> list[int]:  # no
         calls.append(len(artifacts))
         return [1.0, *(1000.0 - index for index in range(len(artifacts) - 1))]
 
-    monkeypatch.setattr("affnet.bench.timing.DeviceTimer.medians_us", medians_us)
+    monkeypatch.setattr("affnet.bench.measurement.timer.DeviceTimer.medians_us", medians_us)
     return calls
 
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.bench.protocol import Protocol
+from affnet.bench.measurement.protocol import Protocol
 from affnet.devices import apple
 from affnet.devices.catalog import Entry, open_device
 from affnet.devices.ios import IosDevice

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.bench.measure import label_jobs, measure
-from affnet.bench.protocol import get_protocol
+from affnet.bench.measurement.interleaved import label_jobs, measure
+from affnet.bench.measurement.protocol import get_protocol
 from affnet.devices.adb_client import list_phones
 from affnet.devices.catalog import Entry
 from affnet.devices.inspection import examine

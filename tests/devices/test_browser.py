@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.bench.agreement import prove
+from affnet.bench.measurement.output_parity import prove
 from affnet.devices import browser as browser_module
 from affnet.devices.browser_packages import PACKAGES, versions
 from affnet.errors import ArtifactError, CatalogError, MissingError, UsageError

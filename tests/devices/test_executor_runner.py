@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.bench.measure import label_jobs, measure
-from affnet.bench.protocol import Protocol
+from affnet.bench.measurement.interleaved import label_jobs, measure
+from affnet.bench.measurement.protocol import Protocol
 from affnet.devices.executor_runner import arguments, operators, outputs, parse
 from affnet.devices.tool import Invocation, Settings
 from affnet.errors import MeasurementError, MissingError

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from affnet.bench.measure import label_jobs, measure
-from affnet.bench.protocol import get_protocol
-from affnet.bench.result import Result
-from affnet.bench.tables import notes, to_csv
+from affnet.bench.measurement.interleaved import label_jobs, measure
+from affnet.bench.measurement.protocol import get_protocol
+from affnet.bench.reporting.latency_table import notes, to_csv
+from affnet.bench.results.result import Result
 from affnet.devices.fake import FakeDevice, FakeSettings
 from affnet.errors import MeasurementError
 from tests.bench.fakes import an_artifact

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.bench import tables
-from affnet.bench.measure import Job, label_jobs, measure
+from affnet.bench.measurement.interleaved import Job, label_jobs, measure
+from affnet.bench.reporting import latency_table
 from affnet.devices import ComputingProcess, PlacedOperator, PlacingProcess
 from affnet.devices.catalog import find, load_catalog, open_device
 from affnet.devices.coreml_benchmarker import Benchmark
@@ -71,12 +71,12 @@ def test_models_are_measured_in_turns_in_one_model_runner(
     assert record["peak_rss_bytes"] is None
     assert record["placement"] == {"ane": 2, "cpu": 1}
     assert record["placed"][0]["estimated_ns"] == 500_000
-    notes = "\n".join(tables.notes([first, second]))
+    notes = "\n".join(latency_table.notes([first, second]))
     assert "Operators of one in the runtime's plan: 2 on ane; 1 on cpu (1 softmax)." in notes
     assert "Memory is not told there." in notes
     assert "seconds apart" in notes
-    assert "| iphone" not in tables.to_markdown([first])
-    assert "| - |" in tables.to_markdown([first])
+    assert "| iphone" not in latency_table.to_markdown([first])
+    assert "| - |" in latency_table.to_markdown([first])
 
 
 def test_outputs_that_differ_speak_against_the_result(mac: Mac, digits_coreml: Artifact) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.bench.measure import label_jobs, measure
+from affnet.bench.measurement.interleaved import label_jobs, measure
 from affnet.devices import apple, channel, coreml_process
 from affnet.devices.apple import check_model_runner
 from affnet.errors import CatalogError, MeasurementError, MissingError

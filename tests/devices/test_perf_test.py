@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.bench.measure import label_jobs, measure
-from affnet.bench.protocol import get_protocol
+from affnet.bench.measurement.interleaved import label_jobs, measure
+from affnet.bench.measurement.protocol import get_protocol
 from affnet.devices.catalog import Entry
 from affnet.devices.inspection import examine
 from affnet.devices.perf_test import arguments, operators, outputs, parse

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.bench.measure import label_jobs, measure
-from affnet.bench.protocol import get_protocol
+from affnet.bench.measurement.interleaved import label_jobs, measure
+from affnet.bench.measurement.protocol import get_protocol
 from affnet.devices.catalog import Entry, open_device
 from affnet.devices.inspection import examine
 from affnet.errors import ConnectionLostError

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.bench.measure import label_jobs
-from affnet.bench.protocol import get_protocol
-from affnet.bench.sweep import sweep
+from affnet.bench.measurement.interleaved import label_jobs
+from affnet.bench.measurement.protocol import get_protocol
+from affnet.bench.measurement.sweep import sweep
 from affnet.devices import channel, ssh_connection
 from affnet.devices.fake import FakeDevice
 from affnet.devices.inspection import examine

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from affnet import console
-from affnet.bench import output as bench_output
 from affnet.bench.mixers import plot, report
 from affnet.bench.mixers.grid import Grid
+from affnet.bench.reporting import output as bench_output
 from affnet.files import write_whole
 
 _SUFFIXES = (".json", ".md", ".csv")
@@ -29,7 +29,7 @@ def check_targets(output: Path | None, picture: Path | None) -> None:
 def deliver(grid: Grid, form: str, output: Path | None, picture: Path | None) -> int:
     """Show and write a run; return the exit code, 1 where nothing could be measured.
 
-    ``form`` is one of `affnet.bench.output.choose`.
+    ``form`` is one of `affnet.bench.reporting.output.choose`.
     """
     _show(grid, form)  # first: a full disk must not cost the measurement
     if output is not None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from affnet.bench.intervals import Interval
 from affnet.bench.mixers.growth import REFERENCE_TOKENS, Growth, fit_growth
-from affnet.bench.result import Result
+from affnet.bench.results.result import Result
+from affnet.bench.statistics.intervals import Interval
 
 REFERENCE = "aff"  # the mixer that the others are compared with
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affnet.bench.intervals import LEVEL, Interval, student
+from affnet.bench.statistics.intervals import LEVEL, Interval, student
 
 #: The fitted value at so many tokens, a map of 32 x 32, stands for the law's constant: at one
 #: token, where the law has it, it would be extrapolated far beyond what was measured.

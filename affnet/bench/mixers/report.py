@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from affnet.bench import tables
-from affnet.bench.intervals import Interval
 from affnet.bench.mixers.grid import REFERENCE, Cell, Curve, Grid, Setting
 from affnet.bench.mixers.growth import REFERENCE_TOKENS
+from affnet.bench.reporting import latency_table
+from affnet.bench.statistics.intervals import Interval
 from affnet.units import MEGABYTES, MILLIONS, MILLISECONDS, PERCENT
 
 _SIDE = int(REFERENCE_TOKENS**0.5)
@@ -53,7 +53,7 @@ def _latency_row(cell: Cell, kind: str) -> tuple[str, ...]:
     return (
         *start,
         _milliseconds(result.summary().median),
-        tables.ratio_cell(result),
+        latency_table.ratio_cell(result),
         "-" if memory is None else MEGABYTES.number(memory),
         MILLIONS.number(result.macs),
         f"{result.parameters / MILLIONS.size:.3f}",
@@ -163,7 +163,7 @@ def _measurement_notes(grid: Grid) -> list[str]:
     """Say how the results came about, and how many of them may not be trusted."""
     if not grid.results:
         return []
-    lines = [tables.device_note(grid.results)]
+    lines = [latency_table.device_note(grid.results)]
     doubted = [result for result in grid.results if not result.valid]
     if doubted:
         lines.append(

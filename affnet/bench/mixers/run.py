@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from affnet.artifact import Artifact
-from affnet.bench.measure import Job, relate_to_peer
+from affnet.bench.measurement.interleaved import Job
+from affnet.bench.measurement.protocol import Protocol as MeasuringProtocol
+from affnet.bench.measurement.sweep import sweep
 from affnet.bench.mixers.grid import REFERENCE, Cell, Grid, Holding, Setting, Traits
-from affnet.bench.protocol import Protocol as MeasuringProtocol
-from affnet.bench.recorder import Recorder
-from affnet.bench.result import Result
-from affnet.bench.sweep import sweep
+from affnet.bench.results.ratios import relate_to_peer
+from affnet.bench.results.result import Result
+from affnet.bench.store.recorder import Recorder
 from affnet.devices import Device
 from affnet.runtimes import get_runtime
 

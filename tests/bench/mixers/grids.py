@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from affnet.bench.intervals import Interval
 from affnet.bench.mixers.grid import Cell, Grid, Holding, Setting, Traits
+from affnet.bench.statistics.intervals import Interval
 from tests.bench.fakes import MS, a_result
 
 SIZES = (8, 16, 32)

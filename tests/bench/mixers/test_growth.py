@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import linregress
 
-from affnet.bench.intervals import student
 from affnet.bench.mixers.growth import REFERENCE_TOKENS, fit_growth
+from affnet.bench.statistics.intervals import student
 
 TOKENS = [64, 256, 1024, 4096]
 

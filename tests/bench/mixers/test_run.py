@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from affnet.artifact import Artifact
+from affnet.bench.measurement.protocol import get_protocol
 from affnet.bench.mixers.grid import Setting, Traits
 from affnet.bench.mixers.run import Run
-from affnet.bench.protocol import get_protocol
-from affnet.bench.recorder import Recorder
+from affnet.bench.store.recorder import Recorder
 from affnet.parity import Parity
 from tests.bench.fakes import MS, FakeDevice, an_artifact
 

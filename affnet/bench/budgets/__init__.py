@@ -1,0 +1,1 @@
+"""Latency budgets: the file, the sequential test, attribution and report."""

@@ -1,0 +1,100 @@
+"""Which modules of a network became slower: its operators' times beside those of before."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from affnet.bench.budgets.metrics import METRICS
+from affnet.bench.budgets.rounds import BASELINE
+from affnet.bench.budgets.verdicts import FAIL, Growth, Verdict
+from affnet.bench.measurement.interleaved import Job, Progress
+from affnet.bench.measurement.profiling import by_module, take_profile, telling_depth
+from affnet.devices import Device
+from affnet.errors import AffnetError
+from affnet.units import MILLISECONDS
+
+_PASSES = 2  # of each: before, after, after, before
+_TOLD = 3
+_WORTH_TELLING = 0.2  # of all that grew
+
+
+@dataclass(frozen=True)
+class _Versions:
+    """A network's artifacts."""
+
+    new: Job
+    old: Job
+
+
+def attribute(
+    verdicts: Sequence[Verdict],
+    jobs: Sequence[Job],
+    device: Device,
+    threads: int,
+    progress: Progress = lambda _: None,
+) -> list[Verdict]:
+    """Tell for each broken latency budget which modules grew; the verdicts themselves stay.
+
+    That needs the artifacts of before among the ``jobs``, and a runtime with a profiler.
+    """
+    labelled = {job.label: job for job in jobs}
+    known: dict[str, list[Growth] | str] = {}
+    told = []
+    for verdict in verdicts:
+        model, metric = verdict.budget.model, METRICS[verdict.budget.metric]
+        old = labelled.get(BASELINE + model)
+        if verdict.verdict != FAIL or metric.share is None or old is None:
+            told.append(verdict)
+            continue
+        if model not in known:
+            progress(f"Looking for what became slower in {model}")
+            known[model] = _grown(_Versions(labelled[model], old), device, threads)
+        told.append(_with_growth(verdict, known[model]))
+    return told
+
+
+def _with_growth(verdict: Verdict, found: list[Growth] | str) -> Verdict:
+    if isinstance(found, str):
+        return dataclasses.replace(verdict, reason=f"{verdict.reason}; {found}")
+    parts = [
+        f"{growth.module} {MILLISECONDS.text(growth.after_ns - growth.before_ns)}"
+        for growth in found
+    ]
+    reason = f"{verdict.reason}; slower by module: {', '.join(parts) or 'none stands out'}"
+    return dataclasses.replace(verdict, reason=reason, slower_modules=tuple(found))
+
+
+def _grown(versions: _Versions, device: Device, threads: int) -> list[Growth] | str:
+    """Return the modules that make up most of what grew, the largest growth first."""
+    times: dict[str, list[dict[str, int]]] = {"old": [], "new": []}
+    order = [("old", versions.old), ("new", versions.new)]
+    depth = 0  # the same for all, so that modules can be compared
+    try:
+        with device.session(versions.new.runtime):
+            for _ in range(_PASSES):
+                for which, job in order:
+                    found = take_profile(job.artifact, job.runtime, device, threads)
+                    if isinstance(found, str):
+                        return found
+                    depth = depth or telling_depth(found)
+                    times[which].append(by_module(found, depth))
+                order.reverse()
+    except AffnetError as error:  # the verdict must not be lost with its explanation
+        return f"which module became slower is not known: {str(error).rstrip('.')}"
+    old, new = (_fastest(times[which]) for which in ("old", "new"))
+    growths = [
+        Growth(module, old.get(module, 0), new.get(module, 0)) for module in old.keys() | new.keys()
+    ]
+    growths = sorted(growths, key=lambda g: g.before_ns - g.after_ns)
+    total = sum(max(0, g.after_ns - g.before_ns) for g in growths)
+    return [g for g in growths[:_TOLD] if g.after_ns - g.before_ns > max(0, _WORTH_TELLING * total)]
+
+
+def _fastest(passes: Sequence[dict[str, int]]) -> dict[str, int]:
+    """Return each module's time in the pass that disturbed it least."""
+    return {
+        module: min(found.get(module, 0) for found in passes)
+        for module in {name for found in passes for name in found}
+    }

@@ -1,0 +1,249 @@
+"""Budgets: what a model may cost, read from ``budgets.toml``.
+
+[models]                     # what names stand for: a file, or a source to export
+mine = "build/mine.onnx"
+
+[[budget]]
+model = "mine"
+at_most = "12 ms"            # absolute: of the metric, on the device
+
+[[budget]]
+model = "mine"
+peer = "mobilevit_s"         # relative to a peer that is measured in the same run
+at_most = 0.8
+metric = "p90"
+
+[[budget]]
+model = "mine"
+at_most = "+5 %"             # relative to a baseline
+device = "pixel"
+runtime = "litert"
+threads = 4
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from affnet.bench.budgets.metrics import METRICS
+from affnet.errors import BudgetError, first_line, suggestion
+from affnet.runtimes import RUNTIMES
+from affnet.units import parse_quantity
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "threads": ((int,), "a whole number"),
+    "at_most": ((str, int, float), "a number or a quantity in quotes"),
+}
+_TEXT: tuple[tuple[type, ...], str] = ((str,), "a text in quotes")
+_PERCENT = re.compile(r"\+\s*(\d+\.?\d*)\s*%")
+_HEADER = re.compile(r"^\s*\[\[\s*budget\s*\]\]", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and how a budget is measured."""
+
+    device: str = "host"
+    runtime: str = "onnxruntime"
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Budget:
+    """One line that may not be crossed."""
+
+    name: str
+    model: str
+    metric: str
+    place: Place
+    limit: float  # in the metric's unit, or a factor of the peer or baseline
+    text: str  # the limit as it is written
+    peer: str | None
+    relative_to_baseline: bool
+    line: int  # of the file
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """A file of budgets."""
+
+    path: Path
+    models: dict[str, str]  # a name and the file or source it stands for
+    budgets: tuple[Budget, ...]
+
+    def source(self, model: str) -> str:
+        """Return the file or source that a model's name stands for; paths start at this file."""
+        return _resolved(self.path.parent, self.models.get(model, model))
+
+
+def read_budgets(path: Path) -> Budgets:
+    """Read a file of budgets.
+
+    Raises:
+        BudgetError: it cannot be read, or is wrong; the line and the key are named.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
+    except FileNotFoundError:
+        raise BudgetError(
+            f"{path} does not exist; docs/budgets.md shows how budgets are written."
+        ) from None
+    except OSError as error:
+        raise BudgetError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise BudgetError(f"{path} is not TOML: {first_line(error)}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BudgetError(f"{path} is not TOML: {first_line(error)}.") from error
+    reader = _Reader(path, text)
+    if unknown := content.keys() - {"models", "budget"}:
+        key = min(unknown)
+        reader.fail(reader.find(key), key, f"is unknown{suggestion(key, ('models', 'budget'))}")
+    models, entries = content.get("models", {}), content.get("budget", [])
+    if not isinstance(models, dict) or not all(isinstance(v, str) for v in models.values()):
+        reader.fail(reader.find("models"), "models", "must give a file or source to each name")
+    if not isinstance(entries, list) or not entries:
+        raise BudgetError(f"{path} holds no [[budget]].")
+    budgets = tuple(reader.budget(index, entry) for index, entry in enumerate(entries))
+    _check_names(reader, budgets)
+    return Budgets(path, models, budgets)
+
+
+def _resolved(folder: Path, text: str) -> str:
+    """Take a path as relative to the file of budgets; anything else is a source's name."""
+    is_path = "/" in text or (Path(text).suffix and ":" not in text)  # module:function is none
+    return str(folder / text) if is_path else text
+
+
+def _check_names(reader: _Reader, budgets: tuple[Budget, ...]) -> None:
+    seen: set[str] = set()
+    for budget in budgets:
+        if budget.name in seen:
+            reader.fail(budget.line, "name", f"{budget.name!r} is taken; give each its own")
+        seen.add(budget.name)
+
+
+class _Reader:
+    """Checks entries, and knows the lines they stand on."""
+
+    _KEYS = ("name", "model", "metric", "device", "runtime", "threads", "at_most", "peer")
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path, self._text = path, text
+        self._starts = [found.end() for found in _HEADER.finditer(text)]
+
+    def budget(self, index: int, entry: Any) -> Budget:
+        """Check one entry."""
+
+        def fail(key: str, why: str) -> NoReturn:
+            self.fail(self._line(index, key), key, why)
+
+        if not isinstance(entry, dict):
+            fail("budget", f"must hold tables, not {entry!r}")
+        for key, value in entry.items():
+            if key not in self._KEYS:
+                fail(key, f"is unknown{suggestion(key, self._KEYS)}")
+            expected, told = _TYPES.get(key, _TEXT)
+            if type(value) not in expected:
+                fail(key, f"must be {told}, not {value!r}")
+            if value == "":
+                fail(key, "must not be empty")
+        for key in ("model", "at_most"):
+            if key not in entry:
+                fail(key, "is missing")
+        metric = entry.get("metric", "median")
+        if metric not in METRICS:
+            fail("metric", f"{metric!r} is unknown{suggestion(metric, METRICS)}")
+        if (runtime := entry.get("runtime", Place.runtime)) not in RUNTIMES:
+            fail("runtime", f"{runtime!r} is unknown{suggestion(runtime, RUNTIMES)}")
+        if entry.get("threads", 1) < 1:
+            fail("threads", "must be at least 1")
+        if "," in entry.get("device", ""):
+            fail("device", "must be one; write a [[budget]] for each")
+        if (peer := entry.get("peer")) == entry["model"]:
+            fail("peer", "must be another model")
+        try:
+            limit, relative = _limit(entry["at_most"], metric, peer)
+        except ValueError as error:
+            fail("at_most", str(error))
+        fields = {key: entry[key] for key in ("device", "runtime", "threads") if key in entry}
+        place = Place(**fields)
+        text = _told(entry["at_most"], peer)
+        return Budget(
+            name=entry.get("name") or _name(entry["model"], metric, place, text),
+            model=entry["model"],
+            metric=metric,
+            place=place,
+            limit=limit,
+            text=text,
+            peer=peer,
+            relative_to_baseline=relative,
+            line=self._line(index, "model"),
+        )
+
+    def find(self, key: str) -> int:
+        """Return the first line that sets or heads ``key``."""
+        found = re.search(rf"^\s*\[*\s*{re.escape(key)}\b", self._text, re.MULTILINE)
+        return self._number(found.start() if found else 0, found)
+
+    def fail(self, line: int, key: str, why: str) -> NoReturn:
+        end = "" if why.endswith("?") else "."
+        raise BudgetError(f"{self._path}, line {line}: {key} {why}{end}")
+
+    def _line(self, index: int, key: str) -> int:
+        """Return the line of a key of the budget with this index, else that of its header."""
+        if index >= len(self._starts):  # written as an array of inline tables
+            return self.find("budget")
+        start = self._starts[index]
+        end = self._starts[index + 1] if index + 1 < len(self._starts) else len(self._text)
+        pattern = re.compile(rf"^\s*\"?{re.escape(key)}\"?\s*=", re.MULTILINE)
+        found = pattern.search(self._text, start, end)
+        return self._number(found.start() if found else start, found)
+
+    def _number(self, position: int, found: re.Match[str] | None) -> int:
+        # a match begins with the blank lines before it
+        blank = len(found[0]) - len(found[0].lstrip()) if found else 0
+        return self._text.count("\n", 0, position + blank) + 1
+
+
+def _limit(at_most: Any, metric: str, peer: str | None) -> tuple[float, bool]:
+    """Return the limit, and whether it is relative to a baseline; raise `ValueError`."""
+    unit = METRICS[metric].dimension
+    if peer is not None:
+        if isinstance(at_most, str):
+            raise ValueError(f"beside a peer is a factor, such as 0.8, not {at_most!r}")
+        limit, relative = float(at_most), False
+    elif isinstance(at_most, str) and (found := _PERCENT.fullmatch(at_most)):
+        limit, relative = 1 + float(found[1]) / 100, True
+    elif unit is None and not isinstance(at_most, str):
+        limit, relative = float(at_most), False
+    else:
+        example = {"time": "'12 ms'", "bytes": "'25 MB'", None: "1e-4"}[unit]
+        try:
+            limit, relative = parse_quantity(at_most, unit), False
+        except ValueError:
+            raise ValueError(
+                f"must be like {example}, '+5 %' of a baseline, or a factor beside a peer, "
+                f"not {at_most!r}"
+            ) from None
+    if not 0 < limit < float("inf"):
+        raise ValueError(f"must be above 0, not {at_most!r}")
+    return limit, relative
+
+
+def _told(at_most: Any, peer: str | None) -> str:
+    return f"{at_most} x {peer}" if peer else str(at_most)
+
+
+def _name(model: str, metric: str, place: Place, text: str) -> str:
+    threads = "" if place.threads == 1 else f", {place.threads} threads"
+    return f"{metric} of {model} <= {text} ({place.runtime} on {place.device}{threads})"

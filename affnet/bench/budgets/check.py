@@ -1,0 +1,272 @@
+"""Holding models to their budgets: from the file of budgets to verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from affnet.artifact import Artifact
+from affnet.bench.budgets.attribution import attribute
+from affnet.bench.budgets.budget_file import Budget, Budgets, Place
+from affnet.bench.budgets.estimates import Round
+from affnet.bench.budgets.metrics import METRICS
+from affnet.bench.budgets.noise_floor import Sensitivity, check_sensitivity
+from affnet.bench.budgets.noise_floor import calibrate as compare_with_itself
+from affnet.bench.budgets.rounds import BASELINE, Rounds, measure_rounds
+from affnet.bench.budgets.verdicts import (
+    INCONCLUSIVE,
+    LOOKS,
+    Verdict,
+    estimate_of_baseline,
+    judge,
+    level_of_looks,
+)
+from affnet.bench.measurement.interleaved import Job, Progress
+from affnet.bench.measurement.protocol import get_protocol
+from affnet.bench.measurement.sweep import Keep
+from affnet.bench.results.reading import read_results
+from affnet.bench.results.result import Result
+from affnet.devices import Device
+from affnet.errors import BudgetError, ResultsError, UnknownNameError
+
+PROTOCOL = "check"
+
+#: Opens a file, or exports a source, for a runtime.
+Opener = Callable[[str, str], Artifact]
+#: Returns the device of a name.
+Finder = Callable[[str], Device]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check brought."""
+
+    verdicts: list[Verdict]
+    results: list[Result] = field(default_factory=list)  # measured by it
+
+
+def places(budgets: Sequence[Budget]) -> dict[Place, list[Budget]]:
+    """Return the budgets of each place, which are measured together."""
+    found: dict[Place, list[Budget]] = {}
+    for budget in budgets:
+        found.setdefault(budget.place, []).append(budget)
+    return found
+
+
+def judge_files(budgets: Budgets, files: Sequence[Path], baseline: Path | None) -> Outcome:
+    """Judge results that were measured before.
+
+    Raises:
+        ResultsError: results cannot be read, or differ in what may not differ.
+        BudgetError: a budget names what the results do not hold.
+    """
+    if baseline is not None and baseline.is_dir():
+        raise BudgetError(
+            f"{baseline} is a folder of artifacts, which are measured; name a file of results as "
+            "the baseline of results, or leave the results away."
+        )
+    results = [result for path in files for result in read_results(path)]
+    before = _read_baseline(baseline)
+    verdicts = {}
+    for place, judged in places(budgets.budgets).items():
+        new, old = rounds_of(results, place), rounds_of(before or [], place)
+        _check_comparable(new, old if _needs_baseline(judged) else [])
+        for budget in judged:
+            verdicts[budget.name] = judge(budget, new, old if before else None)
+    return Outcome([verdicts[budget.name] for budget in budgets.budgets])
+
+
+def measure_and_judge(
+    budgets: Budgets,
+    baseline: Path | None,
+    find: Finder,
+    open_model: Opener,
+    *,
+    max_rounds: int,
+    progress: Progress = lambda _: None,
+    keep: Keep = lambda _: None,
+) -> Outcome:
+    """Measure what the budgets name, in rounds until they are decided.
+
+    The results of each place go to ``keep`` as soon as they are there.
+
+    A ``baseline`` that is a folder holds the artifacts of before, under the same file names;
+    they are measured in the same turns.  A file holds results of before.
+
+    Raises:
+        AffnetError: as `measure_rounds`; a baseline that lacks a model.
+    """
+    before = _read_baseline(baseline)
+    prepared = []
+    for place, judged in places(budgets.budgets).items():  # what is wrong shows before any minutes
+        with _blaming(budgets, judged[0]):
+            device = find(place.device)
+        check_sensitivity(judged, device, place)
+        court = _Court(judged, None if before is None else rounds_of(before, place), max_rounds)
+        in_turns = baseline is not None and baseline.is_dir()
+        if not in_turns:
+            court.check_baseline()
+        jobs = jobs_of(judged, budgets, place, open_model)
+        if baseline is not None and in_turns:
+            jobs += _baseline_jobs(judged, jobs, place, baseline, open_model)
+        prepared.append((place, judged, device, court, jobs))
+    verdicts, results = {}, list[Result]()
+    for place, judged, device, court, jobs in prepared:
+        rounds = measure_rounds(
+            jobs,
+            device,
+            get_protocol(PROTOCOL),
+            threads=place.threads,
+            max_rounds=max_rounds,
+            enough=court.hear,
+            memory_counts=any(METRICS[budget.metric].of_memory for budget in judged),
+            progress=progress,
+        )
+        told = attribute(court.verdicts, jobs, device, place.threads, progress)
+        verdicts.update({verdict.budget.name: verdict for verdict in told})
+        keep(rounds.results())
+        results += rounds.results()
+    return Outcome([verdicts[budget.name] for budget in budgets.budgets], results)
+
+
+def calibrate(
+    budgets: Budgets, find: Finder, open_model: Opener, *, rounds: int, progress: Progress
+) -> list[Sensitivity]:
+    """Find out which change of what is budgeted can be told from none, at each place."""
+    return [
+        sensitivity
+        for place, judged in places(budgets.budgets).items()
+        for sensitivity in compare_with_itself(
+            jobs_of(judged, budgets, place, open_model),
+            list(dict.fromkeys(budget.metric for budget in judged)),
+            find(place.device),
+            place,
+            rounds=rounds,
+            progress=progress,
+        )
+    ]
+
+
+class _Court:
+    """Judges the budgets of one place while evidence comes in."""
+
+    def __init__(
+        self, budgets: Sequence[Budget], baseline: list[Round] | None, max_rounds: int
+    ) -> None:
+        self._budgets, self._baseline = budgets, baseline
+        self._looks = {look for look in LOOKS if look < max_rounds} | {max_rounds}
+        self._level = level_of_looks(len(self._looks))
+        self.verdicts: list[Verdict] = []
+
+    def check_baseline(self) -> None:
+        """Raise `BudgetError` where the results of before lack what a budget needs."""
+        for budget in self._budgets:
+            if budget.relative_to_baseline:
+                estimate_of_baseline(budget, self._baseline)
+
+    def hear(self, rounds: Rounds) -> bool:
+        """Judge if it is time to; return whether no budget is left that more could decide."""
+        if len(rounds.new) == 1 and not rounds.old and _needs_baseline(self._budgets):
+            _check_comparable(rounds.new, self._baseline or [])
+        if len(rounds.new) not in self._looks:
+            return False
+        old = rounds.old or self._baseline
+        self.verdicts = [
+            judge(budget, rounds.new, old, paired=bool(rounds.old), level=self._level)
+            for budget in self._budgets
+        ]
+        return not any(v.verdict == INCONCLUSIVE and v.interval for v in self.verdicts)
+
+
+def jobs_of(
+    judged: Sequence[Budget], budgets: Budgets, place: Place, open_model: Opener
+) -> list[Job]:
+    """Return a job for each model and peer of one place's budgets."""
+    jobs: dict[str, Job] = {}
+    for budget in judged:
+        for name in filter(None, (budget.model, budget.peer)):
+            if name not in jobs:
+                with _blaming(budgets, budget):
+                    artifact = open_model(budgets.source(name), place.runtime)
+                jobs[name] = Job(name, artifact, place.runtime)
+    return list(jobs.values())
+
+
+@contextmanager
+def _blaming(budgets: Budgets, budget: Budget) -> Iterator[None]:
+    """Say which line of the budgets holds a name that is unknown."""
+    try:
+        yield
+    except UnknownNameError as error:
+        raise BudgetError(f"{budgets.path}, line {budget.line}: {error}") from error
+
+
+def rounds_of(results: Sequence[Result], place: Place) -> list[Round]:
+    """Return the results of one place, those measured in the same turns together."""
+    wanted = (place.device, place.runtime, place.threads)
+    rounds: dict[str, dict[str, Result]] = {}
+    for number, result in enumerate(results):
+        if (result.device, result.runtime, result.threads) == wanted:
+            session = result.session or f"result {number} of no session"  # of an older version
+            rounds.setdefault(session, {})[result.model] = result
+    return list(rounds.values())
+
+
+def _needs_baseline(budgets: Sequence[Budget]) -> bool:
+    return any(budget.relative_to_baseline for budget in budgets)
+
+
+def _baseline_jobs(
+    judged: Sequence[Budget],
+    measured: Sequence[Job],
+    place: Place,
+    folder: Path,
+    open_model: Opener,
+) -> list[Job]:
+    names = {budget.model for budget in judged if budget.relative_to_baseline}
+    jobs = []
+    for name, job in ((job.label, job) for job in measured if job.label in names):
+        path = folder / job.artifact.path.name
+        if not path.exists():
+            raise BudgetError(
+                f"{folder} holds no {path.name}, the baseline of {name}; "
+                "export it there from the code of before."
+            )
+        jobs.append(Job(BASELINE + name, open_model(str(path), place.runtime), place.runtime))
+    return jobs
+
+
+def _read_baseline(baseline: Path | None) -> list[Result] | None:
+    if baseline is None or baseline.is_dir():
+        return None
+    return read_results(baseline)
+
+
+def _traits(result: Result) -> dict[str, object]:
+    """Return what may not differ between results that are compared."""
+    return {
+        "the protocol": result.protocol,
+        "the processor": result.environment.get("cpu"),
+        "the device": result.environment.get("model"),
+        "the kind of samples": result.sample_kind,
+    }
+
+
+def _check_comparable(new: Sequence[Round], old: Sequence[Round]) -> None:
+    """Raise `ResultsError` where results were measured elsewhere or otherwise than others."""
+    first: dict[str, object] = {}
+    of_before = "The baseline cannot be compared"
+    for rounds, problem in ((new, "The results cannot be judged together"), (old, of_before)):
+        for result in (result for found in rounds for result in found.values()):
+            traits = _traits(result)
+            first = first or traits
+            for what, found in traits.items():
+                if found != first[what]:
+                    raise ResultsError(
+                        f"{problem}: {what} is {first[what]} here, and {found} there; measure all "
+                        f"on one machine by one protocol ({PROTOCOL} is that of affnet check), or "
+                        "name a folder of artifacts as the baseline, which is measured in the "
+                        "same turns."
+                    )

@@ -1,0 +1,42 @@
+"""What of a result can be budgeted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from affnet.bench.results.result import Result
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number of a result; less is better."""
+
+    value: Callable[[Result], float | None]
+    dimension: str | None  # time in ns, bytes, or a plain number
+    share: float | None = None  # of a latency: which percentile of the samples
+    exact: bool = False  # the same each time
+
+    @property
+    def of_memory(self) -> bool:
+        """Whether it is taken in the memory's own pass."""
+        return self.dimension == "bytes" and not self.exact
+
+
+def _error(result: Result) -> float | None:
+    """Return the larger error of those known: at export against PyTorch, and on the device."""
+    on_device = result.parity.max_rel_error if result.parity else None
+    return max((e for e in (result.exported_error, on_device) if e is not None), default=None)
+
+
+METRICS: dict[str, Metric] = {
+    "median": Metric(lambda r: r.summary().median, "time", share=0.5),
+    "p90": Metric(lambda r: r.summary().p90, "time", share=0.9),
+    "p99": Metric(lambda r: r.summary().p99, "time", share=0.99),
+    "load": Metric(lambda r: r.load_ns, "time"),
+    "first_inference": Metric(lambda r: r.first_inference_ns, "time"),
+    "peak_memory": Metric(lambda r: r.peak_rss_bytes, "bytes"),
+    "pss": Metric(lambda r: r.pss_bytes, "bytes"),
+    "file_size": Metric(lambda r: r.file_bytes, "bytes", exact=True),
+    "parity": Metric(_error, None, exact=True),
+}

@@ -1,0 +1,72 @@
+"""Measuring in rounds, each in fresh processes: as many as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from affnet.bench.budgets.estimates import Round
+from affnet.bench.measurement.interleaved import Job, Progress, first_passes, measure
+from affnet.bench.measurement.protocol import Protocol
+from affnet.bench.results.result import Result
+from affnet.devices import Device
+
+#: What the labels of a baseline's jobs begin with.
+BASELINE = "baseline of "
+
+
+@dataclass
+class Rounds:
+    """What was measured of one place."""
+
+    new: list[Round] = field(default_factory=list)
+    old: list[Round] = field(default_factory=list)  # the baseline's, where it is measured too
+
+    def add(self, results: Sequence[Result]) -> None:
+        """Add a round's results."""
+        found = {result.model: result for result in results}
+        self.new.append({n: r for n, r in found.items() if not n.startswith(BASELINE)})
+        old = {n.removeprefix(BASELINE): r for n, r in found.items() if n.startswith(BASELINE)}
+        if old:
+            self.old.append(old)
+
+    def results(self) -> list[Result]:
+        """Return all results in the order they were measured in."""
+        return [result for found in (*self.new, *self.old) for result in found.values()]
+
+
+def measure_rounds(
+    jobs: Sequence[Job],
+    device: Device,
+    protocol: Protocol,
+    *,
+    threads: int,
+    max_rounds: int,
+    enough: Callable[[Rounds], bool] = lambda _: False,
+    memory_counts: bool = False,
+    progress: Progress = lambda _: None,
+) -> Rounds:
+    """Measure the jobs in turns, round after round, until it is ``enough``.
+
+    Memory and outputs are looked at once, before; if ``memory_counts``, in each round, because one
+    value that is repeated would seem to be known without any error.  Every other round has the
+    jobs the other way round, so that no model gains by being loaded first.
+
+    Raises:
+        MissingError: the device cannot be reached, or lacks what measuring needs.
+        MeasurementError: a process failed, hung or returned nonsense.
+    """
+    rounds = Rounds()
+    with device.session(jobs[0].runtime, progress):
+        passes = first_passes(jobs, device, threads, progress)
+        for number in range(1, max_rounds + 1):
+            progress(f"Round {number} of {max_rounds} at most")
+            if memory_counts and number > 1:
+                passes = first_passes(jobs, device, threads, progress)
+            step = -1 if number % 2 == 0 else 1
+            rounds.add(
+                measure(jobs[::step], device, protocol, threads=threads, passes=passes[::step])
+            )
+            if enough(rounds):
+                break
+    return rounds

@@ -1,0 +1,182 @@
+"""Verdicts: PASS where the whole interval keeps the budget, FAIL where it breaks it, else neither.
+
+A verdict between two looks at growing evidence is wrong more often than one look's level says; the
+error is divided among the looks (Bonferroni).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from affnet.bench.budgets.budget_file import Budget
+from affnet.bench.budgets.estimates import Estimate, Round, estimate, estimate_ratio
+from affnet.bench.budgets.metrics import METRICS
+from affnet.bench.measurement.validity import disturbances
+from affnet.bench.statistics.intervals import LEVEL, Interval
+from affnet.errors import BudgetError
+
+PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
+
+#: After how many rounds verdicts are looked for, and the error of all looks together.
+LOOKS = (4, 6, 9, 12)
+ERROR = 0.01
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A module of a network, and how long its operators took before and take now."""
+
+    module: str
+    before_ns: int
+    after_ns: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of one budget."""
+
+    budget: Budget
+    verdict: str
+    interval: Interval | None  # None where nothing was measured that tells it
+    rounds: int
+    reason: str  # a sentence for a person, without its full stop
+    slower_modules: tuple[Growth, ...] = ()  # of a broken budget, where they could be found out
+    doubts: tuple[str, ...] = ()  # what speaks against the results that it is made of
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the machine-readable form; limit and value are in ns, bytes or factors."""
+        finite = self.interval is not None and self.interval.high < float("inf")
+        bounds = [self.interval.low, self.interval.high] if self.interval and finite else None
+        return {
+            "name": self.budget.name,
+            "verdict": self.verdict,
+            "metric": self.budget.metric,
+            "model": self.budget.model,
+            "peer": self.budget.peer,
+            "device": self.budget.place.device,
+            "runtime": self.budget.place.runtime,
+            "threads": self.budget.place.threads,
+            "value": self.interval.value if self.interval else None,
+            "interval": bounds,
+            "limit": self.budget.limit,
+            "rounds": self.rounds,
+            "reason": self.reason,
+            "doubts": list(self.doubts),
+            "slower_modules": [asdict(growth) for growth in self.slower_modules],
+        }
+
+
+def overall(verdicts: Sequence[Verdict]) -> str:
+    """Return the one verdict of all: FAIL if any, else INCONCLUSIVE if any, else PASS."""
+    found = {verdict.verdict for verdict in verdicts}
+    return next((worst for worst in (FAIL, INCONCLUSIVE) if worst in found), PASS)
+
+
+def level_of_looks(looks: int) -> float:
+    """Return the level of each interval if verdicts are looked for so many times."""
+    return 1 - ERROR / looks
+
+
+def judge(
+    budget: Budget,
+    rounds: Sequence[Round],
+    baseline: Sequence[Round] | None = None,
+    *,
+    paired: bool = False,
+    level: float = LEVEL,
+) -> Verdict:
+    """Judge one budget by rounds of its place; ``paired`` baselines were measured in the same ones.
+
+    A time above its limit is no FAIL where something slowed the run that a peer in the same turns
+    would have shown: a disturbance can make a model seem slower, hardly faster.
+
+    Raises:
+        BudgetError: the model, its peer or the baseline is not among the results.
+    """
+    for name in filter(None, (budget.model, budget.peer)):
+        _check_measured(budget, name, rounds, "among the results")
+    found = _estimate(budget, rounds, baseline, paired)
+    names = {budget.model, budget.peer or budget.model}
+    count = sum(names <= set(found) for found in rounds)
+    if found is None:
+        said = f"{budget.metric} is not told by the results"
+        if not count:
+            said = f"{budget.model} and {budget.peer} were never measured in the same turns"
+        return Verdict(budget, INCONCLUSIVE, None, count, said)
+    interval = found.interval(level)
+    verdict, said = _compare(interval, budget.limit)
+    results = [one[name] for one in rounds for name in sorted(names) if name in one]
+    disturbed = _distinct(disturbances(r.blocks_ns, r.environment) for r in results)
+    in_turns = paired or budget.peer is not None
+    if (
+        verdict == FAIL
+        and disturbed
+        and not in_turns
+        and METRICS[budget.metric].dimension == "time"
+    ):
+        verdict = INCONCLUSIVE
+        said = f"{said}, but {disturbed[0]}; measure on a quiet machine, or beside a peer"
+    if found.alone and math.isfinite(interval.high):
+        said = f"{said}; of one process alone, though processes differ by more than its samples"
+    doubts = _distinct(result.validity_reasons for result in results)
+    return Verdict(budget, verdict, interval, count, said, doubts=doubts)
+
+
+def _distinct(groups: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for group in groups for text in group))
+
+
+def _estimate(
+    budget: Budget, rounds: Sequence[Round], baseline: Sequence[Round] | None, paired: bool
+) -> Estimate | None:
+    metric = METRICS[budget.metric]
+    if budget.peer:
+        return estimate_ratio(rounds, budget.model, budget.peer, metric)
+    if not budget.relative_to_baseline:
+        return estimate(rounds, budget.model, metric)
+    old = estimate_of_baseline(budget, baseline)
+    if paired and baseline:
+        merged = [
+            {"new": new[budget.model], "old": before[budget.model]}
+            for new, before in zip(rounds, baseline, strict=True)
+        ]
+        return estimate_ratio(merged, "new", "old", metric)
+    new = estimate(rounds, budget.model, metric)
+    return new.over(old) if new and old else None
+
+
+def estimate_of_baseline(budget: Budget, baseline: Sequence[Round] | None) -> Estimate | None:
+    """Estimate a budget's metric before; None where that was not told.
+
+    Raises:
+        BudgetError: there is no baseline, or not of this model.
+    """
+    if baseline is None:
+        raise BudgetError(
+            f"{budget.name}: its limit is relative to a baseline; name one with --baseline."
+        )
+    _check_measured(budget, budget.model, baseline, "in the baseline")
+    return estimate(baseline, budget.model, METRICS[budget.metric])
+
+
+def _check_measured(budget: Budget, name: str, rounds: Sequence[Round], where: str) -> None:
+    if not any(name in found for found in rounds):
+        have = sorted({model for found in rounds for model in found}) or ["none"]
+        place = budget.place
+        raise BudgetError(
+            f"{budget.name}: {name} is not {where} for {place.runtime} on {place.device} with "
+            f"{place.threads} thread(s); there are: {', '.join(have)}."
+        )
+
+
+def _compare(interval: Interval, limit: float) -> tuple[str, str]:
+    if interval.high <= limit:
+        return PASS, "the whole interval keeps the limit"
+    if interval.low > limit:
+        return FAIL, "the whole interval is above the limit"
+    if interval.high == float("inf"):
+        return INCONCLUSIVE, "one value has no interval; measure in several rounds"
+    return INCONCLUSIVE, "the limit is within the interval"

@@ -1,0 +1,91 @@
+"""The report's tables: those of ``affnet compare``, what is not valid, and what is quoted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from affnet.bench.html_report.accuracies import is_number
+from affnet.bench.html_report.data import DOUBTFUL, Entry, ReportData
+from affnet.bench.html_report.section import Section, Table
+from affnet.bench.reporting import comparison
+from affnet.bench.reporting.latency_table import Column
+from affnet.bench.results.result import QUOTED
+
+
+def results(data: ReportData) -> Section:
+    """Return the tables that the terminal shows, with a mark at what is not valid."""
+    tables = []
+    for group, entries in data.groups:
+        columns = comparison.columns(data.comparison, group, data.history)
+        if columns[-1].header != "valid":
+            columns.append(Column("valid", lambda r: "yes" if r.valid else "no", text=True))
+        tables.append(
+            Table(
+                heading=group.traits.title(),
+                header=[(column.header, column.text) for column in columns],
+                rows=[
+                    (entry.index, [column.cell(entry.result) for column in columns])
+                    for entry in entries
+                ],
+                notes=comparison.notes(group, data.history),
+            )
+        )
+    return Section(
+        "Results",
+        "What may not be mixed stands in tables of its own: device and hardware, threads, protocol "
+        "and what a sample is are the heading. A ratio is told only where both were measured in "
+        "the same session, in turns.",
+        tables,
+    )
+
+
+def validity(data: ReportData) -> Section:
+    """Return which results are not to be trusted, and why."""
+    doubtful = [entry for entry in data.entries if not entry.result.valid]
+    rows = [
+        (entry.index, [_named(entry), "; ".join(entry.result.validity_reasons)])
+        for entry in doubtful
+    ]
+    header = [("result", True), ("why it is not valid for publication", True)]
+    return Section(
+        "Validity",
+        f"{len(doubtful)} of {len(data.entries)} results are not valid for publication, by what "
+        f"was seen of the machine before and during the measurement. They are marked {DOUBTFUL} "
+        "and drawn hollow. Ratios of results that were measured in turns suffer less than times.",
+        [Table("", header, rows)] if rows else [],
+        empty="Nothing speaks against any of these results.",
+    )
+
+
+def quoted(data: ReportData) -> Section | None:
+    """Return the numbers that others published, with their sources."""
+    published: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+    for entry in data.entries:
+        if numbers := entry.result.published:
+            published.setdefault((entry.result.model, str(numbers)), (entry.result.model, numbers))
+    if not published:
+        return None
+    names = {
+        **{field: f"{name} %" for field, name in QUOTED.items() if _tells(published, field)},
+        "parameters_millions": "parameters M",
+        "macs_billions": "MACs G",
+    }
+    rows = []
+    for model, numbers in published.values():
+        cells = [f"{numbers[key]:g}" if is_number(numbers.get(key)) else "-" for key in names]
+        rows.append((None, [model, *cells, str(numbers.get("source", "not named"))]))
+    header = [("model", True), *((name, False) for name in names.values()), ("source", True)]
+    return Section(
+        "Quoted numbers",
+        "These were published by others. Nothing of them was measured here.",
+        [Table("", header, rows)],
+    )
+
+
+def _tells(published: dict[tuple[str, str], tuple[str, dict[str, Any]]], field: str) -> bool:
+    return any(numbers.get(field) is not None for _, numbers in published.values())
+
+
+def _named(entry: Entry) -> str:
+    told = (entry.series, entry.facet("device"), entry.recorded, entry.result.git_commit[:7])
+    return " \N{MIDDLE DOT} ".join(filter(None, told))

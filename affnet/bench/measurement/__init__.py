@@ -1,0 +1,1 @@
+"""Measuring models in turns on one device."""

@@ -1,0 +1,62 @@
+"""What a measurement would do, step by step, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from affnet import console
+from affnet.artifact import Artifact
+from affnet.bench.measurement.protocol import Protocol
+from affnet.devices import Device
+from affnet.runtimes import get_runtime, is_artifact
+
+
+def steps(
+    models: Sequence[str],
+    device: Device,
+    runtime: str,
+    threads: int,
+    protocol: Protocol,
+    profile: bool = False,
+) -> list[str]:
+    """Return the steps of ``affnet bench``; nothing is exported, started or connected to.
+
+    Raises:
+        ArtifactError: a file that stands here cannot be measured.
+        UsageError: the device cannot run ``runtime``.
+    """
+    device.check_runtime(runtime)
+    prepared, files = [], []
+    for model in models:
+        if is_artifact(Path(model)) and Path(model).exists():
+            files.append(Artifact.open(Path(model)).path.name)
+        else:
+            format_ = get_runtime(runtime).format
+            prepared.append(f"Export {model} to {format_} and prove the file on this machine")
+            files.append(model)
+    turns = f"{' '.join(files)} {' '.join(reversed(files))}" if len(files) > 1 else files[0]
+    return [
+        *prepared,
+        *device.plan(files, runtime, threads),
+        f"Measure in turns, {turns}, until each has {protocol.min_runs} runs "
+        f"and {protocol.min_seconds:g} s (protocol {protocol.name})",
+        *(
+            f"Run {file} under the profiler, for the time of each operator"
+            for file in files
+            if profile
+        ),
+        "Show one table",
+    ]
+
+
+def show(plans: dict[str, list[str]], json: bool) -> None:
+    """Print the steps on each device, numbered, or as one object."""
+    if json:
+        entries = [{"device": name, "steps": planned} for name, planned in plans.items()]
+        console.print_json({"dry_run": entries})
+        return
+    for name, planned in plans.items():
+        print(f"On {name}, nothing of which is done now:")
+        for number, step in enumerate(planned, 1):
+            print(f"{number:3}. {step}")

@@ -1,0 +1,270 @@
+"""Measuring several artifacts side by side on one device."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from affnet.artifact import Artifact
+from affnet.bench.measurement.git_commit import git_commit
+from affnet.bench.measurement.monitor import Watch
+from affnet.bench.measurement.output_parity import prove, reason_against
+from affnet.bench.measurement.profiling import take_profile
+from affnet.bench.measurement.protocol import Protocol
+from affnet.bench.measurement.validity import reasons_against
+from affnet.bench.results.result import Result
+from affnet.devices import (
+    BlockStatistics,
+    Device,
+    MeasuringProcess,
+    Memory,
+    PlacedOperator,
+    PlacingProcess,
+    QualifiedProcess,
+    SummarisingProcess,
+)
+from affnet.errors import UsageError
+from affnet.parity import Parity
+
+Progress = Callable[[str], None]
+
+_MEMORY_RUNS = 5
+_WARMUP_BLOCK_RUNS = 5
+_SETTLED = 0.02  # a block's median may still fall by this share
+
+
+@dataclass(frozen=True)
+class Job:
+    """One artifact to measure, and what its row is called."""
+
+    label: str
+    artifact: Artifact
+    runtime: str
+
+
+@dataclass(frozen=True)
+class FirstPass:
+    """What is found out before the clock matters, in a process of its own."""
+
+    memory: Memory
+    parity: Parity | str | None
+    placed: Sequence[PlacedOperator] | str
+
+
+@dataclass
+class _Running:
+    """A job's process and what it has delivered so far."""
+
+    job: Job
+    process: MeasuringProcess
+    warmup_ns: list[int] = field(default_factory=list)
+    blocks_ns: list[tuple[int, ...]] = field(default_factory=list)
+    statistics: list[BlockStatistics] = field(default_factory=list)
+    starts_s: list[float] = field(default_factory=list)
+    block_runs: int = 1
+
+    def measure(self, protocol: Protocol, now_s: float) -> None:
+        """Take one turn."""
+        self.starts_s.append(round(now_s, 3))
+        samples = self.process.run(self.block_runs, protocol.discarded_per_block)
+        self.blocks_ns.append(tuple(samples))
+        if isinstance(self.process, SummarisingProcess):
+            self.statistics.append(self.process.last_block())
+
+    def done(self, protocol: Protocol) -> bool:
+        runs = sum(block.runs for block in self.statistics) or sum(map(len, self.blocks_ns))
+        return runs >= protocol.min_runs and self.seconds() >= protocol.min_seconds
+
+    def seconds(self) -> float:
+        if self.statistics:
+            return sum(block.runs * block.mean_ns for block in self.statistics) / 1e9
+        return sum(map(sum, self.blocks_ns)) / 1e9
+
+
+def label_jobs(artifacts: Sequence[Artifact], runtime: str) -> list[Job]:
+    """Return a job for each artifact, called like its model, or its path if that is not unique."""
+    names = [artifact.manifest.model for artifact in artifacts]
+    return [
+        Job(name if names.count(name) == 1 else str(artifact.path), artifact, runtime)
+        for name, artifact in zip(names, artifacts, strict=True)
+    ]
+
+
+def measure(
+    jobs: Sequence[Job],
+    device: Device,
+    protocol: Protocol,
+    *,
+    threads: int,
+    profile: bool = False,
+    progress: Progress = lambda _: None,
+    passes: Sequence[FirstPass] | None = None,
+) -> list[Result]:
+    """Measure each job in a fresh process, interleaved with the others.
+
+    Memory is taken first, in processes of their own, so that its sampling never meets the timing,
+    unless ``passes`` holds it already; a profile of the operators, if asked for, last.
+
+    Raises:
+        UsageError: no job, or fewer than one thread.
+        MissingError: a runtime is not installed on the device.
+        MeasurementError: a process failed, hung or returned nonsense.
+    """
+    if not jobs:
+        raise UsageError("There is nothing to measure; name at least one model.")
+    if threads < 1:
+        raise UsageError(f"--threads must be at least 1, not {threads}.")
+    before = device.conditions()
+    if passes is None:
+        passes = first_passes(jobs, device, threads, progress)
+    with ExitStack() as stack:
+        running = []
+        for job in jobs:
+            progress(f"Loading and warming up {job.label}")
+            process = stack.enter_context(device.start(job.artifact, job.runtime, threads))
+            running.append(_Running(job, process))
+            _warm_up(running[-1], protocol)
+        watch = Watch(device, protocol.watch_seconds)
+        _measure_in_turns(running, protocol, watch, progress)
+    environment = {**device.fingerprint(), "before": before, "after": device.conditions()}
+    if protocol.watch_seconds is not None:
+        environment["during"] = watch.seen
+    session = uuid.uuid4().hex
+    results = [
+        _result(
+            entry,
+            device.name,
+            protocol,
+            threads,
+            first,
+            environment,
+            session,
+        )
+        for entry, first in zip(running, passes, strict=True)
+    ]
+    if not profile:
+        return results
+    return [
+        _profiled(result, job, device, threads, progress)
+        for result, job in zip(results, jobs, strict=True)
+    ]
+
+
+def first_passes(
+    jobs: Sequence[Job], device: Device, threads: int, progress: Progress = lambda _: None
+) -> list[FirstPass]:
+    """Find out each job's memory, and whether the device computes it right."""
+    return [_first_pass(job, device, threads, progress) for job in jobs]
+
+
+def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> FirstPass:
+    progress(f"Measuring the memory of {job.label}")
+    with device.start(job.artifact, job.runtime, threads) as process:
+        process.run(_MEMORY_RUNS)
+        memory = process.memory()
+        placed = process.placement() if isinstance(process, PlacingProcess) else ()
+        return FirstPass(memory, prove(process, job.artifact, device), placed)
+
+
+def _profiled(result: Result, job: Job, device: Device, threads: int, progress: Progress) -> Result:
+    progress(f"Profiling {job.label}")
+    found = take_profile(job.artifact, job.runtime, device, threads)
+    if isinstance(found, str):
+        return dataclasses.replace(result, limits=(*result.limits, found))
+    return dataclasses.replace(result, operators=found)
+
+
+def _warm_up(entry: _Running, protocol: Protocol) -> None:
+    """Run until the median of a block stops falling, within the protocol's bound."""
+    best = float("inf")
+    while sum(entry.warmup_ns) / 1e9 < protocol.max_warmup_seconds:
+        block = entry.process.run(_WARMUP_BLOCK_RUNS)
+        entry.warmup_ns.extend(block)
+        median = statistics.median(block)
+        if median > best * (1 - _SETTLED):
+            break
+        best = median
+    typical = statistics.median(entry.warmup_ns[-_WARMUP_BLOCK_RUNS:]) / 1e9
+    entry.block_runs = max(protocol.min_block_runs, round(protocol.block_seconds / typical))
+
+
+def _measure_in_turns(
+    entries: list[_Running], protocol: Protocol, watch: Watch, progress: Progress
+) -> None:
+    """Give each process a block, in order, then in reverse: drift of the machine hits all alike.
+
+    All go on until the last is done, so that every turn holds a block of each.
+    """
+    order = entries
+    while not all(entry.done(protocol) for entry in entries):
+        least = min(entry.seconds() for entry in entries)
+        progress(f"Measuring in turns, {least:.1f} s of each so far")
+        for entry in order:
+            entry.measure(protocol, watch.elapsed())
+        watch.look()
+        order = order[::-1]
+
+
+def _result(
+    entry: _Running,
+    device: str,
+    protocol: Protocol,
+    threads: int,
+    first: FirstPass,
+    environment: dict[str, object],
+    session: str,
+) -> Result:
+    artifact, startup = entry.job.artifact, entry.process.startup
+    manifest = artifact.manifest
+    source = environment.get("not_measured")
+    against = [f"not measured: {source}"] if source else []
+    if isinstance(entry.process, QualifiedProcess):
+        against += entry.process.doubts()
+    limits: list[str] = []
+    if isinstance(entry.process, QualifiedProcess | PlacingProcess):
+        limits += entry.process.limits()
+    parity = first.parity if isinstance(first.parity, Parity) else None
+    if parity and not parity.passed:
+        against.append(reason_against(parity))
+    limits += [found for found in (first.parity, first.placed) if isinstance(found, str)]
+    return Result(
+        model=entry.job.label,
+        artifact=str(artifact.path),
+        artifact_sha256=manifest.sha256,
+        format=manifest.format,
+        runtime=entry.job.runtime,
+        runtime_version=startup.runtime_version,
+        device=device,
+        threads=threads,
+        precision=manifest.precision,
+        protocol=protocol.name,
+        blocks_ns=tuple(entry.blocks_ns),
+        warmup_ns=tuple(entry.warmup_ns),
+        load_ns=startup.load_ns,
+        first_inference_ns=startup.first_inference_ns,
+        peak_rss_bytes=first.memory.peak_rss_bytes,
+        pss_bytes=first.memory.pss_bytes,
+        runtime_bytes=first.memory.runtime_bytes,
+        file_bytes=artifact.file_bytes,
+        parameters=manifest.parameters,
+        macs=manifest.macs,
+        weights=manifest.provenance.weights,
+        published=manifest.published,
+        accuracy=manifest.accuracy,
+        validity_reasons=(*against, *reasons_against(entry.blocks_ns, environment, threads)),
+        environment=environment,
+        block_statistics=tuple(entry.statistics),
+        limits=tuple(limits),
+        session=session,
+        recorded_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        exported_error=manifest.parity.max_rel_error if manifest.parity else None,
+        parity=parity,
+        placed=() if isinstance(first.placed, str) else tuple(first.placed),
+        git_commit=git_commit(),
+        block_starts_s=tuple(entry.starts_s) if protocol.watch_seconds is not None else (),
+    )

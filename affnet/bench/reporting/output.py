@@ -1,0 +1,125 @@
+"""Where results go: the terminal, machine-readable output, and files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from affnet import console
+from affnet.bench.reporting import latency_table, profile_table, throttling_table
+from affnet.bench.results import jsonl
+from affnet.bench.results.outcome import Outcome, exit_code
+from affnet.bench.results.ratios import relate_to_peer
+from affnet.bench.results.result import Result
+from affnet.errors import UnknownNameError, UsageError
+from affnet.files import write_whole
+
+SUFFIXES = (".json", jsonl.SUFFIX, ".md", ".csv")
+
+
+def choose(*, json: bool, markdown: bool, csv: bool) -> str:
+    """Return the one form that was asked for, ``terminal`` if none was.
+
+    Raises:
+        UsageError: more than one.
+    """
+    asked = [
+        name for name, given in (("json", json), ("markdown", markdown), ("csv", csv)) if given
+    ]
+    if len(asked) > 1:
+        raise UsageError(f"--{' and --'.join(asked)} exclude each other; use --output for a file.")
+    return asked[0] if asked else "terminal"
+
+
+def check_target(
+    path: Path, option: str = "--output", suffixes: Sequence[str] | None = SUFFIXES
+) -> None:
+    """Raise `UsageError` unless ``path`` can be written: before minutes of measuring."""
+    if suffixes is not None and path.suffix not in suffixes:
+        raise UnknownNameError(f"suffix of {option}", path.suffix, suffixes)
+    if path.is_dir():
+        raise UsageError(f"{option} {path} is a folder; name a file.")
+    if not path.parent.is_dir():
+        raise UsageError(f"The folder of {option} {path} does not exist; make it first.")
+
+
+def deliver(outcomes: Sequence[Outcome], peer: str | None, form: str, output: Path | None) -> int:
+    """Show and write what a sweep brought, tell of the devices that failed, return the exit code.
+
+    Raises:
+        AffnetError: there was one device, and this is how it failed.
+    """
+    if len(outcomes) == 1 and outcomes[0].error:
+        raise outcomes[0].error
+    failed = [outcome for outcome in outcomes if outcome.error]
+    results = [result for outcome in outcomes for result in outcome.results]
+    if peer:
+        results = relate_to_peer(results, peer)
+    show(results, form, failed)  # first: a full disk must not cost the measurement
+    if output is not None and results:
+        write(results, output, failed)
+    for outcome in failed:
+        print(f"Error: {outcome.device}: {outcome.error}", file=sys.stderr)
+    return exit_code(outcomes)
+
+
+def show(results: Sequence[Result], form: str, failed: Sequence[Outcome] = ()) -> None:
+    """Print results on stdout in one of the forms of `choose`."""
+    if form == "json":
+        console.print_json(record(results, failed))
+    elif not results:
+        return
+    elif form == "markdown":
+        print(_markdown(results), end="")
+    elif form == "csv":
+        print(latency_table.to_csv(results), end="")
+    else:
+        console.print_table(latency_table.to_rich(results))
+        for note in latency_table.notes(results):
+            print(note)
+        for title, table in (
+            *throttling_table.to_rich(results),
+            *profile_table.to_rich(results),
+        ):
+            print(f"\n{title}")
+            console.print_table(table)
+
+
+def write(results: Sequence[Result], path: Path, failed: Sequence[Outcome] = ()) -> None:
+    """Write results to a file, in the form that its suffix says; add to it if it is .jsonl."""
+    if path.suffix == jsonl.SUFFIX:
+        jsonl.append(results, path)
+        return
+    if path.suffix == ".json":
+        text = json.dumps({"schema": console.SCHEMA, **record(results, failed)}) + "\n"
+    elif path.suffix == ".md":
+        text = _markdown(results)
+    else:
+        text = latency_table.to_csv(results)
+    write_whole(path, text)
+
+
+def _markdown(results: Sequence[Result]) -> str:
+    return (
+        latency_table.to_markdown(results)
+        + throttling_table.to_markdown(results)
+        + profile_table.to_markdown(results)
+    )
+
+
+def record(results: Sequence[Result], failed: Sequence[Outcome] = ()) -> dict[str, object]:
+    """Return the machine-readable form of a run, with the devices that failed if there are any."""
+    content: dict[str, object] = {"results": [result.to_json() for result in results]}
+    if failed:
+        content["failures"] = [
+            {
+                "device": outcome.device,
+                "error": str(outcome.error),
+                "exit_code": outcome.error.exit_code,
+            }
+            for outcome in failed
+            if outcome.error
+        ]
+    return content

@@ -1,0 +1,1 @@
+"""The record of a measurement, how it is read, and which results are comparable."""

@@ -1,0 +1,90 @@
+"""What may not differ between results whose numbers stand in one table."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+
+from affnet.bench.results.result import Result
+
+#: Where numbers come from.
+MEASURED, COMPUTED = "measured", "computed"
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Where and how a result was measured."""
+
+    device: str
+    hardware: str | None  # the model of a phone or board
+    processor: str | None
+    hardware_threads: int | None
+    threads: int
+    protocol: str
+    samples: str  # what each of them is, see `Result.sample_kind`
+    values: str  # measured, or computed by the fake device
+
+    @classmethod
+    def of(cls, result: Result) -> Traits:
+        """Return a result's."""
+        environment = result.environment
+        return cls(
+            device=result.device,
+            hardware=_text(environment.get("model")),
+            processor=_text(environment.get("cpu")),
+            hardware_threads=environment.get("hardware_threads"),
+            threads=result.threads,
+            protocol=result.protocol,
+            samples=result.sample_kind,
+            values=COMPUTED if "not_measured" in environment else MEASURED,
+        )
+
+    def title(self) -> str:
+        """Return a heading for what has these traits."""
+        hardware = ", ".join(filter(None, (self.hardware, self.processor)))
+        place = f"{self.device} ({hardware})" if hardware else self.device
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return (
+            f"{place}, {threads}, protocol {self.protocol}, each sample a {self.samples}: "
+            f"{self.values}"
+        )
+
+    def difference(self, other: Traits) -> str:
+        """Name the first trait that differs, with both values; "" if none does."""
+        for field in dataclasses.fields(self):
+            mine, theirs = getattr(self, field.name), getattr(other, field.name)
+            if mine != theirs:
+                return f"{_NAMES[field.name]} {mine!r} and {theirs!r}"
+        return ""
+
+    def distance(self, other: Traits) -> int:
+        """Return how many traits differ."""
+        return sum(
+            mine != theirs
+            for mine, theirs in zip(
+                dataclasses.astuple(self), dataclasses.astuple(other), strict=True
+            )
+        )
+
+    def key(self) -> str:
+        """Return a short text that is the same for the same traits only."""
+        return hashlib.sha256(json.dumps(dataclasses.astuple(self)).encode()).hexdigest()
+
+
+def _text(value: object) -> str | None:
+    """Return what a file holds where a name should stand; whatever it is, it can be compared."""
+    return None if value is None else str(value)
+
+
+_NAMES = {
+    "device": "the devices are",
+    "hardware": "the devices' models are",
+    "processor": "the processors are",
+    "hardware_threads": "the processors' hardware threads are",
+    "threads": "the threads are",
+    "protocol": "the protocols are",
+    "samples": "the kinds of samples are",
+    "values": "the values are",
+}

@@ -1,0 +1,51 @@
+"""Reading results that were written before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from affnet.bench.results import jsonl
+from affnet.bench.results.result import Result
+from affnet.console import SCHEMA
+from affnet.errors import ResultsError, existing_file, first_line
+
+
+def read_results(path: Path) -> list[Result]:
+    """Read the results of a file that ``--output`` wrote.
+
+    Raises:
+        UsageError: there is no such file.
+        ResultsError: it holds no results, or they are not whole.
+    """
+    if path.suffix == jsonl.SUFFIX:
+        return _read_lines(path)
+    try:
+        text = existing_file(path, "results that affnet bench wrote").read_text(encoding="utf-8")
+        content = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path} is not JSON, or not all of it: {first_line(error)}.") from error
+    schema = content.get("schema", SCHEMA) if isinstance(content, dict) else SCHEMA
+    if schema != SCHEMA:
+        raise ResultsError(
+            f"{path} is of schema {schema}, this version of affnet reads {SCHEMA}; update affnet."
+        )
+    records = content.get("results") if isinstance(content, dict) else None
+    if not isinstance(records, list) or not records:
+        raise ResultsError(f"{path} holds no results; make them with: affnet bench --output {path}")
+    return [_result(record, f"{path}, result {index}") for index, record in enumerate(records, 1)]
+
+
+def _read_lines(path: Path) -> list[Result]:
+    existing_file(path, "results that affnet bench wrote")
+    try:
+        return [_result(record, f"{path}, line {number}") for number, record in jsonl.read(path)]
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _result(record: object, where: str) -> Result:
+    try:
+        return Result.from_json(record)
+    except ValueError as error:
+        raise ResultsError(f"{where}: {error}.") from error

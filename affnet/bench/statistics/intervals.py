@@ -1,0 +1,122 @@
+"""Confidence intervals of latencies, which are skewed, have several modes and depend on their past.
+
+No distribution is assumed anywhere: percentiles get intervals of order statistics, ratios of models
+measured in turns are bootstrapped over turns; both are widened for what samples remember of those
+before them (`affnet.bench.statistics.autocorrelation`).  `benchmarks/coverage.py` counts how often
+they hold the truth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affnet.bench.statistics.autocorrelation import independent_below, memory_between_turns
+
+LEVEL = 0.95
+_RESAMPLES = 1000
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate, and what it lies between with some confidence."""
+
+    value: float
+    low: float
+    high: float
+
+
+def percentile_interval(samples: Sequence[float], share: float, level: float = LEVEL) -> Interval:
+    """Return the percentile below which a ``share`` (0..1) of the samples lies.
+
+    Its ends are order statistics: those at ``share`` plus and minus the error of the share of
+    samples below the percentile (Woodruff, JASA 47, 1952).  That error counts independent samples
+    only, see `independent_below`.  One sample has no interval: its ends are infinite.  So is an end
+    beyond all samples: that of a p99 of 100 samples, which are all below it as likely as not.
+    """
+    values = np.asarray(samples, np.float64)
+    value = float(np.quantile(values, share))
+    if len(values) < 2:
+        return Interval(value, -math.inf, math.inf)
+    if np.ptp(values) == 0:
+        return Interval(value, value, value)
+    count = independent_below(values, share)
+    error = math.sqrt(share * (1 - share) / count)
+    # half the degrees of freedom: the count is an estimate too
+    reach = student(level, count / 2) * error
+    low, high = np.quantile(values, np.clip((share - reach, share + reach), 0, 1), method="weibull")
+    tail = (1 - level) / 2
+    return Interval(
+        value,
+        float(low) if (1 - share) ** len(values) <= tail else -math.inf,
+        float(high) if share ** len(values) <= tail else math.inf,
+    )
+
+
+def ratio_interval(
+    numerator: Sequence[Sequence[int]],
+    denominator: Sequence[Sequence[int]],
+    share: float = 0.5,
+    level: float = LEVEL,
+) -> Interval:
+    """Compare a percentile of two models that were measured in turns, a block of samples per turn.
+
+    A bootstrap over whole turns, because neighbouring samples share the machine's state, in which
+    turns get weights instead of being drawn (Rubin, Annals of Statistics 9, 1981): the percentiles
+    of few turns are less rough then.  Both models' blocks of a turn get the same weight, which
+    cancels what slowed both.  Its ends are moved outwards for few turns (Hesterberg, The American
+    Statistician 69, 2015) and for what a turn remembers of the one before.
+    """
+    turns = min(len(numerator), len(denominator))
+    above, below = numerator[:turns], denominator[:turns]
+    value = _quantile(above, share) / _quantile(below, share)
+    if turns < 2:
+        return Interval(value, 0.0, math.inf)
+    weights = np.random.default_rng(_SEED).standard_exponential((_RESAMPLES, turns))
+    ratios = _weighted_quantiles(above, weights, share) / _weighted_quantiles(below, weights, share)
+    low, high = np.quantile(ratios, (0.5 - level / 2, 0.5 + level / 2))
+    memory = (memory_between_turns(above, share) + memory_between_turns(below, share)) / 2
+    few = math.sqrt(turns / (turns - 1)) * student(level, max(1.0, (turns - 1) / memory))
+    wider = few * math.sqrt(memory) / student(level, math.inf)
+    return Interval(
+        value,
+        float(value * min(1.0, low / value) ** wider),
+        float(value * max(1.0, high / value) ** wider),
+    )
+
+
+def _quantile(blocks: Sequence[Sequence[int]], share: float) -> float:
+    return float(np.quantile(np.concatenate(blocks), share))
+
+
+def _weighted_quantiles(
+    blocks: Sequence[Sequence[int]], weights: NDArray[np.float64], share: float
+) -> NDArray[np.float64]:
+    """Return a quantile for each row of ``weights``, those of the blocks.
+
+    A sample stands at the middle of its weight; between two, values are interpolated.
+    """
+    values = np.concatenate(blocks).astype(np.float64)
+    block = np.repeat(np.arange(len(blocks)), [len(samples) for samples in blocks])
+    order = np.argsort(values)
+    values = values[order]
+    found = np.empty(len(weights))
+    for row, weight in enumerate(weights):
+        each = weight[block[order]]
+        reached = np.cumsum(each)
+        found[row] = np.interp(share * reached[-1], reached - each / 2, values)
+    return found
+
+
+def student(level: float, freedom: float) -> float:
+    """Return how many standard errors a two-sided interval reaches."""
+    from scipy.special import ndtri, stdtrit
+
+    if math.isinf(freedom):
+        return float(ndtri(0.5 + level / 2))
+    return float(stdtrit(freedom, 0.5 + level / 2))

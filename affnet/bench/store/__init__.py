@@ -1,0 +1,1 @@
+"""The history of results in a database."""

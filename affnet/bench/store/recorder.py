@@ -1,0 +1,51 @@
+"""Keeping results in a store while measuring goes on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from affnet.bench.results.ratios import relate_to_peer
+from affnet.bench.results.result import Result
+from affnet.errors import AffnetError
+
+if TYPE_CHECKING:
+    from affnet.bench.store.database import Store
+
+
+class Recorder:
+    """Adds results to a store, if there is one; an error of the store does not end measuring."""
+
+    def __init__(self, store: Store | None) -> None:
+        self._store = store
+        self.peer: str | None = None  # the ratio to it is kept, too
+        self.exit_code = 0
+
+    def keep(self, results: Sequence[Result]) -> None:
+        """Add results that belong together, in one transaction."""
+        if self._store is None or not results:
+            return
+        related = relate_to_peer(results, self.peer) if self.peer else results
+        try:
+            self._store.add(related)
+        except AffnetError as error:
+            print(f"Error: These results are not in the store. {error}", file=sys.stderr)
+            self.exit_code = error.exit_code
+
+
+@contextmanager
+def open_recorder(store: str | None) -> Iterator[Recorder]:
+    """Open a store, which is made if it does not exist: before minutes of measuring.
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
+    if store is None:
+        yield Recorder(None)
+        return
+    from affnet.bench.store.database import Store
+
+    with Store(store) as opened:
+        yield Recorder(opened)

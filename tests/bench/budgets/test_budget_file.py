@@ -1,0 +1,118 @@
+"""Files of budgets: what they may say, and the line and key of what they may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from affnet.bench.budgets.budget_file import Place, read_budgets
+from affnet.errors import BudgetError
+
+GOOD = '[[budget]]\nmodel = "one"\nat_most = "12 ms"\n'
+
+
+def written(folder: Path, text: str | bytes) -> Path:
+    path = folder / "budgets.toml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def entry(*lines: str) -> str:
+    return "\n".join(["# why", "", "[[budget]]", 'model = "one"', *lines, ""])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (entry('at_mots = "12 ms"'), "line 5: at_mots is unknown; did you mean 'at_most'?"),
+        (entry('at_most = "1 ms"', 'runtime = "onnx"'), "line 6: runtime 'onnx' is unknown"),
+        (entry("at_most = true"), "line 5: at_most must be a number or a quantity in quotes"),
+        (entry('at_most = "1 ms"', 'threads = "4"'), "line 6: threads must be a whole number"),
+        (entry('at_most = "1 ms"', "threads = true"), "line 6: threads must be a whole number"),
+        (entry('at_most = "1 ms"', "threads = 0"), "line 6: threads must be at least 1"),
+        (entry('at_most = "1 ms"', 'name = ""'), "line 6: name must not be empty"),
+        (entry("at_most = 0.8", 'peer = ""'), "line 6: peer must not be empty"),
+        (entry("at_most = 0.8", 'peer = "one"'), "line 6: peer must be another model"),
+        (entry('at_most = "1 ms"', 'device = "host,pi"'), "line 6: device must be one"),
+        ('[[budget]]\nat_most = "12 ms"\n', "line 1: model is missing"),
+        (entry(), "line 3: at_most is missing"),
+        (entry('at_most = "12 parsecs"'), "line 5: at_most must be like '12 ms'"),
+        (entry('at_most = "12 MB"'), "line 5: at_most must be like '12 ms'"),
+        (entry("at_most = 12"), "line 5: at_most must be like '12 ms'"),
+        (entry('at_most = "+1.2.3 %"'), "line 5: at_most must be like '12 ms'"),
+        (entry('at_most = "12 ms"', 'metric = "file_size"'), "must be like '25 MB'"),
+        (entry('at_most = "1e-4"', 'metric = "parity"'), "must be like 1e-4"),
+        (entry('at_most = "12 ms"', 'peer = "two"'), "beside a peer is a factor, such as 0.8"),
+        (entry('at_most = "0 ms"'), "line 5: at_most must be above 0, not '0 ms'"),
+        (entry("at_most = -1", 'peer = "two"'), "line 5: at_most must be above 0, not -1"),
+        (entry("at_most = nan", 'peer = "two"'), "line 5: at_most must be above 0, not nan"),
+        (entry('at_most = "1 ms"', 'metric = "medain"'), "'medain' is unknown; did you mean 'med"),
+        (GOOD + GOOD, "line 5: name 'median of one <= 12 ms (onnxruntime on host)' is taken"),
+        (GOOD + "[buget]\n", "line 4: buget is unknown; did you mean 'budget'?"),
+        ("[models]\none = 1\n" + GOOD, "line 1: models must give a file or source to each name"),
+        ("models = 1\n" + GOOD, "line 1: models must give"),
+        ("budget = [1]\n", "line 1: budget must hold tables, not 1"),
+        ('budget = [{model = "one"}]\n', "line 1: at_most is missing"),
+        ("", "holds no [[budget]]"),
+        ('[budget]\nmodel = "one"\n', "holds no [[budget]]"),
+        ("[[budget]\n", "is not TOML: "),
+        (b"\xff\xfe", "is not TOML: 'utf-8' codec can't decode"),
+    ],
+)
+def test_what_is_wrong_is_named_with_line_and_key(
+    tmp_path: Path, text: str | bytes, said: str
+) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(BudgetError) as caught:
+        read_budgets(path)
+    assert said in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+    assert str(caught.value).endswith((".", "?"))
+    assert ".." not in str(caught.value).removeprefix(str(path))
+
+
+def test_a_folder_and_no_file_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(BudgetError, match="cannot be read: Is a directory"):
+        read_budgets(tmp_path)
+    with pytest.raises(BudgetError, match=r"does not exist; docs/budgets\.md shows"):
+        read_budgets(tmp_path / "none.toml")
+
+
+def test_the_line_is_that_of_the_right_budget(tmp_path: Path) -> None:
+    text = GOOD + entry('at_most = "5 ms"') + entry("at_most = 0.8", "peer = 3")
+    with pytest.raises(BudgetError, match="line 14: peer must be a text in quotes, not 3"):
+        read_budgets(written(tmp_path, text))
+
+
+def test_each_kind_of_limit_is_read_in_base_units(tmp_path: Path) -> None:
+    text = (
+        entry('at_most = "12 ms"')
+        + entry('at_most = "1.5 MB"', 'metric = "file_size"')
+        + entry("at_most = 0.8", 'peer = "two"', 'metric = "p90"')
+        + entry('at_most = "+5 %"', 'device = "pi"', 'runtime = "litert"', "threads = 4")
+        + entry("at_most = 1e-4", 'metric = "parity"', 'name = "exact"')
+    )
+    absolute, size, peer, relative, parity = read_budgets(written(tmp_path, text)).budgets
+    assert (absolute.limit, absolute.place, absolute.line) == (12e6, Place(), 4)
+    assert size.limit == 1.5e6
+    assert (peer.limit, peer.peer, peer.relative_to_baseline) == (0.8, "two", False)
+    assert (relative.limit, relative.relative_to_baseline) == (1.05, True)
+    assert relative.place == Place("pi", "litert", 4)
+    assert relative.name == "median of one <= +5 % (litert on pi, 4 threads)"
+    assert (parity.limit, parity.name) == (1e-4, "exact")
+
+
+def test_inline_tables_are_budgets_too(tmp_path: Path) -> None:
+    text = 'budget = [{model = "one", at_most = "1 s"}, {model = "two", at_most = "1 us"}]\n'
+    assert [b.limit for b in read_budgets(written(tmp_path, text)).budgets] == [1e9, 1e3]
+
+
+def test_paths_start_at_the_file_of_budgets_and_names_stay_names(tmp_path: Path) -> None:
+    models = '[models]\nmine = "build/mine.onnx"\nfar = "/far/x.onnx"\nfunction = "nets.my:f"\n'
+    budgets = read_budgets(written(tmp_path, models + GOOD))
+    assert budgets.source("mine") == str(tmp_path / "build/mine.onnx")
+    assert budgets.source("far") == "/far/x.onnx"
+    assert budgets.source("function") == "nets.my:f"
+    assert budgets.source("affnet_et") == "affnet_et"
+    assert budgets.source("other.onnx") == str(tmp_path / "other.onnx")

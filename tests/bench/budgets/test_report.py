@@ -1,0 +1,155 @@
+"""What a check says to people and machines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from affnet.bench.budgets.check import Outcome
+from affnet.bench.budgets.report import (
+    Targets,
+    deliver,
+    github_annotations,
+    junit,
+    markdown,
+    record,
+)
+from affnet.bench.budgets.verdicts import FAIL, INCONCLUSIVE, PASS, Verdict
+from affnet.bench.statistics.intervals import Interval
+from affnet.errors import AffnetError
+from tests.bench.checks import a_budget
+from tests.bench.fakes import MS
+
+BUDGETS = Path("a,b:c.toml")
+
+
+@pytest.fixture(autouse=True)
+def no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def a_verdict(kind: str, name: str = "quick enough") -> Verdict:
+    interval = Interval(13.0 * MS, 12.5 * MS, 13.5 * MS)
+    return Verdict(a_budget(name=name), kind, interval, 4, "so it is")
+
+
+ALL = [a_verdict(PASS, "a"), a_verdict(FAIL, "b"), a_verdict(INCONCLUSIVE, "c")]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "strict", "code"),
+    [
+        ([PASS], True, 0),
+        ([PASS, INCONCLUSIVE], False, 0),
+        ([PASS, INCONCLUSIVE], True, 1),
+        ([FAIL, INCONCLUSIVE], False, 1),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst(kinds: list[str], strict: bool, code: int) -> None:
+    outcome = Outcome([a_verdict(kind, kind) for kind in kinds])
+    assert deliver(outcome, BUDGETS, Targets(), as_json=True, strict=strict) == code
+
+
+def test_the_promised_fields_are_there() -> None:
+    found = json.loads(json.dumps(record(ALL)))
+    assert found["verdict"] == FAIL
+    first = found["budgets"][0]
+    assert first["interval"] == [12.5 * MS, 13.5 * MS]
+    assert (first["name"], first["verdict"], first["value"], first["limit"]) == (
+        "a",
+        PASS,
+        13.0 * MS,
+        12.0 * MS,
+    )
+
+
+def test_junit_is_xml_with_a_failure_and_a_skipped_case() -> None:
+    hostile = a_verdict(FAIL, 'a<b>&"\x01\ud7ff é')
+    suite = ElementTree.fromstring(junit([*ALL, hostile]).encode())  # noqa: S314  # our own
+    counts = {name: suite.get(name) for name in ("tests", "failures", "skipped", "errors")}
+    assert counts == {"tests": "4", "failures": "2", "skipped": "1", "errors": "0"}
+    assert [[child.tag for child in case] for case in suite] == [
+        [],
+        ["failure"],
+        ["skipped"],
+        ["failure"],
+    ]
+    assert suite[3].get("name") == 'a<b>&"?\ud7ff é'
+    message = suite[1][0].get("message") or ""
+    assert "median of one is 13.00 ms [12.50 to 13.50 ms], allowed is 12 ms" in message
+
+
+def test_annotations_are_escaped_and_only_of_what_did_not_pass() -> None:
+    name = "50%: a,b\n::error::x"
+    (line,) = github_annotations([a_verdict(PASS), a_verdict(FAIL, name)], BUDGETS)
+    assert line.startswith(
+        "::error file=a%2Cb%3Ac.toml,line=4,title=FAIL%3A 50%25%3A a%2Cb%0A%3A%3Aerror%3A%3Ax::"
+    )
+    assert "\n" not in line
+    (warning,) = github_annotations([a_verdict(INCONCLUSIVE)], BUDGETS)
+    assert warning.startswith("::warning ")
+
+
+def test_markdown_keeps_its_columns_whatever_the_name() -> None:
+    lines = markdown([a_verdict(FAIL, "a|b\nc")]).split("\n")[:-1]
+    assert lines[0] == "### Budgets: FAIL"
+    assert lines[-2] == "| FAIL | a\\|b c | 13.00 ms | 12.50 to 13.50 ms | 4 |"
+
+
+def test_names_with_brackets_stand_in_the_table_as_they_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    outcome = Outcome([a_verdict(PASS, "of [bold] and [/]")])
+    deliver(outcome, BUDGETS, Targets(), as_json=False, strict=False)
+    assert "of [bold] and [/]" in capsys.readouterr().out
+
+
+def test_summaries_are_appended_to_both_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, own = tmp_path / "step.md", tmp_path / "own.md"
+    own.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step))
+    deliver(Outcome(ALL), BUDGETS, Targets(summary=own), as_json=True, strict=False)
+    assert own.read_text() == "before\n" + markdown(ALL)
+    assert step.read_text() == markdown(ALL)
+
+
+def test_annotations_come_on_github_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(Outcome(ALL), BUDGETS, Targets(), as_json=True, strict=False)
+    assert "::error" not in "".join(capsys.readouterr())
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    deliver(Outcome(ALL), BUDGETS, Targets(), as_json=True, strict=False)
+    out, err = capsys.readouterr()
+    assert json.loads(out)["verdict"] == FAIL
+    assert err.count("::error ") == err.count("::warning ") == 1
+
+
+def test_a_file_that_cannot_be_written_costs_neither_verdicts_nor_other_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = tmp_path / "file"
+    taken.write_text("")
+    own = tmp_path / "own.md"
+    targets = Targets(junit=taken / "check.xml", summary=own)
+    with pytest.raises(AffnetError):
+        deliver(Outcome(ALL), BUDGETS, targets, as_json=False, strict=False)
+    assert "FAIL: 1 PASS, 1 FAIL, 1 INCONCLUSIVE." in capsys.readouterr().out
+    assert own.read_text() == markdown(ALL)
+
+
+def test_a_full_disk_is_one_sentence_after_the_verdicts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    with pytest.raises(AffnetError, match="No space is left for /dev/full"):
+        deliver(Outcome(ALL), BUDGETS, Targets(summary=full), as_json=False, strict=False)
+    assert "FAIL: 1 PASS" in capsys.readouterr().out

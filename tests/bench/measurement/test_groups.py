@@ -1,0 +1,111 @@
+"""Many models in groups beside one reference, and the chart of what came out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affnet.artifact import Artifact
+from affnet.bench.measurement.groups import GROUP, measure_in_groups
+from affnet.bench.measurement.interleaved import Job
+from affnet.bench.measurement.protocol import Protocol
+from affnet.bench.reporting.accuracy_chart import write_chart
+from affnet.bench.reporting.latency_table import notes
+from affnet.bench.statistics.intervals import Interval
+from affnet.devices.fake import FakeDevice
+from affnet.errors import MeasurementError, MissingError, UsageError
+from tests.bench.fakes import a_result, an_artifact
+
+PROTOCOL = Protocol("test", min_runs=20, min_seconds=0.0, block_seconds=0.01)
+
+
+class Breaking(FakeDevice):
+    """A fake on which one model cannot be started."""
+
+    @contextmanager
+    def start(self, artifact: Artifact, runtime: str, threads: int) -> Iterator[Any]:
+        if artifact.manifest.model == "bad":
+            raise MeasurementError("bad crashed.")
+        with super().start(artifact, runtime, threads) as process:
+            yield process
+
+
+def jobs(folder: Path, *names: str) -> list[Job]:
+    return [Job(name, an_artifact(name, folder), "onnxruntime") for name in names]
+
+
+def test_each_group_has_the_reference_and_ratios_to_its_own(tmp_path: Path) -> None:
+    names = ["reference", *(f"net{number}" for number in range(GROUP + 2))]
+    kept: list[list[str]] = []
+    (outcome,) = measure_in_groups(
+        jobs(tmp_path, *names),
+        FakeDevice(),
+        PROTOCOL,
+        threads=1,
+        keep=lambda results: kept.append([result.model for result in results]),
+    )
+    assert kept == [names[: GROUP + 1], ["reference", *names[GROUP + 1 :]]]
+    assert [result.model for result in outcome.results] == names
+    assert {result.peer for result in outcome.results} == {"reference"}
+    assert all(result.ratio_to_peer for result in outcome.results)
+    sessions = [result.session for result in outcome.results]
+    assert [sessions.count(session) for session in dict.fromkeys(sessions)] == [GROUP + 1, 2]
+    assert any("ratios compare all" in note for note in notes(outcome.results))
+
+
+def test_an_error_leaves_the_groups_before_it(tmp_path: Path) -> None:
+    names = ["reference", *(f"net{number}" for number in range(GROUP)), "bad"]
+    done, failed = measure_in_groups(jobs(tmp_path, *names), Breaking(), PROTOCOL, threads=1)
+    assert [result.model for result in done.results] == names[:-1]
+    assert (str(failed.error), failed.results) == ("bad crashed.", [])
+
+
+def test_the_reference_alone_is_a_group(tmp_path: Path) -> None:
+    (outcome,) = measure_in_groups(jobs(tmp_path, "reference"), FakeDevice(), PROTOCOL, threads=1)
+    assert [result.model for result in outcome.results] == ["reference"]
+
+
+def charted() -> Any:
+    return a_result(
+        model="affnet_et",
+        peer="mobilevit_xxs",
+        ratio_to_peer=Interval(0.9, 0.8, 1.1),
+        published={"top1_percent": 73.0, "source": "a paper"},
+    )
+
+
+@pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml")])
+def test_a_chart_is_a_picture_that_tells_what_is_quoted(
+    tmp_path: Path, suffix: str, start: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")  # text as text
+    path = tmp_path / f"zoo{suffix}"
+    write_chart([charted(), a_result(model="unpublished")], path)
+    content = path.read_bytes()
+    assert content.startswith(start)
+    if suffix == ".svg":
+        assert b"quoted from the papers" in content
+        assert b"x mobilevit_xxs (measured: " in content
+        assert b"affnet_et" in content
+        assert b"unpublished" not in content
+
+
+def test_a_chart_of_nothing_published_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    with pytest.raises(UsageError, match="nothing to draw"):
+        write_chart([a_result(published=None)], tmp_path / "zoo.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_matplotlib_the_command_that_brings_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingError, match=r"pip install 'affnet\[plot\]'"):
+        write_chart([charted()], tmp_path / "zoo.png")

@@ -1,0 +1,170 @@
+"""Tables: what their cells and notes say, and that they can be read back."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from affnet.artifact import MeasuredAccuracy
+from affnet.bench.html_report.accuracies import accuracies
+from affnet.bench.reporting.latency_table import notes, to_csv, to_markdown, to_rich
+from affnet.bench.results.result import Result
+from affnet.bench.statistics.intervals import Interval
+from affnet.devices import PlacedOperator
+from tests.bench.fakes import MS, a_result
+
+PAPER = {"top1_percent": 73.0, "source": "arXiv 2307.14008, ImageNet-1K, 256 px"}
+PEER_PAPER = {"top1_percent": 69.0, "source": "arXiv 2110.02178, ImageNet-1K, 256 px"}
+PAIR = [
+    a_result(
+        model="affnet_et",
+        weights="random (seed 0)",
+        published=PAPER,
+        peer="mobilevit_xxs",
+        ratio_to_peer=Interval(0.8126, 0.8004, 0.8249),
+    ),
+    a_result(
+        model="mobilevit_xxs",
+        weights="random (seed 0)",
+        published=PEER_PAPER,
+        peer="mobilevit_xxs",
+        ratio_to_peer=Interval(1.0, 1.0, 1.0),
+    ),
+    a_result(model="digits", peer="mobilevit_xxs"),
+]
+HEADERS = [
+    "model", "runtime", "median ms", "p90 ms", "p99 ms", "x mobilevit_xxs [95 %]", "load ms",
+    "first ms", "memory MB", "file MB", "params M", "MACs M", "top-1 % (quoted)",
+]  # fmt: skip
+FIRST_ROW = [
+    "affnet_et", "onnxruntime", "3.00", "4.60", "4.96", "0.813 [0.800, 0.825]", "7.00", "9.00",
+    "50.0", "3.6", "1.50", "400", "73.0",
+]  # fmt: skip
+
+
+def test_csv_parses_back() -> None:
+    rows = list(csv.reader(io.StringIO(to_csv(PAIR))))
+    assert rows[:2] == [HEADERS, FIRST_ROW]
+    assert rows[2][5] == "1"  # the peer itself
+    assert (rows[3][5], rows[3][-1]) == ("-", "-")
+
+
+def test_markdown_parses_back() -> None:
+    table, _, below = to_markdown(PAIR).partition("\n\n")
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()]
+    assert rows[0] == HEADERS
+    assert rows[1] == ["---"] * 2 + ["---:"] * 11
+    assert rows[2] == FIRST_ROW
+    assert [line.removeprefix("- ") for line in below.splitlines()] == notes(PAIR)
+
+
+def test_a_bar_in_a_name_does_not_break_markdown() -> None:
+    assert "| a\\|b |" in to_markdown([a_result(model="a|b")])
+
+
+def test_the_terminal_shows_the_same_cells() -> None:
+    stream = io.StringIO()
+    Console(file=stream, width=250).print(to_rich(PAIR))
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 4
+    assert all(header in lines[0] for header in HEADERS)
+    assert all(cell in lines[1] for cell in FIRST_ROW)
+
+
+def test_columns_that_no_result_fills_are_left_out() -> None:
+    header = to_csv([a_result()]).splitlines()[0]
+    assert "x " not in header
+    assert "quoted" not in header
+
+
+def test_notes_tell_the_conditions_the_random_weights_and_the_quoted_sources() -> None:
+    measured, random, quoted = notes(PAIR)
+    assert measured == (
+        "Measured on fake (Imagined 9000), onnxruntime 1.2, 1 thread(s), protocol quick: "
+        "5 runs or more each, in turns. "
+        "Memory is the peak of a whole process, runtime included."
+    )
+    assert random == (
+        "Random weights: affnet_et, mobilevit_xxs; latency does not depend on them, "
+        "the quoted accuracy is that of the published weights."
+    )
+    assert quoted == (
+        f"Quoted, not measured: top-1 from {PEER_PAPER['source']}; {PAPER['source']}."
+    )
+
+
+def test_each_quoted_metric_has_its_own_column() -> None:
+    voc = {"top1_percent": None, "miou_percent": 80.5, "source": "arXiv 2307.14008, Pascal VOC"}
+    results = [a_result(model="one", published=PAPER), a_result(model="two", published=voc)]
+    header, *rows = csv.reader(io.StringIO(to_csv(results)))
+    assert header[-2:] == ["top-1 % (quoted)", "mIoU % (quoted)"]
+    assert [row[-2:] for row in rows] == [["73.0", "-"], ["-", "80.5"]]
+    assert "top-1" not in to_csv(results[1:])
+    assert notes(results)[-2:] == [
+        f"Quoted, not measured: top-1 from {PAPER['source']}.",
+        f"Quoted, not measured: mIoU from {voc['source']}.",
+    ]
+    (found,) = accuracies(results[1])
+    assert (found.metric, found.percent, found.known) == ("mIoU", 80.5, "quoted")
+    assert Result.from_json(json.loads(json.dumps(results[1].to_json()))).published == voc
+
+
+def test_the_fewest_runs_of_any_row_are_told() -> None:
+    few, many = a_result(), a_result(blocks_ns=((MS,) * 50,))
+    assert "5 runs or more each" in notes([many, few])[0]
+
+
+def test_doubts_are_told_once() -> None:
+    doubtful = a_result(validity_reasons=("too warm", "too busy"))
+    assert notes([doubtful, doubtful])[-1] == "Not valid for publication: too busy; too warm."
+
+
+@pytest.mark.parametrize(
+    ("latency_ns", "cell"), [(950_400, "0.95"), (12_345_678, "12.35"), (123_456_789, "123")]
+)
+def test_latencies_have_at_least_three_digits_from_one_ms_on(latency_ns: int, cell: str) -> None:
+    row = to_csv([a_result(blocks_ns=((latency_ns,),))]).splitlines()[1]
+    assert row.split(",")[2] == cell
+
+
+def test_memory_that_is_not_told_has_a_dash() -> None:
+    results = [a_result(peak_rss_bytes=None)]
+    assert dict(zip(*csv.reader(io.StringIO(to_csv(results))), strict=True))["memory MB"] == "-"
+    assert notes(results)[0].endswith("Memory is not told there.")
+
+
+def test_placement_names_what_runs_elsewhere() -> None:
+    def placed(count: int, operator: str, unit: str) -> list[PlacedOperator]:
+        return [PlacedOperator(f"{operator}{i}", operator, unit, (unit,), 1) for i in range(count)]
+
+    few = (*placed(1, "cast", "cpu"), *placed(3, "conv", "ane"))
+    kinds = ("cast", "softmax", "gather", "pad", "topk")
+    many = (*placed(6, "conv", "gpu"), *(one for kind in kinds for one in placed(1, kind, "cpu")))
+    results = [a_result(placed=few), a_result(model="two", device="b", placed=many)]
+    assert results[0].placement == {"ane": 3, "cpu": 1}
+    assert [line for line in notes(results) if line.startswith("Operators of ")] == [
+        "Operators of one on fake in the runtime's plan: 3 on ane; 1 on cpu (1 cast).",
+        "Operators of two on b in the runtime's plan: 6 on gpu; "
+        "5 on cpu (1 cast, 1 softmax, 1 gather, 1 pad, ..).",
+    ]
+
+
+def test_measured_accuracy_stands_beside_the_quoted_one() -> None:
+    on_emoji = MeasuredAccuracy("emoji/heldout", "ab12", 1216, 0.7512, (0.72, 0.78), 0.97, "x 1")
+    other = dataclasses.replace(on_emoji, fingerprint="cd34", images=50, top1=0.5)
+    results = [
+        a_result(model="one", published=PAPER, accuracy=(on_emoji,)),
+        a_result(model="two", accuracy=(other,)),
+    ]
+    rows = list(csv.reader(io.StringIO(to_csv(results))))
+    measured = "top-1 % (measured on emoji/heldout)"
+    assert rows[0][-3:] == [measured, measured, "top-1 % (quoted)"]  # two sets of the same name
+    assert [row[-3:] for row in rows[1:]] == [["75.1", "-", "73.0"], ["-", "50.0", "-"]]
+    told = "Measured accuracy on emoji/heldout: 1216 images, of this very file."
+    assert told in notes(results)
+    assert Result.from_json(json.loads(json.dumps(results[0].to_json()))) == results[0]

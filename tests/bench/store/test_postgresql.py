@@ -1,0 +1,104 @@
+"""The store in PostgreSQL: a real server of the test's own."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from affnet.bench.store.database import Query, Store
+from affnet.bench.store.schema import MIGRATIONS, Migration
+from affnet.errors import MissingError, StoreError
+from tests.bench.store import postgresql
+from tests.bench.store.test_database import FULL, run_of, start
+
+pytestmark = pytest.mark.skipif(postgresql.INITDB is None, reason=postgresql.WITHOUT_POSTGRESQL)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgresql.server() as url:
+        yield url
+
+
+@pytest.fixture
+def url(server: str) -> Iterator[str]:
+    """An empty database."""
+    yield server
+    engine = sqlalchemy.create_engine(server.replace("://", "+psycopg://"))
+    with engine.begin() as connection:
+        for table in ("affnet_results", "affnet_schema"):
+            connection.execute(sqlalchemy.text(f"DROP TABLE IF EXISTS {table}"))
+    engine.dispose()
+
+
+def test_results_come_back_and_are_kept_once(url: str) -> None:
+    with Store(url) as store:
+        assert store.add([run_of(2), FULL, FULL]) == 2
+    with Store(url, create=False) as store:
+        assert store.add([FULL]) == 0
+        assert store.find(Query()) == [FULL, run_of(2)]
+        store.add([run_of(3)])
+        assert store.find(Query(models=("one",), last=1)) == [FULL, run_of(3)]  # other samples
+        assert store.of_sessions(["s1"], "one") == [FULL]
+        assert (store.models(), store.devices()) == (["one"], ["fake"])
+
+
+def test_processes_that_write_a_new_store_at_once_lose_nothing(url: str) -> None:
+    code = """
+    for number in range(20):
+        with Store(path) as store:
+            for model in ("shared", str(os.getpid())):
+                store.add([run_of(1, model=model, session=str(number))])
+    """
+    writers = [start(url, code) for _ in range(3)]
+    for writer in writers:
+        writer.communicate(timeout=120)
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    with Store(url) as store:
+        assert len(store.find(Query())) == 20 + 3 * 20
+
+
+def test_threads_that_add_the_same_results_add_them_once(url: str) -> None:
+    results = [run_of(day) for day in range(1, 20)]
+    with Store(url) as store:
+        added: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: added.append(store.add(results))) for _ in range(6)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(added) == [0] * 5 + [19]
+        assert store.find(Query()) == results
+
+
+def test_an_older_store_is_migrated_and_a_newer_one_refused(url: str) -> None:
+    with Store(url) as store:
+        store.add([FULL])
+    second = Migration(2, ("ALTER TABLE affnet_results ADD COLUMN place {bytes}",))
+    with Store(url, migrations=(*MIGRATIONS, second)) as store:
+        assert store.find(Query()) == [FULL]
+    with pytest.raises(StoreError, match=r"has schema 2, .* knows up to 1") as refused:
+        Store(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_server_that_does_not_answer_is_one_sentence_without_the_password(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(StoreError, match="cannot be used: connection") as refused:
+        Store(f"postgresql://tester:secret@/postgres?host={tmp_path}")
+    assert "\n" not in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(MissingError, match=r"pip install 'affnet\[postgresql\]'"):
+        Store("postgresql://localhost/x")

@@ -36,7 +36,7 @@ from affnet.bench.budgets.budget_file import read_budgets
 from affnet.bench.budgets.check import measure_and_judge
 from affnet.bench.budgets.verdicts import Verdict
 from affnet.bench.measurement.profiling import take_profile
-from affnet.devices import get_device
+from affnet.devices.catalog import get_device
 from affnet.devices.host import HostDevice
 from affnet.export.prepare import open_or_export
 from affnet.files import content_sha256

@@ -24,8 +24,8 @@ from pathlib import Path
 from affnet.artifact import Artifact
 from affnet.bench.measurement.interleaved import label_jobs, measure
 from affnet.bench.measurement.protocol import PRESETS, Protocol, get_protocol
-from affnet.devices import get_device
-from affnet.devices.worker import time_runs
+from affnet.devices.catalog import get_device
+from affnet.devices.worker.serve import time_runs
 from affnet.export.prepare import open_or_export
 from affnet.units import MILLISECONDS
 

@@ -27,7 +27,7 @@ from affnet.bench.reporting.output import write
 from affnet.bench.results.ratios import relate_to_peer
 from affnet.bench.results.result import Result
 from affnet.bench.statistics.intervals import Interval
-from affnet.devices import get_device
+from affnet.devices.catalog import get_device
 from affnet.errors import AffnetError
 from affnet.export.pipeline import export_artifact
 from affnet.export.request import ExportOptions

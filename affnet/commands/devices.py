@@ -32,7 +32,7 @@ def list_devices(devices_file: DevicesFileOption = None, json: JsonOption = Fals
     Example: affnet devices list --json
     """
     from affnet.devices.catalog import load_catalog
-    from affnet.devices.inspection import look, table
+    from affnet.devices.doctor import look, table
 
     with console.progress(json) as show:
         show("Looking for devices")
@@ -54,7 +54,7 @@ def doctor(
     Example: affnet devices doctor rpi
     """
     from affnet.devices.catalog import find, load_catalog
-    from affnet.devices.inspection import check_record, check_text, examine
+    from affnet.devices.doctor import check_record, check_text, examine
 
     entry = find(name, load_catalog(devices_file))
     checks = []

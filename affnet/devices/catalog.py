@@ -9,18 +9,25 @@ A catalog is a TOML file with one table for each device::
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from affnet.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked at
+    pass
+
 import dataclasses
 import os
 import re
 import sys
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from affnet.devices import DEVICES, PLANNED, Device, device_class
-from affnet.errors import CatalogError, UnknownNameError, UsageError, existing_file, first_line
+from affnet.devices.base import Device
+from affnet.devices.registry import DEVICES, device_class
+from affnet.errors import CatalogError, existing_file, first_line
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -132,15 +139,14 @@ def _read(path: Path, base: Mapping[str, Entry]) -> dict[str, Entry]:
 def _entry(name: str, table: Mapping[str, Any], older: Entry | None, where: str) -> Entry:
     settings = dict(table)
     kind = settings.pop("kind", older.kind if older else None)
-    kinds = [*DEVICES, *PLANNED]
+    kinds = list(DEVICES)
     if kind is None:
         raise CatalogError(f"{where}: it needs a kind: {', '.join(kinds)}.")
     if kind not in kinds:
         raise CatalogError(f"{where}: unknown kind {kind!r}; valid: {', '.join(kinds)}.")
     if older and older.kind == kind:
         settings = older.settings | settings
-    if kind in DEVICES:
-        _check_settings(settings, device_class(kind).settings_type, where)
+    _check_settings(settings, device_class(kind).settings_type, where)
     return Entry(name, kind, settings)
 
 
@@ -158,3 +164,8 @@ def _check_settings(settings: Mapping[str, Any], settings_type: type[Any], where
     for field in dataclasses.fields(settings_type):
         if field.default is dataclasses.MISSING and field.name not in settings:
             raise CatalogError(f"{where}: it needs the setting {field.name}.")
+
+
+def get_device(name: str) -> Device:
+    """Return the device called ``name`` in the catalog, or an address of one."""
+    return open_device(find(name, load_catalog()))

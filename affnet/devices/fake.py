@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from affnet.artifact import Artifact
-from affnet.devices import Capabilities, Check, Memory, Progress, Settings, Startup, check_capable
+from affnet.devices.base import (
+    Capabilities,
+    Check,
+    Memory,
+    Progress,
+    Settings,
+    Startup,
+    check_capable,
+)
 from affnet.errors import MeasurementError
 
 _RUNTIME_BYTES = 40_000_000

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import queue
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 from affnet.artifact import Artifact
-from affnet.devices import Capabilities, Check, Progress, Settings, probes
-from affnet.devices.channel import RemoteProcess, describe_job, ending
+from affnet.devices.base import Capabilities, Check, Progress, Settings
+from affnet.devices.worker import host_probes
+from affnet.devices.worker.channel import RemoteProcess, describe_job
+from affnet.devices.worker.pipe_channel import PipeChannel
 from affnet.errors import MissingError, UsageError
 from affnet.processes import module_command, module_environment
 from affnet.runtimes import check_measurable, get_runtime
@@ -45,7 +45,7 @@ class HostDevice:
 
     def checks(self) -> Iterator[Check]:
         """See `Device.checks`: which runtimes are installed."""
-        yield Check("reachable", True, f"{probes.cpu_model()}, {platform.system()}")
+        yield Check("reachable", True, f"{host_probes.cpu_model()}, {platform.system()}")
         yield from map(_check_runtime, self.capabilities.runtimes)
 
     def check_runtime(self, runtime: str) -> None:
@@ -73,11 +73,11 @@ class HostDevice:
 
     def fingerprint(self) -> dict[str, Any]:
         """See `Device.fingerprint`."""
-        return probes.fingerprint()
+        return host_probes.fingerprint()
 
     def conditions(self) -> dict[str, Any]:
         """See `Device.conditions`."""
-        return probes.conditions()
+        return host_probes.conditions()
 
     @contextmanager
     def start(self, artifact: Artifact, runtime: str, threads: int) -> Iterator[RemoteProcess]:
@@ -90,7 +90,7 @@ class HostDevice:
             raise UsageError(f"This machine runs {offered} threads at once, not {threads}.")
         with tempfile.TemporaryFile() as stderr:
             process = subprocess.Popen(
-                module_command("affnet.devices.worker"),
+                module_command("affnet.devices.worker.serve"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -127,39 +127,3 @@ def _check_runtime(name: str) -> Check:
     except MissingError as error:
         sentence, _, remedy = str(error).partition("; run: ")
         return Check(name, False, sentence, remedy or None, needed=False)
-
-
-class PipeChannel:
-    """Carries lines through the pipes of a child process."""
-
-    def __init__(self, process: subprocess.Popen[str], stderr: IO[bytes]) -> None:
-        self._process = process
-        self._stderr = stderr
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._receive, daemon=True).start()
-
-    def send(self, line: str) -> None:
-        """See `Channel.send`."""
-        assert self._process.stdin is not None  # a pipe was asked for
-        self._process.stdin.write(line)
-        self._process.stdin.flush()
-
-    def receive(self, timeout_s: float) -> str:
-        """See `Channel.receive`."""
-        try:
-            return self._lines.get(timeout=timeout_s)
-        except queue.Empty:
-            raise TimeoutError from None
-
-    def how_it_ended(self) -> str:
-        """See `Channel.how_it_ended`."""
-        code = self._process.wait()
-        self._stderr.seek(0)
-        return ending(code, self._stderr.read().decode(errors="replace"))
-
-    def _receive(self) -> None:
-        assert self._process.stdout is not None  # a pipe was asked for
-        with contextlib.suppress(ValueError):  # closed while waiting: the measurement is over
-            for line in self._process.stdout:
-                self._lines.put(line)
-            self._lines.put("")  # the process has ended

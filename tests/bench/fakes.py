@@ -11,7 +11,7 @@ from typing import Any
 
 from affnet.artifact import Artifact, Manifest, Provenance, TensorSpec
 from affnet.bench.results.result import Result
-from affnet.devices import Memory, Startup
+from affnet.devices.base import Memory, Startup
 
 MS = 1_000_000  # ns
 IDLE = {"busy_cores": 0.0, "governor": "performance"}

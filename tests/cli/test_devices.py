@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.devices import PLANNED
 from tests.cli.conftest import contents
 from tests.conftest import Finished
 
@@ -43,23 +42,6 @@ def test_a_host_s_doctor_says_which_runtimes_there_are(run: Run) -> None:
     assert list(steps) == ["reachable", "coreml", "executorch", "litert", "onnxruntime", "torch"]
     assert steps["onnxruntime"]["passed"] is True
     assert steps["onnxruntime"]["detail"][0].isdigit()
-
-
-def test_a_kind_that_is_not_built_has_exit_code_3_and_says_so(
-    run: Run,
-    refused: Refused,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(PLANNED, "watch", "a watch")
-    catalog = tmp_path_factory.mktemp("planned") / "devices.toml"
-    catalog.write_text('[mine]\nkind = "watch"\n')
-    options = ("--devices-file", catalog)
-    done = run("devices", "doctor", "mine", *options)
-    assert done.code == 3
-    assert done.out.startswith("MISSING  kind of device: Measuring on ")
-    sentence = refused("bench", "digits", "--device", "fake,mine", *options, code=3)
-    assert "is not part of this version of affnet; devices of these kinds are: " in sentence
 
 
 def test_unknown_devices_and_bad_catalogs_are_refused(

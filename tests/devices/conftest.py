@@ -10,10 +10,11 @@ import pytest
 from affnet.artifact import Artifact
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.source import load_source
-from tests.devices import browsers, phones
-from tests.devices.apple_devices import Mac, a_mac
-from tests.devices.phones import Attached
-from tests.devices.sshd import Board, start_sshd, stop_sshd
+from tests.devices.android import phones
+from tests.devices.android.phones import Attached
+from tests.devices.apple.apple_devices import Mac, a_mac
+from tests.devices.browser import browsers
+from tests.devices.ssh.sshd import Board, start_sshd, stop_sshd
 
 
 @pytest.fixture(autouse=True)

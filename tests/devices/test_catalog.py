@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from affnet.devices import PLANNED, catalog
-from affnet.devices.adb import AdbSettings
+from affnet.devices import catalog
+from affnet.devices.android.device import AdbSettings
 from affnet.devices.catalog import Entry, find, load_catalog, open_device, open_devices, user_file
 from affnet.devices.fake import FakeSettings
-from affnet.devices.ssh import SshSettings
-from affnet.errors import CatalogError, MissingError, UnknownNameError, UsageError
+from affnet.devices.ssh.device import SshSettings
+from affnet.errors import CatalogError, UnknownNameError, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -143,15 +143,6 @@ def test_a_list_of_devices_names_each_once() -> None:
     assert [d.name for d in open_devices(" fake, host,fake,")] == ["fake", "host"]
     with pytest.raises(UsageError, match=r"^--device names no device; see: affnet devices$"):
         open_devices(" , ")
-
-
-def test_one_of_a_kind_that_is_not_built_ends_the_list(
-    config_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(PLANNED, "watch", "a watch")
-    written(config_folder, '[mine]\nkind = "watch"\n')
-    with pytest.raises(MissingError, match="is not part of this version of affnet"):
-        open_devices("host,mine")
 
 
 def test_the_documentation_s_catalog_can_be_read(config_folder: Path) -> None:

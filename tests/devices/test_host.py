@@ -17,8 +17,9 @@ import psutil
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.devices import channel, host
+from affnet.devices import host
 from affnet.devices.host import HostDevice
+from affnet.devices.worker import channel
 from affnet.errors import AffnetError, MeasurementError
 
 Worker = Callable[[str], None]
@@ -168,7 +169,7 @@ def test_what_a_library_prints_does_not_mix_with_the_answers(
     worker: Worker, digits_onnx: Artifact
 ) -> None:
     worker(
-        "import os, affnet.devices.worker as worker, affnet.runtimes.onnxruntime as ort\n"
+        "import os, affnet.devices.worker.serve as worker, affnet.runtimes.onnxruntime as ort\n"
         "plain = ort.OnnxRuntime.load.__func__\n"
         "def load(cls, artifact, *, threads):\n"
         "    print('Hello from Python', flush=True)\n"
@@ -186,7 +187,7 @@ def test_a_runtime_that_the_worker_lacks_keeps_its_sentence_and_exit_code(
 ) -> None:
     worker(
         "import sys; sys.modules['onnxruntime'] = None\n"
-        "import affnet.devices.worker as worker; worker.main()\n"
+        "import affnet.devices.worker.serve as worker; worker.main()\n"
     )
     with pytest.raises(AffnetError) as info, HostDevice().start(digits_onnx, "onnxruntime", 1):
         pytest.fail("it started")

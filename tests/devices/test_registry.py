@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from affnet.devices import DEVICES, PLANNED, device_class, get_device
-from affnet.errors import MissingError, UnknownNameError, UsageError
+from affnet.devices.catalog import get_device
+from affnet.devices.registry import DEVICES, device_class
+from affnet.errors import UnknownNameError, UsageError
 from affnet.runtimes import RUNTIMES, get_runtime
 
 
@@ -26,15 +27,6 @@ def test_a_device_is_got_by_its_name() -> None:
 def test_a_runtime_that_a_kind_does_not_run_is_refused() -> None:
     with pytest.raises(UsageError, match=r"^fake does not run tensorrt; choose another --runtime"):
         get_device("fake").check_runtime("tensorrt")
-
-
-def test_a_kind_that_is_not_built_yet_is_refused_and_not_pretended(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert not PLANNED.keys() & DEVICES.keys()
-    monkeypatch.setitem(PLANNED, "watch", "a watch")
-    with pytest.raises(MissingError, match=r"^Measuring on a watch is not part of this version"):
-        device_class("watch")
 
 
 def test_an_unknown_device_is_answered_with_the_valid_ones() -> None:

@@ -11,7 +11,7 @@ from affnet.bench.budgets.rounds import BASELINE
 from affnet.bench.budgets.verdicts import FAIL, Growth, Verdict
 from affnet.bench.measurement.interleaved import Job, Progress
 from affnet.bench.measurement.profiling import by_module, take_profile, telling_depth
-from affnet.devices import Device
+from affnet.devices.base import Device
 from affnet.errors import AffnetError
 from affnet.units import MILLISECONDS
 

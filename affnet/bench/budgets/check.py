@@ -28,7 +28,7 @@ from affnet.bench.measurement.protocol import get_protocol
 from affnet.bench.measurement.sweep import Keep
 from affnet.bench.results.reading import read_results
 from affnet.bench.results.result import Result
-from affnet.devices import Device
+from affnet.devices.base import Device
 from affnet.errors import BudgetError, ResultsError, UnknownNameError
 
 PROTOCOL = "check"

@@ -19,7 +19,7 @@ from affnet.bench.budgets.rounds import measure_rounds
 from affnet.bench.budgets.verdicts import LOOKS, level_of_looks
 from affnet.bench.measurement.interleaved import Job, Progress
 from affnet.bench.measurement.protocol import get_protocol
-from affnet.devices import Device
+from affnet.devices.base import Device
 from affnet.errors import BudgetError, first_line
 from affnet.files import write_whole
 

@@ -9,7 +9,7 @@ from affnet.bench.budgets.estimates import Round
 from affnet.bench.measurement.interleaved import Job, Progress, first_passes, measure
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.results.result import Result
-from affnet.devices import Device
+from affnet.devices.base import Device
 
 #: What the labels of a baseline's jobs begin with.
 BASELINE = "baseline of "

@@ -11,7 +11,7 @@ from affnet.bench.html_report.charts import expression, layered, tooltips
 from affnet.bench.html_report.data import Entry, ReportData, printable
 from affnet.bench.html_report.section import Figure, Row, Section, rounded
 from affnet.bench.measurement.profiling import by_operator, parts_of
-from affnet.devices import OperatorTime
+from affnet.devices.base import OperatorTime
 from affnet.units import MILLISECONDS, PERCENT
 
 _PROFILES = 12  # figures

@@ -8,7 +8,7 @@ from pathlib import Path
 from affnet import console
 from affnet.artifact import Artifact
 from affnet.bench.measurement.protocol import Protocol
-from affnet.devices import Device
+from affnet.devices.base import Device
 from affnet.runtimes import get_runtime, is_artifact
 
 

@@ -16,7 +16,7 @@ from affnet.bench.measurement.sweep import Keep, sweep
 from affnet.bench.results.outcome import Outcome
 from affnet.bench.results.ratios import relate_to_peer
 from affnet.bench.results.result import Result
-from affnet.devices import Device
+from affnet.devices.base import Device
 
 #: Models that are measured in turns beside the reference.
 GROUP = 4

@@ -18,7 +18,7 @@ from affnet.bench.measurement.profiling import take_profile
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.measurement.validity import reasons_against
 from affnet.bench.results.result import Result
-from affnet.devices import (
+from affnet.devices.base import (
     BlockStatistics,
     Device,
     MeasuringProcess,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from affnet.devices import Device
+from affnet.devices.base import Device
 
 
 class Watch:

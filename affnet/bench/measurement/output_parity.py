@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from affnet.artifact import Artifact
-from affnet.devices import ComputingProcess, Device, MeasuringProcess
+from affnet.devices.base import ComputingProcess, Device, MeasuringProcess
 from affnet.errors import MissingError
 from affnet.parity import TOLERANCES, Parity, compare, reference_image
 from affnet.runtimes import runtime_for

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from affnet.artifact import Artifact
-from affnet.devices import Device, OperatorTime, ProfilingProcess
+from affnet.devices.base import Device, OperatorTime, ProfilingProcess
 from affnet.errors import MissingError
 
 RUNS = 20

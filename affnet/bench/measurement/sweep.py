@@ -10,7 +10,7 @@ from affnet.bench.measurement.interleaved import Job, Progress, measure
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.results.outcome import Outcome
 from affnet.bench.results.result import Result
-from affnet.devices import Device
+from affnet.devices.base import Device
 from affnet.errors import AffnetError, MeasurementError
 
 #: Takes results that are to outlast this process.

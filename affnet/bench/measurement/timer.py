@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from affnet.artifact import Artifact
-from affnet.devices import Device, get_device
+from affnet.devices.base import Device
+from affnet.devices.catalog import get_device
 from affnet.runtimes import get_runtime
 
 _ROUNDS = 6  # each in the reverse order of the one before: A B B A A B ..

@@ -16,7 +16,7 @@ from affnet.bench.mixers.grid import REFERENCE, Cell, Grid, Holding, Setting, Tr
 from affnet.bench.results.ratios import relate_to_peer
 from affnet.bench.results.result import Result
 from affnet.bench.store.recorder import Recorder
-from affnet.devices import Device
+from affnet.devices.base import Device
 from affnet.runtimes import get_runtime
 
 

@@ -15,7 +15,7 @@ from affnet.artifact import MeasuredAccuracy
 from affnet.bench.statistics.intervals import Interval
 from affnet.bench.statistics.summary import Summary, summarise, summarise_blocks
 from affnet.bench.statistics.throttling import Sustained, sustained
-from affnet.devices import BlockStatistics, OperatorTime, PlacedOperator
+from affnet.devices.base import BlockStatistics, OperatorTime, PlacedOperator
 from affnet.parity import Parity
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affnet.devices import BlockStatistics
+from affnet.devices.base import BlockStatistics
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from affnet.bench.budgets.rounds import BASELINE
 from affnet.bench.budgets.verdicts import FAIL, PASS, Growth, Verdict
 from affnet.bench.measurement.interleaved import Job
 from affnet.bench.statistics.intervals import Interval
-from affnet.devices import OperatorTime
+from affnet.devices.base import OperatorTime
 from affnet.errors import MeasurementError
 from tests.bench.fakes import an_artifact
 

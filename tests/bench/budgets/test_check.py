@@ -14,7 +14,7 @@ from affnet.bench.budgets.budget_file import Budgets, read_budgets
 from affnet.bench.budgets.check import Outcome, judge_files, measure_and_judge, rounds_of
 from affnet.bench.budgets.verdicts import FAIL, INCONCLUSIVE, PASS
 from affnet.bench.reporting.output import write
-from affnet.devices import Capabilities, Device
+from affnet.devices.base import Capabilities, Device
 from affnet.errors import AffnetError, BudgetError, MeasurementError, ResultsError
 from tests.bench.checks import FAKE
 from tests.bench.fakes import MS, FakeDevice, FakeProcess, a_result, an_artifact

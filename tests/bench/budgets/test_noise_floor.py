@@ -12,7 +12,7 @@ from affnet.bench.budgets import noise_floor
 from affnet.bench.budgets.noise_floor import calibrate, check_sensitivity
 from affnet.bench.budgets.rounds import Rounds
 from affnet.bench.measurement.interleaved import Job
-from affnet.devices import Device
+from affnet.devices.base import Device
 from affnet.errors import BudgetError
 from tests.bench.checks import FAKE, NO_SLOWER, Simulation, a_budget
 from tests.bench.fakes import FakeDevice, an_artifact

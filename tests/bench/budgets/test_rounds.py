@@ -11,7 +11,7 @@ import pytest
 from affnet.bench.budgets.rounds import BASELINE, Rounds, measure_rounds
 from affnet.bench.measurement.interleaved import Job
 from affnet.bench.measurement.protocol import Protocol
-from affnet.devices import Device
+from affnet.devices.base import Device
 from tests.bench.fakes import MS, FakeDevice, a_result, an_artifact
 
 PROTOCOL = Protocol("test", min_runs=8, min_seconds=0.0, max_warmup_seconds=0.01)

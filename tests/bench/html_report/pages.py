@@ -15,8 +15,8 @@ from affnet.bench.results.result import Result
 from affnet.bench.statistics.intervals import Interval
 from affnet.bench.store.comparison import compare
 from affnet.bench.store.database import Query, Store
-from affnet.devices import OperatorTime
-from affnet.devices.browser_search import find_browser
+from affnet.devices.base import OperatorTime
+from affnet.devices.browser.executable import find_browser
 from tests.bench.fakes import MS
 from tests.bench.store.test_database import run_of
 

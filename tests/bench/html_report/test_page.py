@@ -13,7 +13,7 @@ import pytest
 from affnet.bench.html_report import page, write_report
 from tests.bench.html_report.pages import Opened, chromium, data_of, runs
 from tests.bench.html_report.test_sections import a_budget
-from tests.devices.browsers import without_browser
+from tests.devices.browser.browsers import without_browser
 
 pytest.importorskip("altair", reason="altair is not installed: pip install 'affnet[report]'")
 

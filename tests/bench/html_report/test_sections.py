@@ -19,7 +19,7 @@ from affnet.bench.html_report.section import Figure, Section
 from affnet.bench.html_report.sections import SECTIONS
 from affnet.bench.html_report.tradeoffs import accuracy, size
 from affnet.bench.statistics.intervals import ratio_interval
-from affnet.devices import BlockStatistics, OperatorTime
+from affnet.devices.base import BlockStatistics, OperatorTime
 from tests.bench.fakes import MS, a_result
 from tests.bench.html_report.pages import data_of, runs, samples
 from tests.bench.store.test_database import run_of

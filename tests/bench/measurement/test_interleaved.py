@@ -11,7 +11,7 @@ import pytest
 from affnet.bench.measurement.interleaved import Job, label_jobs, measure
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.results.ratios import relate_to_peer
-from affnet.devices import Device
+from affnet.devices.base import Device
 from affnet.errors import UsageError
 from tests.bench.fakes import MS, FakeDevice, Request, a_result, an_artifact
 

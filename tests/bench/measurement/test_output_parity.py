@@ -14,7 +14,7 @@ from affnet.artifact import Artifact
 from affnet.bench.measurement.interleaved import Job, measure
 from affnet.bench.measurement.output_parity import prove
 from affnet.bench.measurement.protocol import get_protocol
-from affnet.devices import Capabilities, Startup
+from affnet.devices.base import Capabilities, Startup
 from affnet.devices.host import HostDevice
 from affnet.errors import MissingError
 from affnet.parity import Parity

@@ -24,7 +24,7 @@ from affnet.bench.measurement.profiling import (
 from affnet.bench.measurement.protocol import get_protocol
 from affnet.bench.reporting.profile_table import to_markdown
 from affnet.bench.results.result import Result
-from affnet.devices import OperatorTime
+from affnet.devices.base import OperatorTime
 from affnet.devices.host import HostDevice
 from tests.bench.fakes import MS, FakeDevice, a_result, an_artifact
 from tests.conftest import Finished

@@ -6,7 +6,7 @@ import json
 
 from affnet.artifact import Artifact
 from affnet.bench.measurement.timer import DeviceTimer
-from affnet.devices import get_device
+from affnet.devices.catalog import get_device
 
 
 def test_each_artifact_gets_a_median_and_the_same_ones_agree(digits_onnx: Artifact) -> None:

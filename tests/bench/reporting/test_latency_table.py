@@ -15,7 +15,7 @@ from affnet.bench.html_report.accuracies import accuracies
 from affnet.bench.reporting.latency_table import notes, to_csv, to_markdown, to_rich
 from affnet.bench.results.result import Result
 from affnet.bench.statistics.intervals import Interval
-from affnet.devices import PlacedOperator
+from affnet.devices.base import PlacedOperator
 from tests.bench.fakes import MS, a_result
 
 PAPER = {"top1_percent": 73.0, "source": "arXiv 2307.14008, ImageNet-1K, 256 px"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from affnet.bench.statistics.summary import summarise, summarise_blocks
-from affnet.devices import BlockStatistics
+from affnet.devices.base import BlockStatistics
 
 
 def test_a_summary_is_what_numpy_says() -> None:

@@ -19,7 +19,7 @@ from affnet.bench.statistics.intervals import Interval
 from affnet.bench.store.database import Query, Store
 from affnet.bench.store.recorder import open_recorder
 from affnet.bench.store.schema import MIGRATIONS, Migration
-from affnet.devices import BlockStatistics
+from affnet.devices.base import BlockStatistics
 from affnet.errors import OutputError, StoreError
 from affnet.parity import Parity
 from tests.bench.fakes import MS, a_result

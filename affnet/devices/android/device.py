@@ -1,0 +1,247 @@
+"""Android phones over adb, measured by each runtime's own tool.
+
+The tool loads the model anew in each turn.  One that tells statistics of its runs but no single
+one, as LiteRT's does, makes a result whose samples are the medians of its turns.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from affnet.artifact import Artifact
+from affnet.devices.android import properties
+from affnet.devices.android.adb_client import Adb, find_adb
+from affnet.devices.android.selection import Wanted, choose
+from affnet.devices.android.session import Phone, open_phone
+from affnet.devices.android.tools import benchmark_model, executor_runner, onnxruntime_perf_test
+from affnet.devices.android.tools.base import Settings as ToolSettings
+from affnet.devices.android.tools.base import Tool
+from affnet.devices.android.tools.binaries import VERSION, Runner, find_built, find_runner
+from affnet.devices.android.tools.process import Invoker, ToolProcess, open_process
+from affnet.devices.base import Capabilities, Check, Progress, Settings, check_capable
+from affnet.errors import AffnetError, ArtifactError, CatalogError, MeasurementError, UsageError
+
+#: What measures files of a runtime.
+TOOLS: dict[str, Tool] = {
+    "executorch": executor_runner,
+    "litert": benchmark_model,
+    "onnxruntime": onnxruntime_perf_test,
+}
+_LOCKS: dict[str, threading.Lock] = {}  # of phones: two names may turn out to mean the same
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdbSettings(Settings):
+    """What may be set of a phone; which one it is, if there are several, and how it is measured."""
+
+    serial: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    runner: str | None = None  # the folder with the runtime's tool
+    runner_version: str = VERSION  # of benchmark_model, to fetch where no folder is named
+    folder: str = "/data/local/tmp"
+    accelerator: str = "cpu"  # or gpu
+    xnnpack: bool = True  # on the CPU
+    cores: str | None = None  # taskset's mask of the cores to run on, such as f0
+    warmup_seconds: float = 0.5  # of each turn, which begins with a load
+    pause_seconds: float = 0.0  # between turns, to cool down
+
+
+class AdbDevice:
+    """Measures by fresh processes of a tool on a phone."""
+
+    kind: ClassVar = "adb"
+    capabilities: ClassVar = Capabilities(
+        formats=("executorch", "onnx", "tflite"),
+        runtimes=("executorch", "litert", "onnxruntime"),
+        accelerators=("cpu", "gpu"),  # the GPU with LiteRT only
+    )
+    settings_type: ClassVar[type[Settings]] = AdbSettings
+
+    def __init__(self, name: str, settings: AdbSettings) -> None:
+        if settings.accelerator not in self.capabilities.accelerators:
+            raise CatalogError(f"{name}: accelerator must be cpu or gpu.")
+        if settings.cores is not None and not re.fullmatch(r"[0-9a-fA-F]{1,16}", settings.cores):
+            raise CatalogError(f"{name}: cores must be a mask in hexadecimal, such as f0.")
+        if "," in settings.folder:  # separates files in flags of benchmark_model
+            raise CatalogError(f"{name}: folder must not hold a comma.")
+        self.name = name
+        self._settings = settings
+        self._wanted = Wanted(settings.serial, settings.manufacturer, settings.model)
+        self._adb: Adb | None = None
+        self._session: tuple[Phone, Runner] | None = None
+        self._progress: Progress = lambda _: None
+        self._interrupted = threading.Event()
+
+    def address(self) -> str:
+        """See `Device.address`: which phone an entry without a serial means shows later."""
+        return f"adb {self._settings.serial or self._wanted}"
+
+    def check_runtime(self, runtime: str) -> None:
+        """See `Device.check_runtime`: adb must be installed, and a tool that is not published."""
+        check_capable(self, runtime)
+        if self._settings.accelerator == "gpu" and runtime != "litert":
+            raise UsageError(
+                f"{self.name} is set to measure on the GPU, which {TOOLS[runtime].NAME} does not "
+                "use; choose --runtime litert, or set accelerator to cpu."
+            )
+        find_adb()
+        if runtime != "litert":
+            find_built(TOOLS[runtime].NAME, self._settings.runner, TOOLS[runtime].BUILD)
+
+    def plan(self, files: Sequence[str], runtime: str, threads: int) -> list[str]:
+        """See `Device.plan`."""
+        settings = self._settings
+        name = TOOLS[runtime].NAME
+        source = settings.runner or f"the cache, or version {settings.runner_version} as published"
+        pinned = f" on the cores {settings.cores}" if settings.cores else ""
+        return [
+            f"Find {self._wanted} among the phones that adb lists",
+            f"Make a folder in {settings.folder} there, which is removed at the end",
+            f"Push {name}, from {source}",
+            "Ask the phone for its battery, heat, frequency governor and load",
+            *(f"Push {file}, if there is space for it" for file in files),
+            *(f"Run {file} by {name} for its peak memory" for file in files),
+            *(
+                f"Run {file} by {name} on the {settings.accelerator}{pinned} with "
+                f"{threads} thread(s), anew in each turn"
+                for file in files
+            ),
+        ]
+
+    @contextmanager
+    def session(self, runtime: str, progress: Progress = lambda _: None) -> Iterator[None]:
+        """See `Device.session`."""
+        self.check_runtime(runtime)
+        settings = self._settings
+        progress("Looking for the phone")
+        adb = self._adb = choose(find_adb(), self._wanted)
+        try:
+            with self._alone(adb.serial), open_phone(adb, settings.folder) as phone:
+                runner = self._runner(TOOLS[runtime], adb, progress)
+                phone.push(runner.path, progress, executable=True)
+                self._session, self._progress = (phone, runner), progress
+                yield
+        finally:
+            self._session = self._adb = None
+
+    def fingerprint(self) -> dict[str, Any]:
+        """See `Device.fingerprint`."""
+        phone, runner = self._open
+        settings = self._settings
+        return {
+            "kind": self.kind,
+            "serial": phone.adb.serial,
+            **properties.fingerprint(phone.adb),
+            "runner": runner.version,
+            "accelerator": settings.accelerator,
+            "xnnpack": settings.xnnpack,
+            "cores": settings.cores,
+        }
+
+    def conditions(self) -> dict[str, Any]:
+        """See `Device.conditions`."""
+        return properties.conditions(self._open[0].adb)
+
+    @contextmanager
+    def start(self, artifact: Artifact, runtime: str, threads: int) -> Iterator[ToolProcess]:
+        """See `Device.start`."""
+        check_capable(self, runtime)
+        if not artifact.path.is_file():
+            raise ArtifactError(f"{artifact.path} is no single file, which a phone needs.")
+        phone, runner = self._open
+        settings = self._settings
+        graph = phone.push(artifact.path, self._progress)
+        pinned = ["taskset", settings.cores] if settings.cores else []
+        gpu = settings.accelerator == "gpu"
+        invoker = Invoker(
+            phone,
+            runner,
+            TOOLS[runtime],
+            [*pinned, phone.push(runner.path, self._progress)],
+            ToolSettings(threads, gpu, settings.xnnpack, settings.warmup_seconds),
+            label=f"{artifact.path.name} on {runtime} on {self.name}",
+        )
+        yield open_process(
+            invoker, artifact, graph, pause=lambda: time.sleep(settings.pause_seconds)
+        )
+
+    def interrupt(self) -> None:
+        """See `Device.interrupt`."""
+        self._interrupted.set()
+        if (adb := self._adb) is not None:
+            adb.interrupt()
+
+    def checks(self) -> Iterator[Check]:
+        """See `Device.checks`."""
+        step = "reachable"
+        try:
+            adb = choose(find_adb(), self._wanted)
+            found = properties.fingerprint(adb)
+            yield Check("reachable", True, f"{found['model']}, serial {adb.serial}")
+            yield Check(
+                "phone", True, f"{found['cpu']}, {found['architecture']}, {found['system']}"
+            )
+            step = "folder"
+            with open_phone(adb, self._settings.folder) as phone:
+                free = phone.free_bytes() / 1e6
+                yield Check("folder", True, f"{phone.folder} was made, {free:.0f} MB are free")
+                step = "runner"
+                for tool in self._tools_there():
+                    runner = self._runner(tool, adb, lambda _: None)
+                    phone.push(runner.path, lambda _: None, executable=True)
+                    yield Check("runner", True, f"{tool.NAME} {runner.version} was pushed")
+            yield from _state_checks(properties.conditions(adb))
+        except AffnetError as error:
+            sentence, _, remedy = str(error).partition("; ")
+            yield Check(step, False, sentence, remedy.removeprefix("run: ") or None)
+
+    def _runner(self, tool: Tool, adb: Adb, progress: Progress) -> Runner:
+        settings = self._settings
+        if tool is not benchmark_model:
+            return find_built(tool.NAME, settings.runner, tool.BUILD)
+        abi = str(properties.fingerprint(adb)["architecture"])
+        return find_runner(abi, settings.runner, settings.runner_version, progress)
+
+    def _tools_there(self) -> list[Tool]:
+        """Return the tools in the folder that is named, or the one that is published."""
+        folder = Path(self._settings.runner or "").expanduser()
+        there = [tool for tool in TOOLS.values() if (folder / tool.NAME).is_file()]
+        return (self._settings.runner and there) or [benchmark_model]
+
+    @contextmanager
+    def _alone(self, serial: str) -> Iterator[None]:
+        """Wait until no other session of this process uses the phone."""
+        lock = _LOCKS.setdefault(serial, threading.Lock())
+        while not lock.acquire(timeout=0.2):
+            if self._interrupted.is_set():
+                raise MeasurementError(f"Measuring on {self.name} was stopped.")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def _open(self) -> tuple[Phone, Runner]:
+        if self._session is None:
+            raise RuntimeError("a phone is measured on within a session")
+        return self._session
+
+
+def _state_checks(now: dict[str, Any]) -> Iterator[Check]:
+    """Say what of the phone's state lets results vary."""
+    status = now["thermal_status"] or "not told"
+    cool = status in ("none", "not told")
+    remedy = None if cool else "let the phone cool down"
+    yield Check("heat", cool, f"thermal status {status}", remedy, needed=False)
+    level = now["battery_percent"]
+    charged = level is None or level >= 20
+    sentence = "no battery told" if level is None else f"{level} %"
+    yield Check("battery", charged, sentence, None if charged else "charge it", needed=False)

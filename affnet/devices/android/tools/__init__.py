@@ -1,0 +1,1 @@
+"""The benchmark tools that run on a phone."""

@@ -1,0 +1,96 @@
+"""What a phone's benchmarking tool is to us: arguments for an invocation, and what it tells of it.
+
+Each tool is a module with the names of `Tool`: its command line and its grammar, and nothing of
+how it gets to the phone.  `affnet.devices.android.tools.process` invokes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from affnet.devices.base import BlockStatistics, OperatorTime
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a tool runs a model, whatever it measures."""
+
+    threads: int
+    gpu: bool = False
+    xnnpack: bool = True
+    warmup_seconds: float = 0.5
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One start of a tool."""
+
+    graph: str
+    runs: int
+    warmup_runs: int = 1
+    memory: bool = False  # tell the peak too
+    profile: bool = False  # tell the operators' times too
+    image: str | None = None  # a file with the input's bytes; without it the tool invents them
+    shape: tuple[int, ...] = ()  # the input's
+    folder: str | None = None  # where files are written, such as the outputs for the image
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one invocation tells."""
+
+    load_ns: int
+    first_inference_ns: int
+    samples_ns: tuple[int, ...] = ()  # of the measured runs, where they are told
+    block: BlockStatistics | None = None  # what is told in their place
+    peak_rss_bytes: int | None = None  # where it was asked for
+    runtime_bytes: int | None = None  # what the runtime says that it has taken
+    delegated: tuple[tuple[int, int, str], ...] = ()  # nodes taken, of how many, by which delegate
+    ignored: tuple[str, ...] = ()  # flags the tool does not know
+
+
+class Tool(Protocol):
+    """A module of one tool."""
+
+    NAME: str  # the program's, and how results call it
+    LIMITS: tuple[str, ...]  # what its results never hold, a sentence each without full stop
+    WRITES_OUTPUTS: bool  # the outputs for an image, in some version at least
+    WRITES_SAMPLES: bool  # to files, so that each invocation needs a folder
+    TELLS_MEMORY: bool  # what does not is watched from outside
+    WARMS_UP: bool  # for `Settings.warmup_seconds`; what does not gets more runs, whose are cut off
+    BUILD: str  # where the program comes from, for whoever has none
+
+    def arguments(self, invocation: Invocation, settings: Settings) -> list[str]:
+        """Return the arguments for exactly the runs that are asked for."""
+        ...
+
+    def parse(self, output: str, files: Mapping[str, bytes], /) -> Report:
+        """Read what the tool wrote on its outputs, and into the invocation's folder.
+
+        Raises:
+            ValueError: it is no output of an invocation that was finished; the message says why.
+        """
+        ...
+
+    def outputs(self, files: Mapping[str, bytes], /) -> bytes | None:
+        """Return the outputs' bytes, one after the other, of the files written; None if missing."""
+        ...
+
+    def operators(
+        self, output: str, files: Mapping[str, bytes], runs: int, /
+    ) -> list[OperatorTime]:
+        """Return the operators' times from the output, or the files written; none if not told.
+
+        Raises:
+            ValueError: it is nonsense.
+        """
+        ...
+
+
+def complaint(output: str) -> str:
+    """Return the line that says best what went wrong."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return (errors or lines[-1:] or ["it said nothing"])[0]

@@ -1,0 +1,1 @@
+"""iPhones and Macs, through Core ML."""

@@ -1,0 +1,267 @@
+"""What every kind of device offers, and what measuring on one gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+from affnet.errors import UsageError
+
+if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked at
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from affnet.artifact import Artifact
+
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a kind of device can run."""
+
+    formats: tuple[str, ...]
+    runtimes: tuple[str, ...]
+    accelerators: tuple[str, ...]
+    remote: bool = True  # runs another build than `affnet.runtimes`, so its outputs are compared
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a catalog entry may set, whatever its kind; kinds add fields of their own."""
+
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One step of finding out whether a device can be measured on."""
+
+    step: str  # what is needed, such as "Python"
+    passed: bool
+    detail: str  # what was found
+    remedy: str | None = None  # the command, or the act, that mends it
+    needed: bool = True  # without it nothing can be measured; False for one runtime of several
+
+
+@dataclass(frozen=True)
+class Startup:
+    """What a measuring process reports once its model is loaded and has run once."""
+
+    load_ns: int
+    first_inference_ns: int
+    runtime_version: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a measuring process takes, the runtime and all else in it included; None: not told."""
+
+    peak_rss_bytes: int | None  # the largest resident set so far
+    pss_bytes: int | None = None  # now: what it shares with other processes counts by its share
+    runtime_bytes: int | None = None  # what the runtime itself says that the model takes
+
+
+@dataclass(frozen=True)
+class BlockStatistics:
+    """What a tool tells of a block of runs where it does not tell the single ones."""
+
+    runs: int
+    first_ns: int
+    last_ns: int
+    minimum_ns: int
+    maximum_ns: int
+    mean_ns: int
+    standard_deviation_ns: int
+    p5_ns: int | None
+    median_ns: int | None
+    p95_ns: int | None
+
+    @property
+    def typical_ns(self) -> int:
+        """The one value that stands for the block: its median, else its mean."""
+        return self.mean_ns if self.median_ns is None else self.median_ns
+
+
+@dataclass(frozen=True)
+class OperatorTime:
+    """How long one operator of a graph takes, in a run that was watched and is slower for it."""
+
+    name: str  # the node's, or that of the tensor it makes
+    operator: str  # its type, as the runtime calls what it made of the file's
+    mean_ns: int  # of all its calls in one inference
+    module: str | None = None  # of the PyTorch network, where the file tells it
+
+
+@dataclass(frozen=True)
+class PlacedOperator:
+    """Where an operator is meant to run, and what that is estimated to take."""
+
+    name: str  # of its output
+    operator: str  # its type, such as conv
+    unit: str  # one of the kind's accelerators, or "other"
+    supported: tuple[str, ...]  # the units that could run it
+    estimated_ns: int | None
+
+
+class MeasuringProcess(Protocol):
+    """A fresh process that holds one loaded artifact and waits, idle, between its runs."""
+
+    startup: Startup
+
+    def run(self, iterations: int, discard: int = 0) -> Sequence[int]:
+        """Run inference ``discard + iterations`` times; return the last ``iterations`` in ns."""
+        ...
+
+    def memory(self) -> Memory:
+        """Return what memory the process takes, and has taken at most so far."""
+        ...
+
+
+@runtime_checkable
+class QualifiedProcess(MeasuringProcess, Protocol):
+    """A `MeasuringProcess` over a tool that does not do all that our own workers do."""
+
+    def limits(self) -> Sequence[str]:
+        """Say what the results do not hold, a sentence each without its full stop."""
+        ...
+
+    def doubts(self) -> Sequence[str]:
+        """Say what speaks against trusting the results, a sentence each without its full stop."""
+        ...
+
+
+@runtime_checkable
+class SummarisingProcess(QualifiedProcess, Protocol):
+    """A `MeasuringProcess` over a tool that tells statistics of its runs and no single one.
+
+    Its `run` returns one sample, the block's `BlockStatistics.typical_ns`.
+    """
+
+    def last_block(self) -> BlockStatistics:
+        """Return what was told of the last block."""
+        ...
+
+
+@runtime_checkable
+class ComputingProcess(MeasuringProcess, Protocol):
+    """A `MeasuringProcess` that tells what it computes, so that it can be proven."""
+
+    arithmetic: str  # "fp32" or "fp16", the coarsest it computes in
+
+    def outputs(self) -> list[NDArray[np.float32]] | None:
+        """Return the outputs for `affnet.parity.reference_image`; None if they are not told."""
+        ...
+
+
+@runtime_checkable
+class ProfilingProcess(MeasuringProcess, Protocol):
+    """A `MeasuringProcess` that can tell how long each operator takes."""
+
+    def profile(self, runs: int) -> list[OperatorTime]:
+        """Run ``runs`` times under the runtime's profiler, apart from all that is timed.
+
+        Raises:
+            MissingError: this runtime, or this build of a tool, has no profiler.
+            MeasurementError: it told nonsense.
+        """
+        ...
+
+
+@runtime_checkable
+class PlacingProcess(MeasuringProcess, Protocol):
+    """A `MeasuringProcess` that tells which of the device's processors each operator runs on."""
+
+    def placement(self) -> Sequence[PlacedOperator] | str:
+        """Return the operators in the runtime's plan, the most expensive first.
+
+        Where it is not told, that is a sentence without its full stop which says why.
+        """
+        ...
+
+    def limits(self) -> Sequence[str]:
+        """Say what the results do not hold, a sentence each without its full stop."""
+        ...
+
+
+class Device(Protocol):
+    """A place that can run artifacts.
+
+    It is made from a name and its settings, which touches nothing; `session` reaches it.
+    """
+
+    kind: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+    settings_type: ClassVar[type[Settings]]
+    name: str
+
+    def address(self) -> str:
+        """Return what tells one piece of hardware from another: two names may mean the same."""
+        ...
+
+    def checks(self) -> Iterator[Check]:
+        """Find out step by step what works; the first step is whether it can be reached.
+
+        A step that fails ends the list where nothing further can be tried without it.
+        """
+        ...
+
+    def check_runtime(self, runtime: str) -> None:
+        """Find out what can be known of ``runtime`` without reaching the device.
+
+        Raises:
+            UsageError: devices of this kind cannot run it.
+            MissingError: it is not installed.
+        """
+        ...
+
+    def plan(self, files: Sequence[str], runtime: str, threads: int) -> list[str]:
+        """Say step by step what measuring ``files`` would do there, and do nothing."""
+        ...
+
+    def session(
+        self, runtime: str, progress: Progress = lambda _: None
+    ) -> AbstractContextManager[None]:
+        """Reach and prepare the device; at the end nothing that was put there is left.
+
+        All that follows is for within a session.
+
+        Raises:
+            MissingError: it cannot be reached, or lacks what measuring needs.
+        """
+        ...
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Describe the hardware and system: what may not differ between comparable results."""
+        ...
+
+    def conditions(self) -> dict[str, Any]:
+        """Describe its state now: load, frequency governor, temperature, where readable."""
+        ...
+
+    def start(
+        self, artifact: Artifact, runtime: str, threads: int
+    ) -> AbstractContextManager[MeasuringProcess]:
+        """Load ``artifact`` in a fresh process.
+
+        Raises:
+            MissingError: the runtime is not installed there.
+            MeasurementError: the process failed, hung or returned nonsense.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """End the processes that are measuring, so that a thread waiting for one goes on."""
+        ...
+
+
+def check_capable(device: Device, runtime: str) -> None:
+    """Raise `UsageError` unless devices of this kind can run ``runtime``."""
+    valid = device.capabilities.runtimes
+    if runtime not in valid:
+        raise UsageError(
+            f"{device.name} does not run {runtime}; choose another --runtime: {', '.join(valid)}."
+        )

@@ -1,0 +1,1 @@
+"""Web runtimes in a browser."""

@@ -1,0 +1,162 @@
+// The measuring page: loads one model, then runs it as often as it is told.  affnet calls
+// `affnet.answer` with the requests that affnet/devices/worker/serve.py answers on other devices.
+
+const PACKAGES = new URL("packages/", location.href).href;
+
+const TYPES = {
+  float32: Float32Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  int32: Int32Array,
+};
+
+async function fetched(name) {
+  const response = await fetch(name);
+  if (!response.ok) throw new Error(`fetching the ${name} gave HTTP ${response.status}`);
+  return response.arrayBuffer();
+}
+
+function gpuName(adapter) {
+  const { vendor, architecture, description } = adapter.info;
+  return [vendor, architecture, description].filter(Boolean).join(" ") || "unnamed";
+}
+
+// What is known before any model: each of it may differ between machines and browsers.
+async function look() {
+  const adapter = navigator.gpu ? await navigator.gpu.requestAdapter() : null;
+  return {
+    user_agent: navigator.userAgent,
+    hardware_concurrency: navigator.hardwareConcurrency,
+    cross_origin_isolated: crossOriginIsolated,
+    gpu: adapter ? gpuName(adapter) : null,
+  };
+}
+
+// Each runtime is a function that fetches the model and returns {run, read}: `run` computes until
+// the outputs are in the page's memory and returns what `read` makes arrays of.  `release` frees
+// them, off the clock.
+
+async function onnxruntime({ threads, accelerator, dtype, shape }) {
+  const bundle = accelerator === "webgpu" ? "ort.webgpu.bundle.min.mjs" : "ort.wasm.bundle.min.mjs";
+  const ort = await import(`${PACKAGES}onnxruntime-web/dist/${bundle}`);
+  ort.env.wasm.wasmPaths = `${PACKAGES}onnxruntime-web/dist/`;
+  ort.env.wasm.numThreads = threads;
+  ort.env.logLevel = "error";
+  return async function load() {
+    const model = new Uint8Array(await fetched("model"));
+    const session = await ort.InferenceSession.create(model, {
+      executionProviders: [accelerator],
+    });
+    return function feed(values) {
+      const feeds = { [session.inputNames[0]]: new ort.Tensor(dtype, values, shape) };
+      return {
+        run: () => session.run(feeds),
+        release: () => {},
+        read: async (outputs) =>
+          session.outputNames.map((name) => ({
+            shape: [...outputs[name].dims],
+            values: outputs[name].data,
+          })),
+      };
+    };
+  };
+}
+
+async function litert({ threads, accelerator, shape }) {
+  const lite = await import(`${PACKAGES}@litertjs/core/dist/index.js`);
+  return async function load() {
+    const gpu = accelerator === "webgpu";
+    const options = gpu ? { jspi: "Suspending" in WebAssembly } : { threads: threads > 1 };
+    await lite.loadLiteRt(`${PACKAGES}@litertjs/core/wasm/`, options);
+    const model = await lite.loadAndCompile(new Uint8Array(await fetched("model")), {
+      accelerator,
+      cpuOptions: { numThreads: threads },
+      gpuOptions: { precision: "fp32" },
+    });
+    return function feed(values) {
+      const input = new lite.Tensor(values, shape);
+      return {
+        run: gpu
+          ? async () => Promise.all((await model.run([input])).map((one) => one.moveTo("wasm")))
+          : () => model.run([input]),
+        release: (outputs) => outputs.forEach((output) => output.delete()),
+        read: async (outputs) =>
+          outputs.map((output) => ({
+            shape: [...output.type.layout.dimensions],
+            values: output.toTypedArray(),
+          })),
+      };
+    };
+  };
+}
+
+const RUNTIMES = { onnxruntime, litert };
+
+let network = null;
+
+// Returns the duration of each run in ns.  The samples' memory is made before; the clock counts in
+// steps of 5 microseconds in a page that is isolated from other origins.
+async function timeRuns(iterations) {
+  const samples = new Float64Array(iterations);
+  for (let index = 0; index < iterations; index++) {
+    const started = performance.now();
+    const outputs = await network.run();
+    samples[index] = performance.now() - started;
+    network.release(outputs);
+  }
+  return Array.from(samples, nanoseconds);
+}
+
+function nanoseconds(milliseconds) {
+  const found = Math.round(milliseconds * 1e6);
+  if (found <= 0) throw new Error("a run takes less time than the browser's clock can tell");
+  return found;
+}
+
+async function load(job) {
+  if (!(job.dtype in TYPES)) throw new Error(`inputs of type ${job.dtype} are not supported`);
+  const start = await RUNTIMES[job.runtime](job);
+  const started = performance.now();
+  const feed = await start();
+  const loadNs = nanoseconds(performance.now() - started);
+  network = feed(new TYPES[job.dtype](await fetched("image")));
+  const [firstNs] = await timeRuns(1);
+  return { load_ns: loadNs, first_inference_ns: firstNs };
+}
+
+async function run({ iterations, discard }) {
+  await timeRuns(discard);
+  return { samples_ns: await timeRuns(iterations) };
+}
+
+async function outputs() {
+  const computed = await network.run();
+  const told = (await network.read(computed)).map(({ shape, values }) => ({
+    shape,
+    data: base64(Float32Array.from(values)),
+  }));
+  network.release(computed);
+  return { outputs: told };
+}
+
+function base64(values) {
+  const bytes = new Uint8Array(values.buffer);
+  let text = "";
+  for (let start = 0; start < bytes.length; start += 0x8000) {
+    text += String.fromCharCode(...bytes.subarray(start, start + 0x8000));
+  }
+  return btoa(text);
+}
+
+const COMMANDS = { look, load, run, outputs };
+
+globalThis.affnet = {
+  // Errors are answers too, so that their messages arrive as they are.
+  answer: async (request) => {
+    try {
+      return await COMMANDS[request.command](request);
+    } catch (error) {
+      return { failed: String(error?.message ?? error) };
+    }
+  },
+};

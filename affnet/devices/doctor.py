@@ -1,0 +1,82 @@
+"""What is configured and reachable, and what a device lacks."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from affnet.devices.base import Capabilities, Check
+from affnet.devices.catalog import Entry, open_device
+from affnet.devices.registry import device_class
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A configured device, and whether it can be reached."""
+
+    entry: Entry
+    reachable: bool
+    detail: str
+    capabilities: Capabilities
+
+    def record(self) -> dict[str, Any]:
+        """Return the machine-readable form."""
+        return {
+            "name": self.entry.name,
+            "kind": self.entry.kind,
+            "reachable": self.reachable,
+            "detail": self.detail,
+            "settings": self.entry.settings,
+            **dataclasses.asdict(self.capabilities),
+        }
+
+
+def look(entries: Iterable[Entry]) -> list[Sight]:
+    """Try to reach each device, several at once."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(_look_at, entries))
+
+
+def examine(entry: Entry) -> Generator[Check]:
+    """Find out step by step what works on a device; see `Device.checks`."""
+    yield from open_device(entry).checks()
+
+
+def _look_at(entry: Entry) -> Sight:
+    with contextlib.closing(examine(entry)) as checks:  # one look, and the connection is closed
+        first = next(checks)
+    return Sight(entry, first.passed, first.detail, device_class(entry.kind).capabilities)
+
+
+def table(sights: Iterable[Sight]) -> Table:
+    """Return the table for a terminal."""
+    from rich.table import Table
+
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    for header in ("device", "kind", "reachable", "detail"):
+        shown.add_column(header)
+    for sight in sights:
+        reachable = "yes" if sight.reachable else "no"
+        shown.add_row(sight.entry.name, sight.entry.kind, reachable, sight.detail)
+    return shown
+
+
+def check_record(check: Check) -> dict[str, Any]:
+    """Return the machine-readable form of a step."""
+    return dataclasses.asdict(check)
+
+
+def check_text(check: Check) -> str:
+    """Return a step as a line, with a second one for what mends it."""
+    state = "ok" if check.passed else "MISSING" if check.needed else "absent"
+    line = f"{state:<8} {check.step}: {check.detail}"
+    return line if check.passed or not check.remedy else f"{line}\n         mend it: {check.remedy}"

@@ -1,0 +1,1 @@
+"""The process that loads a model and measures it, and its channel."""

@@ -1,0 +1,60 @@
+"""What runs on a board: it tells of the board, or measures like on any host.
+
+It is shipped as one file, see `affnet.devices.worker.bundle`.  Measuring needs a runtime and numpy;
+the rest needs only Python.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import sys
+from typing import Any
+
+from affnet.devices.worker import linux_probes
+
+#: The modules that a runtime needs on a board, and what pip calls them.
+NEEDED: dict[str, dict[str, str]] = {
+    "onnxruntime": {"onnxruntime": "onnxruntime", "numpy": "numpy"},
+    "litert": {"ai_edge_litert": "ai-edge-litert", "numpy": "numpy", "flatbuffers": "flatbuffers"},
+}
+
+
+def look(folder: str) -> dict[str, Any]:
+    """Tell what there is: space in ``folder``, and which packages each runtime lacks."""
+    missing = {
+        runtime: [name for module, name in modules.items() if not _is_installed(module)]
+        for runtime, modules in NEEDED.items()
+    }
+    return {"free_bytes": linux_probes.free_bytes(folder), "missing": missing}
+
+
+def fingerprint() -> dict[str, Any]:
+    """Describe the board, and the versions of the packages that runtimes need."""
+    packages = sorted({name for modules in NEEDED.values() for name in modules.values()})
+    versions = {name: version for name in packages if (version := _version(name))}
+    return {**linux_probes.fingerprint(), "packages": versions}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def main() -> None:
+    """Do what the first argument says."""
+    command, *arguments = sys.argv[1:]
+    if command == "measure":
+        from affnet.devices.worker.serve import main as measure
+
+        measure()
+        return
+    answers = {"look": look, "fingerprint": fingerprint, "conditions": linux_probes.conditions}
+    print(json.dumps(answers[command](*arguments)))  # type: ignore[operator]

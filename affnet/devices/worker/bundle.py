@@ -1,0 +1,47 @@
+"""Packing the runner, the same measuring code that the host uses, into one file for a board.
+
+The file is a zip that Python executes.  It holds what measuring needs and nothing else, so that the
+board needs a runtime and numpy, but neither affnet nor torch, pydantic or psutil.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+#: The modules that are sent, each with the packages it stands in.
+MODULES = (
+    "affnet",
+    "affnet.artifact",
+    "affnet.devices",
+    "affnet.devices.worker",
+    "affnet.devices.worker.board_main",
+    "affnet.devices.worker.host_probes",
+    "affnet.devices.worker.linux_probes",
+    "affnet.devices.worker.serve",
+    "affnet.errors",
+    "affnet.files",
+    "affnet.parity",
+    "affnet.runtimes",
+    "affnet.runtimes.litert",
+    "affnet.runtimes.onnxruntime",
+    "affnet.runtimes.onnxruntime_profile",
+    "affnet.silence",
+)
+_MAIN = "from affnet.devices.worker.board_main import main\n\nmain()\n"
+_DATE = (2020, 1, 1, 0, 0, 0)  # the same code is the same file
+
+
+def runner_file() -> bytes:
+    """Return the content of the file that ``python FILE measure`` executes."""
+    root = Path(__file__).parents[3]
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("__main__.py", _DATE), _MAIN)
+        for module in MODULES:
+            path = root.joinpath(*module.split("."))
+            source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+            name = source.relative_to(root).as_posix()
+            archive.writestr(zipfile.ZipInfo(name, _DATE), source.read_bytes())
+    return content.getvalue()

@@ -1,0 +1,180 @@
+"""The parent's end of a measuring process: one JSON line for a question, one for its answer.
+
+The process may run anywhere; a `Channel` carries the lines.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affnet.artifact import Artifact
+from affnet.devices.base import Memory, OperatorTime, Startup
+from affnet.errors import AffnetError, MeasurementError, MissingError
+
+ANSWER_TIMEOUT_S = 300.0  # the longest, loading a large program in torch, takes seconds
+RUN_TIMEOUT_S = 600.0
+
+
+class Channel(Protocol):
+    """Carries lines to a process and back."""
+
+    def send(self, line: str) -> None:
+        """Send a line; raise `BrokenPipeError` if the process has ended."""
+        ...
+
+    def receive(self, timeout_s: float) -> str:
+        """Return the next line, "" if the process has ended; raise `TimeoutError`."""
+        ...
+
+    def how_it_ended(self) -> str:
+        """Say how the process ended: ``signal 6: its last line on stderr``."""
+        ...
+
+
+def describe_job(
+    artifact: Artifact, runtime: str, threads: int, path: PurePath | None = None
+) -> dict[str, Any]:
+    """Return the first request: what to load, how, what to feed it.  ``path`` is where it stands.
+
+    It holds all of the manifest that measuring needs, so that the process needs none.
+    """
+    spec = artifact.manifest.inputs[0]
+    return {
+        "artifact": str(path or artifact.path.resolve()),
+        "sha256": artifact.manifest.sha256,
+        "runtime": runtime,
+        "threads": threads,
+        "shape": spec.static_shape(),
+        "dtype": spec.dtype,
+        "range": spec.range or (0.0, 1.0),
+    }
+
+
+class Conversation:
+    """Questions to a process at the other end of a channel, and their answers."""
+
+    def __init__(self, channel: Channel, label: str) -> None:
+        self._channel = channel
+        self._label = label
+
+    def _ask(
+        self, request: dict[str, Any], expected: tuple[str, ...], timeout_s: float
+    ) -> dict[str, Any]:
+        return ask(self._channel, f"Measuring {self._label}", request, expected, timeout_s)
+
+    def _nonsense(self, line: str) -> MeasurementError:
+        return _nonsense(f"Measuring {self._label}", line)
+
+
+def ask(
+    channel: Channel,
+    doing: str,
+    request: dict[str, Any],
+    expected: tuple[str, ...],
+    timeout_s: float,
+) -> dict[str, Any]:
+    """Return the answer to a request: one of our errors is raised, else it has ``expected``."""
+    try:
+        channel.send(json.dumps(request) + "\n")
+        line = channel.receive(timeout_s)
+    except TimeoutError:
+        raise MeasurementError(
+            f"{doing} gave no answer for {timeout_s:.0f} s; it was stopped."
+        ) from None
+    except BrokenPipeError:
+        line = ""
+    if not line:
+        raise MeasurementError(f"{doing} ended with {channel.how_it_ended()}")
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or not ("error" in answer or answer.keys() >= {*expected}):
+        raise _nonsense(doing, line)
+    if "error" in answer:  # one of our own, raised there
+        error = AffnetError(answer["error"])
+        error.exit_code = answer["exit_code"]
+        raise error
+    return answer
+
+
+def _nonsense(doing: str, line: str) -> MeasurementError:
+    return MeasurementError(f"{doing} answered with nonsense: {line.strip()[:80]!r}.")
+
+
+class RemoteProcess(Conversation):
+    """A `affnet.devices.base.ComputingProcess` at the other end of a channel."""
+
+    arithmetic = "fp32"
+
+    def __init__(self, channel: Channel, job: dict[str, Any], label: str) -> None:
+        super().__init__(channel, label)
+        self._runtime = job["runtime"]
+        expected = ("load_ns", "first_inference_ns", "runtime_version")
+        answer = self._ask(job, expected, ANSWER_TIMEOUT_S)
+        self.startup = Startup(**{name: answer[name] for name in expected})
+
+    def run(self, iterations: int, discard: int = 0) -> Sequence[int]:
+        """See `MeasuringProcess.run`."""
+        request = {"command": "run", "iterations": iterations, "discard": discard}
+        samples = self._ask(request, ("samples_ns",), RUN_TIMEOUT_S)["samples_ns"]
+        if not isinstance(samples, list) or not all(type(s) is int for s in samples):
+            raise self._nonsense(json.dumps(samples))
+        if samples and min(samples) <= 0:
+            raise MeasurementError(
+                f"Measuring {self._label} told of a run of {min(samples)} ns: its clock stood "
+                "still or stepped back; measure again, or on another device."
+            )
+        if len(samples) != iterations:
+            raise MeasurementError(
+                f"Measuring {self._label} gave {len(samples)} samples for {iterations} runs."
+            )
+        return samples
+
+    def memory(self) -> Memory:
+        """See `MeasuringProcess.memory`."""
+        answer = self._ask({"command": "memory"}, ("peak_rss_bytes",), ANSWER_TIMEOUT_S)
+        found = [answer.get(field.name) for field in dataclasses.fields(Memory)]
+        if not all(value is None or (type(value) is int and value > 0) for value in found):
+            raise self._nonsense(json.dumps(answer))
+        return Memory(*found)
+
+    def outputs(self) -> list[NDArray[np.float32]]:
+        """See `affnet.devices.base.ComputingProcess.outputs`."""
+        answer = self._ask({"command": "outputs"}, ("outputs",), RUN_TIMEOUT_S)["outputs"]
+        try:
+            return [
+                np.frombuffer(base64.b64decode(one["data"]), "<f4").reshape(one["shape"])
+                for one in answer
+            ]
+        except (KeyError, TypeError, ValueError):
+            raise self._nonsense(json.dumps(answer)) from None
+
+    def profile(self, runs: int) -> list[OperatorTime]:
+        """See `affnet.devices.base.ProfilingProcess.profile`."""
+        request = {"command": "profile", "runs": runs}
+        answer = self._ask(request, ("operators",), RUN_TIMEOUT_S)["operators"]
+        if answer is None:
+            raise MissingError(
+                f"{self._runtime} has no profiler here; choose --runtime onnxruntime, or a phone "
+                "for TFLite files, whose tool has one."
+            )
+        try:
+            return [OperatorTime(str(name), str(kind), int(time)) for name, kind, time in answer]
+        except (TypeError, ValueError):
+            raise self._nonsense(json.dumps(answer)) from None
+
+
+def ending(code: int, stderr: str) -> str:
+    """Say how a process ended, from its exit code (negative: a signal) and what it wrote."""
+    lines = stderr.strip().splitlines()
+    reason = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return f"{reason}: {lines[-1] if lines else 'it said nothing'}"

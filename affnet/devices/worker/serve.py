@@ -1,0 +1,114 @@
+"""The measuring process: loads one artifact, then runs it as often as it is told.
+
+It is started by a device, reads one JSON request per line from stdin and answers each with one
+JSON line; it ends when stdin does, so it cannot outlive its parent.  While the parent thinks or
+another process is being timed it sleeps in a read.
+"""
+
+from __future__ import annotations
+
+import base64
+import gc
+import json
+import os
+import sys
+import time
+from array import array
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affnet.devices.worker.host_probes import peak_rss_bytes, pss_bytes
+from affnet.errors import AffnetError, ArtifactError
+from affnet.files import content_sha256
+from affnet.parity import reference_image
+from affnet.runtimes import Session, check_measurable, get_runtime
+
+
+def time_runs(session: Session, image: Any, iterations: int) -> array[int]:
+    """Return the duration of each of ``iterations`` runs, in ns.
+
+    The loop itself allocates nothing but what the runtime's binding does: the samples' memory is
+    made before, the garbage collector is off.
+    """
+    samples = array("q", bytes(8 * iterations))
+    run, clock = session.run, time.perf_counter_ns
+    gc.disable()
+    try:
+        for index in range(iterations):
+            started = clock()
+            run(image)
+            samples[index] = clock() - started
+    finally:
+        gc.enable()
+    return samples
+
+
+def serve(requests: TextIO, answers: TextIO) -> None:
+    """Answer requests until there are no more.
+
+    The first is made by `affnet.devices.worker.channel.describe_job`; those after it are
+    ``{"command": "run", "iterations": n, "discard": m}``, ``{"command": "memory"}``,
+    ``{"command": "outputs"}``, those of `reference_image`, or
+    ``{"command": "profile", "runs": n}``, answered with null by a runtime that has no profiler.
+    """
+
+    def answer(**content: Any) -> None:
+        answers.write(json.dumps(content) + "\n")
+        answers.flush()
+
+    job = json.loads(requests.readline())
+    path = Path(job["artifact"])
+    check_content(path, job["sha256"])
+    runtime = get_runtime(job["runtime"])
+    check_measurable(runtime)
+    version = runtime.version()  # imports the runtime, which is not part of loading a model
+    started = time.perf_counter_ns()
+    session = runtime.load(path, threads=job["threads"])
+    load_ns = time.perf_counter_ns() - started
+    image = reference_image(job["shape"], job["dtype"], job["range"])
+    first_ns = time_runs(session, image, 1)[0]
+    answer(load_ns=load_ns, first_inference_ns=first_ns, runtime_version=version)
+    for line in requests:
+        request = json.loads(line)
+        if request["command"] == "run":
+            time_runs(session, image, request["discard"])
+            answer(samples_ns=time_runs(session, image, request["iterations"]).tolist())
+        elif request["command"] == "outputs":
+            answer(outputs=[encode(output) for output in session.run(image)])
+        elif request["command"] == "profile":
+            profile = getattr(runtime, "profile", None)
+            given = {"threads": job["threads"], "image": image, "runs": request["runs"]}
+            answer(operators=profile(path, **given) if profile else None)
+        else:
+            answer(peak_rss_bytes=peak_rss_bytes(), pss_bytes=pss_bytes("self"))
+
+
+def encode(output: NDArray[Any]) -> dict[str, Any]:
+    """Return an output as JSON can carry it: its shape, and its values as float32 in base64."""
+    values = np.ascontiguousarray(output, "<f4")
+    return {"shape": values.shape, "data": base64.b64encode(values.tobytes()).decode()}
+
+
+def check_content(path: Path, sha256: str) -> None:
+    """Raise `ArtifactError` unless the file is the one that was to be measured."""
+    if not path.exists():
+        raise ArtifactError(f"{path} does not exist where it is to be measured.")
+    if content_sha256(path) != sha256:
+        raise ArtifactError(f"{path} is not the file that was to be measured; it was changed.")
+
+
+def main() -> None:
+    """Serve on stdin and stdout, with everything a library prints sent to stderr instead."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(2, 1)
+        try:
+            serve(sys.stdin, answers)
+        except AffnetError as error:
+            answers.write(json.dumps({"error": str(error), "exit_code": error.exit_code}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -26,7 +26,7 @@ class Tolerance:
 
 _FEW_BITS = Tolerance(0.5, min_psnr_db=20.0)
 #: By precision.  Those of few bits tell a file that computes the network, coarsely, from one that
-#: does not; what they cost is judged by accuracy, see `affnet.export.precision`.
+#: does not; what they cost is judged by accuracy, see `affnet.export.quantization`.
 TOLERANCES = {
     "fp32": Tolerance(1e-4),
     "fp16": Tolerance(5e-2, min_psnr_db=40.0),

@@ -38,7 +38,7 @@ from affnet.bench.budgets.verdicts import Verdict
 from affnet.bench.measurement.profiling import take_profile
 from affnet.devices.catalog import get_device
 from affnet.devices.host import HostDevice
-from affnet.export.prepare import open_or_export
+from affnet.export.open_or_export import open_or_export
 from affnet.files import content_sha256
 
 _BUDGET = '[models]\nnet = "{path}"\n\n[[budget]]\nmodel = "net"\nat_most = "+5 %"\n'

@@ -26,7 +26,7 @@ from affnet.bench.measurement.interleaved import label_jobs, measure
 from affnet.bench.measurement.protocol import PRESETS, Protocol, get_protocol
 from affnet.devices.catalog import get_device
 from affnet.devices.worker.serve import time_runs
-from affnet.export.prepare import open_or_export
+from affnet.export.open_or_export import open_or_export
 from affnet.units import MILLISECONDS
 
 BARE_LOOP = """

@@ -23,12 +23,12 @@ from torch import Tensor, nn
 
 from affnet.artifact import Provenance, TensorSpec
 from affnet.bench.measurement.timer import DeviceTimer, open_timer
+from affnet.export.autotuning.plan_cache import Wisdom
+from affnet.export.autotuning.plan_timing import measure_plans
 from affnet.export.converters import get_converter
 from affnet.export.fourier.costs import PredictedCosts, filter_cost
 from affnet.export.fourier.planner import rank_plans
 from affnet.export.fourier.plans.base import MapSize
-from affnet.export.fourier.wisdom import Wisdom
-from affnet.export.measurement import measure_plans
 from affnet.export.pipeline import export_artifact
 from affnet.export.request import ExportOptions
 from affnet.model.source import Source

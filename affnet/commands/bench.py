@@ -142,7 +142,7 @@ def _jobs(
 ) -> list[Job]:
     """Open or export what is to be measured."""
     from affnet.bench.measurement.interleaved import label_jobs
-    from affnet.export.prepare import open_or_export
+    from affnet.export.open_or_export import open_or_export
     from affnet.runtimes import get_runtime
 
     format_ = get_runtime(runtime).format

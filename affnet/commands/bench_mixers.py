@@ -83,7 +83,7 @@ def bench_mixers(
 
 
 def _exporter() -> Export:
-    from affnet.export.mixers import export_mixer
+    from affnet.export.token_mixers import export_mixer
 
     return export_mixer
 

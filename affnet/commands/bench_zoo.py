@@ -100,7 +100,7 @@ def _export(
     names: Sequence[str], format_: str, folder: Path, show: Callable[[str], None]
 ) -> tuple[list[Artifact], list[AffnetError]]:
     """Export all that the format can hold; of the others return why.  The first must be held."""
-    from affnet.export.prepare import open_or_export
+    from affnet.export.open_or_export import open_or_export
 
     artifacts: list[Artifact] = []
     refused: list[AffnetError] = []

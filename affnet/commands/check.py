@@ -54,7 +54,7 @@ def check(
     from affnet.bench.budgets.report import Targets, deliver, show_calibration
     from affnet.bench.store.recorder import open_recorder
     from affnet.devices.catalog import open_devices
-    from affnet.export.prepare import open_or_export
+    from affnet.export.open_or_export import open_or_export
     from affnet.runtimes import get_runtime
 
     if results and (calibrate or output):

@@ -109,7 +109,7 @@ def _open(
 ) -> tuple[Artifact | None, Source | None]:
     """Return an artifact, exported first where ``runtime`` is to run a source; or a source."""
     from affnet.artifact import Artifact
-    from affnet.export.prepare import check_takes_weights, names_artifact, open_or_export
+    from affnet.export.open_or_export import check_takes_weights, names_artifact, open_or_export
     from affnet.runtimes import get_runtime
 
     if runtime is not None:

@@ -22,7 +22,7 @@ from affnet.commands.options import (
     parse_size,
 )
 from affnet.errors import UsageError
-from affnet.export.precision import AUTO, CALIBRATED, LOSSY
+from affnet.export.quantization import AUTO, CALIBRATED, LOSSY
 from affnet.export.replaced import replacement, sources_in
 
 if TYPE_CHECKING:
@@ -124,8 +124,8 @@ def export(
     with showing_attempts(json), console.progress(quiet, animated=not timed) as show:
         show(f"Loading {source}")
         started = time.perf_counter()
-        from affnet.export.precision.bounded import export_bounded
-        from affnet.export.report import export_record, parity_fields
+        from affnet.export.autotuning.accuracy_bound import export_bounded
+        from affnet.export.reporting.artifact import export_record, parity_fields
         from affnet.export.request import ExportOptions
         from affnet.model.source import load_source
 
@@ -220,8 +220,8 @@ def _calibrated(
     samples: int,
     show: Callable[[str], None],
 ) -> ExportOptions:
-    from affnet.export.precision.bounded import DEFAULT_MAX_DROP
-    from affnet.export.precision.calibration import load_calibration
+    from affnet.export.autotuning.accuracy_bound import DEFAULT_MAX_DROP
+    from affnet.export.quantization.calibration import load_calibration
 
     calibration = load_calibration(source, data, samples, options.image_size, show)
     bound = options.max_accuracy_drop
@@ -236,9 +236,9 @@ def _with_measured_costs(
 ) -> ExportOptions:
     """Time the plans for the network's maps on ``device``, or recall what was timed before."""
     from affnet.bench.measurement.timer import open_timer
+    from affnet.export.autotuning.plan_cache import Wisdom
+    from affnet.export.autotuning.plan_timing import MeasuredCosts, measure_plans
     from affnet.export.fourier.planner import filter_maps
-    from affnet.export.fourier.wisdom import Wisdom
-    from affnet.export.measurement import MeasuredCosts, measure_plans
     from affnet.export.request import check_request
     from affnet.runtimes import runtime_for
 
@@ -263,7 +263,8 @@ def _export_all(
             f"{timed[0]} times files, which the processes of --format all would disturb; "
             "export one format at a time."
         )
-    from affnet.export import all_formats, report
+    from affnet.export import all_formats
+    from affnet.export.reporting import artifact as report
 
     formats, lacking = all_formats.installed_formats()
     for sentence in lacking:

@@ -12,8 +12,8 @@ from affnet import console
 from affnet.errors import AccuracyError, MissingError
 
 if TYPE_CHECKING:
-    from affnet.export.measurement import Timer
-    from affnet.export.precision.choice import Choice
+    from affnet.export.autotuning.plan_timing import Timer
+    from affnet.export.autotuning.precision_search import Choice
     from affnet.export.request import ExportOptions
     from affnet.model.source import Source
 
@@ -22,7 +22,7 @@ def choose(
     source: Source, options: ExportOptions, device: str, output: Path, show: Callable[[str], None]
 ) -> tuple[Choice, str | None]:
     """Try all precisions; also return why nothing was timed, where nothing was."""
-    from affnet.export.precision.choice import choose_precision
+    from affnet.export.autotuning.precision_search import choose_precision
 
     with _timer(device, options.format, show) as (timer, reason):
         return choose_precision(source, options, output, timer, show), reason
@@ -34,8 +34,8 @@ def print_choice(choice: Choice, started: float, json: bool) -> None:
     Raises:
         AccuracyError: none holds the bound; the table is printed nevertheless.
     """
-    from affnet.export.precision.choice_report import choice_caption, choice_record, choice_table
-    from affnet.export.report import export_record, parity_fields
+    from affnet.export.autotuning.report import choice_caption, choice_record, choice_table
+    from affnet.export.reporting.artifact import export_record, parity_fields
 
     artifact = choice.artifact
     if json:
@@ -60,7 +60,7 @@ def showing_attempts(json: bool) -> Iterator[None]:
     try:
         yield
     except AccuracyError as error:
-        from affnet.export.precision.choice_report import attempts_record, attempts_table
+        from affnet.export.autotuning.report import attempts_record, attempts_table
 
         if json:
             console.print_json(attempts_record(error))

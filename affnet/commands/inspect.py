@@ -20,7 +20,7 @@ def inspect(
     Example: affnet inspect affnet_et.onnx --json
     """
     from affnet.artifact import Artifact
-    from affnet.export.report import inspection_fields, inspection_record
+    from affnet.export.reporting.artifact import inspection_fields, inspection_record
 
     record = inspection_record(Artifact.open(artifact))
     if json:

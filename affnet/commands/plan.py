@@ -44,9 +44,9 @@ def plan(
         raise UsageError("--size describes one map; leave SOURCE and --image-size away.")
     if device != "host" and not measure:
         raise UsageError("--device says where plans are timed; add --measure.")
-    from affnet.export import plan_report
-    from affnet.export.fourier.wisdom import Wisdom
-    from affnet.export.measurement import measure_plans
+    from affnet.export.autotuning.plan_cache import Wisdom
+    from affnet.export.autotuning.plan_timing import measure_plans
+    from affnet.export.reporting import plans
     from affnet.runtimes import get_runtime
 
     engine, measured = get_runtime(runtime), None
@@ -57,11 +57,11 @@ def plan(
 
             with open_timer(device, runtime, threads, show) as timer:
                 measured = measure_plans(sizes, engine.format, timer, Wisdom(), show)
-    record = plan_report.plan_record(runtime, sizes, measured)
+    record = plans.plan_record(runtime, sizes, measured)
     if json:
         console.print_json(record)
     else:
-        console.print_table(plan_report.plan_table(record))
+        console.print_table(plans.plan_table(record))
 
 
 def _sizes(

@@ -43,7 +43,7 @@ def verify(
         raise UsageError("--weights fills the peer to compare with; name it with --against.")
     with console.progress(quiet) as show:
         show(f"Running {artifact} and comparing it with PyTorch")
-        from affnet.export import report
+        from affnet.export.reporting import artifact as report
         from affnet.export.verification import compare
         from affnet.export.verification.open import open_subject
         from affnet.export.verification.user_inputs import read_inputs

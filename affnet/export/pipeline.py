@@ -20,19 +20,19 @@ from affnet.errors import (
     RewriteError,
     VerificationError,
 )
-from affnet.export.attempts import FULL, Attempt, failure_of, plan_attempts
 from affnet.export.converters import (
     Conversion,
     ConversionRequest,
     Converter,
     get_converter,
 )
+from affnet.export.converters.fallbacks import FULL, Attempt, failure_of, plan_attempts
 from affnet.export.fourier.costs import PredictedCosts
-from affnet.export.heads import with_head
-from affnet.export.network import prepare_network
-from affnet.export.precision import CALIBRATED
-from affnet.export.precision.judgement import judged
+from affnet.export.passes.heads import with_head
+from affnet.export.passes.prepare import prepare_network
+from affnet.export.quantization import CALIBRATED
 from affnet.export.request import ExportOptions, check_request
+from affnet.export.verification.accuracy_gate import judged
 from affnet.export.verification.compare import calibration_inputs, verify_against
 from affnet.export.verification.inputs import usual_inputs
 from affnet.export.verification.subject import Subject

@@ -8,10 +8,10 @@ from affnet.errors import UnknownNameError, UsageError
 from affnet.export.converters import check_installed, get_converter
 from affnet.export.fourier.costs import PlanCosts
 from affnet.export.fourier.planner import FFT_CHOICES
-from affnet.export.heads import HEADS
-from affnet.export.precision import CALIBRATED
-from affnet.export.precision.calibration import Calibration
-from affnet.export.precision.sensitivity import KeptFloat
+from affnet.export.passes.heads import HEADS
+from affnet.export.quantization import CALIBRATED
+from affnet.export.quantization.calibration import Calibration
+from affnet.export.quantization.sensitivity import KeptFloat
 from affnet.export.verification.inputs import VerificationInput
 from affnet.model.source import Source
 
@@ -25,7 +25,9 @@ class ExportOptions:
     precision: str | None = None
     fft: str = "auto"
     dynamic_batch: bool = False
-    head: str | None = None  # of `affnet.export.heads.HEADS`: what follows the network in the file
+    head: str | None = (
+        None  # of `affnet.export.passes.heads.HEADS`: what follows the network in the file
+    )
     layout: str | None = None
     image_input: bool = False
     deployment_target: str | None = None

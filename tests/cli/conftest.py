@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 import affnet
 from affnet.artifact import Artifact, manifest_path
 from affnet.export.converters import Conversion
-from affnet.export.converters.onnx import OnnxConverter
+from affnet.export.converters.onnx.converter import OnnxConverter
 from affnet.files import content_sha256
 from affnet.model.bundled import bundled_folder
 from tests.conftest import Finished

@@ -15,7 +15,7 @@ from affnet.bench.measurement.protocol import PRESETS
 from affnet.devices.catalog import _SHIPPED, load_catalog
 from affnet.errors import UnknownNameError
 from affnet.export.converters import CONVERTERS
-from affnet.export.converters.onnx import OnnxConverter
+from affnet.export.converters.onnx.converter import OnnxConverter
 from affnet.export.fourier.planner import FFT_CHOICES
 from affnet.model.create import NETWORKS
 from affnet.model.source import source_names

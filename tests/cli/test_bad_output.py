@@ -144,7 +144,7 @@ def test_bench_refuses_a_bad_output_before_it_measures(
 
     (workspace / "folder.md").mkdir()
     monkeypatch.setattr("affnet.bench.measurement.sweep.measure", measure)
-    monkeypatch.setattr("affnet.export.prepare.open_or_export", measure)
+    monkeypatch.setattr("affnet.export.open_or_export.open_or_export", measure)
     assert refused("bench", "digits", "--output", output) == sentence
 
 

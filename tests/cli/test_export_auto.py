@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from affnet.commands import export_auto
-from affnet.export.converters.onnx import OnnxConverter
-from affnet.export.precision.accuracy import Accuracy
+from affnet.export.converters.onnx.converter import OnnxConverter
+from affnet.export.quantization.accuracy import Accuracy
 from tests.cli.conftest import contents
 from tests.conftest import Finished
 
@@ -35,7 +35,9 @@ def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
 def worthless(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file loses 40 points."""
     lost = Accuracy(images=10, right=5, right_pytorch=9)
-    monkeypatch.setattr("affnet.export.precision.judgement.compare_accuracy", lambda *_: lost)
+    monkeypatch.setattr(
+        "affnet.export.verification.accuracy_gate.compare_accuracy", lambda *_: lost
+    )
 
 
 @pytest.mark.usefixtures("instant_conversion", "untimed")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.export.converters.onnx import OnnxConverter
+from affnet.export.converters.onnx.converter import OnnxConverter
 from tests.conftest import Finished
 
 Run = Callable[..., Finished]
@@ -19,7 +19,7 @@ Refused = Callable[..., str]
 def own_wisdom(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Keep measured costs in a new file."""
     path = tmp_path / "wisdom.json"
-    monkeypatch.setattr("affnet.export.fourier.wisdom._default_path", lambda: path)
+    monkeypatch.setattr("affnet.export.autotuning.plan_cache._default_path", lambda: path)
     return path
 
 

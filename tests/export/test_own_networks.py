@@ -10,7 +10,7 @@ import torch
 
 from affnet.artifact import Artifact
 from affnet.errors import UsageError
-from affnet.export.converters import onnx
+from affnet.export.converters.onnx import converter
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.verification.compare import verify_against
 from affnet.export.verification.subject import Subject
@@ -93,7 +93,7 @@ def test_a_program_takes_the_other_route_to_onnx(
     def fail(*_: object) -> None:
         raise RuntimeError("planted")
 
-    monkeypatch.setattr(onnx, "_by_torch_export", fail)
+    monkeypatch.setattr(converter, "_by_torch_export", fail)
     artifact = export_artifact(program(name, tmp_path), ExportOptions("onnx"), tmp_path / "out")
     assert artifact.manifest.route == "TorchScript"
     assert [failure["fft"] for failure in artifact.manifest.fallbacks] == ["auto"]

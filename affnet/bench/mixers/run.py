@@ -26,7 +26,7 @@ class Export(Protocol):
     def __call__(
         self, name: str, channels: int, size: tuple[int, int], format_: str, folder: Path
     ) -> Artifact | str:
-        """See `affnet.export.mixers.export_mixer`."""
+        """See `affnet.export.token_mixers.export_mixer`."""
         ...
 
 

@@ -15,10 +15,10 @@ from affnet.artifact import TensorSpec
 from affnet.errors import UnknownNameError, require
 
 CONVERTERS: dict[str, str] = {
-    "coreml": "affnet.export.converters.coreml:CoreMLConverter",
-    "executorch": "affnet.export.converters.executorch:ExecutorchConverter",
-    "onnx": "affnet.export.converters.onnx:OnnxConverter",
-    "tflite": "affnet.export.converters.tflite:TfliteConverter",
+    "coreml": "affnet.export.converters.coreml.converter:CoreMLConverter",
+    "executorch": "affnet.export.converters.executorch.converter:ExecutorchConverter",
+    "onnx": "affnet.export.converters.onnx.converter:OnnxConverter",
+    "tflite": "affnet.export.converters.tflite.converter:TfliteConverter",
     "torch": "affnet.export.converters.torch:TorchConverter",
 }
 
@@ -41,7 +41,7 @@ class ConversionRequest:
     calibration: NDArray[np.float32] | None = None  # inputs, where the precision needs them
     keep_float: frozenset[str] = frozenset()  # parts that are not quantised, see `part_of`
     #: Inputs of its static shape, as the network takes it, that show what float16 cannot hold: see
-    #: `affnet.export.precision.half_range`.  Without any, only constants are looked at.
+    #: `affnet.export.converters.mixed_precision`.  Without any, only constants are looked at.
     samples: tuple[NDArray[np.float32], ...] = ()
 
     @property
@@ -76,7 +76,7 @@ class Converter(Protocol):
     packages: ClassVar[tuple[str, ...]]  # that must be importable
     extra: ClassVar[str | None]  # of affnet, that brings them
     options: ClassVar[tuple[str, ...]]  # of image_input and deployment_target: what it heeds
-    heads: ClassVar[tuple[str, ...]]  # of `affnet.export.heads.HEADS`: what files can hold
+    heads: ClassVar[tuple[str, ...]]  # of `affnet.export.passes.heads.HEADS`: what files can hold
     tools: ClassVar[tuple[str, ...]]  # packages whose versions decide the result
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

@@ -14,9 +14,9 @@ from affnet.artifact import TensorSpec
 from affnet.errors import UsageError
 from affnet.evaluation.held_out import held_out_images
 from affnet.export.converters import get_converter
-from affnet.export.heads import ClassMap, Detector
-from affnet.export.precision import CALIBRATED
-from affnet.export.precision.calibration import load_calibration
+from affnet.export.passes.heads import ClassMap, Detector
+from affnet.export.quantization import CALIBRATED
+from affnet.export.quantization.calibration import load_calibration
 from affnet.export.verification.dense_parity import class_map_parity, detections_parity
 from affnet.export.verification.inputs import VerificationInput, usual_inputs
 from affnet.export.verification.reference import RERUNS, reference_outputs, uncertainty

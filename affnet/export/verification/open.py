@@ -7,7 +7,7 @@ from pathlib import Path
 
 from affnet.artifact import Artifact, TensorSpec, exists, manifest_path
 from affnet.errors import ArtifactError, UsageError
-from affnet.export.heads import with_head
+from affnet.export.passes.heads import with_head
 from affnet.export.verification.subject import Subject
 from affnet.model.source import Source, load_source, reload_source
 from affnet.runtimes import runtime_of_file

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from affnet.export.folding import fold_linear_maps
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.fourier.planner import replace_transforms
 from affnet.export.fourier.plans import PLANS
 from affnet.export.fourier.sequence import FactoredFourierMixing
+from affnet.export.passes.folding import fold_linear_maps
 from affnet.model.mixers import create_mixer, in_residual
 from affnet.model.mixers.fnet import FourierMixing
 from affnet.model.random_weights import randomise

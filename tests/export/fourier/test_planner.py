@@ -10,7 +10,7 @@ from torch import nn
 
 from affnet import create_model
 from affnet.errors import UnknownNameError
-from affnet.export.converters.onnx import OnnxConverter
+from affnet.export.converters.onnx.converter import OnnxConverter
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.fourier.planner import FFT_CHOICES, rank_plans, replace_transforms
 from affnet.export.fourier.plans.base import MapSize

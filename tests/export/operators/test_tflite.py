@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from affnet.artifact import TensorSpec
 from affnet.errors import ConversionError
 from affnet.export.converters import ConversionRequest
-from affnet.export.converters.tflite import TfliteConverter
+from affnet.export.converters.tflite.converter import TfliteConverter
 from affnet.export.operators import replace_operators
 from affnet.runtimes.litert import LiteRtRuntime
 

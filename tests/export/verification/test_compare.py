@@ -11,8 +11,8 @@ import torch
 
 from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import ArtifactError, UsageError
-from affnet.export.prepare import open_or_export
-from affnet.export.report import plan_text
+from affnet.export.open_or_export import open_or_export
+from affnet.export.reporting.artifact import plan_text
 from affnet.export.verification.compare import verify_against, verify_held_out
 from affnet.export.verification.inputs import image_inputs
 from affnet.export.verification.reference import reference_outputs

@@ -1,0 +1,1 @@
+"""Searching plans of transforms and precisions by measurement."""

@@ -1,0 +1,82 @@
+"""Exporting in few bits under a bound on what accuracy that may cost."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from affnet.artifact import Artifact
+from affnet.errors import AccuracyError, UsageError
+from affnet.export.converters import get_converter
+from affnet.export.fourier.costs import PredictedCosts
+from affnet.export.passes.folding import fold_batch_norms
+from affnet.export.passes.prepare import prepare_network
+from affnet.export.pipeline import export_artifact
+from affnet.export.quantization import CALIBRATED
+from affnet.export.quantization.sensitivity import Sensitivity, measure_sensitivity
+from affnet.export.request import ExportOptions, check_request
+from affnet.model.source import Source
+from affnet.runtimes import runtime_for
+
+#: Points of top-1 accuracy that 8 bits may cost unless told otherwise.
+DEFAULT_MAX_DROP = 1.0
+
+
+def export_bounded(
+    source: Source,
+    options: ExportOptions,
+    output: Path,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Artifact:
+    """Export, with as many parts in float32 as ``options.max_accuracy_drop``, if given, needs.
+
+    A simulation says which parts and, to begin with, how many; the file itself is then judged, and
+    twice as many parts are spared until it holds the bound.  One part at least is in 8 bits: else
+    the file would be one of float32 by another name.  Where activations are floats no part can be
+    spared, and the file is only judged.
+
+    Raises:
+        AccuracyError: the bound is not reached; nothing is written.  It lists the attempts.
+        AffnetError: as `export_artifact`.
+    """
+    check_request(source, options)
+    if options.max_accuracy_drop is None:
+        return export_artifact(source, options, output, progress)
+    if source.task != "classification":
+        raise UsageError(
+            f"{source.name} classifies no images, so few bits have no accuracy to be judged by."
+        )
+    if options.precision not in CALIBRATED:
+        return export_artifact(source, options, output, progress)
+    sensitivity = _sensitivity(source, options, progress)
+    most = len(sensitivity.ranked) - 1
+    spared = min(sensitivity.needed, most)
+    attempts: list[tuple[int, float]] = []
+    while True:
+        chosen = dataclasses.replace(options, kept_float=sensitivity.ranked[:spared])
+        try:
+            return export_artifact(source, chosen, output, progress)
+        except AccuracyError as error:
+            attempts += error.attempts
+            progress(f"{error} Keeping more in float32")
+        if spared >= most:
+            raise AccuracyError(
+                f"{source.name} loses more than {options.max_accuracy_drop:g} points of top-1 in "
+                f"{options.precision}, whatever stays in float32; nothing was written.",
+                attempts,
+            )
+        spared = min(2 * spared or 1, most)
+
+
+def _sensitivity(
+    source: Source, options: ExportOptions, progress: Callable[[str], None]
+) -> Sensitivity:
+    converter, calibration = get_converter(options.format), options.calibration
+    assert calibration is not None  # checked
+    assert options.max_accuracy_drop is not None
+    costs = options.costs or PredictedCosts(runtime_for(options.format).name)
+    shape = (1, *calibration.images.shape[1:])
+    network = prepare_network(source, shape, "auto", converter, "fp32", costs).module
+    fold_batch_norms(network)
+    return measure_sensitivity(network, calibration, options.max_accuracy_drop, progress)

@@ -1,0 +1,109 @@
+"""ExecuTorch, for phones and microcontrollers: a program whose operators XNNPACK executes.
+
+What it cannot hold: products of complex tensors, hence any FFTs but a filter's own, which
+``--fft native`` writes with the forward transform of its optimised kernels; an image count chosen
+at run time, which XNNPACK would accept only as an upper bound; class names and the input's range,
+for which a program has no place.  What XNNPACK does not take is computed by portable kernels, which
+are slow and cut the delegated part in two each time: the details of a conversion say how many
+operators that are, and why.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from affnet.errors import ConversionError, MissingError, UsageError, reason_of
+from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.executorch.decompositions import decompositions
+from affnet.export.converters.executorch.delegation import Delegation, reasons_for_refusals
+from affnet.export.converters.executorch.float16 import in_float16
+from affnet.export.converters.executorch.int8 import in_int8
+from affnet.export.converters.executorch.tensors import own_storage
+from affnet.export.fourier.forward_only import ForwardOnlyFFT, replace_native_transforms
+from affnet.export.passes.folding import fold_batch_norms
+from affnet.files import write_and_sync
+from affnet.silence import silenced
+
+
+class ExecutorchConverter:
+    """Converts through ``torch.export``, delegates to XNNPACK and counts what was delegated."""
+
+    format = "executorch"
+    precisions = ("fp32", "fp16", "int8")
+    computes_in_half = ("fp16",)
+    layouts = ("NCHW",)
+    routes = ("XNNPACK", "portable")
+    auto_fft = "auto"
+    plans = ("right", "dense")  # others leave expansions to portable kernels
+    options = ()
+    heads = ("argmax",)
+    packages = ("executorch", "torchao")
+    extra = "executorch"
+    tools = ("torch", "executorch")
+
+    def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
+        """See `Converter.convert`."""
+        if request.input.dynamic_batch:
+            raise UsageError(
+                "An ExecuTorch program takes one image at a time; leave --dynamic-batch away."
+            )
+        if request.native_fft:
+            replace_native_transforms(network, ForwardOnlyFFT())
+        if request.precision == "int8":
+            fold_batch_norms(network)
+        example = request.example()
+        content, details = _converted(network, example, request)
+        path = folder / f"{request.name}.pte"
+        write_and_sync(path, content)
+        return Conversion(path, details)
+
+
+def _converted(
+    network: nn.Module, example: Tensor, request: ConversionRequest
+) -> tuple[bytes, dict[str, Any]]:
+    details: dict[str, Any] = {}
+    with silenced() as printed:
+        try:
+            own_storage(network)
+            if request.precision == "int8":
+                network = in_int8(network, example, request)
+            elif request.precision == "fp16":
+                network, choice = in_float16(network, example, request.samples)
+                if found := choice.details():
+                    details["float16"] = found
+            content, delegation = _lowered(network, example, delegate=request.route == "XNNPACK")
+        except MissingError:
+            raise
+        except Exception as error:  # torch.export and ExecuTorch raise nearly every kind
+            reason = (not str(error).strip() and printed.last_line()) or reason_of(error)
+            raise ConversionError(f"ExecuTorch cannot convert {request.name}: {reason}.") from error
+    return content, delegation.details() | details
+
+
+def _lowered(network: nn.Module, example: Tensor, *, delegate: bool) -> tuple[bytes, Delegation]:
+    exir, partitioner = _import_executorch()
+    program = torch.export.export(network, (example,))
+    if delegate:
+        program = program.run_decompositions(decompositions())
+    chosen = [partitioner.XnnpackPartitioner()] if delegate else []
+    with reasons_for_refusals() as reasons:
+        edge = exir.to_edge_transform_and_lower(program, partitioner=chosen)
+    known = frozenset(name for each in chosen for name in each.target_partitioner_configs)
+    delegation = Delegation.of(edge.exported_program(), reasons, known)
+    return bytes(edge.to_executorch().buffer), delegation
+
+
+def _import_executorch() -> tuple[Any, Any]:
+    try:
+        from executorch import exir
+        from executorch.backends.xnnpack.partition import xnnpack_partitioner
+    except ImportError as error:
+        raise MissingError(
+            f"executorch is installed but cannot be imported ({error}); "
+            "run: pip install --upgrade 'affnet[executorch]'"
+        ) from error
+    return exir, xnnpack_partitioner

@@ -1,0 +1,182 @@
+"""ONNX, for ONNX Runtime on every platform.
+
+What it cannot hold: nothing of AFFNet.  The real-valued network needs opset 18; DFT nodes
+(``--fft native``) need opset 20, whose one-sided inverse releases of ONNX Runtime before 2026
+reject.  In float16 the squares of a normalisation over channels would overflow, which
+`replace_channel_norms` avoids.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from affnet.errors import ConversionError, reason_of
+from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.mixed_precision import choose_float32
+from affnet.export.converters.onnx.float16 import in_float16
+from affnet.export.converters.onnx.float16_trial import OnnxHalfProgram, named
+from affnet.export.converters.onnx.folding import fold_constants
+from affnet.export.converters.onnx.int8 import in_int8, modules_of
+from affnet.export.converters.onnx.nms import append_suppression
+from affnet.export.passes.chunked_filter import chunk_filters
+from affnet.export.passes.folding import fold_batch_norms, merge_scale_and_shift
+from affnet.export.passes.heads import Detector
+from affnet.export.passes.normalization import replace_channel_norms
+from affnet.export.passes.skip_in_mask import merge_skips
+from affnet.files import write_and_sync
+from affnet.silence import silenced
+
+if TYPE_CHECKING:
+    import onnx
+
+_CHUNK_BYTES = 1 << 20  # of a filter's map; at 0.5 MB and below, dividing loses
+_OPSET = 18  # the oldest that torch's exporter writes without converting versions afterwards
+_OPSET_WITH_DFT = 20  # the first whose DFT takes its axis as an input, which the exporter uses
+
+
+class OnnxConverter:
+    """Exports through ``torch.export``, simplifies with onnxsim and checks with onnx's checker."""
+
+    format = "onnx"
+    precisions = ("fp32", "fp16", "int8")
+    computes_in_half = ("fp16",)
+    layouts = ("NCHW",)
+    routes = ("torch.export", "TorchScript")
+    auto_fft = "auto"
+    plans = ("separable", "right", "dense", "folded", "mixed_radix")
+    packages = ("onnx", "onnxscript", "onnxsim")
+    extra = None
+    options = ()
+    heads = ("argmax", "nms")
+    tools = ("torch", "onnx", "onnxscript", "onnxsim")
+
+    def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
+        """See `Converter.convert`."""
+        detector = network if isinstance(network, Detector) else None
+        if detector is not None:  # the suppression comes last, in float32 whatever the precision
+            network = detector.network
+            outputs = detector.network.output_specs(*request.input.image_size())
+            request = dataclasses.replace(request, outputs=outputs)
+        if request.precision == "fp16":
+            replace_channel_norms(network)
+        if request.precision == "int8":
+            fold_batch_norms(network)
+        merge_scale_and_shift(network)
+        chunk_filters(network, _CHUNK_BYTES)
+        merge_skips(network)
+        opset = _OPSET_WITH_DFT if request.native_fft else _OPSET
+        details: dict[str, Any] = {"opset": opset}
+        raw = _export(network, request, opset)
+        model = _simplify(raw)
+        if request.precision == "fp16":
+            program = OnnxHalfProgram(named(model))
+            choice = choose_float32(program, request.samples)
+            model = in_float16(model, choice.kept)
+            details |= {"float16": choice.details()}
+        elif request.precision == "int8":
+            model = in_int8(model, request, modules_of(raw))
+        if detector is not None:
+            append_suppression(model, request.output_names)
+        _check(model, request.native_fft)
+        path = folder / f"{request.name}.onnx"
+        write_and_sync(path, model.SerializeToString())
+        return Conversion(path, details)
+
+
+def exported_model(
+    network: nn.Module, request: ConversionRequest, opset: int = _OPSET
+) -> onnx.ModelProto:
+    """Return the ONNX model of ``network`` by ``request.route``, simplified."""
+    return _simplify(_export(network, request, opset))
+
+
+def _export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.ModelProto:
+    export = _by_torch_export if request.route == "torch.export" else _by_torchscript
+    # the exporter tells the console of every optional package it does not find
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    try:
+        with silenced():  # the old exporter prints the graph where it fails
+            return export(network, request, opset)
+    except Exception as error:  # torch.onnx raises nearly every kind
+        raise ConversionError(
+            f"torch.onnx cannot export {request.name}: {reason_of(error)}."
+        ) from error
+
+
+def _by_torch_export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.ModelProto:
+    dynamic = request.input.dynamic_batch
+    program = torch.onnx.export(
+        network,
+        (request.example(),),
+        dynamo=True,
+        opset_version=opset,
+        input_names=[request.input.name],
+        output_names=request.output_names,
+        dynamic_shapes=({0: torch.export.Dim("batch")},) if dynamic else None,
+        optimize=False,  # it drops constants that are nearly 0 or 1
+        verbose=False,
+    )
+    assert program is not None  # what it returns with dynamo=True
+    fold_constants(program.model)
+    model: onnx.ModelProto = program.model_proto
+    return model
+
+
+def _by_torchscript(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.ModelProto:
+    import onnx
+
+    names = [request.input.name, *request.output_names]
+    buffer = io.BytesIO()
+    torch.onnx.export(
+        network,
+        (request.example(),),
+        buffer,  # type: ignore[arg-type]  # the old exporter also writes to open files
+        dynamo=False,
+        training=torch.onnx.TrainingMode.PRESERVE,  # programs refuse to have theirs set
+        opset_version=opset,
+        input_names=names[:1],
+        output_names=names[1:],
+        dynamic_axes={name: {0: "batch"} for name in names}
+        if request.input.dynamic_batch
+        else None,
+    )
+    return onnx.load_model_from_string(buffer.getvalue())
+
+
+def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
+    import onnxsim
+
+    simplified: Any
+    try:
+        simplified, unchanged = onnxsim.simplify(model)
+    except Exception as error:  # its exceptions share no base class
+        raise ConversionError(
+            f"onnxsim cannot simplify the network: {reason_of(error)}."
+        ) from error
+    if not unchanged:
+        raise ConversionError("onnxsim changed what the network computes; report this network.")
+    model = simplified
+    return model
+
+
+def _check(model: onnx.ModelProto, native_fft: bool) -> None:
+    """Raise unless the model is valid, of the default domain only, and without FFTs if so asked."""
+    import onnx
+
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ConversionError(f"onnx's checker rejects the result: {error}") from error
+    foreign = sorted({f"{n.domain}::{n.op_type}" for n in model.graph.node if n.domain})
+    foreign += [function.name for function in model.functions]
+    if foreign:
+        raise ConversionError(f"Nodes outside the default domain remain: {', '.join(foreign)}.")
+    if not native_fft and any(node.op_type in ("DFT", "STFT") for node in model.graph.node):
+        raise ConversionError("DFT nodes remain in a network whose FFTs were to be replaced.")

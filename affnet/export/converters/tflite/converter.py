@@ -1,0 +1,144 @@
+"""TFLite, for LiteRT on Android and on edge boxes.
+
+What it cannot hold: complex tensors between operators, hence any FFTs but a filter's own, which
+``--fft native`` writes with ``RFFT2D`` (`tflite_fft`); an image count chosen at run time, since
+litert-torch turns it into constants; the products of the other DFT plans, which its passes get
+wrong where rows are single.  Maps are kept channels last: transforms and normalisations are written
+so that nothing is transposed.  Input range and class names are in the file as TFLite's metadata.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from affnet.errors import ConversionError, MissingError, UsageError, reason_of
+from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.tflite.from_onnx import convert_through_onnx
+from affnet.export.converters.tflite.metadata import with_metadata
+from affnet.export.converters.tflite.native_fft import LiteRtFFT, register_lowering
+from affnet.export.converters.tflite.quantization import (
+    in_int8,
+    with_float16_weights,
+    with_int8_weights,
+)
+from affnet.export.fourier.forward_only import replace_native_transforms
+from affnet.export.passes.chunked_filter import chunk_filters
+from affnet.export.passes.folding import fold_batch_norms
+from affnet.export.passes.normalization import keep_channels_last
+from affnet.files import write_and_sync
+from affnet.runtimes.litert import CUSTOM_PREFIX, LiteRtRuntime
+from affnet.silence import silenced
+
+# Of a filter's map.  Slices of channels are strided where these stand last: dividing 2 MB loses.
+_CHUNK_BYTES = 2 << 20
+_INPUT_RANGE = (0.0, 1.0)  # of float images, as every network here takes them
+
+
+class TfliteConverter:
+    """Converts through litert-torch and reads the operators of the result back."""
+
+    format = "tflite"
+    precisions = ("fp32", "fp16", "int8", "int8-weights")
+    computes_in_half = ()  # its float16 is of weights
+    layouts = ("NCHW", "NHWC")
+    routes = ("torch.export", "ONNX")
+    auto_fft = "auto"
+    plans = ("channels_last", "right", "folded_channels_last", "mixed_radix_channels_last")
+    options = ()
+    heads = ("argmax",)
+    packages = ("litert_torch", "ai_edge_litert", "ai_edge_quantizer")
+    extra = "tflite"
+    tools = ("torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "onnx", "onnxsim")
+
+    def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
+        """See `Converter.convert`."""
+        if request.input.dynamic_batch:
+            raise UsageError("A TFLite file takes one image at a time; leave --dynamic-batch away.")
+        if request.native_fft:
+            replace_native_transforms(network, LiteRtFFT())
+        if request.precision == "int8":
+            fold_batch_norms(network)
+        taken = request.input
+        if request.layout == "NHWC":
+            batch, channels, *size = taken.static_shape()
+            taken = dataclasses.replace(taken, shape=(batch, *size, channels), layout="NHWC")
+        if request.route == "ONNX":
+            content = convert_through_onnx(network, request)
+        else:
+            chunk_filters(network, _CHUNK_BYTES)
+            keep_channels_last(network)
+            content = _converted(network, request)
+        content = _in_precision(content, request)
+        if request.input.is_image:
+            content = with_metadata(content, request.name, _INPUT_RANGE, request.labels)
+        path = folder / f"{request.name}.tflite"
+        write_and_sync(path, content)
+        _check_operators(path)
+        return Conversion(path, input=taken)
+
+
+def _in_precision(content: bytes, request: ConversionRequest) -> bytes:
+    """Return a file in float32 in the precision that is asked for."""
+    match request.precision:
+        case "fp16":
+            return with_float16_weights(content)
+        case "int8":
+            return in_int8(content, request)
+        case "int8-weights":
+            return with_int8_weights(content)
+    return content
+
+
+class ChannelsLast(nn.Module):
+    """A network that takes B x H x W x 3."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map B x H x W x 3 to what the network gives for B x 3 x H x W."""
+        output: Tensor = self.network(image.permute(0, 3, 1, 2))
+        return output
+
+
+def _converted(network: nn.Module, request: ConversionRequest) -> bytes:
+    name, example = request.name, request.example()
+    if request.layout == "NHWC":
+        network, example = ChannelsLast(network).eval(), example.permute(0, 2, 3, 1).contiguous()
+    with silenced() as printed:
+        try:
+            litert_torch = _import_litert_torch()
+            if request.native_fft:
+                register_lowering()
+            model: Any = litert_torch.convert(network, (example,))
+            return bytes(model.model_content())
+        except (MissingError, ConversionError):
+            raise
+        except Exception as error:  # torch.export and MLIR raise nearly every kind
+            reason = (not str(error).strip() and printed.last_line()) or reason_of(error)
+            raise ConversionError(f"litert-torch cannot convert {name}: {reason}.") from error
+
+
+def _import_litert_torch() -> Any:
+    try:
+        import litert_torch
+    except ImportError as error:
+        raise MissingError(
+            f"litert-torch is installed but cannot be imported ({error}); "
+            "run: pip install --upgrade 'affnet[tflite]'"
+        ) from error
+    return litert_torch
+
+
+def _check_operators(path: Path) -> None:
+    """Raise unless a plain LiteRT, without Flex or custom operators, runs the file."""
+    operators = LiteRtRuntime.operators(path)
+    foreign = sorted(name for name in operators if name.startswith(CUSTOM_PREFIX))
+    if foreign:
+        names = ", ".join(name.removeprefix(CUSTOM_PREFIX) for name in foreign)
+        raise ConversionError(f"Operators that plain LiteRT does not have remain: {names}.")

@@ -1,0 +1,248 @@
+"""TFLite files of other precisions, made from the float32 file by Google's AI Edge Quantizer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from affnet.errors import ConversionError, reason_of
+from affnet.export.converters import ConversionRequest
+from affnet.export.converters.tflite.metadata import aligned_builder
+from affnet.export.passes.normalization import ChannelsLastNorm
+from affnet.export.quantization.layers import part_of
+from affnet.silence import silenced
+
+_EVERYTHING = ".*"
+# What is quantised, with what `part_of` calls it.  Not products of a constant with a map, which are
+# the DFT's: LiteRT has only a slow kernel for them in 8 bits (docs/accuracy.md).
+_QUANTISED = {
+    "ADD": "add", "CONV_2D": "conv", "DEPTHWISE_CONV_2D": "conv", "FULLY_CONNECTED": "linear",
+    "LOGISTIC": "sigmoid", "MUL": "mul",
+}  # fmt: skip
+# An output below this share of its operand is zero but for rounding, as is the imaginary part of a
+# transform of two points.  Its scale would be so fine that XNNPACK, which takes ratios of scales
+# below 256, fails on the file; LiteRT 2.3 then aborts the whole process.
+_NOTHING = 1e-3
+# Written operator by operator: a variance in 8 bits would be none.
+_NORM = ChannelsLastNorm.__name__
+
+
+def with_float16_weights(content: bytes) -> bytes:
+    """Return a TFLite file whose weights are stored in float16.
+
+    Each weight is followed by an operator that widens it.  Runtimes do that once, when they load
+    the file, and compute in float32; those with float16 arithmetic, such as GPU delegates, take
+    the weights as they are.
+
+    Raises:
+        ConversionError: the quantizer fails on the file.
+    """
+    with silenced():  # it prints the sizes
+        from ai_edge_quantizer import algorithm_manager, qtyping
+
+        weights = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
+        config = qtyping.OpQuantizationConfig(
+            weight_tensor_config=weights,
+            compute_precision=qtyping.ComputePrecision.FLOAT,
+            explicit_dequantize=True,
+        )
+        quantizer = _quantizer(content)
+        quantizer.update_quantization_recipe(
+            _EVERYTHING,
+            qtyping.TFLOperationName.ALL_SUPPORTED,
+            config,
+            algorithm_manager.AlgorithmName.FLOAT_CASTING,
+        )
+        return _quantized(quantizer)
+
+
+def with_int8_weights(content: bytes) -> bytes:
+    """Return a TFLite file whose weights are stored in 8 bits, with a scale per channel.
+
+    Runtimes widen them when they load the file, and compute in float32.
+
+    Raises:
+        ConversionError: the quantizer fails on the file.
+    """
+    with silenced():
+        from ai_edge_quantizer.qtyping import TFLOperationName
+
+        quantizer = _quantizer(content)
+        quantizer.add_weight_only_config(_EVERYTHING, TFLOperationName.ALL_SUPPORTED, 8)
+        return _with_short_names(_quantized(quantizer))
+
+
+def in_int8(content: bytes, request: ConversionRequest) -> bytes:
+    """Return a TFLite file that computes in 8 bits, but for the parts that are kept in float32.
+
+    Raises:
+        ConversionError: the quantizer fails on the file.
+    """
+    assert request.calibration is not None  # the pipeline sees to it
+    images = request.calibration
+    if request.layout == "NHWC":
+        images = images.transpose(0, 2, 3, 1)
+    with silenced():
+        from ai_edge_quantizer.algorithm_manager import AlgorithmName
+        from ai_edge_quantizer.qtyping import TFLOperationName
+
+        quantizer = _quantizer(content)
+        for kind in _QUANTISED:
+            quantizer.add_static_config(_EVERYTHING, TFLOperationName[kind], 8, 8)
+        for kind, tensor in _excluded(content, request.keep_float):
+            quantizer.update_quantization_recipe(
+                f"^{re.escape(tensor)}", TFLOperationName[kind], None, AlgorithmName.NO_QUANTIZE
+            )
+        signature, name = _signature(content)
+        feeds = [{name: np.ascontiguousarray(image[None])} for image in images]
+        return _with_short_names(
+            _quantized(quantizer, _ranges(content, quantizer, {signature: feeds}))
+        )
+
+
+def _ranges(content: bytes, quantizer: Any, feeds: dict[str, list[dict[str, Any]]]) -> Any:
+    """Return the smallest and the largest value of each tensor.
+
+    `Quantizer.calibrate` itself averages them over the images, which cuts off what is rare: on the
+    spectrum, the largest frequencies.
+    """
+    from ai_edge_quantizer.calibrator import Calibrator
+    from ai_edge_quantizer.recipe_manager import RecipeManager
+
+    recipe = RecipeManager()
+    recipe.load_quantization_recipe(quantizer.get_quantization_recipe())
+    calibrator = Calibrator(bytearray(content), num_threads=1, qsv_update_func=_widest)
+    calibrator.calibrate(feeds, recipe)
+    ranges = calibrator.get_model_qsvs()
+    for taken, given in _linear_maps(content):
+        if taken in ranges and given in ranges:
+            least = _NOTHING * _largest(ranges[taken])
+            if _largest(ranges[given]) < least:
+                ranges[given] |= {
+                    "min": np.full_like(ranges[given]["min"], -least),
+                    "max": np.full_like(ranges[given]["max"], least),
+                }
+    return ranges
+
+
+def _largest(known: dict[str, Any]) -> float:
+    return float(max(np.abs(known["min"]).max(), np.abs(known["max"]).max()))
+
+
+def _linear_maps(content: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the names of input and output of each fully connected layer, in their order."""
+    for kind, graph, operator in _operators(content):
+        if kind == "FULLY_CONNECTED":
+            names = (
+                graph.tensors[index].name for index in (operator.inputs[0], operator.outputs[0])
+            )
+            taken, given = (name.decode() for name in names)
+            yield taken, given
+
+
+def _widest(known: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    if not known or not new:
+        return known or new
+    return {
+        **new,
+        "min": np.minimum(known["min"], new["min"]),
+        "max": np.maximum(known["max"], new["max"]),
+    }
+
+
+def _excluded(content: bytes, keep_float: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Yield kind and output of each operator that could be quantised, but is not to be."""
+    for kind, graph, operator in _operators(content):
+        if kind not in _QUANTISED:
+            continue
+        tensor = graph.tensors[operator.outputs[0]].name.decode()
+        classes, module = _scope(tensor)
+        if part_of(module, _QUANTISED[kind]) in keep_float or classes[-1:] == [_NORM]:
+            yield kind, tensor
+
+
+def _operators(content: bytes) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the kind of each operator, its graph and itself, in the order of computation."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    kinds = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
+    model = schema.ModelT.InitFromPackedBuf(content)
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            code = model.operatorCodes[operator.opcodeIndex]
+            yield kinds[max(code.builtinCode, code.deprecatedBuiltinCode)], graph, operator
+
+
+def _scope(tensor: str) -> tuple[list[str], str]:
+    """Return the classes, and the path, of the module that litert-torch names a tensor by.
+
+    ``affnet.model.network.AFFNet/torch.nn.Sequential_layer_1/affnet.model.layers.ConvLayer_0;3``
+    is of the module ``layer_1.0``.
+    """
+    _, *modules = tensor.partition(";")[0].split("/")
+    pairs = [module.rpartition(".")[2].partition("_") for module in modules]
+    return [kind for kind, _, _ in pairs], ".".join(name for _, _, name in pairs)
+
+
+def _signature(content: bytes) -> tuple[str, str]:
+    """Return the name of the only signature, and of its input."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    signatures = Interpreter(model_content=content).get_signature_list()
+    if len(signatures) != 1:
+        raise ConversionError("ai-edge-quantizer calibrates files of one signature only.")
+    ((name, tensors),) = signatures.items()
+    return name, tensors["inputs"][0]
+
+
+def _quantizer(content: bytes) -> Any:
+    from ai_edge_quantizer.quantizer import Quantizer
+
+    return Quantizer(bytearray(content))
+
+
+def _quantized(quantizer: Any, calibration: Any = None) -> bytes:
+    try:
+        return _with_buffers_inside(bytes(quantizer.quantize(calibration).quantized_model))
+    except Exception as error:  # it raises nearly every kind
+        raise ConversionError(
+            f"ai-edge-quantizer cannot quantise the network: {reason_of(error)}."
+        ) from error
+
+
+def _with_short_names(content: bytes) -> bytes:
+    """Number all tensors but the graph's inputs and outputs: their names take a tenth of a file."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content)
+    for graph in model.subgraphs:
+        borders = {*graph.inputs, *graph.outputs}
+        for index, tensor in enumerate(graph.tensors):
+            if index not in borders:
+                tensor.name = f"t{index}".encode()
+    return _packed(model)
+
+
+def _with_buffers_inside(content: bytes) -> bytes:
+    """Return a file with its constants in its tables, as all other writers have them.
+
+    The quantizer puts them behind the tables, by their offset, which whoever writes the tables
+    again would have to keep.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content)
+    for buffer in model.buffers:
+        if buffer.offset > 1:
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+        buffer.offset = buffer.size = 0
+    return _packed(model)
+
+
+def _packed(model: Any) -> bytes:
+    builder = aligned_builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

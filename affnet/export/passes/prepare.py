@@ -1,0 +1,59 @@
+"""The network that a converter gets: real-valued, with what can be folded beforehand folded."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import dataclass
+
+from torch import nn
+
+from affnet.export.converters import Converter
+from affnet.export.fourier.costs import PlanCosts
+from affnet.export.fourier.planner import replace_transforms
+from affnet.export.fourier.rewrite import rewrite_program
+from affnet.export.operators import replace_operators
+from affnet.export.passes.folding import fold_linear_maps, freeze_anchors
+from affnet.model.source import Source
+
+
+@dataclass(frozen=True)
+class PreparedNetwork:
+    """A network to convert, and how its Fourier transforms are computed."""
+
+    module: nn.Module
+    fft_plan: dict[str, str]  # map size, or "graph", to the plan; empty where there is no FFT
+
+
+def prepare_network(
+    source: Source,
+    shape: tuple[int, ...],
+    fft: str,
+    converter: type[Converter],
+    precision: str,
+    costs: PlanCosts,
+) -> PreparedNetwork:
+    """Return ``source``'s network for inputs of ``shape``, its transforms computed as ``fft`` says.
+
+    A network of this package gets a DFT plan in each of its filters; a program of the user's own
+    is rewritten operator by operator, for float16 where ``precision`` computes in it.
+
+    Raises:
+        ConversionError: the program has an operator that the rewrite cannot express.
+    """
+    if source.program is None:
+        network = copy.deepcopy(source.model).eval()
+        fft_plan = replace_transforms(network, shape, fft, converter.plans, costs)
+        freeze_anchors(network, shape)
+        fold_linear_maps(network)
+        return PreparedNetwork(network, fft_plan)
+    with warnings.catch_warnings():  # torch's, about its own deprecated parts
+        warnings.simplefilter("ignore")
+        half = precision in converter.computes_in_half
+        rewritten = rewrite_program(source.program, half=half).program
+        has_transforms = rewritten is not source.program
+        program = source.program if fft == "native" else rewritten
+        program = replace_operators(program, converter.format)
+        plan = {"graph": "native" if fft == "native" else "rewritten"} if has_transforms else {}
+        # a copy: converters change what they are given, and the user's tensors are the reference's
+        return PreparedNetwork(copy.deepcopy(program.module()), plan)

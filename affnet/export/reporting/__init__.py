@@ -1,0 +1,1 @@
+"""Artifacts and plans as tables."""

@@ -1,0 +1,282 @@
+"""What ``export``, ``verify`` and ``inspect`` say of an artifact, for machines and for people."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from affnet.artifact import Artifact
+from affnet.export.all_formats import Outcome
+from affnet.export.converters.executorch.delegation import DELEGATION_DETAILS
+from affnet.export.verification.compare import HeldOutAgreement
+from affnet.export.verification.subject import Subject
+from affnet.files import content_bytes
+from affnet.parity import Parity
+from affnet.runtimes import runtime_for
+from affnet.units import MEGABYTES, MILLIONS, PERCENT
+
+_PARTS_TOLD = 6  # of those that stay in float32
+
+
+def parity_record(artifact: Artifact, parity: Parity | None) -> dict[str, Any]:
+    """Return the machine-readable form of an export, or of a verification of an artifact."""
+    manifest = artifact.manifest
+    return {
+        **verdict_record(Subject.of(artifact), parity),
+        "fft_plan": manifest.fft_plan,
+        "route": manifest.route,
+        "fallbacks": list(manifest.fallbacks),
+        "weights": manifest.provenance.weights,
+    }
+
+
+def verdict_record(subject: Subject, parity: Parity | None) -> dict[str, Any]:
+    """Return the machine-readable form of a comparison, of a file with or without a manifest."""
+    return {
+        "artifact": str(subject.path),
+        "format": subject.format,
+        "runtime": runtime_for(subject.format).name,
+        "max_abs_error": parity.max_abs_error if parity else None,
+        "max_rel_error": parity.max_rel_error if parity else None,
+        "psnr_db": parity.psnr_db if parity else None,
+        "top1_agreement": parity.top1_agreement if parity else None,
+        "passed": parity.passed if parity else None,
+        "tolerance": parity.tolerance if parity else None,
+        "inputs": [dataclasses.asdict(one) for one in parity.details] if parity else None,
+        "file_bytes": content_bytes(subject.path),
+    }
+
+
+def export_record(artifact: Artifact, seconds: float) -> dict[str, Any]:
+    """Return the machine-readable form of an export that took ``seconds``."""
+    operators = runtime_for(artifact.manifest.format).operators(artifact.path)
+    return {
+        **parity_record(artifact, artifact.manifest.parity),
+        "operators": sum(operators.values()),
+        "delegated_share": artifact.manifest.details.get("delegated_share"),
+        "seconds": round(seconds, 1),
+    }
+
+
+def outcome_records(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Return the machine-readable form of an export to several formats."""
+    return [
+        outcome.record
+        or {"format": outcome.format, "exit_code": outcome.exit_code, "error": outcome.error}
+        for outcome in outcomes
+    ]
+
+
+def outcome_table(outcomes: Sequence[Outcome]) -> Table:
+    """Return the table that ends an export to several formats."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for header in ("format", "file"):
+        table.add_column(header)
+    for header in ("MB", "operators", "delegated", "max error", "PSNR dB", "top-1", "s"):
+        table.add_column(header, justify="right")
+    for outcome in outcomes:
+        record = outcome.record
+        if record is None:
+            table.add_row(outcome.format, f"failed: {outcome.error}")
+            continue
+        share, verified = record["delegated_share"], record["passed"] is not None
+        table.add_row(
+            outcome.format,
+            record["artifact"],
+            MEGABYTES.number(record["file_bytes"]),
+            str(record["operators"]),
+            PERCENT.text(share) if share is not None else "-",
+            f"{record['max_rel_error']:.1e}" if verified else "not verified",
+            f"{record['psnr_db']:.1f}" if verified else "-",
+            PERCENT.text(record["top1_agreement"]) if verified else "-",
+            f"{outcome.seconds:.0f}",
+        )
+    return table
+
+
+def parity_fields(artifact: Artifact, parity: Parity | None) -> dict[str, str]:
+    """Return the same for people, name to value."""
+    manifest = artifact.manifest
+    fields = {
+        "artifact": f"{artifact.path} ({MEGABYTES.text(artifact.file_bytes)})",
+        "weights": manifest.provenance.weights,
+        "FFT plan": plan_text(manifest.fft_plan),
+    }
+    if manifest.fallbacks:
+        tried = "; ".join(f"{f['fft']} by {f['route']}: {f['reason']}" for f in manifest.fallbacks)
+        taken = f"{manifest.precision} by {manifest.route}"
+        fields["fell back"] = f"to {taken} after {tried}"
+    fields |= delegation_fields(manifest.details) | precision_fields(manifest.details)
+    if parity is None:
+        return {**fields, "verified": "no (--no-verify)"}
+    return fields | _verdict(Subject.of(artifact), parity)
+
+
+def verdict_fields(subject: Subject, parity: Parity) -> dict[str, str]:
+    """Return a `verdict_record` of a file without a manifest for people."""
+    return {
+        "file": f"{subject.path} ({MEGABYTES.text(content_bytes(subject.path))})",
+        "precision": f"{subject.precision}, as the file says (it has no manifest)",
+        **_verdict(subject, parity),
+    }
+
+
+def _verdict(subject: Subject, parity: Parity) -> dict[str, str]:
+    inputs = "images" if subject.input.is_image else "inputs"
+    verdict = "agrees with PyTorch" if parity.passed else "DISAGREES with PyTorch"
+    worst = f", on {parity.worst.name}" if parity.worst else ""
+    fields = {
+        "verified": f"{verdict} in {runtime_for(subject.format).name}, {parity.inputs} {inputs}",
+        "largest error": f"{parity.max_rel_error:.1e} of the largest output{worst} "
+        f"({parity.tolerance:.0e} allowed)",
+        "PSNR": f"{parity.psnr_db:.1f} dB",
+        "top-1 agreement": PERCENT.text(parity.top1_agreement),
+    }
+    if left := [one for one in parity.details if one.note]:
+        fields["remarks"] = "; ".join(f"{one.name}: {one.note}" for one in left)
+    return fields
+
+
+def held_out_record(agreement: HeldOutAgreement) -> dict[str, Any]:
+    """Return the machine-readable form of a comparison on held-out images."""
+    return {
+        "images": agreement.images,
+        "agreeing": agreement.agreeing,
+        "top1": agreement.top1,
+        "top1_pytorch": agreement.top1_pytorch,
+        "max_rel_error": agreement.max_rel_error,
+    }
+
+
+def held_out_fields(agreement: HeldOutAgreement) -> dict[str, str]:
+    """Return the same for people."""
+    return {
+        "held-out images": f"{agreement.agreeing} of {agreement.images} get PyTorch's class",
+        "held-out top-1": f"{PERCENT.text(agreement.top1)} "
+        f"(PyTorch {PERCENT.text(agreement.top1_pytorch)})",
+    }
+
+
+def inspection_record(artifact: Artifact) -> dict[str, Any]:
+    """Return what a file holds, in machine-readable form."""
+    manifest = artifact.manifest
+    operators = runtime_for(manifest.format).operators(artifact.path)
+    return {
+        "artifact": str(artifact.path),
+        "format": manifest.format,
+        "task": manifest.task,
+        "file_bytes": artifact.file_bytes,
+        "operators": dict(sorted(operators.items(), key=lambda item: (-item[1], item[0]))),
+        "inputs": [
+            {"name": i.name, "shape": list(i.shape), "dtype": i.dtype, "layout": i.layout}
+            for i in manifest.inputs
+        ],
+        "outputs": [
+            {"name": o.name, "shape": list(o.shape), "dtype": o.dtype} for o in manifest.outputs
+        ],
+        "fft_plan": manifest.fft_plan,
+        "precision": manifest.precision,
+        "delegated_share": manifest.details.get("delegated_share"),
+        "parameters": manifest.parameters,
+        "macs": manifest.macs,
+        "details": manifest.details,
+        "weights": manifest.provenance.weights,
+        "labels": list(manifest.labels) if manifest.labels else None,
+        "tools": manifest.tools,
+    }
+
+
+def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
+    """Return an `inspection_record` for people."""
+    operators = ", ".join(f"{name} {count}" for name, count in record["operators"].items())
+    inputs, outputs = (
+        [
+            f"{t['name']} {'x'.join(map(str, t['shape']))} {t['dtype']} {t.get('layout') or ''}"
+            for t in record[side]
+        ]
+        for side in ("inputs", "outputs")
+    )
+    delegation = delegation_fields(record["details"])
+    details = [
+        f"{name} {value}"
+        for name, value in record["details"].items()
+        if name not in (*DELEGATION_DETAILS, *_PRECISION_DETAILS)
+    ]
+    return {
+        "artifact": f"{record['artifact']} ({MEGABYTES.text(record['file_bytes'])})",
+        "format": ", ".join([record["format"], *details]),
+        "precision": record["precision"],
+        "task": record["task"],
+        "input": ", ".join(inputs).rstrip(),
+        "output": ", ".join(output.rstrip() for output in outputs),
+        "labels": ", ".join(record["labels"]) if record["labels"] else "none",
+        "weights": record["weights"],
+        "parameters": MILLIONS.text(record["parameters"]),
+        "multiply-accumulates": MILLIONS.text(record["macs"]),
+        "FFT plan": plan_text(record["fft_plan"]),
+        "operators": f"{sum(record['operators'].values())}: {operators}",
+        **delegation,
+        **precision_fields(record["details"]),
+        "made with": ", ".join(f"{name} {version}" for name, version in record["tools"].items()),
+    }
+
+
+def delegation_fields(details: dict[str, Any]) -> dict[str, str]:
+    """Return what a delegate executes, and what it does not and why; empty without a delegate."""
+    if "delegated_share" not in details:
+        return {}
+    undelegated = details["undelegated"]
+    inside = sum(details["delegated"].values())
+    total = inside + sum(entry["count"] for entry in undelegated)
+    fields = {
+        "delegated": f"{PERCENT.text(details['delegated_share'])} "
+        f"({inside} of {total} operators, in {details['delegated_parts']} part(s))"
+    }
+    if undelegated:
+        fields["not delegated"] = "; ".join(
+            f"{entry['operator']} {entry['count']} ({entry['reason']})" for entry in undelegated
+        )
+    return fields
+
+
+def precision_fields(details: dict[str, Any]) -> dict[str, str]:
+    """Return what calibrated a file, what it kept in float32, and what that costs; else nothing."""
+    fields = {}
+    if "calibration" in details:
+        fields["calibrated on"] = details["calibration"]
+        fields["kept in float32"] = _kept_text(details["float_parts"])
+    if "accuracy_drop" in details:
+        fields["accuracy"] = (
+            f"{details['accuracy_drop']:.1f} points of top-1 below PyTorch on "
+            f"{details['judged_on']} ({details['max_accuracy_drop']:g} allowed)"
+        )
+    return fields
+
+
+def _kept_text(kept: Sequence[dict[str, Any]]) -> str:
+    """Say which parts stay in float32, the worst by name: a network may have a hundred."""
+    if not kept:
+        return "no part needs it to hold the accuracy"
+    parts = ", ".join(f"{entry['part']} ({entry['error']:.1%})" for entry in kept[:_PARTS_TOLD])
+    more = f" and {len(kept) - _PARTS_TOLD} more (see the manifest)" if kept[_PARTS_TOLD:] else ""
+    return f"{parts}{more}: the logits' error with each alone in 8 bits"
+
+
+#: What `precision_fields` gives.
+_PRECISION_DETAILS = (
+    "calibration",
+    "float_parts",
+    "judged_on",
+    "top1",
+    "top1_pytorch",
+    "accuracy_drop",
+    "max_accuracy_drop",
+)
+
+
+def plan_text(plan: dict[str, str]) -> str:
+    """Return an FFT plan in one line."""
+    return ", ".join(f"{size} {name}" for size, name in plan.items()) or "none needed"

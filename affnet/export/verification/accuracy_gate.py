@@ -1,0 +1,60 @@
+"""Judging a file of few bits by the accuracy that it keeps."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from affnet.artifact import Artifact
+from affnet.errors import AccuracyError
+from affnet.export.quantization import CALIBRATED
+from affnet.export.quantization.accuracy import Accuracy, compare_accuracy
+from affnet.export.quantization.calibration import Calibration
+from affnet.export.quantization.sensitivity import KeptFloat
+from affnet.export.verification.reference import reference_outputs
+from affnet.export.verification.subject import Subject, run_batches
+from affnet.model.source import Source
+
+
+def judged(
+    artifact: Artifact,
+    source: Source,
+    calibration: Calibration,
+    kept_float: Sequence[KeptFloat],
+    max_drop: float | None,
+) -> Artifact:
+    """Record in the manifest what calibrated a file, what stayed in float32, and what that cost.
+
+    Raises:
+        AccuracyError: it loses more than ``max_drop`` points of top-1 accuracy.
+    """
+    details: dict[str, Any] = {}
+    if artifact.manifest.precision in CALIBRATED:
+        details["calibration"] = calibration.description
+        details["float_parts"] = [dataclasses.asdict(kept) for kept in kept_float]
+    if max_drop is not None:
+        accuracy = measured_accuracy(artifact, source, calibration)
+        drop = accuracy.drop_points
+        if drop > max_drop:
+            raise AccuracyError(
+                f"{artifact.path.name} loses {drop:.1f} points of top-1 accuracy, "
+                f"{max_drop:g} are allowed.",
+                [(len(kept_float), drop)],
+            )
+        details |= {
+            "judged_on": calibration.description,
+            "top1": accuracy.top1,
+            "top1_pytorch": accuracy.top1_pytorch,
+            "accuracy_drop": round(drop, 3),
+            "max_accuracy_drop": max_drop,
+        }
+    return artifact.with_manifest(details={**artifact.manifest.details, **details})
+
+
+def measured_accuracy(artifact: Artifact, source: Source, calibration: Calibration) -> Accuracy:
+    """Return a file's accuracy on calibration's images, beside PyTorch's."""
+    subject, images = Subject.of(artifact), calibration.images
+    expected = reference_outputs(source, images, subject.input)[0]
+    actual = run_batches(subject.load(), images, subject.input)[0]
+    return compare_accuracy(expected, actual, calibration)

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from affnet.artifact import Artifact, image_spec, logits_spec
+from affnet.errors import ConversionError, MissingError
+from affnet.export.converters import ConversionRequest
+from affnet.export.converters.tflite.converter import TfliteConverter
+from affnet.export.converters.tflite.metadata import with_metadata
+from affnet.export.fourier import planner
+from affnet.export.fourier.planner import Candidate
+from affnet.export.fourier.plans.dense import DensePlan
+from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.model.source import load_source
+from affnet.runtimes.litert import LiteRtRuntime
+from tests.conftest import Finished
+from tests.tiny import tiny_source
+
+pytestmark = pytest.mark.converters
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    folder = tmp_path_factory.mktemp("tflite")
+    return export_artifact(load_source("digits"), ExportOptions("tflite", layout="NHWC"), folder)
+
+
+def exported(name: str, size: tuple[int, int], folder: Path) -> Artifact:
+    return export_artifact(load_source(name), ExportOptions("tflite", image_size=size), folder)
+
+
+def request(size: tuple[int, int] = (8, 8), *, dynamic_batch: bool = False) -> ConversionRequest:
+    image = image_spec(*size)
+    if dynamic_batch:
+        image = dataclasses.replace(image, shape=("batch", *image.shape[1:]))
+    return ConversionRequest(
+        "tiny", image, (logits_spec(10),), "fp32", "torch.export", native_fft=False
+    )
+
+
+def assert_proven(artifact: Artifact) -> None:
+    parity = artifact.manifest.parity
+    assert parity is not None
+    assert parity.passed
+    assert parity.max_rel_error <= 1e-4
+    operators = LiteRtRuntime.operators(artifact.path)
+    assert not [name for name in operators if "custom" in name.lower() or "DELEGATE" in name]
+    assert operators["CONV_2D"] > 10
+
+
+def test_the_file_agrees_with_pytorch_and_has_builtin_operators_only(digits: Artifact) -> None:
+    assert_proven(digits)
+    assert set(digits.manifest.fft_plan.values()) <= {*TfliteConverter.plans}
+
+
+def test_float16_halves_the_weights_and_keeps_the_metadata(tmp_path: Path) -> None:
+    artifact = export_artifact(tiny_source(), ExportOptions("tflite", precision="fp16"), tmp_path)
+    assert artifact.path.name == "tiny_fp16.tflite"
+    assert artifact.manifest.parity is not None
+    assert artifact.manifest.parity.psnr_db > 50
+    # each weight in float16 is widened by an operator of its own
+    assert LiteRtRuntime.operators(artifact.path)["DEQUANTIZE"] > 5
+    assert LiteRtRuntime.describe(artifact.path).precision == "fp16"
+    assert b"TFLITE_METADATA" in artifact.path.read_bytes()
+
+
+def test_channels_last_input_is_in_the_manifest_and_in_the_file(digits: Artifact) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    (spec,) = digits.manifest.inputs
+    assert (spec.shape, spec.layout, spec.range) == ((1, 64, 64, 3), "NHWC", (0.0, 1.0))
+    interpreter = Interpreter(str(digits.path), num_threads=1)
+    assert tuple(interpreter.get_input_details()[0]["shape"]) == (1, 64, 64, 3)
+
+
+def test_labels_and_metadata_are_in_the_file(digits: Artifact) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    assert digits.manifest.labels == tuple("0123456789")
+    with zipfile.ZipFile(digits.path) as archive:
+        assert archive.read("labels.txt").decode().split() == list("0123456789")
+    model = schema.ModelT.InitFromPackedBuf(digits.path.read_bytes())
+    (entry,) = (entry for entry in model.metadata if entry.name == b"TFLITE_METADATA")
+    described = bytes(model.buffers[entry.buffer].data)
+    assert described[4:8] == b"M001"
+    assert all(word in described for word in (b"digits", b"image", b"logits", b"labels.txt"))
+
+
+def test_metadata_keeps_the_weights_aligned(digits: Artifact) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = with_metadata(digits.path.read_bytes(), "again", (-1.0, 1.0), None)
+    model = schema.Model.GetRootAs(content)
+    buffers = [model.Buffers(index) for index in range(model.BuffersLength())]
+    starts = [b._tab.Vector(b._tab.Offset(4)) for b in buffers if b.DataLength()]
+    assert len(starts) > 100
+    assert all(start % 16 == 0 for start in starts)
+
+
+def test_the_commands_print_the_result_and_nothing_else(
+    run: Callable[..., Finished], tmp_path: Path
+) -> None:
+    done = run("export", "digits", "-f", "tflite", "-o", tmp_path, "--json", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    assert (done.json["format"], done.json["runtime"]) == ("tflite", "litert")
+    path = tmp_path / "digits.tflite"
+
+    verified = run("verify", path, "--held-out", "--json", "--quiet")
+    assert (verified.code, verified.err) == (0, "")
+    assert verified.json["held_out"]["agreeing"] == verified.json["held_out"]["images"]
+
+    inspected = run("inspect", path, "--json")
+    assert (inspected.code, inspected.err) == (0, "")
+    assert inspected.json["inputs"][0]["shape"] == [1, 3, 64, 64]
+    assert "DELEGATE" not in inspected.json["operators"]
+
+    measured = run("bench", path, "--runtime", "litert", "--preset", "quick", "--json", "--quiet")
+    assert measured.code == 0
+    assert measured.json["results"][0]["runtime"] == "litert"
+
+
+def test_what_cannot_be_converted_is_one_sentence_and_leaves_nothing(
+    run: Callable[..., Finished], tmp_path: Path
+) -> None:
+    # litert-torch gets the dense plan's product of single rows wrong
+    done = run("export", "digits", "-f", "tflite", "--fft", "dense", "-o", tmp_path, "--quiet")
+    assert (done.code, done.out) == (1, "")
+    assert done.error.startswith("litert-torch cannot convert digits: ")
+    assert done.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_native_takes_litert_s_own_transform_both_ways(layout: str, tmp_path: Path) -> None:
+    options = ExportOptions("tflite", fft="native", layout=layout)
+    artifact = export_artifact(tiny_source(), options, tmp_path)
+    manifest = artifact.manifest
+    assert manifest.fft_plan == {"4x4": "native"}
+    assert (manifest.inputs[0].layout, manifest.fallbacks) == (layout, ())
+    assert manifest.parity is not None
+    assert manifest.parity.max_rel_error <= 1e-5
+    operators = LiteRtRuntime.operators(artifact.path)
+    assert operators["RFFT2D"] == operators["REAL"] == operators["IMAG"] == 2
+    assert not [name for name in operators if name.startswith("custom")]
+
+
+def test_litert_s_own_transform_takes_powers_of_two_only(tmp_path: Path) -> None:
+    options = ExportOptions("tflite", fft="native", image_size=(96, 64))
+    with pytest.raises(ConversionError) as error:
+        export_artifact(tiny_source(), options, tmp_path)
+    assert str(error.value) == (
+        "LiteRT's RFFT2D takes powers of two, the width at least 2, not maps of 12x8; omit --fft "
+        "native to have the transforms replaced."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_plan_falls_back_to_the_one_that_agrees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a second plan in the format, the planner takes it for the small map; its sign is off."""
+    right = DensePlan.synthesise
+    monkeypatch.setattr(DensePlan, "synthesise", lambda *args: -right(*args))
+    monkeypatch.setattr(TfliteConverter, "plans", ("dense", "right"))
+    monkeypatch.setattr(planner, "rank_plans", lambda *_: [Candidate("dense", 1.0)])
+    artifact = export_artifact(tiny_source(), ExportOptions("tflite"), tmp_path)
+    assert set(artifact.manifest.fft_plan.values()) == {"right"}
+    assert [failure["fft"] for failure in artifact.manifest.fallbacks] == ["auto", "dense"]
+
+
+def test_an_operator_without_a_builtin_form_is_refused(tmp_path: Path) -> None:
+    class Spectrum(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.fft.rfft2(x, norm="ortho").abs()
+
+    with pytest.raises(ConversionError, match="litert-torch cannot convert tiny: "):
+        TfliteConverter().convert(Spectrum(), request(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_custom_operators_are_named(
+    digits: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from affnet.export.converters.tflite import converter
+
+    counts = {"CONV_2D": 1, "custom::FlexRFFT2D": 2}
+    monkeypatch.setattr(LiteRtRuntime, "operators", classmethod(lambda *_: counts))
+    content = digits.path.read_bytes()
+    monkeypatch.setattr(converter, "_converted", lambda *_: content)
+    with pytest.raises(ConversionError, match=r"remain: FlexRFFT2D\.$"):
+        TfliteConverter().convert(nn.Identity(), request(), tmp_path)
+
+
+@pytest.mark.parametrize("option", ["--dynamic-batch", "--precision=int3"])
+def test_what_the_format_cannot_hold_is_wrong_use(
+    run: Callable[..., Finished], tmp_path: Path, option: str
+) -> None:
+    done = run("export", "digits", "-f", "tflite", option, "-o", tmp_path / "out", "--quiet")
+    assert (done.code, done.out) == (2, "")
+    assert "tflite" in done.error.lower()
+    assert not list(tmp_path.glob("out/*"))
+
+
+@pytest.mark.parametrize("package", ["litert_torch", "ai_edge_litert"])
+def test_a_missing_package_is_named_with_its_command(
+    run: Callable[..., Finished],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    done = run("export", "digits", "-f", "tflite", "-o", tmp_path)
+    assert done.code == 3
+    assert package in done.error
+    assert "pip install 'affnet[tflite]'" in done.error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_that_does_not_import_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "packages" / "litert_torch"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("import no_such_package_at_all\n")
+    for name in [name for name in sys.modules if name.split(".")[0] == "litert_torch"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(str(folder.parent))
+    with pytest.raises(MissingError, match="no_such_package_at_all"):
+        TfliteConverter().convert(nn.Identity(), request(), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "size", [(192, 320), pytest.param((256, 256), marks=pytest.mark.exhaustive)]
+)
+def test_affnet_et_agrees_with_pytorch(size: tuple[int, int], tmp_path: Path) -> None:
+    artifact = exported("affnet_et", size, tmp_path)
+    assert_proven(artifact)
+    stored = json.loads((tmp_path / "affnet_et.tflite.manifest.json").read_text())
+    assert stored["inputs"][0]["shape"] == [1, 3, *size]
+    assert stored["tools"].keys() >= {"litert-torch", "ai-edge-litert", "torch"}

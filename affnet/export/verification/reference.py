@@ -30,6 +30,14 @@ _ROUNDING = 2.0**-23  # of float32, relative
 #: How often to run again with other roundings: few times, and more where that explains nothing.
 RERUNS = (6, 16)
 
+_TRANSFORMS = frozenset(
+    (
+        torch.ops.aten._fft_r2c.default,
+        torch.ops.aten._fft_c2c.default,
+        torch.ops.aten._fft_c2r.default,
+    )
+)
+
 # Operators whose results are numbers that were there before: nothing is rounded.
 _EXACT = frozenset(
     (
@@ -127,9 +135,27 @@ class _Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if rounds and torch.Tag.pointwise not in func.tags:  # what is summed may cancel
             args = pytree.tree_map_only(Tensor, self._perturbed, args)
         result = pytree.tree_map(_wide, func(*args, **kwargs))
+        if rounds and func in _TRANSFORMS:
+            result = self._accumulated(func, args, result)
         if rounds and _is_transform_over_axes(func, args):
             result = self._with_zeros_of_either_sign(result)
         return pytree.tree_map_only(Tensor, self._rounded, result) if rounds else result
+
+    def _accumulated(self, func: Any, args: Any, result: Tensor) -> Tensor:
+        """Return a transform's result as a plain sum of its terms leaves it; exact zeros stay.
+
+        A fast transform rounds log n times; a product with a matrix, as files have it instead,
+        adds up n terms, whose partial sums are large where the whole one cancels.  The error is
+        about the unit roundoff times the sum of all magnitudes, which is the zero frequency of
+        their transform.
+        """
+        values, axes, *rest = args
+        sums = func(values.abs().to(values.dtype), axes, *rest).abs().amax(axes, keepdim=True)
+        parts = torch.view_as_real(result.resolve_conj()) if result.is_complex() else result
+        limits = (_ROUNDING / 2) * (sums[..., None] if result.is_complex() else sums)
+        noise = torch.rand(parts.shape, generator=self._generator, dtype=parts.dtype)
+        parts = torch.where(parts == 0, parts, parts + limits * (2 * noise - 1))
+        return torch.view_as_complex(parts) if result.is_complex() else parts
 
     def _with_zeros_of_either_sign(self, spectrum: Tensor) -> Tensor:
         """Return a spectrum whose exact zeros have signs drawn anew, which decide angles."""

@@ -88,7 +88,7 @@ def test_indexing_is_torchs(function: Function) -> None:
 )
 def test_interpolation_is_torchs(settings: dict[str, Any]) -> None:
     x = torch.randn(2, 3, 6, 8)
-    assert_same(lambda x: F.interpolate(x, **settings), x, tolerance=1e-6)
+    assert_same(lambda x: F.interpolate(x, **settings), x, tolerance=4e-6)
 
 
 def pooled(pool: Callable[..., tuple[Tensor, Tensor]], *args: int, **settings: object) -> Function:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from affnet.artifact import Artifact as Artifact
+    from affnet.export.options import ExportOptions as ExportOptions
     from affnet.export.pipeline import export_artifact as export_artifact
-    from affnet.export.request import ExportOptions as ExportOptions
     from affnet.model.checkpoint import load_checkpoint as load_checkpoint
     from affnet.model.create import create_model as create_model
     from affnet.model.source import load_source as load_source
@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Artifact": "affnet.artifact",
-    "ExportOptions": "affnet.export.request",
+    "ExportOptions": "affnet.export.options",
     "create_model": "affnet.model.create",
     "export_artifact": "affnet.export.pipeline",
     "load_checkpoint": "affnet.model.checkpoint",

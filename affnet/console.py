@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from affnet.silence import stdout_to_stderr
 
 if TYPE_CHECKING:
-    import typer
     from rich.table import Table
 
 SCHEMA = 1
@@ -107,17 +106,3 @@ def print_table(table: Table) -> None:
     from rich.console import Console
 
     Console(width=None if sys.stdout.isatty() else 250, highlight=False).print(table)
-
-
-def forwarded(context: typer.Context, but: Collection[str]) -> list[str]:
-    """Return a command's options as words of a command line, without those named in ``but``."""
-    words: list[str] = []
-    for parameter in context.command.params:
-        value = context.params.get(str(parameter.name))
-        if parameter.name in but or value is None or value == parameter.default:
-            continue
-        if isinstance(value, bool):
-            words.append(parameter.opts[0] if value else parameter.secondary_opts[0])
-        else:
-            words += [parameter.opts[0], str(value)]
-    return words

@@ -36,9 +36,10 @@ import difflib
 import functools
 import importlib.util
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 _MAX_REASON = 300  # characters
 _ANSI_CODE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -151,6 +152,31 @@ class ConnectionLostError(MeasurementError):
 
 class DeviceSpaceError(MeasurementError):
     """A device has no space for what measuring needs."""
+
+
+def to_wire(error: AffnetError) -> dict[str, Any]:
+    """Return an error as JSON, to be raised again in another process by `from_wire`."""
+    fields = {name: value for name, value in vars(error).items() if name != "__notes__"}
+    return {"kind": type(error).__name__, "message": str(error), "fields": fields}
+
+
+def from_wire(content: Mapping[str, Any]) -> AffnetError:
+    """Return the error that `to_wire` described, of its class; of a class not known here, the root.
+
+    ``content`` may come from another version of affnet, on a board.
+    """
+    kinds = {kind.__name__: kind for kind in _descendants(AffnetError)}
+    kind = kinds.get(str(content.get("kind")), AffnetError)
+    error = kind.__new__(kind)
+    Exception.__init__(error, str(content.get("message")))
+    vars(error).update(content.get("fields") or {})
+    return error
+
+
+def _descendants(kind: type[AffnetError]) -> Iterator[type[AffnetError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _descendants(child)
 
 
 def require(package: str, *, extra: str | None, purpose: str) -> None:

@@ -29,8 +29,8 @@ from affnet.export.converters import get_converter
 from affnet.export.fourier.costs import PredictedCosts, filter_cost
 from affnet.export.fourier.planner import rank_plans
 from affnet.export.fourier.plans.base import MapSize
+from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
-from affnet.export.request import ExportOptions
 from affnet.model.source import Source
 from affnet.runtimes import get_runtime
 

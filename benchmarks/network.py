@@ -29,8 +29,8 @@ from affnet.bench.results.result import Result
 from affnet.bench.statistics.intervals import Interval
 from affnet.devices.catalog import get_device
 from affnet.errors import AffnetError
+from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
-from affnet.export.request import ExportOptions
 from affnet.model.network import AFFBlock
 from affnet.model.source import Source, load_source
 from affnet.runtimes import get_runtime

@@ -21,8 +21,8 @@ from affnet.artifact import Artifact
 from affnet.commands.options import parse_size
 from affnet.errors import AffnetError, ArtifactError
 from affnet.export.converters import get_converter
+from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
-from affnet.export.request import ExportOptions
 from affnet.model.create import NETWORKS
 from affnet.model.peers import DETECTION_PEERS, SEGMENTATION_PEERS
 from affnet.model.source import load_source

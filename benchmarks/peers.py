@@ -31,7 +31,7 @@ EXPORT = """
 import json, sys
 from affnet.errors import AffnetError
 from affnet.export.pipeline import export_artifact
-from affnet.export.request import ExportOptions
+from affnet.export.options import ExportOptions
 from affnet.model.source import load_source
 name, format_, folder = sys.argv[1:]
 precision = "fp32" if format_ == "coreml" else None

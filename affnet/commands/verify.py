@@ -45,12 +45,13 @@ def verify(
         show(f"Running {artifact} and comparing it with PyTorch")
         from affnet.export.reporting import artifact as report
         from affnet.export.verification import compare
-        from affnet.export.verification.open import open_subject
+        from affnet.export.verification.open import inputs_for, open_subject
         from affnet.export.verification.user_inputs import read_inputs
 
         subject, opened, source = open_subject(artifact, against, config, weights)
         more = read_inputs(verify_on, subject.network_input) if verify_on else ()
-        parity = compare.verify_against(subject, source, more=more)
+        inputs = [*inputs_for(subject, source), *more]
+        parity = compare.verify_against(subject, source, inputs)
         agreement = compare.verify_held_out(subject, source) if held_out else None
     if json:
         verdict = report.verdict_record(subject, parity)

@@ -8,13 +8,14 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psutil
 
-from affnet.errors import MissingError
+from affnet.errors import AffnetError, ConversionError, MissingError, from_wire
 from affnet.export.converters import CONVERTERS, check_installed, get_converter
+from affnet.export.request import ExportRequest
 from affnet.processes import module_command, module_environment
 
 _MEMORY_PER_EXPORT = 3 * 10**9  # bytes: what the hungriest converter has been seen to take
@@ -26,10 +27,15 @@ class Outcome:
     """How the export to one format ended."""
 
     format: str
-    exit_code: int
     seconds: float
-    record: dict[str, Any] | None  # what `affnet export --json` printed, where it succeeded
-    error: str | None  # its one sentence, where it failed
+    record: dict[str, Any] | None  # of `affnet.export.reporting.export.report_record`
+    notes: tuple[str, ...] = ()
+    error: AffnetError | None = None  # where it failed
+
+    @property
+    def exit_code(self) -> int:
+        """What `affnet export` to this format alone ends with."""
+        return self.error.exit_code if self.error else 0
 
 
 def installed_formats() -> tuple[list[str], list[str]]:
@@ -48,12 +54,11 @@ def installed_formats() -> tuple[list[str], list[str]]:
 
 
 def export_all(
-    formats: Sequence[str], arguments: Sequence[str], progress: Callable[[str], None]
+    request: ExportRequest, formats: Sequence[str], progress: Callable[[str], None]
 ) -> list[Outcome]:
-    """Run ``affnet export`` once for each format, as many at once as cores and memory allow.
+    """Run ``request`` once for each of ``formats``, as many at once as cores and memory allow.
 
-    ``arguments`` are those of the command line without ``--format`` and ``--json``.  A format that
-    fails, or crashes its process, does not stop the others.
+    A format that fails, or crashes its process, does not stop the others.
     """
     memory = psutil.virtual_memory().available // _MEMORY_PER_EXPORT
     workers = int(max(1, min(len(formats), os.cpu_count() or 1, memory)))
@@ -61,7 +66,9 @@ def export_all(
     outcomes: dict[str, Outcome] = {}
     with ThreadPoolExecutor(workers) as pool:
         try:
-            jobs = [pool.submit(_export, name, arguments, processes) for name in formats]
+            jobs = [
+                pool.submit(_export, replace(request, format=name), processes) for name in formats
+            ]
             progress(f"Exporting to {', '.join(formats)}, {workers} at a time")
             for job in as_completed(jobs):
                 outcome = job.result()
@@ -75,21 +82,24 @@ def export_all(
     return [outcomes[name] for name in formats]
 
 
-def _export(name: str, arguments: Sequence[str], processes: list[subprocess.Popen[str]]) -> Outcome:
+def _export(request: ExportRequest, processes: list[subprocess.Popen[str]]) -> Outcome:
     started = time.perf_counter()
     process = subprocess.Popen(
-        [*module_command("affnet.cli"), "export", *arguments, "--format", name, "--json"],
+        module_command("affnet.export.worker"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         env=module_environment(),
         text=True,
     )
     processes.append(process)
-    out, err = process.communicate()
+    out, err = process.communicate(request.to_json())
     seconds = time.perf_counter() - started
     if process.returncode == 0:
-        return Outcome(name, 0, seconds, json.loads(out), None)
-    errors = [line for line in err.splitlines() if line.startswith("Error: ")]
-    lines = errors or err.strip().splitlines() or [f"it ended with code {process.returncode}"]
-    return Outcome(name, process.returncode, seconds, None, lines[-1].removeprefix("Error: "))
+        answer = json.loads(out)
+        if "error" in answer:
+            return Outcome(request.format, seconds, None, error=from_wire(answer["error"]))
+        return Outcome(request.format, seconds, answer["record"], tuple(answer["notes"]))
+    last = [f"it ended with code {process.returncode}", *err.strip().splitlines()][-1]
+    crash = ConversionError(f"The export to {request.format} crashed: {last}.")
+    return Outcome(request.format, seconds, None, error=crash)

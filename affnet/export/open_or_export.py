@@ -38,8 +38,8 @@ def open_or_export(
             )
         return artifact
     # torch is needed from here on, not to measure what is exported already
+    from affnet.export.options import ExportOptions
     from affnet.export.pipeline import export_artifact
-    from affnet.export.request import ExportOptions
     from affnet.model.source import load_source
 
     progress(f"Loading {model}")

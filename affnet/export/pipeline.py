@@ -28,13 +28,14 @@ from affnet.export.converters import (
 )
 from affnet.export.converters.fallbacks import FULL, Attempt, failure_of, plan_attempts
 from affnet.export.fourier.costs import PredictedCosts
+from affnet.export.options import ExportOptions, check_options
 from affnet.export.passes.heads import with_head
 from affnet.export.passes.prepare import prepare_network
 from affnet.export.quantization import CALIBRATED
-from affnet.export.request import ExportOptions, check_request
 from affnet.export.verification.accuracy_gate import judged
-from affnet.export.verification.compare import calibration_inputs, verify_against
-from affnet.export.verification.inputs import usual_inputs
+from affnet.export.verification.compare import verify_against
+from affnet.export.verification.inputs import calibration_inputs
+from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Subject
 from affnet.files import (
     content_sha256,
@@ -57,24 +58,42 @@ def export_artifact(
     output: str | Path,
     progress: Progress = lambda _: None,
 ) -> Artifact:
-    """Export ``source`` into the folder ``output`` and prove the file by running it.
-
-    The artifact and its manifest appear only once they are whole and, unless ``options.verify``
-    is off, agree with PyTorch; until then what stood there before stays.
+    """Check ``options``, export ``source`` into the folder ``output``, and prove the file.
 
     Raises:
         UsageError: a format, precision, plan or image size that does not exist or fit.
         MissingError: a package the format needs is not installed.
+        AffnetError: as `export_once`.
+    """
+    check_options(source, options)
+    return export_once(source, options, output, progress)
+
+
+def export_once(
+    source: Source,
+    options: ExportOptions,
+    output: str | Path,
+    progress: Progress = lambda _: None,
+    reference: Reference | None = None,
+) -> Artifact:
+    """Export ``source`` with valid options, and prove the file by running it.
+
+    The artifact and its manifest appear only once they are whole and, unless ``options.verify``
+    is off, agree with PyTorch; until then what stood there before stays.  ``reference`` is of
+    ``source``; exports of the same source share one.
+
+    Raises:
         ConversionError: the format cannot hold the network.
         VerificationError: the artifact disagrees with PyTorch.
+        AccuracyError: it misses the accuracy bound.
         OutputError: it could not be written.
     """
     converter = get_converter(options.format)
     output = Path(output)
-    check_request(source, options)
+    reference = reference or Reference(source)
     source = with_head(source, options.head)
     with staging_folder(output) as staging, translating_os_errors(output):
-        artifact = _first_success(source, options, converter, staging, progress)
+        artifact = _first_success(source, options, converter, reference, staging, progress)
         staged_manifest = manifest_path(artifact.path)
         write_and_sync(staged_manifest, artifact.manifest.to_json().encode())
         target, _ = publish([artifact.path, staged_manifest], output)
@@ -85,6 +104,7 @@ def _first_success(
     source: Source,
     options: ExportOptions,
     converter: type[Converter],
+    reference: Reference,
     staging: Path,
     progress: Progress,
 ) -> Artifact:
@@ -105,9 +125,11 @@ def _first_success(
         folder = staging / str(number)
         folder.mkdir()
         try:
-            artifact = _convert(source, options, converter, attempt, folder, progress)
+            artifact = _convert(source, options, converter, attempt, reference, folder, progress)
             artifact = artifact.with_manifest(fallbacks=tuple(map(_recorded, failures)))
-            return _verified(artifact, source, options, progress) if options.verify else artifact
+            if not options.verify:
+                return artifact
+            return _verified(artifact, source, options, reference, progress)
         except (ArtifactError, ConversionError, VerificationError) as error:
             failures.append((attempt, error))
             if isinstance(error, RewriteError):
@@ -131,6 +153,7 @@ def _convert(
     options: ExportOptions,
     converter: type[Converter],
     attempt: Attempt,
+    reference: Reference,
     folder: Path,
     progress: Progress,
 ) -> Artifact:
@@ -159,7 +182,7 @@ def _convert(
         deployment_target=options.deployment_target,
         calibration=options.calibration.images if options.calibration else None,
         keep_float=frozenset(kept.part for kept in options.kept_float),
-        samples=_samples(source, taken, options) if half else (),
+        samples=_samples(reference, taken, options) if half else (),
     )
     progress(f"Converting {source.name} to {options.format}")
     conversion = converter().convert(prepared.module, request, folder)
@@ -173,10 +196,10 @@ def _convert(
 
 
 def _samples(
-    source: Source, taken: TensorSpec, options: ExportOptions
+    reference: Reference, taken: TensorSpec, options: ExportOptions
 ) -> tuple[NDArray[np.float32], ...]:
     """Return inputs that show what float16 cannot hold: those that a file is verified on."""
-    inputs = usual_inputs(taken, source.example, half=not options.image_input)
+    inputs = reference.usual_inputs(taken, half=not options.image_input)
     return tuple(one.array for one in (*inputs, *options.verify_on))
 
 
@@ -225,23 +248,28 @@ def _describe(
 
 
 def _verified(
-    artifact: Artifact, source: Source, options: ExportOptions, progress: Progress
+    artifact: Artifact,
+    source: Source,
+    options: ExportOptions,
+    reference: Reference,
+    progress: Progress,
 ) -> Artifact:
     """Run the artifact and record its agreement; raise `VerificationError` if there is none."""
     progress(f"Running {artifact.path.name} and comparing it with PyTorch")
-    inputs, precision = None, artifact.manifest.precision
-    if options.calibration and precision in CALIBRATED:
-        inputs = calibration_inputs(options.calibration.images)
-    parity = verify_against(Subject.of(artifact), source, inputs, options.verify_on)
+    subject, calibration = Subject.of(artifact), options.calibration
+    if calibration and subject.precision in CALIBRATED:
+        inputs = calibration_inputs(calibration.images)
+    else:
+        half = subject.precision in get_converter(options.format).computes_in_half
+        inputs = reference.usual_inputs(subject.input, half=half and not options.image_input)
+    parity = verify_against(subject, source, [*inputs, *options.verify_on], reference)
     if not parity.passed:
         raise VerificationError(_disagreement(artifact, parity))
     artifact = artifact.with_manifest(parity=parity)
-    if options.calibration is None:
+    if calibration is None:
         return artifact
-    progress(f"Judging {artifact.path.name} by {options.calibration.source}")
-    return judged(
-        artifact, source, options.calibration, options.kept_float, options.max_accuracy_drop
-    )
+    progress(f"Judging {artifact.path.name} by {calibration.source}")
+    return judged(artifact, reference, calibration, options.kept_float, options.max_accuracy_drop)
 
 
 def _disagreement(artifact: Artifact, parity: Parity) -> str:

@@ -1,93 +1,93 @@
-"""What an export is asked for, and what is refused before anything is written."""
+"""An export as a user asks for it: text and numbers that a command line or a file can hold."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from dataclasses import dataclass
 
-from affnet.errors import UnknownNameError, UsageError
-from affnet.export.converters import check_installed, get_converter
-from affnet.export.fourier.costs import PlanCosts
-from affnet.export.fourier.planner import FFT_CHOICES
-from affnet.export.passes.heads import HEADS
-from affnet.export.quantization import CALIBRATED
-from affnet.export.quantization.calibration import Calibration
-from affnet.export.quantization.sensitivity import KeptFloat
-from affnet.export.verification.inputs import VerificationInput
-from affnet.model.source import Source
+from affnet.errors import UsageError
+from affnet.export.quantization import AUTO, LOSSY
+
+#: So many calibration images are taken unless a request says otherwise.
+DEFAULT_SAMPLES = 200
+MEASURE = "measure"
 
 
 @dataclass(frozen=True)
-class ExportOptions:
-    """What the user chose; None leaves the choice to the source or the format."""
+class ExportRequest:
+    """What to export, how, and where to; None leaves a choice to the source or the format.
 
-    format: str
+    `affnet.export.resolve.resolve` makes options of it, and is what validates it.
+    """
+
+    source: str
+    format: str = "onnx"
+    output: str = "."  # a folder
+    variant: str | None = None  # that the source must be
+    config: str | None = None  # of a checkpoint
+    weights: str | None = None  # of a peer
+    activation: str | None = None
+    attn_norm: str | None = None
+    ema: bool = False
     image_size: tuple[int, int] | None = None  # height, width
     precision: str | None = None
+    calibration_data: str | None = None
+    calibration_samples: int = DEFAULT_SAMPLES
+    max_accuracy_drop: float | None = None  # points of top-1
     fft: str = "auto"
+    device: str = "host"  # that ``measure`` and the precision ``auto`` time on
     dynamic_batch: bool = False
-    head: str | None = (
-        None  # of `affnet.export.passes.heads.HEADS`: what follows the network in the file
-    )
+    head: str | None = None
     layout: str | None = None
     image_input: bool = False
     deployment_target: str | None = None
     verify: bool = True
-    verify_on: tuple[VerificationInput, ...] = ()  # beside what every file is verified on
-    calibration: Calibration | None = None  # images, where ``precision`` needs them
-    kept_float: tuple[KeptFloat, ...] = ()  # parts that ``precision`` leaves out
-    max_accuracy_drop: float | None = None  # in points of top-1 on the images of ``calibration``
-    costs: PlanCosts | None = None  # what ``fft`` measure chooses by, of `measure_plans`
+    verify_on: str | None = None  # a folder or a file of inputs
+
+    @property
+    def timed(self) -> tuple[str, ...]:
+        """The options that time files, as a user writes them."""
+        fft = (f"--fft {self.fft}",) if self.fft == MEASURE else ()
+        return (*fft, *((f"--precision {AUTO}",) if self.precision == AUTO else ()))
+
+    def to_json(self) -> str:
+        """Return it as one JSON object."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ExportRequest:
+        """Return what `to_json` wrote."""
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(cls).validate_json(text)
 
 
-def check_request(source: Source, options: ExportOptions) -> None:
-    """Refuse what cannot work before anything is written; see `export_artifact`."""
-    converter = get_converter(options.format)
-    check_installed(converter)
-    if source.input.is_image:
-        source.size_rule.check(source.name, *(options.image_size or source.input.image_size()))
-    if source.program is not None:
-        _check_program_request(source, options)
-    if options.precision not in (None, *converter.precisions):
-        raise UnknownNameError(
-            f"precision for {options.format}", options.precision, converter.precisions
-        )
-    if options.precision in CALIBRATED and options.calibration is None:
-        raise UsageError(
-            f"The precision {options.precision} needs images to calibrate with: --calibration-data."
-        )
-    if options.head in HEADS and options.head not in converter.heads:
-        raise UsageError(
-            f"{options.format} files hold no --head {options.head} here; export without it, and "
-            "decode the outputs by affnet.evaluation.detections.decode_detections."
-        )
-    if options.head is not None and options.dynamic_batch:
-        raise UsageError("--head takes one image at a time; leave --dynamic-batch away.")
-    if options.layout is not None and options.layout not in converter.layouts:
-        raise UnknownNameError(f"layout for {options.format}", options.layout, converter.layouts)
-    for option in ("image_input", "deployment_target"):
-        if getattr(options, option) and option not in converter.options:
+def check_combination(request: ExportRequest) -> None:
+    """Refuse options that say how to do what is not asked for, before anything is loaded.
+
+    Raises:
+        UsageError: with the option to add or to drop.
+    """
+    drop, data = request.max_accuracy_drop, request.calibration_data
+    for option, value in (("--max-accuracy-drop", drop), ("--calibration-data", data)):
+        if value is not None and request.precision not in (*LOSSY, AUTO):
             raise UsageError(
-                f"--{option.replace('_', '-')} does not apply to the format {options.format}."
+                f"{option} is for precisions that cost accuracy; add --precision "
+                f"{', '.join(LOSSY)} or {AUTO}."
             )
-    if options.fft not in FFT_CHOICES:
-        raise UnknownNameError("FFT plan", options.fft, FFT_CHOICES)
-    if options.fft == "measure" and options.costs is None:
+    if drop is not None and not 0 <= drop <= 100:  # not a number, too
+        raise UsageError(f"--max-accuracy-drop must be 0 to 100 points, not {drop:g}.")
+    if request.device != "host" and not request.timed:
         raise UsageError(
-            "--fft measure needs measured costs, which affnet export takes; give its file "
-            "to other commands."
+            "--device says where files are timed; add --fft measure or --precision auto."
         )
-
-
-def _check_program_request(source: Source, options: ExportOptions) -> None:
-    """Refuse what only networks of this package have a meaning for."""
-    for option in ("image_size", "layout", "image_input", "dynamic_batch"):
-        if getattr(options, option):
-            raise UsageError(
-                f"--{option.replace('_', '-')} does not apply to {source.name}, whose program says "
-                "what it takes."
-            )
-    if options.fft not in ("auto", "native"):
+    if request.verify_on is not None and not request.verify:
+        raise UsageError("--verify-on contradicts --no-verify; drop one of them.")
+    if request.precision == AUTO and not request.verify:
+        raise UsageError("--precision auto compares files by running them; drop --no-verify.")
+    if request.format == "all" and request.timed:
         raise UsageError(
-            f"--fft {options.fft} is a plan for AFFNet's filters; the program {source.name} "
-            "takes auto or native."
+            f"{request.timed[0]} times files, which the processes of --format all would disturb; "
+            "export one format at a time."
         )

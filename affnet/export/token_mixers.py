@@ -8,8 +8,8 @@ from pathlib import Path
 from affnet.artifact import Artifact
 from affnet.errors import AffnetError, MissingError, OutputError
 from affnet.export.converters import get_converter
+from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
-from affnet.export.request import ExportOptions
 from affnet.model.mixers.alone import mixer_source
 
 

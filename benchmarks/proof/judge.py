@@ -12,9 +12,11 @@ from torch import Tensor
 
 from affnet.artifact import Artifact
 from affnet.errors import AffnetError, first_line
+from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
-from affnet.export.request import ExportOptions
-from affnet.export.verification.compare import Subject, verify_against
+from affnet.export.verification.compare import verify_against
+from affnet.export.verification.open import inputs_for
+from affnet.export.verification.subject import Subject
 from affnet.model.source import Source, load_source
 from affnet.parity import TOLERANCES
 from affnet.silence import silenced
@@ -145,8 +147,9 @@ def _written(task: Task, folder: Path) -> tuple[Source, Artifact]:
 
 def _verdict(artifact: Artifact, source: Source) -> tuple[str, str]:
     """Judge as an export does."""
+    subject = Subject.of(artifact)
     try:
-        parity = verify_against(Subject.of(artifact), source)
+        parity = verify_against(subject, source, inputs_for(subject, source))
     except AffnetError as error:
         return "refused", str(error)
     except Exception as error:  # a judge that stumbles refuses with a traceback

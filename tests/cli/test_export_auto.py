@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from affnet.commands import export_auto
+from affnet.export import run as run_module
 from affnet.export.converters.onnx.converter import OnnxConverter
 from affnet.export.quantization.accuracy import Accuracy
 from tests.cli.conftest import contents
@@ -27,7 +27,7 @@ def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
     def timer(*_: Any) -> Iterator[tuple[None, str]]:
         yield None, "Nothing can be timed here."
 
-    monkeypatch.setattr(export_auto, "_timer", timer)
+    monkeypatch.setattr(run_module, "_timer", timer)
     monkeypatch.setattr(OnnxConverter, "precisions", ("fp32", "fp16"))
 
 
@@ -76,7 +76,7 @@ def test_a_bound_that_nothing_holds_shows_the_table_and_writes_nothing(
         (BOUND, "--max-accuracy-drop is for precisions that cost accuracy; add --precision int8"),
         (("--calibration-data", "x"), "--calibration-data is for precisions that cost accuracy"),
         (("--precision", "auto", "--format", "all"), "--precision auto times files, which the"),
-        (("--precision", "auto", "--no-verify"), "--precision auto judges files by running them"),
+        (("--precision", "auto", "--no-verify"), "--precision auto compares files by running them"),
         (("--precision", "int8", "--max-accuracy-drop", "nan"), "must be 0 to 100 points, not nan"),
         (("--device", "board"), "add --fft measure or --precision auto."),
     ],

@@ -114,4 +114,4 @@ def test_options_for_images_and_filters_are_refused(option: dict, tmp_path: Path
 def test_another_network_is_refused_before_it_runs(tmp_path: Path, digits_onnx: Artifact) -> None:
     source = program("gfnet", tmp_path)
     with pytest.raises(UsageError, match="takes 1 x 3 x 64 x 64 and gfnet 2 x 8 x 6 x 12; compare"):
-        verify_against(Subject.of(digits_onnx), source)
+        verify_against(Subject.of(digits_onnx), source, [])

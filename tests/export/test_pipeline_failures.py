@@ -20,6 +20,7 @@ from affnet.errors import (
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.verification.compare import verify_against
+from affnet.export.verification.open import inputs_for
 from affnet.export.verification.subject import Subject
 from tests.tiny import tiny_source
 
@@ -69,7 +70,8 @@ def test_without_verification_the_manifest_holds_no_parity(tmp_path: Path) -> No
     options = ExportOptions("torch", fft="dense", verify=False)
     artifact = export_artifact(tiny_source(), options, tmp_path)
     assert artifact.manifest.parity is None
-    assert not verify_against(Subject.of(Artifact.open(artifact.path)), tiny_source()).passed
+    subject, source = Subject.of(Artifact.open(artifact.path)), tiny_source()
+    assert not verify_against(subject, source, inputs_for(subject, source)).passed
 
 
 def test_a_conversion_that_fails_leaves_what_stood_there(

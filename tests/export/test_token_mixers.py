@@ -14,6 +14,7 @@ from affnet.export import token_mixers
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.token_mixers import export_mixer
 from affnet.export.verification.compare import verify_against
+from affnet.export.verification.open import inputs_for
 from affnet.export.verification.subject import Subject
 from affnet.model.mixers import MIXERS, create_mixer, in_residual
 from affnet.model.mixers.alone import mixer_source
@@ -79,4 +80,5 @@ def test_a_network_with_another_mixer_is_exported_and_built_again_for_its_image_
     assert list(artifact.manifest.fft_plan) == ["8x12", "4x6", "2x3"]
     again = reload_source(Artifact.open(artifact.path).manifest.provenance)
     assert again.input.image_size() == (64, 96)
-    assert verify_against(Subject.of(artifact), again).max_rel_error < 1e-5
+    subject = Subject.of(artifact)
+    assert verify_against(subject, again, inputs_for(subject, again)).max_rel_error < 1e-5

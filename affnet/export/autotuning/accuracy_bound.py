@@ -7,15 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from affnet.artifact import Artifact
-from affnet.errors import AccuracyError, UsageError
+from affnet.errors import AccuracyError
 from affnet.export.converters import get_converter
 from affnet.export.fourier.costs import PredictedCosts
+from affnet.export.options import ExportOptions
 from affnet.export.passes.folding import fold_batch_norms
 from affnet.export.passes.prepare import prepare_network
-from affnet.export.pipeline import export_artifact
+from affnet.export.pipeline import export_once
 from affnet.export.quantization import CALIBRATED
 from affnet.export.quantization.sensitivity import Sensitivity, measure_sensitivity
-from affnet.export.request import ExportOptions, check_request
+from affnet.export.verification.reference import Reference
 from affnet.model.source import Source
 from affnet.runtimes import runtime_for
 
@@ -28,8 +29,9 @@ def export_bounded(
     options: ExportOptions,
     output: Path,
     progress: Callable[[str], None] = lambda _: None,
+    reference: Reference | None = None,
 ) -> Artifact:
-    """Export, with as many parts in float32 as ``options.max_accuracy_drop``, if given, needs.
+    """Export with as many parts in float32 as ``options.max_accuracy_drop``, if given, needs.
 
     A simulation says which parts and, to begin with, how many; the file itself is then judged, and
     twice as many parts are spared until it holds the bound.  One part at least is in 8 bits: else
@@ -38,17 +40,11 @@ def export_bounded(
 
     Raises:
         AccuracyError: the bound is not reached; nothing is written.  It lists the attempts.
-        AffnetError: as `export_artifact`.
+        AffnetError: as `export_once`.
     """
-    check_request(source, options)
-    if options.max_accuracy_drop is None:
-        return export_artifact(source, options, output, progress)
-    if source.task != "classification":
-        raise UsageError(
-            f"{source.name} classifies no images, so few bits have no accuracy to be judged by."
-        )
-    if options.precision not in CALIBRATED:
-        return export_artifact(source, options, output, progress)
+    reference = reference or Reference(source)
+    if options.max_accuracy_drop is None or options.precision not in CALIBRATED:
+        return export_once(source, options, output, progress, reference)
     sensitivity = _sensitivity(source, options, progress)
     most = len(sensitivity.ranked) - 1
     spared = min(sensitivity.needed, most)
@@ -56,7 +52,7 @@ def export_bounded(
     while True:
         chosen = dataclasses.replace(options, kept_float=sensitivity.ranked[:spared])
         try:
-            return export_artifact(source, chosen, output, progress)
+            return export_once(source, chosen, output, progress, reference)
         except AccuracyError as error:
             attempts += error.attempts
             progress(f"{error} Keeping more in float32")

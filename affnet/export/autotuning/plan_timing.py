@@ -17,8 +17,8 @@ from affnet.export.autotuning.plan_cache import Target, Wisdom
 from affnet.export.converters import get_converter
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.fourier.plans.base import MapSize
+from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
-from affnet.export.request import ExportOptions
 from affnet.model.network import AFFBlock
 from affnet.model.random_weights import randomise
 from affnet.model.source import Source

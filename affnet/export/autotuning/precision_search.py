@@ -16,15 +16,15 @@ from affnet.errors import (
     AccuracyError,
     ArtifactError,
     ConversionError,
-    UsageError,
     VerificationError,
 )
 from affnet.export.autotuning.accuracy_bound import export_bounded
 from affnet.export.autotuning.plan_timing import Timer
 from affnet.export.converters import get_converter
-from affnet.export.pipeline import export_artifact
+from affnet.export.options import ExportOptions
+from affnet.export.pipeline import export_once
 from affnet.export.quantization import CALIBRATED
-from affnet.export.request import ExportOptions, check_request
+from affnet.export.verification.reference import Reference
 from affnet.files import publish, staging_folder, translating_os_errors
 from affnet.model.source import Source
 
@@ -81,28 +81,23 @@ def choose_precision(
 
     Args:
         source: what to export.
-        options: ``precision`` is ignored; ``calibration`` and ``max_accuracy_drop`` must be given.
+        options: valid ones; ``precision`` is ignored, ``calibration`` and ``max_accuracy_drop`` are
+            given.
         output: the folder that the chosen file appears in.
         timer: times the files side by side; without one the smallest file is taken.
         progress: told of each step.
 
     Raises:
-        UsageError: the source classifies no images, or the options contradict each other.
         ConversionError, VerificationError: no precision gives a file that agrees with PyTorch.
-        MissingError: a package the format needs is not installed.
     """
-    if source.task != "classification":
-        raise UsageError(
-            f"{source.name} classifies no images, so precisions have no accuracy to be chosen by."
-        )
-    if not options.verify:
-        raise UsageError("--precision auto judges files by running them; leave --no-verify away.")
     assert options.max_accuracy_drop is not None
     precisions = get_converter(options.format).precisions
-    for precision in precisions:
-        check_request(source, dataclasses.replace(options, precision=precision))
+    reference = Reference(source)
     with staging_folder(output) as staging, translating_os_errors(output):
-        trials = [_try(source, options, name, staging / name, progress) for name in precisions]
+        trials = [
+            _try(source, dataclasses.replace(options, precision=name), staging, progress, reference)
+            for name in precisions
+        ]
         made = [trial.artifact for trial in trials if trial.artifact]
         if not made:
             raise ConversionError(f"No precision can be exported: {trials[0].error}")
@@ -130,23 +125,25 @@ def choose_precision(
 def _try(
     source: Source,
     options: ExportOptions,
-    precision: str,
-    folder: Path,
+    staging: Path,
     progress: Callable[[str], None],
+    reference: Reference,
 ) -> _Trial:
     """Export in one precision; what misses the bound is made nevertheless, to be measured."""
+    precision = str(options.precision)
+    folder = staging / precision
 
     def show(step: str) -> None:
         progress(f"{precision}: {step}")
 
-    chosen = dataclasses.replace(options, precision=precision)
     try:
         try:
-            return _Trial(precision, export_bounded(source, chosen, folder, show), True, None)
+            made = export_bounded(source, options, folder, show, reference)
+            return _Trial(precision, made, True, None)
         except AccuracyError as error:
             show(str(error))
-            unbounded = dataclasses.replace(chosen, max_accuracy_drop=_UNBOUNDED)
-            missed = export_artifact(source, unbounded, folder, show)
+            unbounded = dataclasses.replace(options, max_accuracy_drop=_UNBOUNDED)
+            missed = export_once(source, unbounded, folder, show, reference)
             return _Trial(precision, missed, False, None)
     except (ArtifactError, ConversionError, VerificationError) as error:
         show(str(error))

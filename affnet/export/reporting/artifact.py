@@ -6,10 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
-
 from affnet.artifact import Artifact
-from affnet.export.all_formats import Outcome
 from affnet.export.converters.executorch.delegation import DELEGATION_DETAILS
 from affnet.export.verification.compare import HeldOutAgreement
 from affnet.export.verification.subject import Subject
@@ -48,53 +45,6 @@ def verdict_record(subject: Subject, parity: Parity | None) -> dict[str, Any]:
         "inputs": [dataclasses.asdict(one) for one in parity.details] if parity else None,
         "file_bytes": content_bytes(subject.path),
     }
-
-
-def export_record(artifact: Artifact, seconds: float) -> dict[str, Any]:
-    """Return the machine-readable form of an export that took ``seconds``."""
-    operators = runtime_for(artifact.manifest.format).operators(artifact.path)
-    return {
-        **parity_record(artifact, artifact.manifest.parity),
-        "operators": sum(operators.values()),
-        "delegated_share": artifact.manifest.details.get("delegated_share"),
-        "seconds": round(seconds, 1),
-    }
-
-
-def outcome_records(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Return the machine-readable form of an export to several formats."""
-    return [
-        outcome.record
-        or {"format": outcome.format, "exit_code": outcome.exit_code, "error": outcome.error}
-        for outcome in outcomes
-    ]
-
-
-def outcome_table(outcomes: Sequence[Outcome]) -> Table:
-    """Return the table that ends an export to several formats."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for header in ("format", "file"):
-        table.add_column(header)
-    for header in ("MB", "operators", "delegated", "max error", "PSNR dB", "top-1", "s"):
-        table.add_column(header, justify="right")
-    for outcome in outcomes:
-        record = outcome.record
-        if record is None:
-            table.add_row(outcome.format, f"failed: {outcome.error}")
-            continue
-        share, verified = record["delegated_share"], record["passed"] is not None
-        table.add_row(
-            outcome.format,
-            record["artifact"],
-            MEGABYTES.number(record["file_bytes"]),
-            str(record["operators"]),
-            PERCENT.text(share) if share is not None else "-",
-            f"{record['max_rel_error']:.1e}" if verified else "not verified",
-            f"{record['psnr_db']:.1f}" if verified else "-",
-            PERCENT.text(record["top1_agreement"]) if verified else "-",
-            f"{outcome.seconds:.0f}",
-        )
-    return table
 
 
 def parity_fields(artifact: Artifact, parity: Parity | None) -> dict[str, str]:

@@ -12,14 +12,13 @@ from affnet.export.quantization import CALIBRATED
 from affnet.export.quantization.accuracy import Accuracy, compare_accuracy
 from affnet.export.quantization.calibration import Calibration
 from affnet.export.quantization.sensitivity import KeptFloat
-from affnet.export.verification.reference import reference_outputs
+from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Subject, run_batches
-from affnet.model.source import Source
 
 
 def judged(
     artifact: Artifact,
-    source: Source,
+    reference: Reference,
     calibration: Calibration,
     kept_float: Sequence[KeptFloat],
     max_drop: float | None,
@@ -34,7 +33,7 @@ def judged(
         details["calibration"] = calibration.description
         details["float_parts"] = [dataclasses.asdict(kept) for kept in kept_float]
     if max_drop is not None:
-        accuracy = measured_accuracy(artifact, source, calibration)
+        accuracy = measured_accuracy(artifact, reference, calibration)
         drop = accuracy.drop_points
         if drop > max_drop:
             raise AccuracyError(
@@ -52,9 +51,11 @@ def judged(
     return artifact.with_manifest(details={**artifact.manifest.details, **details})
 
 
-def measured_accuracy(artifact: Artifact, source: Source, calibration: Calibration) -> Accuracy:
+def measured_accuracy(
+    artifact: Artifact, reference: Reference, calibration: Calibration
+) -> Accuracy:
     """Return a file's accuracy on calibration's images, beside PyTorch's."""
     subject, images = Subject.of(artifact), calibration.images
-    expected = reference_outputs(source, images, subject.input)[0]
+    ((expected, *_),) = reference.outputs([images])
     actual = run_batches(subject.load(), images, subject.input)[0]
     return compare_accuracy(expected, actual, calibration)

@@ -13,14 +13,11 @@ from torch import nn
 from affnet.artifact import TensorSpec
 from affnet.errors import UsageError
 from affnet.evaluation.held_out import held_out_images
-from affnet.export.converters import get_converter
 from affnet.export.passes.heads import ClassMap, Detector
-from affnet.export.quantization import CALIBRATED
-from affnet.export.quantization.calibration import load_calibration
 from affnet.export.verification.dense_parity import class_map_parity, detections_parity
-from affnet.export.verification.inputs import VerificationInput, usual_inputs
-from affnet.export.verification.reference import RERUNS, reference_outputs, uncertainty
-from affnet.export.verification.subject import Outputs, Subject, split_outputs
+from affnet.export.verification.inputs import VerificationInput
+from affnet.export.verification.reference import RERUNS, Reference, reference_outputs, uncertainty
+from affnet.export.verification.subject import Outputs, Subject
 from affnet.model.bundled import BUNDLED
 from affnet.model.source import Source
 from affnet.parity import (
@@ -33,8 +30,6 @@ from affnet.parity import (
     summarise,
     top1_agreement,
 )
-
-_REAL_IMAGES = 32
 
 
 @dataclass(frozen=True)
@@ -51,13 +46,14 @@ class HeldOutAgreement:
 def verify_against(
     subject: Subject,
     source: Source,
-    inputs: Sequence[VerificationInput] | None = None,
-    more: Sequence[VerificationInput] = (),
+    inputs: Sequence[VerificationInput],
+    reference: Reference | None = None,
 ) -> Parity:
-    """Compare a file with PyTorch on ``inputs`` (`default_inputs` if None) and on ``more``.
+    """Compare a file with PyTorch on ``inputs``.
 
-    The reference is the network as it was trained, with torch's own FFT, in float32.  Where a file
-    differs by more than its tolerance, what float32 itself leaves open is not held against it.
+    The reference is the network as it was trained, with torch's own FFT, in float32; several files
+    may share one.  Where a file differs by more than its tolerance, what float32 itself leaves open
+    is not held against it.
 
     Raises:
         UsageError: the source takes or gives other shapes than the file, always gives the same, or
@@ -67,12 +63,9 @@ def verify_against(
     """
     _check_comparable(subject, source)
     sessions = subject.sessions()
-    inputs = [*(default_inputs(subject, source) if inputs is None else inputs), *more]
+    reference = reference or Reference(source)
     arrays = [one.array for one in inputs]
-    network = source.model
-    if isinstance(network, ClassMap | Detector):
-        network = network.network
-    expected = _expected(dataclasses.replace(source, model=network), arrays, subject.input)
+    expected = reference.outputs(arrays)
     _check_telling(source, expected)
     runs = [subject.run(session, arrays) for session in sessions]
     if isinstance(source.model, ClassMap | Detector):
@@ -81,7 +74,9 @@ def verify_against(
             for actual in runs
         ]
         return max(parities, key=lambda parity: parity.max_rel_error)
-    compared = [_compared(network, inputs, expected, run, subject.precision) for run in runs]
+    compared = [
+        _compared(reference.network, inputs, expected, run, subject.precision) for run in runs
+    ]
     details = [max(found, key=badness) for found in zip(*compared, strict=True)]
     if not any(one.compared for one in details) and all(one.passed for one in details):
         raise UsageError(
@@ -102,26 +97,6 @@ def verify_against(
     return dataclasses.replace(
         parity, inputs=sum(len(array) for array, one in pairs if one.compared)
     )
-
-
-def default_inputs(subject: Subject, source: Source) -> list[VerificationInput]:
-    """Return what a file is compared on unless told otherwise.
-
-    One of 8 bits saw images like those of its network's training when its ranges were chosen, and
-    promises nothing about others.
-    """
-    taken = subject.input
-    if subject.precision in CALIBRATED and source.provenance.kind == "bundled":
-        size = taken.image_size()
-        return calibration_inputs(load_calibration(source, None, _REAL_IMAGES, size).images)
-    half = subject.precision in get_converter(subject.format).computes_in_half
-    return usual_inputs(taken, source.example, half=half and taken.dtype.startswith("float"))
-
-
-def calibration_inputs(images: NDArray[np.float32]) -> list[VerificationInput]:
-    """Return some of the images that calibrated a file, N x 3 x H x W, to be judged together."""
-    images = images[:_REAL_IMAGES]
-    return [VerificationInput(f"{len(images)} images that calibrated it", images)]
 
 
 def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:
@@ -146,15 +121,6 @@ def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:
         top1_pytorch=float((expected_class == labels).mean()),
         max_rel_error=float(np.abs(expected - actual).max() / np.abs(expected).max()),
     )
-
-
-def _expected(
-    source: Source, arrays: Sequence[NDArray[np.float32]], spec: TensorSpec
-) -> list[Outputs]:
-    """Return PyTorch's outputs for each input."""
-    if not spec.is_image:
-        return [reference_outputs(source, array, spec) for array in arrays]
-    return split_outputs(reference_outputs(source, np.concatenate(arrays), spec), arrays)
 
 
 def _compared(

@@ -20,6 +20,8 @@ from affnet.evaluation.preprocessing import cut
 from affnet.model.bundled import load_held_out, photographs
 from affnet.model.images import Images, mosaic
 
+#: So many of the images that calibrated a file are compared.
+REAL_IMAGES = 32
 _SEED = 20230714  # the paper's month; any number serves, but always the same one
 _SCALES = {"/ 1000": 1e-3, "/ 30": 1 / 30, "x 30": 30.0, "x 255": 255.0}
 _SIGNAL_RANK = 3  # N x channels x samples at most; what has more axes is no signal
@@ -106,6 +108,12 @@ def tensor_inputs(
         VerificationInput(name, np.ascontiguousarray(array, np.float32))
         for name, array in inputs.items()
     ]
+
+
+def calibration_inputs(images: Images) -> list[VerificationInput]:
+    """Return some of the images that calibrated a file, N x 3 x H x W, to be compared together."""
+    images = images[:REAL_IMAGES]
+    return [VerificationInput(f"{len(images)} images that calibrated it", images)]
 
 
 def _signals(shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:

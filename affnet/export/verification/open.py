@@ -7,7 +7,16 @@ from pathlib import Path
 
 from affnet.artifact import Artifact, TensorSpec, exists, manifest_path
 from affnet.errors import ArtifactError, UsageError
+from affnet.export.converters import get_converter
 from affnet.export.passes.heads import with_head
+from affnet.export.quantization import CALIBRATED
+from affnet.export.quantization.calibration import load_calibration
+from affnet.export.verification.inputs import (
+    REAL_IMAGES,
+    VerificationInput,
+    calibration_inputs,
+    usual_inputs,
+)
 from affnet.export.verification.subject import Subject
 from affnet.model.source import Source, load_source, reload_source
 from affnet.runtimes import runtime_of_file
@@ -41,6 +50,20 @@ def open_subject(
         )
     source = with_head(source, head)
     return Subject.of(artifact), artifact, source
+
+
+def inputs_for(subject: Subject, source: Source) -> list[VerificationInput]:
+    """Return what a file is compared on unless told otherwise.
+
+    One of 8 bits saw images like those of its network's training when its ranges were chosen, and
+    promises nothing about others.
+    """
+    taken = subject.input
+    if subject.precision in CALIBRATED and source.provenance.kind == "bundled":
+        calibration = load_calibration(source, None, REAL_IMAGES, taken.image_size())
+        return calibration_inputs(calibration.images)
+    half = subject.precision in get_converter(subject.format).computes_in_half
+    return usual_inputs(taken, source.example, half=half and taken.dtype.startswith("float"))
 
 
 def open_foreign(path: Path, source: Source) -> Subject:

@@ -11,6 +11,7 @@ CSD-970002, 1997).
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,9 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from affnet.artifact import TensorSpec
+from affnet.export.passes.heads import ClassMap, Detector
+from affnet.export.verification.inputs import VerificationInput, usual_inputs
+from affnet.export.verification.subject import Outputs, split_outputs
 from affnet.model.source import Source
 
 _WIDER = {torch.float32: torch.float64, torch.complex64: torch.complex128}
@@ -74,6 +78,42 @@ def reference_outputs(
             outputs_of(source.model(batch)) for batch in torch.split(torch.from_numpy(images), step)
         ]
     return [torch.cat(parts).numpy() for parts in zip(*batches, strict=True)]
+
+
+class Reference:
+    """PyTorch's side of a comparison: each input's outputs, computed once for all files."""
+
+    def __init__(self, source: Source) -> None:
+        network = source.model
+        if isinstance(network, ClassMap | Detector):  # what follows it in a file is compared apart
+            network = network.network
+        self.network = network
+        self._source = dataclasses.replace(source, model=network)
+        self._usual: dict[tuple[TensorSpec, bool], list[VerificationInput]] = {}
+        self._outputs: dict[int, tuple[NDArray[np.float32], Outputs]] = {}  # by id of the input
+
+    def usual_inputs(self, taken: TensorSpec, *, half: bool) -> list[VerificationInput]:
+        """Return `affnet.export.verification.inputs.usual_inputs`, the same ones each time."""
+        key = (taken, half)
+        if key not in self._usual:
+            self._usual[key] = usual_inputs(taken, self._source.example, half=half)
+        return self._usual[key]
+
+    def outputs(self, arrays: Sequence[NDArray[np.float32]]) -> list[Outputs]:
+        """Return the outputs for each input; images may be several, N x 3 x H x W."""
+        new = [array for array in arrays if id(array) not in self._outputs]
+        for array, outputs in zip(new, self._computed(new), strict=True):
+            self._outputs[id(array)] = (array, outputs)  # alive, so that no other gets its id
+        return [self._outputs[id(array)][1] for array in arrays]
+
+    def _computed(self, arrays: Sequence[NDArray[np.float32]]) -> list[Outputs]:
+        spec = self._source.input
+        if not arrays:
+            return []
+        if not spec.is_image:
+            return [reference_outputs(self._source, array, spec) for array in arrays]
+        joined = reference_outputs(self._source, np.concatenate(arrays), spec)
+        return split_outputs(joined, arrays)
 
 
 def uncertainty(

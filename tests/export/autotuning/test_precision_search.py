@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from affnet.artifact import Artifact, manifest_path
-from affnet.errors import AccuracyError, ConversionError, UsageError
+from affnet.errors import AccuracyError, ConversionError
 from affnet.export.autotuning import precision_search
 from affnet.export.autotuning.precision_search import choose_precision
 from affnet.export.autotuning.report import choice_caption, choice_record, choice_table
@@ -43,7 +43,9 @@ def losses(monkeypatch: pytest.MonkeyPatch, digits_onnx: Artifact) -> dict[str, 
     """Points that each precision loses, or the error that its export ends with; no file is run."""
     found: dict[str, Any] = {"fp32": 0.0, "fp16": 0.0, "int8": 0.0}
 
-    def export(_source: Any, chosen: ExportOptions, output: Path, _progress: Any) -> Artifact:
+    def export(
+        _source: Any, chosen: ExportOptions, output: Path, _progress: Any, _reference: Any
+    ) -> Artifact:
         precision, loss = str(chosen.precision), found[str(chosen.precision)]
         if isinstance(loss, Exception):
             raise loss
@@ -63,7 +65,7 @@ def losses(monkeypatch: pytest.MonkeyPatch, digits_onnx: Artifact) -> dict[str, 
         return Artifact(path, manifest)
 
     monkeypatch.setattr(precision_search, "export_bounded", export)
-    monkeypatch.setattr(precision_search, "export_artifact", export)
+    monkeypatch.setattr(precision_search, "export_once", export)
     return found
 
 
@@ -132,12 +134,3 @@ def test_a_precision_that_cannot_be_exported_is_told(
     losses |= {"fp32": losses["fp16"], "int8": losses["fp16"]}
     with pytest.raises(ConversionError, match="No precision can be exported: It has no such"):
         choose_precision(tiny_source(), options(), tmp_path, None)
-
-
-def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:
-    segments = dataclasses.replace(tiny_source(), task="segmentation")
-    with pytest.raises(UsageError, match="classifies no images"):
-        choose_precision(segments, options(), tmp_path, None)
-    unverified = dataclasses.replace(options(), verify=False)
-    with pytest.raises(UsageError, match="leave --no-verify away"):
-        choose_precision(tiny_source(), unverified, tmp_path, None)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from affnet.errors import AccuracyError, UsageError
+from affnet.errors import AccuracyError
 from affnet.export.autotuning import accuracy_bound
 from affnet.export.autotuning.accuracy_bound import export_bounded
 from affnet.export.passes.folding import fold_batch_norms
@@ -118,13 +118,13 @@ def test_more_is_spared_until_the_file_holds_the_bound(tmp_path, monkeypatch) ->
     monkeypatch.setattr(accuracy_bound, "measure_sensitivity", lambda *_: Sensitivity(ranked, 1))
     asked = []
 
-    def export(_source, chosen, _output, _progress):
+    def export(_source, chosen, _output, _progress, _reference):
         asked.append(len(chosen.kept_float))
         if len(chosen.kept_float) < 4:
             raise AccuracyError("It loses 3.0 points.")
         return "artifact"
 
-    monkeypatch.setattr(accuracy_bound, "export_artifact", export)
+    monkeypatch.setattr(accuracy_bound, "export_once", export)
     assert export_bounded(tiny_source(), options(), tmp_path) == "artifact"
     assert asked == [1, 2, 4]
 
@@ -140,9 +140,3 @@ def test_a_bound_out_of_reach_writes_nothing(tmp_path: Path, monkeypatch) -> Non
         export_bounded(tiny_source(), options(), tmp_path)
     assert caught.value.attempts == ((1, 50.0),)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_only_classifiers_have_an_accuracy(tmp_path: Path) -> None:
-    segments = dataclasses.replace(tiny_source(), task="segmentation")
-    with pytest.raises(UsageError, match="classifies no images"):
-        export_bounded(segments, options(), tmp_path)

@@ -15,10 +15,12 @@ from affnet.export.open_or_export import open_or_export
 from affnet.export.reporting.artifact import plan_text
 from affnet.export.verification.compare import verify_against, verify_held_out
 from affnet.export.verification.inputs import image_inputs
+from affnet.export.verification.open import inputs_for
 from affnet.export.verification.reference import reference_outputs
 from affnet.export.verification.subject import Subject, run_batches
 from affnet.model.bundled import HeldOut, load_held_out
-from affnet.model.source import load_source
+from affnet.model.source import Source, load_source
+from affnet.parity import Parity
 from tests.tiny import tiny_source
 
 
@@ -42,6 +44,12 @@ def with_batch(artifact: Artifact, batch: int | str) -> Artifact:
     return dataclasses.replace(
         artifact, manifest=dataclasses.replace(artifact.manifest, inputs=(spec,))
     )
+
+
+def compared(artifact: Artifact, source: Source) -> Parity:
+    """Compare a file with a source on the usual inputs."""
+    subject = Subject.of(artifact)
+    return verify_against(subject, source, inputs_for(subject, source))
 
 
 def test_reference_outputs_are_the_networks_logits() -> None:
@@ -74,7 +82,7 @@ def test_a_file_that_loads_but_does_not_run_is_one_sentence(
 
     monkeypatch.setattr(Subject, "load", lambda _: Broken())
     with pytest.raises(ArtifactError) as error:
-        verify_against(Subject.of(digits_onnx), load_source("digits"))
+        compared(digits_onnx, load_source("digits"))
     assert str(error.value) == f"onnxruntime cannot run {digits_onnx.path}: kernel failed."
 
 
@@ -83,7 +91,7 @@ def test_the_bundled_artifacts_agree_with_their_source(
 ) -> None:
     source = load_source("digits")
     for artifact in (digits_onnx, digits_pt2):
-        parity = verify_against(Subject.of(artifact), source)
+        parity = compared(artifact, source)
         assert parity.passed
         assert parity.max_rel_error < 1e-5
         assert (parity.inputs, parity.tolerance) == (8, 1e-4)
@@ -93,7 +101,7 @@ def test_other_weights_do_not_agree(digits_onnx: Artifact) -> None:
     source = load_source("digits")
     with torch.no_grad():
         source.model.classifier.fc.bias += 0.1
-    parity = verify_against(Subject.of(digits_onnx), source)
+    parity = compared(digits_onnx, source)
     assert not parity.passed
     assert parity.max_abs_error == pytest.approx(0.1, rel=1e-2)
 
@@ -102,12 +110,12 @@ def test_a_network_whose_output_no_image_changes_is_refused(digits_onnx: Artifac
     dead = load_source("digits")
     dead.model.classifier.fc.weight.data.zero_()  # its bias remains
     with pytest.raises(UsageError, match="the same output for all 8 inputs, so that comparing"):
-        verify_against(Subject.of(digits_onnx), dead)
+        compared(digits_onnx, dead)
 
 
 def test_another_class_count_is_told_before_anything_runs(digits_onnx: Artifact) -> None:
     with pytest.raises(UsageError) as error:
-        verify_against(Subject.of(digits_onnx), load_source("affnet_et"))
+        compared(digits_onnx, load_source("affnet_et"))
     assert str(error.value) == (
         "digits.onnx has 10 classes and affnet_et 1000; "
         "compare it with the source it was exported from."

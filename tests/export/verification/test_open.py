@@ -11,8 +11,10 @@ from torch import nn
 from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import ArtifactError, UsageError
 from affnet.export.verification.compare import verify_against
-from affnet.export.verification.open import open_foreign, open_subject
+from affnet.export.verification.open import inputs_for, open_foreign, open_subject
+from affnet.export.verification.subject import Subject
 from affnet.model.source import Source, load_source
+from affnet.parity import Parity
 from affnet.runtimes import Interface
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
 from tests.tiny import CLASSES, tiny_source
@@ -20,6 +22,11 @@ from tests.tiny import CLASSES, tiny_source
 pytestmark = THIRD_PARTY_WARNINGS
 
 SHAPE = (2, 4, 16, 24)
+
+
+def compared(subject: Subject, source: Source) -> Parity:
+    """Compare a file with a source on the usual inputs."""
+    return verify_against(subject, source, inputs_for(subject, source))
 
 
 def network(seed: int = 0) -> nn.Module:
@@ -82,10 +89,10 @@ def test_files_of_other_tools_are_compared(kind: str, tmp_path: Path) -> None:
     assert subject.input.shape == SHAPE
     assert subject.outputs[0].shape == (2, 5, 16, 24)
     assert subject.precision == ("fp16" if kind.endswith("16") else "fp32")
-    parity = verify_against(subject, program(tmp_path))
+    parity = compared(subject, program(tmp_path))
     assert parity.passed
     assert parity.max_rel_error < (5e-3 if kind.endswith("16") else 1e-6)
-    assert not verify_against(subject, program(tmp_path, seed=1)).passed
+    assert not compared(subject, program(tmp_path, seed=1)).passed
 
 
 def bare(artifact: Artifact, folder: Path) -> Path:
@@ -98,7 +105,7 @@ def test_a_network_for_images_gets_images(digits_onnx: Artifact, tmp_path: Path)
     subject, artifact, source = open_subject(bare(digits_onnx, tmp_path), "digits", None)
     assert artifact is None
     assert subject.input == TensorSpec("image", (1, 3, 64, 64), "float32", "NCHW", (0.0, 1.0))
-    assert verify_against(subject, source).passed
+    assert compared(subject, source).passed
 
 
 def test_without_a_network_to_compare_with_it_is_refused(

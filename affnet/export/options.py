@@ -1,0 +1,94 @@
+"""What an export is asked for, and what is refused before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from affnet.errors import UnknownNameError, UsageError
+from affnet.export.converters import check_installed, get_converter
+from affnet.export.fourier.costs import PlanCosts
+from affnet.export.fourier.planner import FFT_CHOICES
+from affnet.export.passes.heads import HEADS, with_head
+from affnet.export.quantization import CALIBRATED
+from affnet.export.quantization.calibration import Calibration
+from affnet.export.quantization.sensitivity import KeptFloat
+from affnet.export.verification.inputs import VerificationInput
+from affnet.model.source import Source
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the user chose; None leaves the choice to the source or the format."""
+
+    format: str
+    image_size: tuple[int, int] | None = None  # height, width
+    precision: str | None = None
+    fft: str = "auto"
+    dynamic_batch: bool = False
+    head: str | None = (
+        None  # of `affnet.export.passes.heads.HEADS`: what follows the network in the file
+    )
+    layout: str | None = None
+    image_input: bool = False
+    deployment_target: str | None = None
+    verify: bool = True
+    verify_on: tuple[VerificationInput, ...] = ()  # beside what every file is verified on
+    calibration: Calibration | None = None  # images, where ``precision`` needs them
+    kept_float: tuple[KeptFloat, ...] = ()  # parts that ``precision`` leaves out
+    max_accuracy_drop: float | None = None  # in points of top-1 on the images of ``calibration``
+    costs: PlanCosts | None = None  # what ``fft`` measure chooses by, of `measure_plans`
+
+
+def check_options(source: Source, options: ExportOptions) -> None:
+    """Refuse what cannot work before anything is written; see `export_artifact`."""
+    converter = get_converter(options.format)
+    check_installed(converter)
+    if source.input.is_image:
+        source.size_rule.check(source.name, *(options.image_size or source.input.image_size()))
+    if source.program is not None:
+        _check_program_options(source, options)
+    if options.precision not in (None, *converter.precisions):
+        raise UnknownNameError(
+            f"precision for {options.format}", options.precision, converter.precisions
+        )
+    if options.precision in CALIBRATED and options.calibration is None:
+        raise UsageError(
+            f"The precision {options.precision} needs images to calibrate with: --calibration-data."
+        )
+    with_head(source, options.head)  # refuses a head that the network has no outputs for
+    if options.head in HEADS and options.head not in converter.heads:
+        raise UsageError(
+            f"{options.format} files hold no --head {options.head} here; export without it, and "
+            "decode the outputs by affnet.evaluation.detections.decode_detections."
+        )
+    if options.head is not None and options.dynamic_batch:
+        raise UsageError("--head takes one image at a time; leave --dynamic-batch away.")
+    if options.layout is not None and options.layout not in converter.layouts:
+        raise UnknownNameError(f"layout for {options.format}", options.layout, converter.layouts)
+    for option in ("image_input", "deployment_target"):
+        if getattr(options, option) and option not in converter.options:
+            raise UsageError(
+                f"--{option.replace('_', '-')} does not apply to the format {options.format}."
+            )
+    if options.fft not in FFT_CHOICES:
+        raise UnknownNameError("FFT plan", options.fft, FFT_CHOICES)
+    if options.fft == "measure" and options.costs is None:
+        raise UsageError(
+            "--fft measure needs measured costs, which affnet export takes; give its file "
+            "to other commands."
+        )
+
+
+def _check_program_options(source: Source, options: ExportOptions) -> None:
+    """Refuse what only networks of this package have a meaning for."""
+    for option in ("image_size", "layout", "image_input", "dynamic_batch"):
+        if getattr(options, option):
+            raise UsageError(
+                f"--{option.replace('_', '-')} does not apply to {source.name}, whose program says "
+                "what it takes."
+            )
+    if options.fft not in ("auto", "native"):
+        raise UsageError(
+            f"--fft {options.fft} is a plan for AFFNet's filters; the program {source.name} "
+            "takes auto or native."
+        )

@@ -1,0 +1,162 @@
+"""From a request to all that an export needs: the network, options, images and costs.
+
+This is the only place that validates a request; what follows relies on it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from affnet.artifact import image_spec
+from affnet.errors import UsageError
+from affnet.export.autotuning.accuracy_bound import DEFAULT_MAX_DROP
+from affnet.export.autotuning.plan_cache import Wisdom
+from affnet.export.autotuning.plan_timing import MeasuredCosts, Timer, measure_plans
+from affnet.export.fourier.planner import filter_maps
+from affnet.export.options import ExportOptions, check_options
+from affnet.export.quantization import AUTO, CALIBRATED
+from affnet.export.quantization.calibration import load_calibration
+from affnet.export.request import MEASURE, ExportRequest, check_combination
+from affnet.export.verification.inputs import VerificationInput
+from affnet.export.verification.user_inputs import read_inputs
+from affnet.model.source import Source, load_source
+from affnet.runtimes import runtime_for
+
+Progress = Callable[[str], None]
+
+
+class OpenTimer(Protocol):
+    """Reaches a device to time files on, as `affnet.bench.measurement.timer.open_timer` does."""
+
+    def __call__(
+        self, device: str, runtime: str, /, *, progress: Progress
+    ) -> AbstractContextManager[Timer]:
+        """Return a timer for as long as the device's session lasts."""
+        ...
+
+
+@dataclass(frozen=True)
+class ResolvedExport:
+    """An export of which everything is known and valid."""
+
+    request: ExportRequest
+    source: Source
+    options: ExportOptions
+    output: Path
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the source and the images, a sentence each."""
+        calibration = self.options.calibration
+        return (*self.source.notes, *(calibration.notes() if calibration else ()))
+
+
+def resolve(
+    request: ExportRequest, open_timer: OpenTimer, progress: Progress = lambda _: None
+) -> ResolvedExport:
+    """Load what a request names and refuse what cannot work, before anything is written.
+
+    ``open_timer`` is called where plans are measured.
+
+    Raises:
+        UsageError: the request contradicts itself, the source or the format.
+        MissingError: a package that the format needs is not installed.
+        AffnetError: as `load_source`, `load_calibration`, `read_inputs` and ``open_timer``.
+    """
+    check_combination(request)
+    progress(f"Loading {request.source}")
+    source = _source(request)
+    options = ExportOptions(
+        format=request.format,
+        image_size=request.image_size,
+        precision=request.precision,
+        fft=request.fft,
+        dynamic_batch=request.dynamic_batch,
+        head=request.head,
+        layout=request.layout.upper() if request.layout else None,
+        image_input=request.image_input,
+        deployment_target=request.deployment_target,
+        verify=request.verify,
+        verify_on=_inputs_to_verify_on(request, source),
+        max_accuracy_drop=request.max_accuracy_drop,
+    )
+    if _needs_images(request):
+        options = _with_calibration(request, source, options, progress)
+    _check(source, options)
+    if request.fft == MEASURE:
+        costs = _measured_costs(request, source, open_timer, progress)
+        options = dataclasses.replace(options, costs=costs)
+    return ResolvedExport(request, source, options, Path(request.output))
+
+
+def _source(request: ExportRequest) -> Source:
+    return load_source(
+        request.source,
+        variant=request.variant,
+        config=Path(request.config) if request.config else None,
+        weights=Path(request.weights) if request.weights else None,
+        image_size=request.image_size,
+        activation=request.activation,
+        attn_norm=request.attn_norm,
+        ema=request.ema,
+    )
+
+
+def _inputs_to_verify_on(request: ExportRequest, source: Source) -> tuple[VerificationInput, ...]:
+    if request.verify_on is None:
+        return ()
+    taken = image_spec(*request.image_size) if request.image_size else source.input
+    return tuple(read_inputs(Path(request.verify_on), taken))
+
+
+def _needs_images(request: ExportRequest) -> bool:
+    named = request.calibration_data is not None or request.max_accuracy_drop is not None
+    return named or request.precision in (*CALIBRATED, AUTO)
+
+
+def _with_calibration(
+    request: ExportRequest, source: Source, options: ExportOptions, progress: Progress
+) -> ExportOptions:
+    """Load the images, and bound the accuracy that they show where a bound makes sense."""
+    bound = request.max_accuracy_drop
+    classifies = source.task == "classification"
+    if not classifies and (bound is not None or request.precision == AUTO):
+        raise UsageError(
+            f"{source.name} is not a classifier; --precision auto and --max-accuracy-drop need one."
+        )
+    calibration = load_calibration(
+        source, request.calibration_data, request.calibration_samples, request.image_size, progress
+    )
+    trained = source.provenance.weights == "trained" and request.verify
+    if bound is None and classifies and (request.precision == AUTO or trained):
+        bound = DEFAULT_MAX_DROP
+    return dataclasses.replace(options, calibration=calibration, max_accuracy_drop=bound)
+
+
+def _check(source: Source, options: ExportOptions) -> None:
+    """Refuse what the source or the format cannot do; a search and measured costs come later."""
+    if options.precision == AUTO:
+        options = dataclasses.replace(options, precision=None)
+    if options.fft == MEASURE:
+        options = dataclasses.replace(options, costs=MeasuredCosts({}))
+    check_options(source, options)
+
+
+def _measured_costs(
+    request: ExportRequest, source: Source, open_timer: OpenTimer, progress: Progress
+) -> MeasuredCosts:
+    """Time the plans for the network's maps, or take what the plan cache has of them."""
+    shape = source.input.static_shape()
+    if request.image_size is not None:
+        shape = (*shape[:2], *request.image_size)
+    sizes = filter_maps(source.model, shape).values()
+    # the plans' order is the same in all precisions: the default stands for them
+    precision = None if request.precision == AUTO else request.precision
+    runtime = runtime_for(request.format).name
+    with open_timer(request.device, runtime, progress=progress) as timer:
+        return measure_plans(sizes, request.format, timer, Wisdom(), progress, precision)

@@ -1,0 +1,126 @@
+"""Requests: as JSON, validated once, and carried out by a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affnet.errors import AccuracyError, AffnetError, MissingError, UsageError, from_wire, to_wire
+from affnet.export.all_formats import export_all
+from affnet.export.autotuning.plan_timing import Timer
+from affnet.export.request import ExportRequest, check_combination
+from affnet.export.resolve import resolve
+from affnet.model.source import load_source
+
+
+def no_timer(*_: Any, **__: Any) -> AbstractContextManager[Timer]:
+    raise AssertionError("nothing is to be timed")
+
+
+def test_a_request_survives_json() -> None:
+    request = ExportRequest("digits", image_size=(64, 96), verify_on="inputs", verify=False)
+    assert ExportRequest.from_json(request.to_json()) == request
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"max_accuracy_drop": 0.5}, "is for precisions that cost accuracy; add --precision int8"),
+        ({"max_accuracy_drop": 101.0, "precision": "int8"}, "must be 0 to 100 points, not 101"),
+        ({"device": "rpi"}, "add --fft measure or --precision auto"),
+        ({"verify_on": "inputs", "verify": False}, "drop one of them"),
+        ({"precision": "auto", "verify": False}, "drop --no-verify"),
+        ({"format": "all", "fft": "measure"}, "export one format at a time"),
+    ],
+)
+def test_a_contradiction_is_refused_before_anything_is_loaded(
+    changes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        check_combination(ExportRequest("a checkpoint that is not there", **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"format": "onnx", "precision": "palette4"}, "Unknown precision for onnx 'palette4'"),
+        ({"image_size": (50, 50)}, "digits cannot take 50x50 images"),
+        ({"fft": "quick"}, "Unknown FFT plan 'quick'"),
+        ({"fft": "measure", "layout": "NHCW"}, "Unknown layout for onnx 'NHCW'"),  # before timing
+        ({"precision": "auto", "head": "nms"}, "nms"),
+    ],
+)
+def test_what_the_source_or_format_cannot_do_is_refused(
+    changes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(AffnetError, match=sentence):
+        resolve(ExportRequest("digits", **changes), no_timer)
+
+
+def test_a_trained_network_gets_a_bound_where_its_precision_costs_accuracy() -> None:
+    found = resolve(ExportRequest("digits", precision="int8", calibration_samples=4), no_timer)
+    assert found.options.max_accuracy_drop == 1.0
+    assert found.options.calibration is not None
+    assert len(found.options.calibration.images) == 4
+    assert "with fewer than 100" in " ".join(found.notes)
+    plain = resolve(ExportRequest("digits"), no_timer).options
+    assert (plain.max_accuracy_drop, plain.calibration) == (None, None)
+
+
+def test_a_search_needs_a_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    def detector(*_: Any, **__: Any) -> Any:
+        source = load_source("digits")
+        object.__setattr__(source, "task", "detection")
+        return source
+
+    monkeypatch.setattr("affnet.export.resolve.load_source", detector)
+    with pytest.raises(UsageError, match="is not a classifier; --precision auto and"):
+        resolve(ExportRequest("digits", precision="auto"), no_timer)
+
+
+def test_an_error_keeps_its_class_between_processes(tmp_path: Path) -> None:
+    request = ExportRequest("digits", image_size=(50, 50), output=str(tmp_path))
+    (outcome,) = export_all(request, ["onnx"], lambda _: None)
+    assert type(outcome.error).__name__ == "ImageSizeError"
+    assert isinstance(outcome.error, UsageError)
+    assert outcome.exit_code == 2
+    assert str(outcome.error).startswith("digits cannot take 50x50 images")
+
+
+def test_a_worker_that_crashes_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "affnet.export.all_formats.module_command"
+    monkeypatch.setattr(module, lambda _: ["sh", "-c", "cat; echo out of memory >&2; exit 9"])
+    request = ExportRequest("digits", output=str(tmp_path))
+    (outcome,) = export_all(request, ["onnx"], lambda _: None)
+    assert str(outcome.error) == "The export to onnx crashed: out of memory."
+    assert outcome.exit_code == 1
+
+
+def test_errors_cross_the_wire_with_class_and_fields() -> None:
+    error = from_wire(to_wire(AccuracyError("It loses 3 points.", [(2, 3.0)])))
+    assert isinstance(error, AccuracyError)
+    assert (str(error), error.attempts) == ("It loses 3 points.", ((2, 3.0),))
+    with pytest.raises(MissingError, match=r"^No runtime here\.$"):
+        raise from_wire(to_wire(MissingError("No runtime here.")))
+    assert type(from_wire({"kind": "NewError", "message": "x"})) is AffnetError
+
+
+def test_the_worker_lets_nothing_but_its_answer_reach_stdout(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text("print('hello')\nraise ImportError('no such module')\n")
+    from affnet.processes import module_command, module_environment
+
+    done = subprocess.run(
+        module_command("affnet.export.worker"),
+        input=ExportRequest("loud:build").to_json(),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=module_environment(),
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith('{"error": {"kind": "')
+    assert "hello" in done.stderr

@@ -36,9 +36,10 @@ ALLOWED = {
     "evaluation": BASE | {"model", "runtimes"},
     "export": BASE | {"model", "runtimes", "evaluation"},  # runtimes: it proves what it converts
     "devices": BASE | {"runtimes"},
+    "project": BASE | {"model", "runtimes"},
     "bench": BASE | {"runtimes", "evaluation", "devices"},
     "__init__": {"artifact", "export", "model"},  # lazily: see the test of what an import loads
-    "commands": BASE | {"model", "runtimes", "evaluation", "export", "devices", "bench"},
+    "commands": BASE | {"model", "runtimes", "evaluation", "export", "devices", "bench", "project"},
     "cli": BASE | {"commands"},
 }
 

@@ -20,6 +20,7 @@ from affnet.commands.options import (
     VerifyOnOption,
     WeightsOption,
     parse_size,
+    taken_source,
 )
 from affnet.errors import UsageError
 from affnet.export.quantization import AUTO, CALIBRATED, LOSSY
@@ -36,7 +37,8 @@ SOURCE_HELP = (
     "A checkpoint, a name (affnet_et, affnet_t, affnet, emoji, or a peer such as mobilevit_xxs), "
     "one with another token mixer (affnet_et+twins), timm:NAME or torchvision:NAME, "
     "or a network of your own: a torch.export program (.pt2), or module:function, whose files are "
-    "named MODULE_FUNCTION without the word build (a.nets:build: nets; a.nets:build_b: nets_b)."
+    "named MODULE_FUNCTION without the word build (a.nets:build: nets; a.nets:build_b: nets_b). "
+    "Default: the one checkpoint in this folder, else emoji."
 )
 
 PRECISION_HELP = (
@@ -74,7 +76,7 @@ FftOption = Annotated[
 
 def export(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(help=SOURCE_HELP)],
+    source: Annotated[str | None, typer.Argument(help=SOURCE_HELP)] = None,
     format_: Annotated[str, typer.Option("--format", "-f", help=FORMAT_HELP)] = "onnx",
     variant: Annotated[str | None, typer.Option(help="The variant it must be.")] = None,
     config: ConfigOption = None,
@@ -115,8 +117,8 @@ def export(
 
     Example: affnet export checkpoint_ema_best.pt --config config.yaml --format onnx
     """
-    timed = [f"--fft {fft}"] if fft == "measure" else []
-    timed += [f"--precision {precision}"] if precision == AUTO else []
+    source = source or taken_source(quiet)
+    timed = _timed(fft, precision)
     _check_combination(precision, max_accuracy_drop, calibration_data, device, timed)
     if format_ == "all":
         _export_all(context, source, timed, json, quiet)
@@ -193,6 +195,12 @@ def _inputs_to_verify_on(
     from affnet.export.verification.user_inputs import read_inputs
 
     return tuple(read_inputs(path, image_spec(*size) if size else source.input))
+
+
+def _timed(fft: str, precision: str | None) -> list[str]:
+    """Return the options that have files timed."""
+    measured = [f"--fft {fft}"] if fft == "measure" else []
+    return measured + ([f"--precision {precision}"] if precision == AUTO else [])
 
 
 def _check_combination(

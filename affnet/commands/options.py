@@ -62,3 +62,12 @@ def parse_size(text: str | None, option: str = "--image-size") -> tuple[int, int
     if len(sides) > 2 or not all(side.isdecimal() for side in sides):
         raise UsageError(f"{option} {text!r} is not HxW, such as 256x256 or 192x320.")
     return int(sides[0]), int(sides[-1])
+
+
+def taken_source(quiet: bool) -> str:
+    """Return the SOURCE of a command that names none, and say which it is."""
+    from affnet.project.default_source import choose_source
+
+    choice = choose_source()
+    console.note(choice.sentence(), quiet)
+    return choice.source

@@ -27,6 +27,7 @@ BASE = {
     "processes",
     "silence",
     "exported_program",
+    "toml_file",
 }
 # what each part may import of the package, besides itself
 ALLOWED = {

@@ -15,12 +15,12 @@ from affnet.commands.export_auto import choose, print_choice, showing_attempts
 from affnet.commands.options import (
     ConfigOption,
     JsonOption,
+    LabelsOption,
     QuietOption,
     SizeOption,
     VerifyOnOption,
     WeightsOption,
     parse_size,
-    taken_source,
 )
 from affnet.errors import UsageError
 from affnet.export.quantization import AUTO, CALIBRATED, LOSSY
@@ -32,18 +32,21 @@ if TYPE_CHECKING:
     from affnet.export.verification.inputs import VerificationInput
     from affnet.model.source import Source
 
-FORMAT_HELP = "onnx, coreml, tflite, executorch, torch, or all that are installed."
+FORMAT_HELP = (
+    "onnx, coreml, tflite, executorch, torch, several of them (onnx,coreml), or all that are "
+    "installed."
+)
 SOURCE_HELP = (
     "A checkpoint, a name (affnet_et, affnet_t, affnet, emoji, or a peer such as mobilevit_xxs), "
     "one with another token mixer (affnet_et+twins), timm:NAME or torchvision:NAME, "
     "or a network of your own: a torch.export program (.pt2), or module:function, whose files are "
     "named MODULE_FUNCTION without the word build (a.nets:build: nets; a.nets:build_b: nets_b). "
-    "Default: the one checkpoint in this folder, else emoji."
+    "Default: the project's model, else the one checkpoint in this folder, else emoji."
 )
 
 PRECISION_HELP = (
-    "fp32, fp16, int8 or another that the format has, or auto: the fastest that keeps the "
-    "accuracy; default: the format's."
+    "fp32, fp16, int8 or another that the format has, several of them (fp32,int8), or auto: the "
+    "fastest that keeps the accuracy; default: the format's."
 )
 DEFAULT_SAMPLES = 200
 
@@ -76,7 +79,7 @@ FftOption = Annotated[
 
 def export(
     context: typer.Context,
-    source: Annotated[str | None, typer.Argument(help=SOURCE_HELP)] = None,
+    source: Annotated[str, typer.Argument(help=SOURCE_HELP)] = "",
     format_: Annotated[str, typer.Option("--format", "-f", help=FORMAT_HELP)] = "onnx",
     variant: Annotated[str | None, typer.Option(help="The variant it must be.")] = None,
     config: ConfigOption = None,
@@ -85,6 +88,7 @@ def export(
     attn_norm: Annotated[str | None, typer.Option(help="Overrides the config.")] = None,
     ema: Annotated[bool, typer.Option("--ema", help="Take the EMA weights.")] = False,
     image_size: SizeOption = None,
+    labels: LabelsOption = None,
     precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
     calibration_data: CalibrationDataOption = None,
     calibration_samples: CalibrationSamplesOption = DEFAULT_SAMPLES,
@@ -117,12 +121,12 @@ def export(
 
     Example: affnet export checkpoint_ema_best.pt --config config.yaml --format onnx
     """
-    source = source or taken_source(quiet)
     timed = _timed(fft, precision)
     _check_combination(precision, max_accuracy_drop, calibration_data, device, timed)
-    if format_ == "all":
+    if format_ == "all" or "," in f"{format_}{precision}":
         _export_all(context, source, timed, json, quiet)
     settings = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
+    settings["labels"] = labels
     with showing_attempts(json), console.progress(quiet, animated=not timed) as show:
         show(f"Loading {source}")
         started = time.perf_counter()
@@ -197,10 +201,14 @@ def _inputs_to_verify_on(
     return tuple(read_inputs(path, image_spec(*size) if size else source.input))
 
 
+def _asked(precision: str | None) -> set[str]:
+    return set((precision or "").split(","))
+
+
 def _timed(fft: str, precision: str | None) -> list[str]:
     """Return the options that have files timed."""
     measured = [f"--fft {fft}"] if fft == "measure" else []
-    return measured + ([f"--precision {precision}"] if precision == AUTO else [])
+    return measured + ([f"--precision {precision}"] if AUTO in _asked(precision) else [])
 
 
 def _check_combination(
@@ -208,7 +216,7 @@ def _check_combination(
 ) -> None:
     """Refuse options that say how to do what is not asked for."""
     for option, value in (("--max-accuracy-drop", max_drop), ("--calibration-data", data)):
-        if value is not None and precision not in (*LOSSY, AUTO):
+        if value is not None and _asked(precision).isdisjoint((*LOSSY, AUTO)):
             raise UsageError(
                 f"{option} is for precisions that cost accuracy; add --precision "
                 f"{', '.join(LOSSY)} or {AUTO}."
@@ -265,21 +273,27 @@ def _with_measured_costs(
 def _export_all(
     context: typer.Context, source: str, timed: list[str], json: bool, quiet: bool
 ) -> NoReturn:
-    """Export to every installed format, and end with one table."""
+    """Export to several formats or precisions, and end with one table."""
     if timed:
         raise UsageError(
-            f"{timed[0]} times files, which the processes of --format all would disturb; "
+            f"{timed[0]} times files, which the processes of several formats would disturb; "
             "export one format at a time."
         )
     from affnet.export import all_formats
     from affnet.export.reporting import artifact as report
 
-    formats, lacking = all_formats.installed_formats()
+    formats, lacking = all_formats.chosen_formats(context.params["format_"])
     for sentence in lacking:
         console.note(sentence, quiet)
-    arguments = [source, *console.forwarded(context, but=("source", "format_", "json", "quiet"))]
+    left_out = ("source", "format_", "precision", "json", "quiet")
+    outcomes = []
     with console.progress(quiet) as show:
-        outcomes = all_formats.export_all(formats, arguments, show)
+        for precision, names in all_formats.by_precision(formats, context.params["precision"]):
+            lossy = precision in (*LOSSY, None)
+            calibrating = () if lossy else ("calibration_data", "max_accuracy_drop")
+            arguments = [source, *console.forwarded(context, but=(*left_out, *calibrating))]
+            arguments += ["--precision", precision] if precision else []
+            outcomes += all_formats.export_all(names, arguments, show)
     if json:
         console.print_json({"results": report.outcome_records(outcomes)})
     else:

@@ -36,6 +36,9 @@ StoreOption = Annotated[
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Training config (YAML) of a checkpoint.")
 ]
+LabelsOption = Annotated[
+    Path | None, typer.Option("--labels", help="Class names, one a line, instead of its own.")
+]
 WeightsOption = Annotated[
     Path | None,
     typer.Option(
@@ -62,12 +65,3 @@ def parse_size(text: str | None, option: str = "--image-size") -> tuple[int, int
     if len(sides) > 2 or not all(side.isdecimal() for side in sides):
         raise UsageError(f"{option} {text!r} is not HxW, such as 256x256 or 192x320.")
     return int(sides[0]), int(sides[-1])
-
-
-def taken_source(quiet: bool) -> str:
-    """Return the SOURCE of a command that names none, and say which it is."""
-    from affnet.project.default_source import choose_source
-
-    choice = choose_source()
-    console.note(choice.sentence(), quiet)
-    return choice.source

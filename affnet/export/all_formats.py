@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from affnet.errors import MissingError
+from affnet.errors import MissingError, UnknownNameError
 from affnet.export.converters import CONVERTERS, check_installed, get_converter
 from affnet.processes import module_command, module_environment
 
@@ -45,6 +45,42 @@ def installed_formats() -> tuple[list[str], list[str]]:
         else:
             found.append(name)
     return found, lacking
+
+
+def chosen_formats(text: str) -> tuple[list[str], list[str]]:
+    """Return the formats of a list such as ``onnx,coreml``, or `installed_formats` for ``all``.
+
+    Raises:
+        UnknownNameError: one of them is unknown.
+        MissingError: one of them needs a package that is not installed.
+    """
+    if text == "all":
+        return installed_formats()
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        check_installed(get_converter(name))
+    return names, []
+
+
+def by_precision(formats: Sequence[str], text: str | None) -> list[tuple[str | None, list[str]]]:
+    """Return each precision of a list such as ``fp32,int8``, with the formats that have it.
+
+    Without a list each format has its default precision, None.
+
+    Raises:
+        UnknownNameError: none of the formats has one of them.
+    """
+    if text is None:
+        return [(None, list(formats))]
+    valid = {name: get_converter(name).precisions for name in formats}
+    found: list[tuple[str | None, list[str]]] = []
+    for precision in dict.fromkeys(name.strip() for name in text.split(",")):
+        names = [name for name in formats if precision in valid[name]]
+        if not names:
+            every = dict.fromkeys(one for precisions in valid.values() for one in precisions)
+            raise UnknownNameError(f"precision for {', '.join(formats)}", precision, every)
+        found.append((precision, names))
+    return found
 
 
 def export_all(

@@ -13,7 +13,7 @@ from affnet.project.default_source import choose_source, find_checkpoints
 def test_the_only_checkpoint_is_taken(tmp_path: Path) -> None:
     (tmp_path / "best.pt").touch()
     (tmp_path / "config.yaml").touch()
-    choice = choose_source(tmp_path)
+    choice = choose_source(None, tmp_path)
     assert choice.source == str(tmp_path / "best.pt")
     assert choice.sentence() == (
         f"No SOURCE given: using {tmp_path}/best.pt, the only checkpoint in this folder."
@@ -21,8 +21,8 @@ def test_the_only_checkpoint_is_taken(tmp_path: Path) -> None:
 
 
 def test_without_a_checkpoint_it_is_the_bundled_network(tmp_path: Path) -> None:
-    choice = choose_source(tmp_path)
-    assert choice.source == "emoji"
+    choice = choose_source(None, tmp_path)
+    assert (choice.source, choice.bundled) == ("emoji", True)
     assert "the bundled trained network" in choice.sentence()
 
 
@@ -30,7 +30,7 @@ def test_several_checkpoints_are_listed(tmp_path: Path) -> None:
     for name in ("b.safetensors", "a.pt"):
         (tmp_path / name).touch()
     with pytest.raises(UsageError) as caught:
-        choose_source(tmp_path)
+        choose_source(None, tmp_path)
     assert str(caught.value) == (
         "There are 2 checkpoints in this folder, a.pt, b.safetensors; name one as SOURCE, or in a "
         "project file: affnet init --source FILE."

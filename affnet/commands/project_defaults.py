@@ -23,6 +23,7 @@ from affnet.errors import (
 )
 
 if TYPE_CHECKING:
+    from affnet.project.default_models import Comparison
     from affnet.project.default_source import ModelChoice
     from affnet.project.project_file import Project
 
@@ -71,6 +72,21 @@ class Request:
         self.choice = choose_source(self.project)
         self.note(self.choice.sentence(argument))
         return self.choice
+
+    def take_comparison(
+        self, image_size: tuple[int, int] | None, against: list[str] | None
+    ) -> Comparison:
+        """Choose what a command measures that names no model, and say what it is."""
+        from affnet.project.default_models import choose_comparison
+        from affnet.project.default_source import choose_source
+
+        self.choice, peers = choose_source(self.project), against or []
+        if self.project is not None and not peers:
+            named = self.project.settings.bench.peers
+            peers = [self.project.resolve_model(name) for name in named]
+        found = choose_comparison(self.choice, peers, image_size)
+        self.note(found.sentence)
+        return found
 
     def blame(self, error: UsageError) -> None:
         """Raise `ProjectError`, with line and key, where the project's model is at fault."""
@@ -144,6 +160,30 @@ def _path(project: Project, text: str | None) -> Path | None:
     return None if text is None else Path(project.resolve(text))
 
 
+def _fill_bench(request: Request) -> None:
+    _fill_places(request)
+    if request.project is not None:
+        bench = request.project.settings.bench
+        request.fill(
+            {
+                "device": ",".join(bench.devices) or None,
+                "runtime": ",".join(bench.runtimes) or None,
+            }
+        )
+
+
+def _fill_places(request: Request) -> None:
+    """Fill in where devices are described, and where results are kept."""
+    if request.project is not None:
+        bench = request.project.settings.bench
+        store = bench.store
+        if store is not None and "://" not in store:
+            store = request.project.resolve(store)
+        devices_file = _path(request.project, bench.devices_file)
+        request.fill({"devices_file": devices_file, "store": store})
+
+
 FILLERS: dict[str, Callable[[Request], None]] = {
+    "bench": _fill_bench,
     "export": _fill_export,
 }

@@ -56,7 +56,10 @@ class Project:
         """Return the project's SOURCE, None where the file names none."""
         if self.settings.source is None:
             return None
-        name = self.settings.source.model
+        return self.resolve_model(self.settings.source.model)
+
+    def resolve_model(self, name: str) -> str:
+        """Return a model as commands take it: a path as one from here, a name as it is."""
         return self.resolve(name) if is_path(name) else name
 
     def budgets_file(self) -> tuple[Path, tuple[str, ...]] | None:

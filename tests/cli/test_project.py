@@ -111,3 +111,32 @@ def test_a_mistake_in_the_file_is_named_with_line_and_key(
 def test_help_does_not_read_the_file(run: Run, workspace: Path) -> None:
     write(workspace, "no = = TOML")
     assert run("export", "--help").code == 0
+
+
+@pytest.mark.usefixtures("digits_onnx")
+def test_bench_takes_model_peers_devices_and_runtimes(run: Run, other_digits: Path) -> None:
+    (other_digits.parent / "names.txt").write_text("\n".join("abcdefghij"))
+    write(
+        other_digits.parent,
+        SOURCE + 'labels = "names.txt"\n[bench]\npeers = ["digits"]\ndevices = ["fake"]\n'
+        'runtimes = ["onnxruntime", "torch"]\nstore = "results.db"\n',
+    )
+    done = run("bench", "--preset", "check", "--json")
+    assert done.code == 0, done.err
+    assert "measuring other.safetensors, the model of affnet.toml, beside digits." in done.err
+    rows = [(r["model"], r["runtime"], r["peer"]) for r in done.json["results"]]
+    assert rows == [
+        ("other", "onnxruntime", "digits"),
+        ("digits", "onnxruntime", "digits"),
+        ("other", "torch", "digits"),
+        ("digits", "torch", "digits"),
+    ]
+    assert (other_digits.parent / "results.db").is_file()
+
+
+def test_bench_names_the_line_of_a_model_that_cannot_be_loaded(
+    refused: Refused, workspace: Path
+) -> None:
+    write(workspace, '[source]\nmodel = "affnet_ett"\n')
+    sentence = refused("bench", "--device", "fake", "-q")
+    assert sentence.startswith("affnet.toml, line 2: source.model is wrong: Unknown source")

@@ -23,6 +23,7 @@ from affnet.commands import (
     run,
     verify,
 )
+from affnet.commands.project_defaults import FILLERS, ProjectCommand
 from affnet.commands.two_words import TwoWordCommands
 from affnet.errors import AffnetError
 
@@ -67,7 +68,8 @@ for command in (
     check.check,
     compare.compare,
 ):
-    app.command(command.__name__.replace("_", " "))(command)
+    name = command.__name__.replace("_", " ")
+    app.command(name, cls=ProjectCommand if name in FILLERS else None)(command)
 app.command("eval")(evaluate.evaluate)
 app.add_typer(devices.app, name="devices")
 

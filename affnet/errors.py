@@ -7,9 +7,11 @@
     │   ├── UnknownNameError       a name that no registry holds; the message lists the valid ones
     │   ├── ImageSizeError         an image size the network cannot take
     │   ├── ConfigError            a training config that cannot be read or contradicts itself
+    │   ├── LabelsError            class names that cannot be those of a network
     │   ├── CheckpointError        a file that is no checkpoint, or not one of this network
     │   ├── ArtifactError          an artifact without, or at odds with, its manifest
     │   ├── DatasetError           labelled images that are missing, mislabelled or cannot be read
+    │   ├── ProjectError           a project file that cannot be read, or is wrong
     │   ├── CatalogError           a catalog of devices that cannot be read or be true
     │   ├── BudgetError            budgets that cannot be read, be true, or be judged
     │   ├── ResultsError           results of before that cannot be read or not be compared
@@ -72,6 +74,10 @@ class ConfigError(UsageError):
     """A training config that cannot be read or contradicts itself."""
 
 
+class LabelsError(UsageError):
+    """Class names that cannot be those of a network."""
+
+
 class CheckpointError(UsageError):
     """A file that is no checkpoint, or not one of this network."""
 
@@ -82,6 +88,10 @@ class ArtifactError(UsageError):
 
 class DatasetError(UsageError):
     """Labelled images that are missing, mislabelled, or cannot be read."""
+
+
+class ProjectError(UsageError):
+    """A project file that cannot be read, or is wrong."""
 
 
 class BudgetError(UsageError):

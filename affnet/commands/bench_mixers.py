@@ -33,8 +33,12 @@ def bench_mixers(
     ] = "8,16,32,64",
     channels: Annotated[str, typer.Option(help="Of the maps, multiples of 8.")] = "128",
     runtime: Annotated[
-        str, typer.Option(help="One or several of onnxruntime, litert, executorch, coreml, torch.")
-    ] = "onnxruntime",
+        str | None,
+        typer.Option(
+            help="One or several of onnxruntime, litert, executorch, coreml, torch; default: the "
+            "first that the device is at home in."
+        ),
+    ] = None,
     formats: Annotated[
         str | None,
         typer.Option(help="Also try to export, at the first size: onnx,tflite,.. or all."),
@@ -70,8 +74,8 @@ def bench_mixers(
 
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     delivery.check_targets(output, plot)
-    protocol, settings = get_protocol(preset), _settings(runtime, channels, sizes)
-    (place,) = open_devices(device, devices_file)
+    protocol, (place,) = get_protocol(preset), open_devices(device, devices_file)
+    settings = _settings(runtime or place.capabilities.home_runtimes[0], channels, sizes)
     for name in dict.fromkeys(setting.runtime for setting in settings):
         place.check_runtime(name)
     names, others = _mixers(mixers), _formats(formats)

@@ -27,8 +27,12 @@ def bench_zoo(
     device: Annotated[str, typer.Option(help="A name or user@host.")] = "host",
     devices_file: DevicesFileOption = None,
     runtime: Annotated[
-        str, typer.Option(help="onnxruntime, litert, executorch, coreml (on a Mac) or torch.")
-    ] = "onnxruntime",
+        str | None,
+        typer.Option(
+            help="onnxruntime, litert, executorch, coreml (on a Mac) or torch; default: the first "
+            "that the device is at home in."
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
     preset: Annotated[
         str, typer.Option(help="default, quick, check, benchmark_model (50 runs) or mlperf.")
@@ -69,11 +73,12 @@ def bench_zoo(
     if plot is not None:
         bench_output.check_target(plot, "--plot", accuracy_chart.SUFFIXES)
         accuracy_chart.check_drawable()
-    protocol, engine, names = get_protocol(preset), get_runtime(runtime), choose(only, against)
+    protocol, names = get_protocol(preset), choose(only, against)
     place, *more = open_devices(device, devices_file)
     if more:
         raise UsageError("The zoo is measured on one device at a time; name one with --device.")
-    place.check_runtime(runtime)
+    engine = get_runtime(runtime or place.capabilities.home_runtimes[0])
+    place.check_runtime(engine.name)
     with (
         tempfile.TemporaryDirectory(prefix="affnet-zoo-") as scratch,
         console.progress(quiet, animated=False) as show,
@@ -82,7 +87,7 @@ def bench_zoo(
         artifacts, refused = _export(names, engine.format, Path(scratch), show)
         recorder.peer = against
         outcomes = measure_in_groups(
-            label_jobs(artifacts, runtime),
+            label_jobs(artifacts, engine.name),
             place,
             protocol,
             threads=threads,

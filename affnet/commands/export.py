@@ -11,6 +11,7 @@ from affnet import console
 from affnet.commands.options import (
     ConfigOption,
     JsonOption,
+    LabelsOption,
     QuietOption,
     SizeOption,
     VerifyOnOption,
@@ -19,17 +20,21 @@ from affnet.commands.options import (
 )
 from affnet.export.request import DEFAULT_SAMPLES, ExportRequest, check_combination
 
-FORMAT_HELP = "onnx, coreml, tflite, executorch, torch, or all that are installed."
+FORMAT_HELP = (
+    "onnx, coreml, tflite, executorch, torch, several of them (onnx,coreml), or all that are "
+    "installed."
+)
 SOURCE_HELP = (
     "A checkpoint, a name (affnet_et, affnet_t, affnet, emoji, or a peer such as mobilevit_xxs), "
     "one with another token mixer (affnet_et+twins), timm:NAME or torchvision:NAME, "
     "or a network of your own: a torch.export program (.pt2), or module:function, whose files are "
-    "named MODULE_FUNCTION without the word build (a.nets:build: nets; a.nets:build_b: nets_b)."
+    "named MODULE_FUNCTION without the word build (a.nets:build: nets; a.nets:build_b: nets_b). "
+    "Default: the project's model, else the one checkpoint in this folder, else emoji."
 )
 
 PRECISION_HELP = (
-    "fp32, fp16, int8 or another that the format has, or auto: the fastest that keeps the "
-    "accuracy; default: the format's."
+    "fp32, fp16, int8 or another that the format has, several of them (fp32,int8), or auto: the "
+    "fastest that keeps the accuracy; default: the format's."
 )
 
 CalibrationDataOption = Annotated[
@@ -60,7 +65,7 @@ FftOption = Annotated[
 
 
 def export(
-    source: Annotated[str, typer.Argument(help=SOURCE_HELP)],
+    source: Annotated[str, typer.Argument(help=SOURCE_HELP)] = "",
     format_: Annotated[str, typer.Option("--format", "-f", help=FORMAT_HELP)] = "onnx",
     variant: Annotated[str | None, typer.Option(help="The variant it must be.")] = None,
     config: ConfigOption = None,
@@ -69,6 +74,7 @@ def export(
     attn_norm: Annotated[str | None, typer.Option(help="Overrides the config.")] = None,
     ema: Annotated[bool, typer.Option("--ema", help="Take the EMA weights.")] = False,
     image_size: SizeOption = None,
+    labels: LabelsOption = None,
     precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
     calibration_data: CalibrationDataOption = None,
     calibration_samples: CalibrationSamplesOption = DEFAULT_SAMPLES,
@@ -112,6 +118,7 @@ def export(
         attn_norm=attn_norm,
         ema=ema,
         image_size=parse_size(image_size),
+        labels=_text(labels),
         precision=precision,
         calibration_data=calibration_data,
         calibration_samples=calibration_samples,
@@ -126,8 +133,9 @@ def export(
         verify=verify,
         verify_on=_text(verify_on),
     )
-    if format_ == "all":
-        _export_all(request, json, quiet)
+    check_combination(request)
+    if request.is_several:
+        _export_several(request, json, quiet)
     else:
         _export_one(request, json, quiet)
 
@@ -138,7 +146,6 @@ def _text(path: Path | None) -> str | None:
 
 def _export_one(request: ExportRequest, json: bool, quiet: bool) -> None:
     """Export to one format and print its report."""
-    check_combination(request)
     with console.progress(quiet, animated=not request.timed) as show:
         show(f"Loading {request.source}")  # and, before it, torch
         from affnet.bench.measurement.timer import open_timer
@@ -157,16 +164,15 @@ def _export_one(request: ExportRequest, json: bool, quiet: bool) -> None:
     print_report(report, json, quiet)
 
 
-def _export_all(request: ExportRequest, json: bool, quiet: bool) -> None:
-    """Export to every installed format, and end with one table."""
-    check_combination(request)
+def _export_several(request: ExportRequest, json: bool, quiet: bool) -> None:
+    """Export to several formats or precisions, and end with one table."""
     from affnet.export import all_formats
     from affnet.export.reporting import export as report
 
-    formats, lacking = all_formats.installed_formats()
+    requests, lacking = all_formats.requests_of(request)
     for sentence in lacking:
         console.note(sentence, quiet)
     with console.progress(quiet) as show:
-        outcomes = all_formats.export_all(request, formats, show)
+        outcomes = all_formats.export_all(requests, show)
     report.print_outcomes(outcomes, json, quiet)
     raise typer.Exit(1 if any(outcome.exit_code for outcome in outcomes) else 0)

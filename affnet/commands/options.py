@@ -23,6 +23,14 @@ JsonOption = Annotated[
     typer.Option("--json", callback=_reserve_stdout, help="Print one JSON object on stdout."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+RuntimesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--runtime",
+        help="onnxruntime, litert, executorch, coreml (on a Mac) or torch, several of them, or "
+        "all; default: those that the device is at home in.",
+    ),
+]
 SizeOption = Annotated[
     str | None, typer.Option("--image-size", metavar="HxW", help="Default: the source's own.")
 ]
@@ -35,6 +43,9 @@ StoreOption = Annotated[
 ]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Training config (YAML) of a checkpoint.")
+]
+LabelsOption = Annotated[
+    Path | None, typer.Option("--labels", help="Class names, one a line, instead of its own.")
 ]
 WeightsOption = Annotated[
     Path | None,

@@ -24,7 +24,7 @@ class TwoWordCommands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-def refuse_second_words(context: typer.Context, words: list[str]) -> list[str]:
+def refuse_second_words(context: typer.Context, words: list[str] | None) -> list[str] | None:
     """Return a command's arguments unless one is the second word of another, told too late.
 
     Raises:
@@ -33,7 +33,7 @@ def refuse_second_words(context: typer.Context, words: list[str]) -> list[str]:
     first = context.info_name
     group = context.parent.command if context.parent else None
     names = group.commands if isinstance(group, TyperGroup) else {}
-    for word in words:
+    for word in words or ():
         if f"{first} {word}" in names:
             raise UsageError(
                 f"{word!r} is a command of its own and stands directly after {first}: "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from affnet.errors import UsageError
@@ -26,6 +26,8 @@ class Capabilities:
     formats: tuple[str, ...]
     runtimes: tuple[str, ...]
     accelerators: tuple[str, ...]
+    #: What it is at home in: those that are measured unless others are asked for.
+    home_runtimes: tuple[str, ...] = field(kw_only=True)
     remote: bool = True  # runs another build than `affnet.runtimes`, so its outputs are compared
 
 

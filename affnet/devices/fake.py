@@ -48,6 +48,7 @@ class FakeDevice:
         formats=("coreml", "executorch", "onnx", "tflite", "torch"),
         runtimes=("coreml", "executorch", "litert", "onnxruntime", "torch"),
         accelerators=("cpu",),
+        home_runtimes=("onnxruntime",),
         remote=False,
     )
     settings_type: ClassVar[type[Settings]] = FakeSettings

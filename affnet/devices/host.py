@@ -31,6 +31,7 @@ class HostDevice:
         formats=("coreml", "executorch", "onnx", "tflite", "torch"),
         runtimes=("coreml", "executorch", "litert", "onnxruntime", "torch"),
         accelerators=("cpu",),
+        home_runtimes=("onnxruntime", "litert"),
         remote=False,
     )
     settings_type: ClassVar[type[Settings]] = Settings

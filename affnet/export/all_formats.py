@@ -1,4 +1,4 @@
-"""Exporting a source to every format whose tools are installed, each in a process of its own."""
+"""Exporting a source to several formats and precisions, each file in a process of its own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import Any
 
 import psutil
 
-from affnet.errors import AffnetError, ConversionError, MissingError, from_wire
+from affnet.errors import AffnetError, ConversionError, MissingError, UnknownNameError, from_wire
 from affnet.export.converters import CONVERTERS, check_installed, get_converter
+from affnet.export.quantization import LOSSY
 from affnet.export.request import ExportRequest
 from affnet.processes import module_command, module_environment
 
@@ -23,14 +24,19 @@ _BASELINE = "torch"  # a measuring baseline, no format for a phone
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How the export to one format ended."""
+class ExportOutcome:
+    """How the export of one file ended."""
 
-    format: str
+    request: ExportRequest
     seconds: float
     record: dict[str, Any] | None  # of `affnet.export.reporting.export.report_record`
     notes: tuple[str, ...] = ()
     error: AffnetError | None = None  # where it failed
+
+    @property
+    def label(self) -> str:
+        """The format, and the precision where one was asked for."""
+        return _label(self.request)
 
     @property
     def exit_code(self) -> int:
@@ -53,36 +59,69 @@ def installed_formats() -> tuple[list[str], list[str]]:
     return found, lacking
 
 
+def requests_of(request: ExportRequest) -> tuple[list[ExportRequest], list[str]]:
+    """Return a request for each file that ``request`` stands for, and what ``all`` lacks here.
+
+    A precision of several is asked of the formats that have it.
+
+    Raises:
+        UnknownNameError: a format is unknown, or no format has one of the precisions.
+        MissingError: a format that is named needs a package that is not installed.
+    """
+    formats, lacking = _formats(request.format)
+    valid = {name: get_converter(name).precisions for name in formats}
+    requests = []
+    for precision in dict.fromkeys(request.precisions or (None,)):
+        names = [name for name in formats if precision is None or precision in valid[name]]
+        if not names:
+            every = dict.fromkeys(one for precisions in valid.values() for one in precisions)
+            raise UnknownNameError(f"precision for {', '.join(formats)}", precision, every)
+        one = replace(request, precision=precision)
+        if precision not in LOSSY:  # images are for the others
+            one = replace(one, calibration_data=None, max_accuracy_drop=None)
+        requests += [replace(one, format=name) for name in names]
+    return requests, lacking
+
+
+def _formats(text: str) -> tuple[list[str], list[str]]:
+    if text == "all":
+        return installed_formats()
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        check_installed(get_converter(name))
+    return names, []
+
+
 def export_all(
-    request: ExportRequest, formats: Sequence[str], progress: Callable[[str], None]
-) -> list[Outcome]:
-    """Run ``request`` once for each of ``formats``, as many at once as cores and memory allow.
+    requests: Sequence[ExportRequest], progress: Callable[[str], None]
+) -> list[ExportOutcome]:
+    """Run each request in a process, as many at once as cores and memory allow.
 
     A format that fails, or crashes its process, does not stop the others.
     """
     memory = psutil.virtual_memory().available // _MEMORY_PER_EXPORT
-    workers = int(max(1, min(len(formats), os.cpu_count() or 1, memory)))
+    workers = int(max(1, min(len(requests), os.cpu_count() or 1, memory)))
     processes: list[subprocess.Popen[str]] = []
-    outcomes: dict[str, Outcome] = {}
     with ThreadPoolExecutor(workers) as pool:
         try:
-            jobs = [
-                pool.submit(_export, replace(request, format=name), processes) for name in formats
-            ]
-            progress(f"Exporting to {', '.join(formats)}, {workers} at a time")
+            jobs = [pool.submit(_export, request, processes) for request in requests]
+            progress(f"Exporting to {', '.join(map(_label, requests))}, {workers} at a time")
             for job in as_completed(jobs):
                 outcome = job.result()
-                outcomes[outcome.format] = outcome
                 state = "failed" if outcome.exit_code else "done"
-                progress(f"{outcome.format} {state} after {outcome.seconds:.0f} s")
+                progress(f"{outcome.label} {state} after {outcome.seconds:.0f} s")
         finally:  # interrupted: none may outlive the command
             pool.shutdown(wait=False, cancel_futures=True)
             for process in processes:
                 process.terminate()
-    return [outcomes[name] for name in formats]
+    return [job.result() for job in jobs]
 
 
-def _export(request: ExportRequest, processes: list[subprocess.Popen[str]]) -> Outcome:
+def _label(request: ExportRequest) -> str:
+    return request.format if request.precision is None else f"{request.format} {request.precision}"
+
+
+def _export(request: ExportRequest, processes: list[subprocess.Popen[str]]) -> ExportOutcome:
     started = time.perf_counter()
     process = subprocess.Popen(
         module_command("affnet.export.worker"),
@@ -98,8 +137,8 @@ def _export(request: ExportRequest, processes: list[subprocess.Popen[str]]) -> O
     if process.returncode == 0:
         answer = json.loads(out)
         if "error" in answer:
-            return Outcome(request.format, seconds, None, error=from_wire(answer["error"]))
-        return Outcome(request.format, seconds, answer["record"], tuple(answer["notes"]))
+            return ExportOutcome(request, seconds, None, error=from_wire(answer["error"]))
+        return ExportOutcome(request, seconds, answer["record"], tuple(answer["notes"]))
     last = [f"it ended with code {process.returncode}", *err.strip().splitlines()][-1]
     crash = ConversionError(f"The export to {request.format} crashed: {last}.")
-    return Outcome(request.format, seconds, None, error=crash)
+    return ExportOutcome(request, seconds, None, error=crash)

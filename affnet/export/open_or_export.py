@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from affnet.artifact import Artifact, manifest_path
 from affnet.errors import UsageError
@@ -19,10 +20,11 @@ def open_or_export(
     scratch: Path,
     progress: Callable[[str], None] = lambda _: None,
     weights: Path | None = None,
+    settings: Mapping[str, Any] = {},
 ) -> Artifact:
     """Open ``model`` if it is an artifact of ``format_``, else export it into ``scratch``.
 
-    ``weights`` are those of a peer, see `load_source`.
+    ``weights`` are those of a peer; ``settings`` are further ones of `load_source`.
 
     Raises:
         UsageError: an artifact of another format.
@@ -45,7 +47,7 @@ def open_or_export(
     progress(f"Loading {model}")
     folder = Path(tempfile.mkdtemp(dir=scratch))  # two checkpoints may be called alike
     options = ExportOptions(format_, image_size, fft=fft)
-    source = load_source(model, image_size=image_size, weights=weights)
+    source = load_source(model, image_size=image_size, weights=weights, **settings)
     return export_artifact(source, options, folder, progress)
 
 

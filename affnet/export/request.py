@@ -22,7 +22,7 @@ class ExportRequest:
     """
 
     source: str
-    format: str = "onnx"
+    format: str = "onnx"  # several, by commas, or all: `affnet.export.all_formats.requests_of`
     output: str = "."  # a folder
     variant: str | None = None  # that the source must be
     config: str | None = None  # of a checkpoint
@@ -31,7 +31,8 @@ class ExportRequest:
     attn_norm: str | None = None
     ema: bool = False
     image_size: tuple[int, int] | None = None  # height, width
-    precision: str | None = None
+    labels: str | None = None  # a file of class names, one a line
+    precision: str | None = None  # several by commas
     calibration_data: str | None = None
     calibration_samples: int = DEFAULT_SAMPLES
     max_accuracy_drop: float | None = None  # points of top-1
@@ -49,7 +50,17 @@ class ExportRequest:
     def timed(self) -> tuple[str, ...]:
         """The options that time files, as a user writes them."""
         fft = (f"--fft {self.fft}",) if self.fft == MEASURE else ()
-        return (*fft, *((f"--precision {AUTO}",) if self.precision == AUTO else ()))
+        return (*fft, *((f"--precision {AUTO}",) if AUTO in self.precisions else ()))
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """The precisions that are named."""
+        return tuple(each.strip() for each in (self.precision or "").split(",") if each.strip())
+
+    @property
+    def is_several(self) -> bool:
+        """Whether it stands for several files."""
+        return self.format == "all" or "," in self.format or "," in (self.precision or "")
 
     def to_json(self) -> str:
         """Return it as one JSON object."""
@@ -71,7 +82,7 @@ def check_combination(request: ExportRequest) -> None:
     """
     drop, data = request.max_accuracy_drop, request.calibration_data
     for option, value in (("--max-accuracy-drop", drop), ("--calibration-data", data)):
-        if value is not None and request.precision not in (*LOSSY, AUTO):
+        if value is not None and not {*LOSSY, AUTO}.intersection(request.precisions):
             raise UsageError(
                 f"{option} is for precisions that cost accuracy; add --precision "
                 f"{', '.join(LOSSY)} or {AUTO}."
@@ -84,10 +95,10 @@ def check_combination(request: ExportRequest) -> None:
         )
     if request.verify_on is not None and not request.verify:
         raise UsageError("--verify-on contradicts --no-verify; drop one of them.")
-    if request.precision == AUTO and not request.verify:
+    if AUTO in request.precisions and not request.verify:
         raise UsageError("--precision auto compares files by running them; drop --no-verify.")
-    if request.format == "all" and request.timed:
+    if request.is_several and request.timed:
         raise UsageError(
-            f"{request.timed[0]} times files, which the processes of --format all would disturb; "
+            f"{request.timed[0]} times files, which exports to several formats would disturb; "
             "export one format at a time."
         )

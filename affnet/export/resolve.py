@@ -103,6 +103,7 @@ def _source(request: ExportRequest) -> Source:
         image_size=request.image_size,
         activation=request.activation,
         attn_norm=request.attn_norm,
+        labels=Path(request.labels) if request.labels else None,
         ema=request.ema,
     )
 

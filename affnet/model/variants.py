@@ -19,6 +19,7 @@ class Variant:
     channels: tuple[int, int, int, int, int]  # layer_1 .. layer_5
     expansion: int  # of the inverted residuals outside the AFF blocks
     published: Published
+    peer: str  # the MobileViT of its size, of `affnet.model.peers.PEERS`
 
     @property
     def head_channels(self) -> int:
@@ -30,12 +31,29 @@ VARIANTS: dict[str, Variant] = {
     variant.name: variant
     for variant in (
         Variant(
-            "affnet_et", "xx_small", (32, 48, 64, 104, 144), 2, Published(73.0, 1.4, 0.4, _PAPER)
+            "affnet_et",
+            "xx_small",
+            (32, 48, 64, 104, 144),
+            2,
+            Published(73.0, 1.4, 0.4, _PAPER),
+            "mobilevit_xxs",
         ),
         Variant(
-            "affnet_t", "x_small", (32, 48, 96, 160, 192), 4, Published(77.0, 2.6, 0.8, _PAPER)
+            "affnet_t",
+            "x_small",
+            (32, 48, 96, 160, 192),
+            4,
+            Published(77.0, 2.6, 0.8, _PAPER),
+            "mobilevit_xs",
         ),
-        Variant("affnet", "small", (32, 64, 128, 256, 320), 4, Published(79.8, 5.5, 1.5, _PAPER)),
+        Variant(
+            "affnet",
+            "small",
+            (32, 64, 128, 256, 320),
+            4,
+            Published(79.8, 5.5, 1.5, _PAPER),
+            "mobilevit_s",
+        ),
     )
 }
 

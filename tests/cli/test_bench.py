@@ -95,7 +95,7 @@ def test_networks_are_exported_first_and_their_random_weights_told(
 ) -> None:
     done = run(
         "bench", "affnet_et", "--against", "mobilevit_xxs", "--preset", "quick",
-        "--image-size", "64",
+        "--image-size", "64", "--runtime", "onnxruntime",
     )  # fmt: skip
     assert done.code == 0, done.err
     header, affnet_et, mobilevit = done.out.splitlines()[:3]
@@ -134,7 +134,6 @@ def test_two_output_forms_at_once_are_refused(
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ((), "MODELS"),
         (("digits", "--threads", "0"), "--threads"),
         (("digits", "--threads", "two"), "--threads"),
         (("digits", "--faster"), "No such option: --faster"),

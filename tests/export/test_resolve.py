@@ -9,8 +9,16 @@ from typing import Any
 
 import pytest
 
-from affnet.errors import AccuracyError, AffnetError, MissingError, UsageError, from_wire, to_wire
-from affnet.export.all_formats import export_all
+from affnet.errors import (
+    AccuracyError,
+    AffnetError,
+    MissingError,
+    UnknownNameError,
+    UsageError,
+    from_wire,
+    to_wire,
+)
+from affnet.export.all_formats import export_all, requests_of
 from affnet.export.autotuning.plan_timing import Timer
 from affnet.export.request import ExportRequest, check_combination
 from affnet.export.resolve import resolve
@@ -82,9 +90,28 @@ def test_a_search_needs_a_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
         resolve(ExportRequest("digits", precision="auto"), no_timer)
 
 
+def test_several_formats_and_precisions_are_a_request_for_each_file() -> None:
+    asked = ExportRequest(
+        "digits",
+        format="onnx,coreml",
+        precision="fp32,int8,palette4",
+        calibration_data="bundled",
+    )
+    found, lacking = requests_of(asked)
+    assert [(one.format, one.precision, one.calibration_data) for one in found] == [
+        ("onnx", "fp32", None),
+        ("coreml", "fp32", None),
+        ("onnx", "int8", "bundled"),
+        ("coreml", "palette4", "bundled"),
+    ]
+    assert lacking == []
+    with pytest.raises(UnknownNameError, match="Unknown precision for onnx 'palette4'; valid"):
+        requests_of(ExportRequest("digits", format="onnx", precision="fp32,palette4"))
+
+
 def test_an_error_keeps_its_class_between_processes(tmp_path: Path) -> None:
     request = ExportRequest("digits", image_size=(50, 50), output=str(tmp_path))
-    (outcome,) = export_all(request, ["onnx"], lambda _: None)
+    (outcome,) = export_all([request], lambda _: None)
     assert type(outcome.error).__name__ == "ImageSizeError"
     assert isinstance(outcome.error, UsageError)
     assert outcome.exit_code == 2
@@ -95,7 +122,7 @@ def test_a_worker_that_crashes_says_how(tmp_path: Path, monkeypatch: pytest.Monk
     module = "affnet.export.all_formats.module_command"
     monkeypatch.setattr(module, lambda _: ["sh", "-c", "cat; echo out of memory >&2; exit 9"])
     request = ExportRequest("digits", output=str(tmp_path))
-    (outcome,) = export_all(request, ["onnx"], lambda _: None)
+    (outcome,) = export_all([request], lambda _: None)
     assert str(outcome.error) == "The export to onnx crashed: out of memory."
     assert outcome.exit_code == 1
 

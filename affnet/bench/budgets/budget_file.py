@@ -24,20 +24,16 @@ threads = 4
 from __future__ import annotations
 
 import re
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from affnet.bench.budgets.metrics import METRICS
-from affnet.errors import BudgetError, first_line, suggestion
+from affnet.errors import BudgetError, suggestion
 from affnet.runtimes import RUNTIMES
+from affnet.toml_file import Location, TomlFile
 from affnet.units import parse_quantity
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "threads": ((int,), "a whole number"),
@@ -45,7 +41,6 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
 }
 _TEXT: tuple[tuple[type, ...], str] = ((str,), "a text in quotes")
 _PERCENT = re.compile(r"\+\s*(\d+\.?\d*)\s*%")
-_HEADER = re.compile(r"^\s*\[\[\s*budget\s*\]\]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -85,34 +80,24 @@ class Budgets:
         return _resolved(self.path.parent, self.models.get(model, model))
 
 
-def read_budgets(path: Path) -> Budgets:
-    """Read a file of budgets.
+def read_budgets(path: Path, table: Sequence[str] = ()) -> Budgets:
+    """Read a file of budgets, or the budgets in another file's ``table``.
 
     Raises:
         BudgetError: it cannot be read, or is wrong; the line and the key are named.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
-    except FileNotFoundError:
-        raise BudgetError(
-            f"{path} does not exist; docs/budgets.md shows how budgets are written."
-        ) from None
-    except OSError as error:
-        raise BudgetError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise BudgetError(f"{path} is not TOML: {first_line(error)}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise BudgetError(f"{path} is not TOML: {first_line(error)}.") from error
-    reader = _Reader(path, text)
-    if unknown := content.keys() - {"models", "budget"}:
+    file = TomlFile.read(path, BudgetError, "docs/budgets.md shows how budgets are written")
+    reader, content = _Reader(file, tuple(table)), file.content
+    for name in table:  # which holds more than budgets, checked by whoever named it
+        content = content[name]
+    if not table and (unknown := content.keys() - {"models", "budget"}):
         key = min(unknown)
-        reader.fail(reader.find(key), key, f"is unknown{suggestion(key, ('models', 'budget'))}")
+        reader.fail((key,), f"is unknown{suggestion(key, ('models', 'budget'))}")
     models, entries = content.get("models", {}), content.get("budget", [])
     if not isinstance(models, dict) or not all(isinstance(v, str) for v in models.values()):
-        reader.fail(reader.find("models"), "models", "must give a file or source to each name")
+        reader.fail(("models",), "must give a file or source to each name")
     if not isinstance(entries, list) or not entries:
-        raise BudgetError(f"{path} holds no [[budget]].")
+        raise BudgetError(f"{path} holds no [[{'.'.join((*table, 'budget'))}]].")
     budgets = tuple(reader.budget(index, entry) for index, entry in enumerate(entries))
     _check_names(reader, budgets)
     return Budgets(path, models, budgets)
@@ -128,24 +113,23 @@ def _check_names(reader: _Reader, budgets: tuple[Budget, ...]) -> None:
     seen: set[str] = set()
     for budget in budgets:
         if budget.name in seen:
-            reader.fail(budget.line, "name", f"{budget.name!r} is taken; give each its own")
+            reader.fail(("name",), f"{budget.name!r} is taken; give each its own", budget.line)
         seen.add(budget.name)
 
 
 class _Reader:
-    """Checks entries, and knows the lines they stand on."""
+    """Checks the entries of a file's table, and knows the lines they stand on."""
 
     _KEYS = ("name", "model", "metric", "device", "runtime", "threads", "at_most", "peer")
 
-    def __init__(self, path: Path, text: str) -> None:
-        self._path, self._text = path, text
-        self._starts = [found.end() for found in _HEADER.finditer(text)]
+    def __init__(self, file: TomlFile, table: tuple[str, ...]) -> None:
+        self._file, self._table = file, table
 
     def budget(self, index: int, entry: Any) -> Budget:
         """Check one entry."""
 
         def fail(key: str, why: str) -> NoReturn:
-            self.fail(self._line(index, key), key, why)
+            self.fail(("budget", index, key), why)
 
         if not isinstance(entry, dict):
             fail("budget", f"must hold tables, not {entry!r}")
@@ -187,32 +171,16 @@ class _Reader:
             text=text,
             peer=peer,
             relative_to_baseline=relative,
-            line=self._line(index, "model"),
+            line=self._line(("budget", index, "model")),
         )
 
-    def find(self, key: str) -> int:
-        """Return the first line that sets or heads ``key``."""
-        found = re.search(rf"^\s*\[*\s*{re.escape(key)}\b", self._text, re.MULTILINE)
-        return self._number(found.start() if found else 0, found)
-
-    def fail(self, line: int, key: str, why: str) -> NoReturn:
+    def fail(self, location: Location, why: str, line: int | None = None) -> NoReturn:
         end = "" if why.endswith("?") else "."
-        raise BudgetError(f"{self._path}, line {line}: {key} {why}{end}")
+        line = line or self._line(location)
+        raise BudgetError(f"{self._file.path}, line {line}: {location[-1]} {why}{end}")
 
-    def _line(self, index: int, key: str) -> int:
-        """Return the line of a key of the budget with this index, else that of its header."""
-        if index >= len(self._starts):  # written as an array of inline tables
-            return self.find("budget")
-        start = self._starts[index]
-        end = self._starts[index + 1] if index + 1 < len(self._starts) else len(self._text)
-        pattern = re.compile(rf"^\s*\"?{re.escape(key)}\"?\s*=", re.MULTILINE)
-        found = pattern.search(self._text, start, end)
-        return self._number(found.start() if found else start, found)
-
-    def _number(self, position: int, found: re.Match[str] | None) -> int:
-        # a match begins with the blank lines before it
-        blank = len(found[0]) - len(found[0].lstrip()) if found else 0
-        return self._text.count("\n", 0, position + blank) + 1
+    def _line(self, location: Location) -> int:
+        return self._file.line_of((*self._table, *location))
 
 
 def _limit(at_most: Any, metric: str, peer: str | None) -> tuple[float, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from affnet import console
@@ -20,7 +20,7 @@ def steps(
     protocol: Protocol,
     profile: bool = False,
 ) -> list[str]:
-    """Return the steps of ``affnet bench``; nothing is exported, started or connected to.
+    """Return the steps of ``affnet bench`` on one device in one runtime; nothing is done.
 
     Raises:
         ArtifactError: a file that stands here cannot be measured.
@@ -46,12 +46,31 @@ def steps(
             for file in files
             if profile
         ),
-        "Show one table",
     ]
 
 
-def show(plans: dict[str, list[str]], json: bool) -> None:
-    """Print the steps on each device, numbered, or as one object."""
+def show_steps(
+    models: Sequence[str],
+    devices: Sequence[Device],
+    runtimes: Mapping[str, Sequence[str]],
+    threads: int,
+    protocol: Protocol,
+    profile: bool,
+    json: bool,
+) -> None:
+    """Print the steps on each device in its ``runtimes``, numbered, or as one object.
+
+    Raises:
+        AffnetError: as `steps`.
+    """
+    plans: dict[str, list[str]] = {}
+    for device in devices:
+        found = [
+            step
+            for runtime in runtimes[device.name]
+            for step in steps(models, device, runtime, threads, protocol, profile)
+        ]
+        plans[device.name] = [*found, "Show one table"]
     if json:
         entries = [{"device": name, "steps": planned} for name, planned in plans.items()]
         console.print_json({"dry_run": entries})

@@ -43,8 +43,12 @@ def columns(results: Sequence[Result]) -> list[Column]:
         _quantity("p90", MILLISECONDS, lambda r: r.summary().p90),
         _quantity("p99", MILLISECONDS, lambda r: r.summary().p99),
     ]
-    if peer := next((r.peer for r in results if r.peer), None):
-        chosen.append(Column(f"x {peer} [95 %]", ratio_cell))
+    peers = list(dict.fromkeys(r.peer for r in results if r.peer))
+    if len(peers) == 1:
+        chosen.append(Column(f"x {peers[0]} [95 %]", ratio_cell))
+    elif peers:
+        chosen.append(Column("peer", lambda r: r.peer or "-", text=True))
+        chosen.append(Column("x peer [95 %]", ratio_cell))
     chosen += [
         _quantity("load", MILLISECONDS, lambda r: r.load_ns),
         _quantity("first", MILLISECONDS, lambda r: r.first_inference_ns),
@@ -81,10 +85,10 @@ def _tells_devices(results: Sequence[Result]) -> bool:
 
 
 def _in_groups(results: Sequence[Result]) -> bool:
-    """Whether models of one device were measured in other turns, each beside the peer."""
+    """Whether models of one device and runtime were measured in other turns, with the peer."""
     return all(r.ratio_to_peer for r in results) and len(
-        {(r.device, r.session) for r in results}
-    ) > len({r.device for r in results})
+        {(r.device, r.runtime, r.session) for r in results}
+    ) > len({(r.device, r.runtime) for r in results})
 
 
 def _is_computed(result: Result) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from affnet import console
@@ -45,13 +45,19 @@ def check_target(
         raise UsageError(f"The folder of {option} {path} does not exist; make it first.")
 
 
-def deliver(outcomes: Sequence[Outcome], peer: str | None, form: str, output: Path | None) -> int:
+def deliver(
+    outcomes: Sequence[Outcome],
+    peer: str | Mapping[str, str] | None,
+    form: str,
+    output: Path | None,
+) -> int:
     """Show and write what a sweep brought, tell of the devices that failed, return the exit code.
 
     Raises:
         AffnetError: there was one device, and this is how it failed.
     """
-    if len(outcomes) == 1 and outcomes[0].error:
+    if len({outcome.device for outcome in outcomes}) == 1 and all(o.error for o in outcomes):
+        assert outcomes[0].error is not None
         raise outcomes[0].error
     failed = [outcome for outcome in outcomes if outcome.error]
     results = [result for outcome in outcomes for result in outcome.results]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from affnet.bench.results.result import Result
 from affnet.bench.statistics.intervals import Interval, percentile_interval, ratio_interval
@@ -16,20 +16,24 @@ def median_interval(result: Result) -> Interval:
     return Interval(result.summary().median, found.low, found.high)
 
 
-def relate_to_peer(results: Sequence[Result], peer: str) -> list[Result]:
-    """Fill in each result's ratio to the one called ``peer``, measured on the same device.
+def relate_to_peer(results: Sequence[Result], peer: str | Mapping[str, str]) -> list[Result]:
+    """Fill in each result's ratio to its peer, measured on the same device by the same runtime.
+
+    ``peer`` is that of all, or gives each model its own; a model without one has no ratio.
 
     Raises:
-        UsageError: no result of that device is called so.
+        UsageError: the peer was not measured there.
     """
-    references = {result.device: result for result in results if result.model == peer}
-    if any(result.device not in references for result in results):
-        raise UsageError(f"{peer} was not measured in this run.")
-    return [
-        dataclasses.replace(
-            result,
-            peer=peer,
-            ratio_to_peer=ratio_interval(result.blocks_ns, references[result.device].blocks_ns),
-        )
-        for result in results
-    ]
+    places = {(result.device, result.runtime, result.model): result for result in results}
+    related = []
+    for result in results:
+        name = peer if isinstance(peer, str) else peer.get(result.model)
+        if name is None:
+            related.append(result)
+            continue
+        reference = places.get((result.device, result.runtime, name))
+        if reference is None:
+            raise UsageError(f"{name} was not measured in this run.")
+        ratio = ratio_interval(result.blocks_ns, reference.blocks_ns)
+        related.append(dataclasses.replace(result, peer=name, ratio_to_peer=ratio))
+    return related

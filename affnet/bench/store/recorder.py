@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ class Recorder:
 
     def __init__(self, store: Store | None) -> None:
         self._store = store
-        self.peer: str | None = None  # the ratio to it is kept, too
+        self.peer: str | Mapping[str, str] | None = None  # the ratio to it is kept, too
         self.exit_code = 0
 
     def keep(self, results: Sequence[Result]) -> None:

@@ -62,6 +62,7 @@ class AdbDevice:
         formats=("executorch", "onnx", "tflite"),
         runtimes=("executorch", "litert", "onnxruntime"),
         accelerators=("cpu", "gpu"),  # the GPU with LiteRT only
+        home_runtimes=("litert",),
     )
     settings_type: ClassVar[type[Settings]] = AdbSettings
 

@@ -55,7 +55,10 @@ class IosDevice:
 
     kind: ClassVar = "ios"
     capabilities: ClassVar = Capabilities(
-        formats=("coreml",), runtimes=("coreml",), accelerators=("cpu", "gpu", "ane")
+        formats=("coreml",),
+        runtimes=("coreml",),
+        accelerators=("cpu", "gpu", "ane"),
+        home_runtimes=("coreml",),
     )
     settings_type: ClassVar[type[Settings]] = IosSettings
 

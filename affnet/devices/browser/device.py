@@ -55,6 +55,7 @@ class BrowserDevice:
         formats=("onnx", "tflite"),
         runtimes=("onnxruntime", "litert"),
         accelerators=("cpu", "webgpu"),
+        home_runtimes=("onnxruntime", "litert"),
     )
     settings_type: ClassVar[type[Settings]] = BrowserSettings
 

@@ -41,7 +41,10 @@ class SshDevice:
 
     kind: ClassVar = "ssh"
     capabilities: ClassVar = Capabilities(
-        formats=("onnx", "tflite"), runtimes=("onnxruntime", "litert"), accelerators=("cpu",)
+        formats=("onnx", "tflite"),
+        runtimes=("onnxruntime", "litert"),
+        accelerators=("cpu",),
+        home_runtimes=("onnxruntime", "litert"),
     )
     settings_type: ClassVar[type[Settings]] = SshSettings
 

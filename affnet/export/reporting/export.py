@@ -9,7 +9,7 @@ from rich.table import Table
 
 from affnet import console
 from affnet.errors import AccuracyError
-from affnet.export.all_formats import Outcome
+from affnet.export.all_formats import ExportOutcome
 from affnet.export.autotuning.report import (
     attempts_record,
     attempts_table,
@@ -71,7 +71,7 @@ def print_attempts(error: AccuracyError, json: bool) -> None:
         console.print_table(attempts_table(error))
 
 
-def print_outcomes(outcomes: Sequence[Outcome], json: bool, quiet: bool) -> None:
+def print_outcomes(outcomes: Sequence[ExportOutcome], json: bool, quiet: bool) -> None:
     """Print an export to several formats, what they note once."""
     for sentence in dict.fromkeys(note for outcome in outcomes for note in outcome.notes):
         console.note(sentence, quiet)
@@ -81,15 +81,15 @@ def print_outcomes(outcomes: Sequence[Outcome], json: bool, quiet: bool) -> None
         console.print_table(outcome_table(outcomes))
 
 
-def _outcome_record(outcome: Outcome) -> dict[str, Any]:
+def _outcome_record(outcome: ExportOutcome) -> dict[str, Any]:
     return outcome.record or {
-        "format": outcome.format,
+        "format": outcome.request.format,
         "exit_code": outcome.exit_code,
         "error": str(outcome.error),
     }
 
 
-def outcome_table(outcomes: Sequence[Outcome]) -> Table:
+def outcome_table(outcomes: Sequence[ExportOutcome]) -> Table:
     """Return the table that ends an export to several formats."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for header in ("format", "file"):
@@ -99,11 +99,11 @@ def outcome_table(outcomes: Sequence[Outcome]) -> Table:
     for outcome in outcomes:
         record = outcome.record
         if record is None:
-            table.add_row(outcome.format, f"failed: {outcome.error}")
+            table.add_row(outcome.label, f"failed: {outcome.error}")
             continue
         share, verified = record["delegated_share"], record["passed"] is not None
         table.add_row(
-            outcome.format,
+            outcome.label,
             record["artifact"],
             MEGABYTES.number(record["file_bytes"]),
             str(record["operators"]),

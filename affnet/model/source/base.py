@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from affnet.artifact import Provenance, TensorSpec, image_spec, logits_spec
+from affnet.errors import LabelsError, existing_file
 from affnet.model.create import Network
 from affnet.model.dense.base import DenseNetwork
 from affnet.model.published import Published
@@ -42,6 +44,26 @@ class Source:
         if not isinstance(self.model, DenseNetwork):
             return self.outputs
         return self.model.output_specs(*taken.image_size())
+
+
+def with_labels(source: Source, path: Path) -> Source:
+    """Return ``source`` with the class names of a text file, one a line.
+
+    Raises:
+        UsageError: there is no such file.
+        LabelsError: it has not one line for each class.
+    """
+    existing_file(path, "a file of class names")
+    labels = tuple(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    counts = [spec.shape[spec.class_axis] for spec in source.outputs if spec.class_axis is not None]
+    if not counts:
+        raise LabelsError(f"{source.name} has no scores of classes that {path} could name.")
+    if len(labels) != counts[0]:
+        raise LabelsError(
+            f"{path} has {len(labels)} lines for the {counts[0]} classes of {source.name}; write "
+            "one class name a line."
+        )
+    return replace(source, labels=labels)
 
 
 def interface(model: Network | DenseNetwork, size: tuple[int, int] | None) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from affnet.model.program_interface import LoadedProgram
 from affnet.model.programs import build_program, is_function, load_program
 from affnet.model.published import Published
 from affnet.model.random_weights import randomise
-from affnet.model.source.base import SEED, Source, interface
+from affnet.model.source.base import SEED, Source, interface, with_labels
 from affnet.model.source.peers import is_peer, library_source, peer_source
 
 PROGRAM_SUFFIX = ".pt2"
@@ -49,6 +49,7 @@ def load_source(
     ema: bool = False,
     image_size: tuple[int, int] | None = None,
     weights: Path | None = None,
+    labels: Path | None = None,
 ) -> Source:
     """Load SOURCE.
 
@@ -62,7 +63,7 @@ def load_source(
     to a variant's name, whose weights are random.  ``image_size`` is that of the images, height and
     width, if it is not the source's own: a token mixer may be made for maps of one size.
     ``weights`` are those of a peer: a safetensors file, or its folder, as ``save_pretrained``
-    writes it.
+    writes it.  ``labels`` is a text file of class names, one a line, instead of its own.
 
     Raises:
         UsageError: ``source`` is neither a known name nor a file, or an option does not apply.
@@ -70,6 +71,9 @@ def load_source(
             functions of `affnet.model.programs`.
     """
     options = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
+    if labels is not None:
+        given = {"variant": variant, "image_size": image_size, "weights": weights}
+        return with_labels(load_source(source, **options, **given), labels)  # type: ignore[arg-type]
     if weights is not None and not is_peer(source):
         raise UsageError(f"--weights fills a peer, such as mobilevit_xxs; {source!r} is none.")
     name, sign, mixer = source.partition(_MIXER_SIGN)

@@ -25,7 +25,9 @@ Script = Callable[[int], int]
 class ReachableDevice(FakeDevice):
     """A scripted device that a check can open."""
 
-    capabilities = Capabilities(("onnx",), ("onnxruntime",), ("cpu",), remote=False)
+    capabilities = Capabilities(
+        ("onnx",), ("onnxruntime",), ("cpu",), home_runtimes=("onnxruntime",), remote=False
+    )
 
     def address(self) -> str:
         return "fake"

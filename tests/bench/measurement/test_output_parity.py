@@ -36,7 +36,9 @@ class Computing(FakeProcess):
 
 
 class Elsewhere(FakeDevice):
-    capabilities = Capabilities(("onnx",), ("onnxruntime",), ("cpu",))
+    capabilities = Capabilities(
+        ("onnx",), ("onnxruntime",), ("cpu",), home_runtimes=("onnxruntime",)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ def test_another_system_says_what_is_needed(
 
 
 def test_it_runs_core_ml_only(run: Run) -> None:
-    done = run("bench", "digits", "--device", "iphone")
+    done = run("bench", "digits", "--device", "iphone", "--runtime", "onnxruntime")
     assert (done.code, done.error) == (
         2,
         "iphone does not run onnxruntime; choose another --runtime: coreml.",

@@ -77,6 +77,7 @@ def test_affnet_et_against_mobilevit_from_the_networks_to_the_table(
     done = run(
         "bench", "affnet_et", "--against", "mobilevit_xxs", "--image-size", "64",
         "--device", "pi", "--devices-file", catalog, "--preset", "quick", "--markdown",
+        "--runtime", "onnxruntime",
     )  # fmt: skip
     assert done.code == 0, done.err
     header, _, affnet_et, mobilevit = (

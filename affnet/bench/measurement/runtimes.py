@@ -1,0 +1,141 @@
+"""Which runtimes a measurement takes on each device, and measuring in several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from affnet.bench.measurement.interleaved import Job, Progress
+from affnet.bench.measurement.protocol import Protocol
+from affnet.bench.measurement.sweep import Keep, sweep
+from affnet.bench.results.outcome import Outcome
+from affnet.devices.base import Device
+from affnet.errors import MissingError, UnreachableError, UsageError
+from affnet.runtimes import get_runtime
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class RuntimePlan:
+    """The runtimes of each device, by its name, and why others are not measured."""
+
+    runtimes: dict[str, list[str]]
+    named: bool  # on the command line, so that none is left out
+    left_out: list[str] = field(default_factory=list)  # a sentence each
+
+    def every(self) -> list[str]:
+        """Return the runtimes of all devices, in the order of measuring."""
+        return list(dict.fromkeys(name for names in self.runtimes.values() for name in names))
+
+
+def plan_runtimes(
+    text: str | None,
+    devices: Sequence[Device],
+    format_: str | None = None,
+    check: Callable[[str], None] = lambda _: None,
+) -> RuntimePlan:
+    """Decide which runtimes to measure.
+
+    ``text`` is a list such as ``onnxruntime,litert``, ``all`` that a device has, or None: those
+    that it is at home in.  Of the latter two, those count that run files of ``format_``, where it
+    is given, and those that are not installed are left out.  ``check`` raises `MissingError` where
+    models cannot be exported for a runtime.
+
+    Raises:
+        UnknownNameError: a runtime that does not exist.
+        UsageError: the only device does not run one.
+        MissingError: the only device has none of them, or not one that was named.
+    """
+    if text is not None and text != ALL:
+        return _named(text, devices)
+    plan = RuntimePlan({}, named=False)
+    for device in devices:
+        wanted = _wanted(device, text, format_)
+        missing = {name: error for name in wanted if (error := _lack(device, name, check))}
+        usable = [name for name in wanted if name not in missing]
+        if not usable and len(devices) == 1:
+            raise missing[wanted[0]]
+        plan.runtimes[device.name] = usable or wanted[:1]
+        if usable:
+            plan.left_out.extend(_left_out(*lack, device.name) for lack in missing.items())
+    return plan
+
+
+def _lack(device: Device, runtime: str, check: Callable[[str], None]) -> MissingError | None:
+    """Return what is known to be missing for a runtime before the device is reached."""
+    try:
+        device.check_runtime(runtime)
+        check(runtime)
+    except MissingError as error:
+        return error
+    return None
+
+
+def _named(text: str, devices: Sequence[Device]) -> RuntimePlan:
+    names = list(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
+    if not names:
+        raise UsageError("--runtime names no runtime; leave it out for the device's own.")
+    for name in names:
+        get_runtime(name)  # unknown? say so first
+    if len(devices) == 1:  # missing? say so before anything is exported
+        for name in names:
+            devices[0].check_runtime(name)
+    return RuntimePlan({device.name: names for device in devices}, named=True)
+
+
+def _wanted(device: Device, text: str | None, format_: str | None) -> list[str]:
+    capabilities = device.capabilities
+    wanted = capabilities.runtimes if text == ALL else capabilities.home_runtimes
+    if format_ is None:
+        return list(wanted)
+    # a file says by its format what runs it
+    fitting = [name for name in capabilities.runtimes if get_runtime(name).format == format_]
+    return [name for name in wanted if name in fitting] or fitting or list(wanted[:1])
+
+
+def measure_runtimes(
+    jobs: Mapping[str, Sequence[Job]],
+    devices: Sequence[Device],
+    plan: RuntimePlan,
+    protocol: Protocol,
+    *,
+    threads: int,
+    profile: bool = False,
+    progress: Progress = lambda _: None,
+    keep: Keep = lambda _: None,
+) -> list[Outcome]:
+    """Measure the jobs of each runtime on the devices that take it, one runtime after the other.
+
+    Returns an outcome for each device and runtime, in the order of ``devices``.  A device that
+    cannot be reached is not tried again.  A runtime that nobody named, and that a device turns out
+    not to have, is left out where the device has another.
+    """
+    found: dict[str, list[tuple[str, Outcome]]] = {device.name: [] for device in devices}
+    for runtime, models in jobs.items():
+        places = [
+            device
+            for device in devices
+            if runtime in plan.runtimes[device.name]
+            and not any(isinstance(o.error, UnreachableError) for _, o in found[device.name])
+        ]
+        if not places:
+            continue
+        outcomes = sweep(
+            models, places, protocol, threads=threads, profile=profile, progress=progress, keep=keep
+        )
+        for outcome in outcomes:
+            found[outcome.device].append((runtime, outcome))
+    kept = []
+    for name, entries in found.items():
+        measured = any(outcome.error is None for _, outcome in entries)
+        for runtime, outcome in entries:
+            if measured and not plan.named and isinstance(outcome.error, MissingError):
+                plan.left_out.append(_left_out(runtime, outcome.error, name))
+            else:
+                kept.append(outcome)
+    return kept
+
+
+def _left_out(runtime: str, error: MissingError, device: str) -> str:
+    return f"{runtime} is not measured on {device}: {error}"

@@ -1,0 +1,126 @@
+"""The models of ``affnet bench``: what is named or taken, exported for each runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from affnet.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from affnet.bench.measurement.interleaved import Job
+    from affnet.bench.measurement.runtimes import RuntimePlan
+    from affnet.devices.base import Device
+    from affnet.project.default_models import Comparison
+
+
+def choose_models(
+    context: typer.Context,
+    models: list[str] | None,
+    against: list[str] | None,
+    image_size: tuple[int, int] | None,
+    weights: Path | None,
+) -> Comparison:
+    """Return what is named, or else what the project or this folder has.
+
+    Raises:
+        UsageError: ``weights`` fill none or several of the models.
+        AffnetError: as `affnet.project.default_models.choose_comparison`.
+    """
+    from affnet.project.default_models import Comparison
+
+    if models:
+        names = list(dict.fromkeys([*models, *(against or [])]))
+        peers = dict.fromkeys(names, against[0]) if against else {}
+        settings = {name: {"weights": weights} for name in _filled(names, weights)}
+        return Comparison(names, peers, image_size, settings)
+    if weights is not None:
+        raise UsageError("--weights fills a peer, such as mobilevit_xxs; name it among MODELS.")
+    comparison: Comparison = context.obj.take_comparison(image_size, against)
+    return comparison
+
+
+def runtimes_of(
+    chosen: Comparison, text: str | None, places: Sequence[Device], *, exporting: bool
+) -> RuntimePlan:
+    """Return the runtimes of each device; see `affnet.bench.measurement.runtimes.plan_runtimes`."""
+    from affnet.bench.measurement.runtimes import plan_runtimes
+    from affnet.export.open_or_export import names_artifact
+    from affnet.runtimes import get_runtime, runtime_of_file
+
+    def check(runtime: str) -> None:
+        from affnet.export.converters import check_installed, get_converter
+
+        check_installed(get_converter(get_runtime(runtime).format))
+
+    files = [name for name in chosen.names if names_artifact(name)]
+    format_ = runtime_of_file(Path(files[0])).format if files else None
+    must_export = exporting and len(files) < len(chosen.names)
+    return plan_runtimes(text, places, format_, check if must_export else lambda _: None)
+
+
+def export_jobs(
+    chosen: Comparison,
+    runtimes: Sequence[str],
+    fft: str,
+    folder: Path,
+    show: Callable[[str], None],
+) -> dict[str, list[Job]]:
+    """Open or export what is to be measured, for each runtime."""
+    from affnet.bench.measurement.interleaved import label_jobs
+    from affnet.export.open_or_export import open_or_export
+    from affnet.runtimes import get_runtime
+
+    jobs = {}
+    for runtime in runtimes:
+        artifacts = [
+            open_or_export(
+                name,
+                get_runtime(runtime).format,
+                chosen.image_size,
+                fft,
+                folder,
+                show,
+                **_split(chosen.settings.get(name, {})),
+            )
+            for name in chosen.names
+        ]
+        jobs[runtime] = label_jobs(artifacts, runtime)
+    return jobs
+
+
+def related(chosen: Comparison, jobs: dict[str, list[Job]]) -> dict[str, str] | None:
+    """Return the row that each row's ratio is to, None where nothing is compared."""
+    peers = chosen.peers | {peer: peer for peer in chosen.peers.values()}
+    if len(set(peers.values())) == 1:  # of all, those too that nothing was said of
+        peers = dict.fromkeys(chosen.names, next(iter(peers.values())))
+    found: dict[str, str] = {}
+    for entries in jobs.values():
+        labels = {name: job.label for name, job in zip(chosen.names, entries, strict=True)}
+        found |= {labels[name]: labels[peer] for name, peer in peers.items()}
+    return found or None
+
+
+def _split(settings: dict[str, Any]) -> dict[str, Any]:
+    rest = {key: value for key, value in settings.items() if key != "weights"}
+    return {"weights": settings.get("weights"), "settings": rest}
+
+
+def _filled(names: list[str], weights: Path | None) -> list[str]:
+    """Return the only peer among ``names``, which ``--weights`` is for."""
+    if weights is None:
+        return []
+    from affnet.model.source import is_peer
+
+    peers = [name for name in names if is_peer(name)]
+    if not peers:
+        raise UsageError("--weights fills a peer, such as mobilevit_xxs, and here is none.")
+    if len(peers) > 1:
+        raise UsageError(
+            f"--weights fills one peer, and these are {len(peers)}: {', '.join(peers)}; export "
+            "each with its own and name the files."
+        )
+    return peers

@@ -1,0 +1,1 @@
+"""What a command takes where it is not told: the project file, or what lies in the folder."""

@@ -1,0 +1,144 @@
+"""Commands beside a project file: what they take from it, what wins, and mistakes in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affnet.export import all_formats
+from affnet.export.all_formats import ExportOutcome
+from affnet.export.request import ExportRequest
+from tests.conftest import Finished
+
+Run = Callable[..., Finished]
+Refused = Callable[..., str]
+
+SOURCE = '[source]\nmodel = "other.safetensors"\n'
+
+
+def write(folder: Path, text: str) -> None:
+    (folder / "affnet.toml").write_text(text)
+
+
+@pytest.mark.usefixtures("instant_conversion")
+def test_export_takes_the_projects_model_and_folder(run: Run, other_digits: Path) -> None:
+    shutil.copy(other_digits, other_digits.with_name("another.pt"))
+    (other_digits.parent / "names.txt").write_text("\n".join("abcdefghij"))
+    write(
+        other_digits.parent,
+        SOURCE + 'labels = "names.txt"\n[export]\noutput = "build"\nformats = ["onnx"]\n',
+    )
+    done = run("export", "--no-verify", "--json")
+    assert done.code == 0
+    assert "Note: No SOURCE given: using other.safetensors, the model of affnet.toml." in done.err
+    assert done.json["artifact"] == "build/other.onnx"
+    manifest = (other_digits.parent / "build" / "other.onnx.manifest.json").read_text()
+    assert '"j"' in manifest
+
+
+@pytest.mark.usefixtures("instant_conversion")
+def test_the_command_line_wins(run: Run, other_digits: Path) -> None:
+    write(other_digits.parent, SOURCE + '[export]\noutput = "build"\nformats = ["tflite"]\n')
+    done = run("export", "--format", "onnx", "--no-verify", "--output", "here", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    assert (other_digits.parent / "here" / "other.onnx").is_file()
+
+
+def test_several_formats_and_precisions_are_exported_side_by_side(
+    run: Run, other_digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[ExportRequest] = []
+
+    def export_all(requests: Sequence[ExportRequest], _: Any) -> list[ExportOutcome]:
+        asked.extend(requests)
+        return [ExportOutcome(one, 1.0, {"format": one.format}) for one in requests]
+
+    monkeypatch.setattr(all_formats, "export_all", export_all)
+    write(
+        other_digits.parent,
+        SOURCE + 'image_size = 96\n[export]\nformats = ["onnx", "torch"]\n'
+        'precisions = ["fp32", "int8"]\ncalibration_data = "bundled"\n',
+    )
+    done = run("export", "--json", "--quiet")
+    assert (done.code, len(done.json["results"])) == (0, 3)
+    assert {(one.source, one.image_size) for one in asked} == {("other.safetensors", (96, 96))}
+    assert [(one.format, one.precision, one.calibration_data) for one in asked] == [
+        ("onnx", "fp32", None),
+        ("torch", "fp32", None),
+        ("onnx", "int8", "bundled"),
+    ]
+
+
+def test_a_precision_that_no_format_has_is_refused(refused: Refused, other_digits: Path) -> None:
+    write(other_digits.parent, SOURCE + '[export]\nformats = ["onnx"]\n')
+    sentence = refused("export", "--precision", "fp32,palette4", "-q")
+    assert sentence == "Unknown precision for onnx 'palette4'; valid: fp32, fp16, int8."
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('[source]\nmodle = "x"\n', "affnet.toml, line 2: source.modle is unknown; did you mean"),
+        ("[export]\noutput = 3\n", "affnet.toml, line 2: export.output must be a text in quotes"),
+        ('[source]\nmodel = "no.pt"\n', "affnet.toml, line 2: source.model 'no.pt' does not exist"),
+        (
+            '[source]\nmodel = "affnet_ett"\n',
+            "affnet.toml, line 2: source.model is wrong: Unknown source 'affnet_ett'; valid:",
+        ),
+        (
+            SOURCE + 'labels = "labels.txt"\n',
+            "affnet.toml, line 3: source.labels is wrong: labels.txt has 2 lines for the 10 cl",
+        ),
+        (
+            SOURCE + 'config = "another.yaml"\n',
+            "affnet.toml, line 3: source.config is wrong: another.yaml",
+        ),
+        (SOURCE + "image_size = 50\n", "affnet.toml, line 3: source.image_size is wrong: other"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_with_line_and_key(
+    refused: Refused, other_digits: Path, text: str, sentence: str
+) -> None:
+    folder = other_digits.parent
+    (folder / "labels.txt").write_text("a\nb\n")
+    (folder / "another.yaml").write_text("model.classification.affnet.mode: small\n")
+    write(folder, text)
+    assert refused("export", "--format", "onnx", "-q").startswith(sentence)
+
+
+def test_help_does_not_read_the_file(run: Run, workspace: Path) -> None:
+    write(workspace, "no = = TOML")
+    assert run("export", "--help").code == 0
+
+
+@pytest.mark.usefixtures("digits_onnx")
+def test_bench_takes_model_peers_devices_and_runtimes(run: Run, other_digits: Path) -> None:
+    (other_digits.parent / "names.txt").write_text("\n".join("abcdefghij"))
+    write(
+        other_digits.parent,
+        SOURCE + 'labels = "names.txt"\n[bench]\npeers = ["digits"]\ndevices = ["fake"]\n'
+        'runtimes = ["onnxruntime", "torch"]\nstore = "results.db"\n',
+    )
+    done = run("bench", "--preset", "check", "--json")
+    assert done.code == 0, done.err
+    assert "measuring other.safetensors, the model of affnet.toml, beside digits." in done.err
+    rows = [(r["model"], r["runtime"], r["peer"]) for r in done.json["results"]]
+    assert rows == [
+        ("other", "onnxruntime", "digits"),
+        ("digits", "onnxruntime", "digits"),
+        ("other", "torch", "digits"),
+        ("digits", "torch", "digits"),
+    ]
+    assert (other_digits.parent / "results.db").is_file()
+
+
+def test_bench_names_the_line_of_a_model_that_cannot_be_loaded(
+    refused: Refused, workspace: Path
+) -> None:
+    write(workspace, '[source]\nmodel = "affnet_ett"\n')
+    sentence = refused("bench", "--device", "fake", "-q")
+    assert sentence.startswith("affnet.toml, line 2: source.model is wrong: Unknown source")

@@ -5,9 +5,9 @@
 #          of these exactly; a normalisation has no results far beyond 1.
 # Instead: the variance comes out as 0, and the values are divided by the root of epsilon alone.
 # Seen:    PyTorch [-1.3416355 ...  1.3416355]   ExecuTorch [-474.34 ...  474.34]
-# Matters: it fits a variance taken as the mean square less the squared mean, in float32: a mean of
-#          3000 times the spread or more gives values hundreds of times too large, with no NaN to tell.
-#          Group normalisation is off by 10 % already at a mean of 1000 times the spread.
+# Matters: it fits a variance taken as the mean square less the squared mean, in float32: far from zero
+#          results are hundreds of times too large. Group normalisation of 1000 plus normal noise is
+#          already off by 10 %, and becomes NaN where the difference comes out negative.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

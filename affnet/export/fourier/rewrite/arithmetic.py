@@ -1,4 +1,10 @@
-"""Sums, products and quotients of complex values, element by element."""
+"""Sums, products and quotients of complex values, element by element.
+
+torch takes a real operand for a complex one whose imaginary part is +0, and computes with that: 1
+times -1 is -1 + 0j, of the angle pi, since the 1 * 0 in the imaginary part makes +0 of -0.  Where a
+program asks for angles, by which the signs of zeros are seen, these products with 0 are computed
+too; elsewhere they are left out.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +34,17 @@ def operand(emitter: Emitter, value: Any) -> Operand:
         return value, None
     number = complex(value)
     return number.real or None, number.imag or None
+
+
+def signed_operand(emitter: Emitter, value: Any) -> Operand:
+    """Return the parts of an operand with zeros of its own, where the signs of zeros are seen."""
+    real, imag = operand(emitter, value)
+    if not emitter.signed_zeros or isinstance(value, Complex):
+        return real, imag
+    if isinstance(value, Node):
+        return real, 0.0
+    number = complex(value)
+    return number.real, number.imag
 
 
 def plus(emitter: Emitter, a: Part, b: Part) -> Part:
@@ -100,6 +117,8 @@ def quotient(emitter: Emitter, a: Operand, b: Operand) -> Operand:
     """
     if b[1] is None:
         return over(emitter, a[0], b[0]), over(emitter, a[1], b[0])
+    if b[1] == 0:
+        return _quotient_of_signed_zeros(emitter, a, b[0])
     if emitter.half and isinstance(b[0], Node) and isinstance(b[1], Node):
         larger = emitter.call(
             aten.maximum.default, *(emitter.call(aten.abs.default, part) for part in b)
@@ -111,46 +130,67 @@ def quotient(emitter: Emitter, a: Operand, b: Operand) -> Operand:
     return over(emitter, real, modulus), over(emitter, imag, modulus)
 
 
+def _quotient_of_signed_zeros(emitter: Emitter, a: Operand, b: Part) -> Operand:
+    """Return a / b for a real b as torch computes it, by R. L. Smith's method.
+
+    With r = 0 / b, which has the sign of b, it is ((a_r + a_i r) / b, (a_i - a_r r) / b).
+    """
+    zero = times(emitter, b, 0.0)
+    real = plus(emitter, a[0], times(emitter, a[1], zero))
+    imag = minus(emitter, a[1], times(emitter, a[0], zero))
+    return over(emitter, real, b), over(emitter, imag, b)
+
+
 @complex_rule(aten.add.Tensor, aten.add.Scalar)
 def _add(call: Call) -> Complex:
-    a, b = _scaled(call, call.args[0], call.args[1])
-    return call.emitter.result(plus(call.emitter, a[0], b[0]), plus(call.emitter, a[1], b[1]))
+    alpha = call.argument(2, "alpha", 1)
+    return _sum(call, call.args[0], call.args[1], alpha)
 
 
 @complex_rule(aten.sub.Tensor, aten.sub.Scalar)
 def _sub(call: Call) -> Complex:
-    a, b = _scaled(call, call.args[0], call.args[1])
-    return call.emitter.result(minus(call.emitter, a[0], b[0]), minus(call.emitter, a[1], b[1]))
+    alpha = call.argument(2, "alpha", 1)
+    return _sum(call, call.args[0], call.args[1], -alpha)
 
 
 @complex_rule(aten.rsub.Tensor, aten.rsub.Scalar)
 def _rsub(call: Call) -> Complex:
-    a, b = _scaled(call, call.args[1], call.args[0])
-    return call.emitter.result(minus(call.emitter, a[0], b[0]), minus(call.emitter, a[1], b[1]))
+    alpha = call.argument(2, "alpha", 1)
+    return _sum(call, call.args[1], call.args[0], -alpha)
 
 
-def _scaled(call: Call, a: Any, b: Any) -> tuple[Operand, Operand]:
-    """Return a and alpha b as operands."""
-    alpha = operand(call.emitter, call.argument(2, "alpha", 1))
-    return operand(call.emitter, a), product(call.emitter, operand(call.emitter, b), alpha)
+def _sum(call: Call, a: Any, b: Any, factor: complex) -> Complex:
+    """Return a + factor b, as torch computes differences too."""
+    emitter = call.emitter
+    these, others = signed_operand(emitter, a), signed_operand(emitter, b)
+    if factor == -1 and not emitter.signed_zeros:
+        join = minus
+    else:
+        join = plus
+        if factor != 1:
+            others = product(emitter, others, signed_operand(emitter, factor))
+    return emitter.result(*(join(emitter, *parts) for parts in zip(these, others, strict=True)))
 
 
 @complex_rule(aten.mul.Tensor, aten.mul.Scalar)
 def _mul(call: Call) -> Complex:
-    a, b = (operand(call.emitter, value) for value in call.args)
+    a, b = (signed_operand(call.emitter, value) for value in call.args)
     return call.emitter.result(*product(call.emitter, a, b))
 
 
 @complex_rule(aten.div.Tensor, aten.div.Scalar)
 def _div(call: Call) -> Complex:
-    a, b = (operand(call.emitter, value) for value in call.args)
+    a, b = (signed_operand(call.emitter, value) for value in call.args)
     return call.emitter.result(*quotient(call.emitter, a, b))
 
 
 @complex_rule(aten.neg.default, aten._neg_view.default)
 def _neg(call: Call) -> Complex:
-    real, imag = operand(call.emitter, call.args[0])
-    return call.emitter.result(negative(call.emitter, real), negative(call.emitter, imag))
+    emitter = call.emitter
+    parts = (negative(emitter, part) for part in operand(emitter, call.args[0]))
+    if emitter.signed_zeros:  # torch's kernel, except at the end of a row, subtracts from +0
+        parts = (plus(emitter, part, 0.0) for part in parts)
+    return emitter.result(*parts)
 
 
 @complex_rule(aten._conj.default, aten._conj_physical.default, aten.conj_physical.default)

@@ -1,13 +1,13 @@
 """Sums, products and quotients of complex values, element by element.
 
 torch takes a real operand for a complex one whose imaginary part is +0, and computes with that: 1
-times -1 is -1 + 0j, of the angle pi, since the 1 * 0 in the imaginary part makes +0 of -0.  Where a
-program asks for angles, by which the signs of zeros are seen, these products with 0 are computed
-too; elsewhere they are left out.
+times -1 is -1 + 0j, of the angle pi, since the 1 * 0 in the imaginary part makes +0 of its -0.
+Where a program asks for angles, imaginary parts get the zeros of torch's; elsewhere that is spared.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -36,15 +36,13 @@ def operand(emitter: Emitter, value: Any) -> Operand:
     return number.real or None, number.imag or None
 
 
-def signed_operand(emitter: Emitter, value: Any) -> Operand:
-    """Return the parts of an operand with zeros of its own, where the signs of zeros are seen."""
-    real, imag = operand(emitter, value)
-    if not emitter.signed_zeros or isinstance(value, Complex):
-        return real, imag
-    if isinstance(value, Node):
-        return real, 0.0
-    number = complex(value)
-    return number.real, number.imag
+def with_positive_zeros(emitter: Emitter, part: Part) -> Part:
+    """Return ``part`` + 0.0, which makes +0 of -0, in a form that converters do not drop."""
+    if not emitter.signed_zeros or not isinstance(part, Node):
+        return part
+    is_zero = emitter.call(aten.eq.Scalar, part, 0)
+    zeros = emitter.call(aten.zeros_like.default, part)
+    return emitter.call(aten.where.self, is_zero, zeros, part)
 
 
 def plus(emitter: Emitter, a: Part, b: Part) -> Part:
@@ -105,6 +103,21 @@ def product(emitter: Emitter, a: Operand, b: Operand) -> Operand:
     return real, imag
 
 
+def _with_zeros_of_product(emitter: Emitter, imag: Part, a: Operand, b: Operand) -> Part:
+    """Return the imaginary part of a complex a times a real b with the zeros that torch gives it.
+
+    Added to it is a_r * 0, by which it becomes +0 where a_r is positive; and only where b is
+    negative does that make a difference to an angle.
+    """
+    if a[1] is None:
+        a, b = b, a
+    if b[1] is not None or not emitter.signed_zeros:
+        return imag
+    if isinstance(b[0], Node):
+        return plus(emitter, imag, times(emitter, a[0], 0.0))
+    return with_positive_zeros(emitter, imag) if b[0] is not None and b[0] < 0 else imag
+
+
 def squared_modulus(emitter: Emitter, a: Operand) -> Part:
     """Return a_r^2 + a_i^2; it leaves the range of float32 where |a| is beyond about 1e19."""
     return plus(emitter, times(emitter, a[0], a[0]), times(emitter, a[1], a[1]))
@@ -116,9 +129,7 @@ def quotient(emitter: Emitter, a: Operand, b: Operand) -> Operand:
     For float16, where |b|^2 overflows or vanishes, both are divided by the larger part of b before.
     """
     if b[1] is None:
-        return over(emitter, a[0], b[0]), over(emitter, a[1], b[0])
-    if b[1] == 0:
-        return _quotient_of_signed_zeros(emitter, a, b[0])
+        return over(emitter, a[0], b[0]), over(emitter, with_positive_zeros(emitter, a[1]), b[0])
     if emitter.half and isinstance(b[0], Node) and isinstance(b[1], Node):
         larger = emitter.call(
             aten.maximum.default, *(emitter.call(aten.abs.default, part) for part in b)
@@ -130,67 +141,54 @@ def quotient(emitter: Emitter, a: Operand, b: Operand) -> Operand:
     return over(emitter, real, modulus), over(emitter, imag, modulus)
 
 
-def _quotient_of_signed_zeros(emitter: Emitter, a: Operand, b: Part) -> Operand:
-    """Return a / b for a real b as torch computes it, by R. L. Smith's method.
-
-    With r = 0 / b, which has the sign of b, it is ((a_r + a_i r) / b, (a_i - a_r r) / b).
-    """
-    zero = times(emitter, b, 0.0)
-    real = plus(emitter, a[0], times(emitter, a[1], zero))
-    imag = minus(emitter, a[1], times(emitter, a[0], zero))
-    return over(emitter, real, b), over(emitter, imag, b)
-
-
 @complex_rule(aten.add.Tensor, aten.add.Scalar)
 def _add(call: Call) -> Complex:
-    alpha = call.argument(2, "alpha", 1)
-    return _sum(call, call.args[0], call.args[1], alpha)
+    return _joined(call, plus, *_scaled(call, call.args[0], call.args[1]))
 
 
 @complex_rule(aten.sub.Tensor, aten.sub.Scalar)
 def _sub(call: Call) -> Complex:
-    alpha = call.argument(2, "alpha", 1)
-    return _sum(call, call.args[0], call.args[1], -alpha)
+    return _joined(call, minus, *_scaled(call, call.args[0], call.args[1]))
 
 
 @complex_rule(aten.rsub.Tensor, aten.rsub.Scalar)
 def _rsub(call: Call) -> Complex:
-    alpha = call.argument(2, "alpha", 1)
-    return _sum(call, call.args[1], call.args[0], -alpha)
+    return _joined(call, minus, *_scaled(call, call.args[1], call.args[0]))
 
 
-def _sum(call: Call, a: Any, b: Any, factor: complex) -> Complex:
-    """Return a + factor b, as torch computes differences too."""
-    emitter = call.emitter
-    these, others = signed_operand(emitter, a), signed_operand(emitter, b)
-    if factor == -1 and not emitter.signed_zeros:
-        join = minus
-    else:
-        join = plus
-        if factor != 1:
-            others = product(emitter, others, signed_operand(emitter, factor))
-    return emitter.result(*(join(emitter, *parts) for parts in zip(these, others, strict=True)))
+def _joined(call: Call, join: Callable[[Emitter, Part, Part], Part], *both: Operand) -> Complex:
+    """Return a sum or a difference, in which the +0 of a real operand leaves no -0."""
+    real, imag = (join(call.emitter, *parts) for parts in zip(*both, strict=True))
+    if any(imaginary is None for _, imaginary in both):
+        imag = with_positive_zeros(call.emitter, imag)
+    return call.emitter.result(real, imag)
+
+
+def _scaled(call: Call, a: Any, b: Any) -> tuple[Operand, Operand]:
+    """Return a and alpha b as operands."""
+    alpha = operand(call.emitter, call.argument(2, "alpha", 1))
+    return operand(call.emitter, a), product(call.emitter, operand(call.emitter, b), alpha)
 
 
 @complex_rule(aten.mul.Tensor, aten.mul.Scalar)
 def _mul(call: Call) -> Complex:
-    a, b = (signed_operand(call.emitter, value) for value in call.args)
-    return call.emitter.result(*product(call.emitter, a, b))
+    a, b = (operand(call.emitter, value) for value in call.args)
+    real, imag = product(call.emitter, a, b)
+    return call.emitter.result(real, _with_zeros_of_product(call.emitter, imag, a, b))
 
 
 @complex_rule(aten.div.Tensor, aten.div.Scalar)
 def _div(call: Call) -> Complex:
-    a, b = (signed_operand(call.emitter, value) for value in call.args)
+    a, b = (operand(call.emitter, value) for value in call.args)
     return call.emitter.result(*quotient(call.emitter, a, b))
 
 
 @complex_rule(aten.neg.default, aten._neg_view.default)
 def _neg(call: Call) -> Complex:
+    """Subtract from +0, as torch's kernel does except in the last elements of a row."""
     emitter = call.emitter
     parts = (negative(emitter, part) for part in operand(emitter, call.args[0]))
-    if emitter.signed_zeros:  # torch's kernel, except at the end of a row, subtracts from +0
-        parts = (plus(emitter, part, 0.0) for part in parts)
-    return emitter.result(*parts)
+    return emitter.result(*(with_positive_zeros(emitter, part) for part in parts))
 
 
 @complex_rule(aten._conj.default, aten._conj_physical.default, aten.conj_physical.default)

@@ -8,6 +8,7 @@ import torch
 
 from affnet.export.operators import (
     angles,
+    grouped_convolution,
     indexing,
     logarithms,
     repetition,
@@ -29,6 +30,8 @@ RULES: dict[Any, Rule] = {
     aten.adaptive_max_pool2d.default: window_maxima.adaptive_max_pool,
     aten.adaptive_max_pool3d.default: window_maxima.adaptive_max_pool,
     aten.broadcast_to.default: repetition.expand,
+    aten.conv3d.default: grouped_convolution.conv3d,
+    aten.conv3d.padding: grouped_convolution.conv3d,
     aten.conv_transpose1d.default: transposed_convolution.conv_transpose1d,
     aten.conv_transpose2d.input: transposed_convolution.conv_transpose2d,
     aten.expand.default: repetition.expand,

@@ -150,6 +150,17 @@ def test_transposed_convolutions_are_torchs(
     assert_same(layer, torch.randn((2, 4, 5, 6)[: axes + 2]), tolerance=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("groups", "settings"),
+    [(2, {"padding": 1, "stride": 2}), (4, {"padding": "same", "dilation": 2, "bias": False})],
+)
+def test_grouped_convolutions_of_volumes_are_torchs(groups: int, settings: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv3d(4, 8, 3, groups=groups, **settings)
+    for shape in ((2, 4, 5, 6, 7), (4, 5, 6, 7)):
+        assert_same(layer, torch.randn(shape), tolerance=1e-6)
+
+
 def test_what_changes_nothing_stays() -> None:
     x = torch.randn(1, 2, 3, 4)
     program = torch.export.export(Applied(lambda x: x.relu() + 1), (x,))

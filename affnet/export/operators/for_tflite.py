@@ -8,6 +8,7 @@ import torch
 
 from affnet.export.operators import (
     angles,
+    attention,
     grouped_convolution,
     indexing,
     logarithms,
@@ -43,6 +44,7 @@ RULES: dict[Any, Rule] = {
     aten.repeat.default: repetition.repeat,
     aten.repeat_interleave.self_Tensor: repetition.repeat_interleave_each,
     aten.repeat_interleave.self_int: repetition.repeat_interleave,
+    aten.scaled_dot_product_attention.default: attention.scaled_dot_product_attention,
     aten.tile.default: repetition.tile,
     aten.topk.default: indexing.topk,
     aten.upsample_bilinear2d.vec: resampling.upsample_linear,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -17,14 +18,19 @@ def conv3d(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: Sequence[int] = (1, 1, 1),
-    padding: Sequence[int] | str = (0, 0, 0),
-    dilation: Sequence[int] = (1, 1, 1),
+    stride: Any = (1, 1, 1),
+    padding: Any = (0, 0, 0),
+    dilation: Any = (1, 1, 1),
     groups: int = 1,
 ) -> Any:
     """`torch.nn.functional.conv3d` of a batch or of one volume."""
     if groups == 1:
         return NotImplemented
-    biases = [None] * groups if bias is None else bias.chunk(groups)
-    parts = zip(x.chunk(groups, -4), weight.chunk(groups), biases, strict=True)
-    return torch.cat([torch.conv3d(*part, stride, padding, dilation) for part in parts], -4)
+    biases: Sequence[Any] = [None] * groups if bias is None else bias.chunk(groups)
+    results = [
+        F.conv3d(part, kernels, offsets, stride, padding, dilation)
+        for part, kernels, offsets in zip(
+            x.chunk(groups, -4), weight.chunk(groups), biases, strict=True
+        )
+    ]
+    return torch.cat(results, -4)

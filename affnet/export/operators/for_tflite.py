@@ -8,6 +8,8 @@ import torch
 
 from affnet.export.operators import (
     angles,
+    attention,
+    grouped_convolution,
     indexing,
     logarithms,
     repetition,
@@ -29,6 +31,8 @@ RULES: dict[Any, Rule] = {
     aten.adaptive_max_pool2d.default: window_maxima.adaptive_max_pool,
     aten.adaptive_max_pool3d.default: window_maxima.adaptive_max_pool,
     aten.broadcast_to.default: repetition.expand,
+    aten.conv3d.default: grouped_convolution.conv3d,
+    aten.conv3d.padding: grouped_convolution.conv3d,
     aten.conv_transpose1d.default: transposed_convolution.conv_transpose1d,
     aten.conv_transpose2d.input: transposed_convolution.conv_transpose2d,
     aten.expand.default: repetition.expand,
@@ -40,6 +44,7 @@ RULES: dict[Any, Rule] = {
     aten.repeat.default: repetition.repeat,
     aten.repeat_interleave.self_Tensor: repetition.repeat_interleave_each,
     aten.repeat_interleave.self_int: repetition.repeat_interleave,
+    aten.scaled_dot_product_attention.default: attention.scaled_dot_product_attention,
     aten.tile.default: repetition.tile,
     aten.topk.default: indexing.topk,
     aten.upsample_bilinear2d.vec: resampling.upsample_linear,

@@ -164,6 +164,18 @@ def test_operators_in_core_ml(tmp_path: Path) -> None:
     torch.testing.assert_close(actual[small], expected[small], rtol=2e-6, atol=0, equal_nan=True)
 
 
+def test_attention_of_queries_without_keys_in_onnx(tmp_path: Path) -> None:
+    mask = torch.ones(4, 4).tril(-1).bool()  # the first row has none
+
+    def attended(x: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(x, x, x, mask)
+
+    x = torch.randn(1, 2, 4, 3, generator=torch.Generator().manual_seed(3))
+    actual, expected = in_file(attended, x, "onnx", tmp_path), attended(x)
+    torch.testing.assert_close(actual, expected)
+    assert not expected[:, :, 0].any()
+
+
 def test_a_program_without_such_operators_is_left_as_it_is() -> None:
     program = torch.export.export(Program(lambda x: x.relu()), (torch.randn(2),))
     assert replace_operators(program, "coreml") is program

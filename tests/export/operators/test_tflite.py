@@ -26,6 +26,8 @@ pytestmark = [
 
 SHAPE = (1, 4, 4, 4)  # where an axis is taken for another, its size does not show it
 
+MASK = torch.tensor([[1, 0, 1, 1], [0, 0, 0, 0], [0, 1, 0, 0], [1, 1, 1, 1]]).bool()
+
 #: What stands between two convolutions.
 BOTH_ROUTES: dict[str, Callable[[Tensor], Tensor]] = {
     "repeat": lambda x: x.repeat(1, 1, 2, 2),
@@ -43,6 +45,7 @@ BOTH_ROUTES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 TORCH_EXPORT_ONLY: dict[str, Callable[[Tensor], Tensor]] = {
     "max_pool2d": lambda x: F.max_pool2d(x, 3, 2, 1, return_indices=True)[1].float(),
+    "attention": lambda x: F.scaled_dot_product_attention(x, x, x, MASK),
     "topk": lambda x: sum(part.to(torch.float32) for part in x.topk(4)),
 }
 LAYERS: dict[str, Callable[[], nn.Module]] = {

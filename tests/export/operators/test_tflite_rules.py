@@ -150,6 +150,27 @@ def test_transposed_convolutions_are_torchs(
     assert_same(layer, torch.randn((2, 4, 5, 6)[: axes + 2]), tolerance=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("groups", "settings"),
+    [(2, {"padding": 1, "stride": 2}), (4, {"padding": "same", "dilation": 2, "bias": False})],
+)
+def test_grouped_convolutions_of_volumes_are_torchs(groups: int, settings: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv3d(4, 8, 3, groups=groups, **settings)
+    for shape in ((2, 4, 5, 6, 7), (4, 5, 6, 7)):
+        assert_same(layer, torch.randn(shape), tolerance=1e-6)
+
+
+@pytest.mark.parametrize("boolean", [True, False])
+def test_attention_of_queries_without_keys_is_torchs(boolean: bool) -> None:
+    mask = torch.rand(5, 5, generator=torch.Generator().manual_seed(0)) > 0.3
+    mask[1] = False
+    bias = mask if boolean else torch.where(mask, 0.5, -torch.inf)
+    x = torch.randn(1, 2, 5, 4)
+    assert_same(lambda x: F.scaled_dot_product_attention(x, x, x, bias), x, tolerance=1e-6)
+    assert not F.scaled_dot_product_attention(x, x, x, bias)[:, :, 1].any()
+
+
 def test_what_changes_nothing_stays() -> None:
     x = torch.randn(1, 2, 3, 4)
     program = torch.export.export(Applied(lambda x: x.relu() + 1), (x,))

@@ -1,7 +1,13 @@
-"""Sums, products and quotients of complex values, element by element."""
+"""Sums, products and quotients of complex values, element by element.
+
+torch takes a real operand for a complex one whose imaginary part is +0, and computes with that: 1
+times -1 is -1 + 0j, of the angle pi, since the 1 * 0 in the imaginary part makes +0 of its -0.
+Where a program asks for angles, imaginary parts get the zeros of torch's; elsewhere that is spared.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -28,6 +34,15 @@ def operand(emitter: Emitter, value: Any) -> Operand:
         return value, None
     number = complex(value)
     return number.real or None, number.imag or None
+
+
+def with_positive_zeros(emitter: Emitter, part: Part) -> Part:
+    """Return ``part`` + 0.0, which makes +0 of -0, in a form that converters do not drop."""
+    if not emitter.signed_zeros or not isinstance(part, Node):
+        return part
+    is_zero = emitter.call(aten.eq.Scalar, part, 0)
+    zeros = emitter.call(aten.zeros_like.default, part)
+    return emitter.call(aten.where.self, is_zero, zeros, part)
 
 
 def plus(emitter: Emitter, a: Part, b: Part) -> Part:
@@ -88,6 +103,21 @@ def product(emitter: Emitter, a: Operand, b: Operand) -> Operand:
     return real, imag
 
 
+def _with_zeros_of_product(emitter: Emitter, imag: Part, a: Operand, b: Operand) -> Part:
+    """Return the imaginary part of a complex a times a real b with the zeros that torch gives it.
+
+    Added to it is a_r * 0, by which it becomes +0 where a_r is positive; and only where b is
+    negative does that make a difference to an angle.
+    """
+    if a[1] is None:
+        a, b = b, a
+    if b[1] is not None or not emitter.signed_zeros:
+        return imag
+    if isinstance(b[0], Node):
+        return plus(emitter, imag, times(emitter, a[0], 0.0))
+    return with_positive_zeros(emitter, imag) if b[0] is not None and b[0] < 0 else imag
+
+
 def squared_modulus(emitter: Emitter, a: Operand) -> Part:
     """Return a_r^2 + a_i^2; it leaves the range of float32 where |a| is beyond about 1e19."""
     return plus(emitter, times(emitter, a[0], a[0]), times(emitter, a[1], a[1]))
@@ -99,7 +129,7 @@ def quotient(emitter: Emitter, a: Operand, b: Operand) -> Operand:
     For float16, where |b|^2 overflows or vanishes, both are divided by the larger part of b before.
     """
     if b[1] is None:
-        return over(emitter, a[0], b[0]), over(emitter, a[1], b[0])
+        return over(emitter, a[0], b[0]), over(emitter, with_positive_zeros(emitter, a[1]), b[0])
     if emitter.half and isinstance(b[0], Node) and isinstance(b[1], Node):
         larger = emitter.call(
             aten.maximum.default, *(emitter.call(aten.abs.default, part) for part in b)
@@ -113,20 +143,25 @@ def quotient(emitter: Emitter, a: Operand, b: Operand) -> Operand:
 
 @complex_rule(aten.add.Tensor, aten.add.Scalar)
 def _add(call: Call) -> Complex:
-    a, b = _scaled(call, call.args[0], call.args[1])
-    return call.emitter.result(plus(call.emitter, a[0], b[0]), plus(call.emitter, a[1], b[1]))
+    return _joined(call, plus, *_scaled(call, call.args[0], call.args[1]))
 
 
 @complex_rule(aten.sub.Tensor, aten.sub.Scalar)
 def _sub(call: Call) -> Complex:
-    a, b = _scaled(call, call.args[0], call.args[1])
-    return call.emitter.result(minus(call.emitter, a[0], b[0]), minus(call.emitter, a[1], b[1]))
+    return _joined(call, minus, *_scaled(call, call.args[0], call.args[1]))
 
 
 @complex_rule(aten.rsub.Tensor, aten.rsub.Scalar)
 def _rsub(call: Call) -> Complex:
-    a, b = _scaled(call, call.args[1], call.args[0])
-    return call.emitter.result(minus(call.emitter, a[0], b[0]), minus(call.emitter, a[1], b[1]))
+    return _joined(call, minus, *_scaled(call, call.args[1], call.args[0]))
+
+
+def _joined(call: Call, join: Callable[[Emitter, Part, Part], Part], *both: Operand) -> Complex:
+    """Return a sum or a difference, in which the +0 of a real operand leaves no -0."""
+    real, imag = (join(call.emitter, *parts) for parts in zip(*both, strict=True))
+    if any(imaginary is None for _, imaginary in both):
+        imag = with_positive_zeros(call.emitter, imag)
+    return call.emitter.result(real, imag)
 
 
 def _scaled(call: Call, a: Any, b: Any) -> tuple[Operand, Operand]:
@@ -138,7 +173,8 @@ def _scaled(call: Call, a: Any, b: Any) -> tuple[Operand, Operand]:
 @complex_rule(aten.mul.Tensor, aten.mul.Scalar)
 def _mul(call: Call) -> Complex:
     a, b = (operand(call.emitter, value) for value in call.args)
-    return call.emitter.result(*product(call.emitter, a, b))
+    real, imag = product(call.emitter, a, b)
+    return call.emitter.result(real, _with_zeros_of_product(call.emitter, imag, a, b))
 
 
 @complex_rule(aten.div.Tensor, aten.div.Scalar)
@@ -149,8 +185,10 @@ def _div(call: Call) -> Complex:
 
 @complex_rule(aten.neg.default, aten._neg_view.default)
 def _neg(call: Call) -> Complex:
-    real, imag = operand(call.emitter, call.args[0])
-    return call.emitter.result(negative(call.emitter, real), negative(call.emitter, imag))
+    """Subtract from +0, as torch's kernel does except in the last elements of a row."""
+    emitter = call.emitter
+    parts = (negative(emitter, part) for part in operand(emitter, call.args[0]))
+    return emitter.result(*(with_positive_zeros(emitter, part) for part in parts))
 
 
 @complex_rule(aten._conj.default, aten._conj_physical.default, aten.conj_physical.default)

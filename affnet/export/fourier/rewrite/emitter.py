@@ -56,6 +56,7 @@ class Emitter:
     def __init__(self, fake_mode: FakeTensorMode, half: bool = False) -> None:
         self.graph = Graph()
         self.half = half  # whether the values between will be float16
+        self.signed_zeros = False  # whether what is computed depends on the signs of zeros
         self.fake_mode = fake_mode
         self.source: Node | None = None  # the old node that is being rewritten
         self.constants: dict[str, torch.Tensor] = {}

@@ -34,6 +34,17 @@ from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.nodes import NodeRewriter
 from affnet.export.fourier.rewrite.values import Complex
 
+aten = torch.ops.aten
+
+#: Operators by which the sign of a zero decides between the angles pi and -pi.
+_READ_ANGLES = {
+    aten.angle.default,
+    aten.atan2.default,
+    aten.log.default,
+    aten.pow.Tensor_Scalar,
+    aten.sqrt.default,
+}
+
 
 @dataclass(frozen=True)
 class RewrittenProgram:
@@ -77,6 +88,7 @@ class _ProgramRewriter:
         values = [node.meta.get("val") for node in program.graph.nodes]
         self.fake_mode = detect_fake_mode(values) or FakeTensorMode()
         self.emitter = Emitter(self.fake_mode, half)
+        self.emitter.signed_zeros = any(map(_reads_angles, program.graph.nodes))
         self.emitter.taken = {*program.state_dict, *program.constants}
         self.nodes = NodeRewriter(self.emitter)
         self.state = dict(program.state_dict)
@@ -181,6 +193,13 @@ class _ProgramRewriter:
             constants=self.constants,
             verifiers=self.program.verifiers,
         )
+
+
+def _reads_angles(node: Node) -> bool:
+    """Tell whether ``node`` takes an angle, of a complex value or of two real parts."""
+    return node.target in _READ_ANGLES and (
+        node.target is aten.atan2.default or any(map(is_complex, node.all_input_nodes))
+    )
 
 
 def _renamed(argument: Any, name: str) -> Any:

@@ -61,6 +61,11 @@ def staging_folder(output: Path) -> Iterator[Path]:
                 output.rmdir()
 
 
+def is_path(text: str) -> bool:
+    """Tell a path from a source's name, ``module:function`` and a library's network."""
+    return "/" in text or (":" not in text and Path(text).suffix != "")
+
+
 def publish(staged: Sequence[Path], output: Path) -> list[Path]:
     """Move finished files and folders from a staging folder into ``output``.
 

@@ -40,6 +40,7 @@ def choose_models(
     if weights is not None:
         raise UsageError("--weights fills a peer, such as mobilevit_xxs; name it among MODELS.")
     comparison: Comparison = context.obj.take_comparison(image_size, against)
+    context.obj.note(comparison.sentence)
     return comparison
 
 

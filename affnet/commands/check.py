@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from affnet import console
-from affnet.commands.options import DevicesFileOption, JsonOption, QuietOption, StoreOption
+from affnet.commands.options import (
+    DevicesFileOption,
+    JsonOption,
+    QuietOption,
+    StoreOption,
+    parse_size,
+)
 from affnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from affnet.artifact import Artifact
+    from affnet.bench.budgets.budget_file import Budgets
 
 
 def check(
+    context: typer.Context,
     results: Annotated[
         list[Path] | None,
         typer.Argument(help="Stored results (.json); without any, models are measured."),
     ] = None,
-    budgets: Annotated[Path, typer.Option(help="The budgets.")] = Path("budgets.toml"),
+    budgets: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file of budgets.  Default: the project's, or budgets.toml; without one, the "
+            "model must be no slower than its MobileViT."
+        ),
+    ] = None,
     baseline: Annotated[
         Path | None,
         typer.Option(help="Results of before, or a folder with the artifacts of before."),
@@ -50,17 +68,14 @@ def check(
     Example: affnet check --budgets budgets.toml --baseline main-build --junit check.xml
     """
     from affnet.bench.budgets import check as checking
-    from affnet.bench.budgets.budget_file import read_budgets
     from affnet.bench.budgets.report import Targets, deliver, show_calibration
     from affnet.bench.store.recorder import open_recorder
     from affnet.devices.catalog import open_devices
-    from affnet.export.open_or_export import open_or_export
-    from affnet.runtimes import get_runtime
 
     if results and (calibrate or output):
         option = "--calibrate" if calibrate else "--output"
         raise UsageError(f"{option} is for what is measured; leave the stored results away.")
-    wanted = read_budgets(budgets)
+    wanted, settings, size = _budgets(context, budgets, bool(results))
     targets = Targets(junit, summary, output)
     targets.check()
 
@@ -72,13 +87,7 @@ def check(
         console.progress(quiet, animated=False) as show,
         open_recorder(None if results or calibrate else store) as recorder,
     ):
-
-        @functools.cache  # a source that several budgets name is exported once
-        def open_model(source: str, runtime: str) -> Any:
-            return open_or_export(
-                source, get_runtime(runtime).format, None, "auto", Path(scratch), show
-            )
-
+        open_model = _opener(settings, size, Path(scratch), show)
         if calibrate:
             found = checking.calibrate(wanted, find, open_model, rounds=max_rounds, progress=show)
         elif results:
@@ -96,5 +105,51 @@ def check(
     if calibrate:
         show_calibration(found, as_json=json)
         return
-    code = deliver(outcome, budgets, targets, as_json=json, strict=strict)
+    code = deliver(outcome, wanted.path, targets, as_json=json, strict=strict)
     raise typer.Exit(code or recorder.exit_code)
+
+
+def _budgets(
+    context: typer.Context, path: Path | None, judging: bool
+) -> tuple[Budgets, dict[str, dict[str, Any]], tuple[int, int] | None]:
+    """Return the budgets, what loading the project's model takes, and the size of all images."""
+    from affnet.bench.budgets.budget_file import read_budgets
+    from affnet.bench.budgets.default_budgets import default_budgets
+    from affnet.project.default_source import project_model
+
+    request = context.obj
+    if path is not None:
+        choice = project_model(request.project) if request.project else None
+        settings = dict(choice.settings) if choice else {}
+        size = parse_size(settings.pop("image_size", None))
+        return read_budgets(path, request.table), {choice.source: settings} if choice else {}, size
+    if judging:
+        return read_budgets(Path("budgets.toml")), {}, None
+    comparison = request.take_comparison(None, None)
+    model, why = comparison.names[0], request.choice.reason
+    peer = comparison.peers.get(model)
+    named = model if request.choice.bundled else f"{model}, {why},"
+    bound = f"be no slower than {peer} and agree" if peer else "agree"
+    request.note(f"No budgets found: {named} must {bound} with PyTorch.")
+    budgets = default_budgets(model, peer)
+    return budgets, comparison.settings, comparison.image_size
+
+
+def _opener(
+    settings: Mapping[str, Mapping[str, Any]],
+    size: tuple[int, int] | None,
+    folder: Path,
+    show: Callable[[str], None],
+) -> Callable[[str, str], Artifact]:
+    """Return a function that opens a file, or exports a source once, for a runtime."""
+    from affnet.export.open_or_export import open_or_export
+    from affnet.runtimes import get_runtime
+
+    @functools.cache
+    def open_model(source: str, runtime: str) -> Artifact:
+        rest = dict(settings.get(source, {}))
+        weights = rest.pop("weights", None)
+        form = get_runtime(runtime).format
+        return open_or_export(source, form, size, "auto", folder, show, weights, rest)
+
+    return open_model

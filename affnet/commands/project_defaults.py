@@ -21,6 +21,7 @@ from affnet.errors import (
     UnknownNameError,
     UsageError,
 )
+from affnet.project.project_file import BUDGETS, find_project
 
 if TYPE_CHECKING:
     from affnet.project.default_models import Comparison
@@ -43,6 +44,7 @@ class Request:
         self._context = context
         self.project: Project | None = None
         self.choice: ModelChoice | None = None  # where the command names no model
+        self.table: tuple[str, ...] = ()  # of the file of budgets, that holds them
 
     def given(self, name: str) -> bool:
         """Tell whether the command line, or an environment variable, says it."""
@@ -76,7 +78,7 @@ class Request:
     def take_comparison(
         self, image_size: tuple[int, int] | None, against: list[str] | None
     ) -> Comparison:
-        """Choose what a command measures that names no model, and say what it is."""
+        """Choose what a command measures that names no model."""
         from affnet.project.default_models import choose_comparison
         from affnet.project.default_source import choose_source
 
@@ -84,9 +86,7 @@ class Request:
         if self.project is not None and not peers:
             named = self.project.settings.bench.peers
             peers = [self.project.resolve_model(name) for name in named]
-        found = choose_comparison(self.choice, peers, image_size)
-        self.note(found.sentence)
-        return found
+        return choose_comparison(self.choice, peers, image_size)
 
     def blame(self, error: UsageError) -> None:
         """Raise `ProjectError`, with line and key, where the project's model is at fault."""
@@ -114,8 +114,6 @@ class ProjectCommand(TyperCommand):
         """Parse the words of the command line, then fill in what they leave open."""
         rest = super().parse_args(ctx, args)
         if not ctx.resilient_parsing:
-            from affnet.project.project_file import find_project
-
             ctx.obj = request = Request(ctx)
             request.project = find_project()
             FILLERS[str(self.name)](request)
@@ -183,7 +181,22 @@ def _fill_places(request: Request) -> None:
         request.fill({"devices_file": devices_file, "store": store})
 
 
+def _fill_check(request: Request) -> None:
+    _fill_places(request)
+    if request.given("budgets"):
+        return
+    found = request.project.budgets_file() if request.project else None
+    if found is None and Path(BUDGETS).is_file():
+        found = Path(BUDGETS), ()
+    if found is not None:
+        path, request.table = found
+        request.fill({"budgets": path})
+        if path != Path(BUDGETS):
+            request.note(f"No --budgets given: using those of {path}.")
+
+
 FILLERS: dict[str, Callable[[Request], None]] = {
     "bench": _fill_bench,
+    "check": _fill_check,
     "export": _fill_export,
 }

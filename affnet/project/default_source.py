@@ -39,7 +39,7 @@ def choose_source(project: Project | None, folder: Path = Path()) -> ModelChoice
     Raises:
         UsageError: the project names none, and there are several checkpoints in ``folder``.
     """
-    if project is not None and (choice := _of_project(project)):
+    if project is not None and (choice := project_model(project)):
         return choice
     return checkpoint_in(folder) or ModelChoice(
         BUNDLED, "the bundled trained network (this folder has no checkpoint)", bundled=True
@@ -75,7 +75,8 @@ def find_checkpoints(folder: Path) -> list[Path]:
     )
 
 
-def _of_project(project: Project) -> ModelChoice | None:
+def project_model(project: Project) -> ModelChoice | None:
+    """Return the model that a project file names, None where it names none."""
     source, table = project.model(), project.settings.source
     if source is None or table is None:
         return None

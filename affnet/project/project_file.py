@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from affnet.errors import ProjectError, suggestion
+from affnet.files import is_path
 from affnet.toml_file import Location, TomlFile
 
 if TYPE_CHECKING:
@@ -77,11 +78,6 @@ class Project:
         line = self.file.line_of((*self.table, *location))
         end = "" if why.endswith((".", "?")) else "."
         raise ProjectError(f"{self.path}, line {line}: {key} {why}{end}")
-
-
-def is_path(text: str) -> bool:
-    """Tell a path from a source's name, ``module:function`` and a library's network."""
-    return "/" in text or (":" not in text and Path(text).suffix != "")
 
 
 def find_project(folder: Path | None = None) -> Project | None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from affnet.artifact import Artifact
+from affnet.devices import catalog
+from affnet.devices.fake import FakeDevice
 from affnet.export import open_or_export
 from tests.conftest import Finished
 
@@ -106,3 +108,57 @@ def test_a_dry_run_of_a_phone_is_in_its_own_runtime(run: Run) -> None:
     (planned,) = done.json["dry_run"]
     assert planned["steps"][0] == "Export affnet_et to onnx and prove the file on this machine"
     assert planned["steps"][-1] == "Show one table"
+
+
+@pytest.fixture
+def in_no_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let the host compute its latencies, and leave the user's caches alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "AFFNET_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(catalog, "open_devices", lambda *_: [FakeDevice("host")])
+
+
+@pytest.mark.usefixtures("workspace", "in_no_time")
+def test_check_holds_the_smallest_variant_to_its_peer(
+    run: Run, exported: list[tuple[Any, ...]]
+) -> None:
+    done = run("check", "--json")
+    assert done.code == 0, done
+    assert (
+        "Note: No budgets found: affnet_et must be no slower than mobilevit_xxs and agree "
+        "with PyTorch." in done.err
+    )
+    assert [budget["name"] for budget in done.json["budgets"]] == [
+        "median of affnet_et <= 1.0 x mobilevit_xxs",
+        "parity of affnet_et <= 0.0001",
+    ]
+    assert [asked[0] for asked in exported] == ["affnet_et", "mobilevit_xxs"]
+
+
+@pytest.mark.usefixtures("in_no_time")
+def test_check_holds_the_checkpoint_to_the_peer_of_its_size(
+    run: Run, other_digits: Path, exported: list[tuple[Any, ...]]
+) -> None:
+    done = run("check")
+    assert done.code == 0, done
+    assert other_digits.is_file()
+    assert "other.safetensors, the only checkpoint in this folder, must be no slower" in done.err
+    assert {asked[2] for asked in exported} == {(64, 64)}
+
+
+@pytest.mark.usefixtures("in_no_time")
+def test_check_finds_budgets_toml(
+    run: Run, workspace: Path, exported: list[tuple[Any, ...]]
+) -> None:
+    (workspace / "budgets.toml").write_text('[[budget]]\nmodel = "digits"\nat_most = "1 s"\n')
+    done = run("check", "-q")
+    assert (done.code, done.err) == (0, "")
+    assert "median of digits <= 1 s" in done.out
+    assert len(exported) == 1
+
+
+@pytest.mark.usefixtures("workspace")
+def test_stored_results_need_written_budgets(refused: Refused, workspace: Path) -> None:
+    (workspace / "results.json").write_text("{}")
+    assert refused("check", "results.json").startswith("budgets.toml does not exist;")

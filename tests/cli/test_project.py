@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from affnet.export import all_formats
+from affnet.artifact import Artifact
+from affnet.errors import UsageError
+from affnet.export import all_formats, open_or_export
 from affnet.export.all_formats import ExportOutcome
 from affnet.export.request import ExportRequest
 from tests.conftest import Finished
@@ -142,3 +144,29 @@ def test_bench_names_the_line_of_a_model_that_cannot_be_loaded(
     write(workspace, '[source]\nmodel = "affnet_ett"\n')
     sentence = refused("bench", "--device", "fake", "-q")
     assert sentence.startswith("affnet.toml, line 2: source.model is wrong: Unknown source")
+
+
+def test_check_takes_budgets_of_the_project_and_its_model(
+    run: Run, refused: Refused, other_digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(other_digits.parent / "cache"))
+    asked = []
+
+    def export(model: str, *arguments: Any) -> Artifact:
+        asked.append((model, arguments[1], arguments[-1]))
+        raise UsageError("enough")
+
+    monkeypatch.setattr(open_or_export, "open_or_export", export)
+    (other_digits.parent / "pyproject.toml").write_text(
+        '[tool.affnet.source]\nmodel = "other.safetensors"\nimage_size = 96\nema = true\n'
+        '[[tool.affnet.budget]]\nmodel = "other.safetensors"\nat_most = "1 s"\n'
+    )
+    done = run("check")
+    assert (done.code, done.error) == (2, "enough")
+    assert "Note: No --budgets given: using those of pyproject.toml." in done.err
+    assert asked == [("other.safetensors", (96, 96), {"ema": True})]
+    (other_digits.parent / "pyproject.toml").write_text(
+        '[[tool.affnet.budget]]\nmodel = "x"\n\n[[tool.affnet.budget]]\nat_moist = 1\n'
+    )
+    sentence = refused("check", "-q")
+    assert sentence == "pyproject.toml, line 1: at_most is missing."

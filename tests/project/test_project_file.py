@@ -9,8 +9,9 @@ import pytest
 
 from affnet.errors import ProjectError
 from affnet.export.converters import CONVERTERS, get_converter
+from affnet.files import is_path
 from affnet.project.default_source import choose_source
-from affnet.project.project_file import find_project, is_path
+from affnet.project.project_file import find_project
 from affnet.project.schema import Format, Precision, Runtime, schema_file, schema_text
 from affnet.runtimes import RUNTIMES
 

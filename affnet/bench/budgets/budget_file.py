@@ -31,6 +31,7 @@ from typing import Any, NoReturn
 
 from affnet.bench.budgets.metrics import METRICS
 from affnet.errors import BudgetError, suggestion
+from affnet.files import is_path
 from affnet.runtimes import RUNTIMES
 from affnet.toml_file import Location, TomlFile
 from affnet.units import parse_quantity
@@ -74,9 +75,14 @@ class Budgets:
     path: Path
     models: dict[str, str]  # a name and the file or source it stands for
     budgets: tuple[Budget, ...]
+    written: bool = (
+        True  # in a file; else they are the default ones, of names as commands take them
+    )
 
     def source(self, model: str) -> str:
         """Return the file or source that a model's name stands for; paths start at this file."""
+        if not self.written:
+            return model
         return _resolved(self.path.parent, self.models.get(model, model))
 
 
@@ -105,8 +111,7 @@ def read_budgets(path: Path, table: Sequence[str] = ()) -> Budgets:
 
 def _resolved(folder: Path, text: str) -> str:
     """Take a path as relative to the file of budgets; anything else is a source's name."""
-    is_path = "/" in text or (Path(text).suffix and ":" not in text)  # module:function is none
-    return str(folder / text) if is_path else text
+    return str(folder / text) if is_path(text) else text
 
 
 def _check_names(reader: _Reader, budgets: tuple[Budget, ...]) -> None:
@@ -161,7 +166,7 @@ class _Reader:
             fail("at_most", str(error))
         fields = {key: entry[key] for key in ("device", "runtime", "threads") if key in entry}
         place = Place(**fields)
-        text = _told(entry["at_most"], peer)
+        text = limit_text(entry["at_most"], peer)
         return Budget(
             name=entry.get("name") or _name(entry["model"], metric, place, text),
             model=entry["model"],
@@ -208,7 +213,8 @@ def _limit(at_most: Any, metric: str, peer: str | None) -> tuple[float, bool]:
     return limit, relative
 
 
-def _told(at_most: Any, peer: str | None) -> str:
+def limit_text(at_most: Any, peer: str | None) -> str:
+    """Return a limit as reports show it."""
     return f"{at_most} x {peer}" if peer else str(at_most)
 
 

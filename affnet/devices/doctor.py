@@ -76,7 +76,7 @@ def check_record(check: Check) -> dict[str, Any]:
 
 
 def check_text(check: Check) -> str:
-    """Return a step as a line, with a second one for what mends it."""
+    """Return a step as a line, with a second one for what fixes it."""
     state = "ok" if check.passed else "MISSING" if check.needed else "absent"
     line = f"{state:<8} {check.step}: {check.detail}"
-    return line if check.passed or not check.remedy else f"{line}\n         mend it: {check.remedy}"
+    return line if check.passed or not check.remedy else f"{line}\n         fix: {check.remedy}"

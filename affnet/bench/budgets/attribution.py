@@ -12,7 +12,7 @@ from affnet.bench.budgets.verdicts import FAIL, Growth, Verdict
 from affnet.bench.measurement.interleaved import Job, Progress
 from affnet.bench.measurement.profiling import by_module, take_profile, telling_depth
 from affnet.devices.base import Device
-from affnet.errors import AffnetError
+from affnet.errors import AffnetError, first_line
 from affnet.units import MILLISECONDS
 
 _PASSES = 2  # of each: before, after, after, before
@@ -82,7 +82,7 @@ def _grown(versions: _Versions, device: Device, threads: int) -> list[Growth] | 
                     times[which].append(by_module(found, depth))
                 order.reverse()
     except AffnetError as error:  # the verdict must not be lost with its explanation
-        return f"which module became slower is not known: {str(error).rstrip('.')}"
+        return f"which module became slower is not known: {first_line(error)}"
     old, new = (_fastest(times[which]) for which in ("old", "new"))
     growths = [
         Growth(module, old.get(module, 0), new.get(module, 0)) for module in old.keys() | new.keys()

@@ -64,8 +64,8 @@ def judge_files(budgets: Budgets, files: Sequence[Path], baseline: Path | None) 
     """
     if baseline is not None and baseline.is_dir():
         raise BudgetError(
-            f"{baseline} is a folder of artifacts, which are measured; name a file of results as "
-            "the baseline of results, or leave the results away."
+            f"{baseline} is a folder of artifacts, which are measured",
+            "name a file of results as the baseline of results, or leave the results away.",
         )
     results = [result for path in files for result in read_results(path)]
     before = _read_baseline(baseline)
@@ -231,8 +231,8 @@ def _baseline_jobs(
         path = folder / job.artifact.path.name
         if not path.exists():
             raise BudgetError(
-                f"{folder} holds no {path.name}, the baseline of {name}; "
-                "export it there from the code of before."
+                f"{folder} holds no {path.name}, the baseline of {name}",
+                "export it there from the code of before.",
             )
         jobs.append(Job(BASELINE + name, open_model(str(path), place.runtime), place.runtime))
     return jobs
@@ -265,8 +265,9 @@ def _check_comparable(new: Sequence[Round], old: Sequence[Round]) -> None:
             for what, found in traits.items():
                 if found != first[what]:
                     raise ResultsError(
-                        f"{problem}: {what} is {first[what]} here, and {found} there; measure all "
+                        f"{problem}: {what} is {first[what]} here, and {found} there",
+                        f"measure all "
                         f"on one machine by one protocol ({PROTOCOL} is that of affnet check), or "
                         "name a folder of artifacts as the baseline, which is measured in the "
-                        "same turns."
+                        "same turns.",
                     )

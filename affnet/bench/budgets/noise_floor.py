@@ -86,8 +86,8 @@ def check_sensitivity(budgets: Sequence[Budget], device: Device, place: Place) -
         if isinstance(detectable, float) and allowed < detectable:
             raise BudgetError(
                 f"{budget.name}: {place.device} tells changes of {budget.model} from none above "
-                f"{detectable:.1%} only; allow more, or calibrate anew on a quieter machine with "
-                "affnet check --calibrate."
+                f"{detectable:.1%} only",
+                "allow more, or calibrate anew on a quieter machine with affnet check --calibrate.",
             )
 
 
@@ -114,7 +114,7 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BudgetError(
-            f"{path} cannot be read ({first_line(error)}); remove it and calibrate anew."
+            f"{path} cannot be read ({first_line(error)})", "remove it and calibrate anew."
         ) from error
     return content if isinstance(content, dict) else {}
 

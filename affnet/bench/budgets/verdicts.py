@@ -156,7 +156,7 @@ def estimate_of_baseline(budget: Budget, baseline: Sequence[Round] | None) -> Es
     """
     if baseline is None:
         raise BudgetError(
-            f"{budget.name}: its limit is relative to a baseline; name one with --baseline."
+            f"{budget.name}: its limit is relative to a baseline", "name one with --baseline."
         )
     _check_measured(budget, budget.model, baseline, "in the baseline")
     return estimate(baseline, budget.model, METRICS[budget.metric])

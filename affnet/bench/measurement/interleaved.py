@@ -116,7 +116,7 @@ def measure(
         MeasurementError: a process failed, hung or returned nonsense.
     """
     if not jobs:
-        raise UsageError("There is nothing to measure; name at least one model.")
+        raise UsageError("There is nothing to measure", "name at least one model.")
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, not {threads}.")
     before = device.conditions()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from affnet.artifact import Artifact
 from affnet.devices.base import ComputingProcess, Device, MeasuringProcess
-from affnet.errors import MissingError
+from affnet.errors import MissingError, first_line
 from affnet.parity import TOLERANCES, Parity, compare, reference_image
 from affnet.runtimes import runtime_for
 
@@ -26,7 +26,7 @@ def prove(process: MeasuringProcess, artifact: Artifact, device: Device) -> Pari
     try:
         expected = runtime.load(artifact.path, threads=1).run(image)
     except MissingError as error:
-        return f"outputs were not compared with this machine's: {str(error).rstrip('.')}"
+        return f"outputs were not compared with this machine's: {first_line(error)}"
     # the coarser arithmetic decides: a file's float16 weights, or a GPU that computes in it
     coarse = "fp16" in (manifest.precision, process.arithmetic)
     class_axes = [output.class_axis for output in manifest.outputs]

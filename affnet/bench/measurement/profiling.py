@@ -14,7 +14,7 @@ from pathlib import Path
 
 from affnet.artifact import Artifact
 from affnet.devices.base import Device, OperatorTime, ProfilingProcess
-from affnet.errors import MissingError
+from affnet.errors import MissingError, first_line
 
 RUNS = 20
 # What ONNX Runtime's optimiser adds to a name: of a fusion, or of another layout.
@@ -31,7 +31,7 @@ def take_profile(
         try:
             times = process.profile(RUNS)
         except MissingError as error:
-            return f"the times of operators are not known: {str(error).rstrip('.')}"
+            return f"the times of operators are not known: {first_line(error)}"
     if artifact.manifest.format != "onnx":
         return tuple(times)
     return tuple(assign_modules(times, modules_of(artifact.path)))

@@ -29,7 +29,9 @@ def choose(*, json: bool, markdown: bool, csv: bool) -> str:
         name for name, given in (("json", json), ("markdown", markdown), ("csv", csv)) if given
     ]
     if len(asked) > 1:
-        raise UsageError(f"--{' and --'.join(asked)} exclude each other; use --output for a file.")
+        raise UsageError(
+            f"--{' and --'.join(asked)} exclude each other", "use --output for a file."
+        )
     return asked[0] if asked else "terminal"
 
 
@@ -40,9 +42,9 @@ def check_target(
     if suffixes is not None and path.suffix not in suffixes:
         raise UnknownNameError(f"suffix of {option}", path.suffix, suffixes)
     if path.is_dir():
-        raise UsageError(f"{option} {path} is a folder; name a file.")
+        raise UsageError(f"{option} {path} is a folder", "name a file.")
     if not path.parent.is_dir():
-        raise UsageError(f"The folder of {option} {path} does not exist; make it first.")
+        raise UsageError(f"The folder of {option} {path} does not exist", "make it first.")
 
 
 def deliver(

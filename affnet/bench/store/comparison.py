@@ -67,7 +67,7 @@ def _check_names(store: Store, query: Query, against: str | None, where: str) ->
     models = store.models()
     if not models:
         raise ResultsError(
-            f"{where} holds no results; measure some with: affnet bench MODEL --output or --store"
+            f"{where} holds no results", "measure some with: affnet bench MODEL --output or --store"
         )
     for name in (*query.models, *([against] if against else [])):
         if name not in models:

@@ -91,7 +91,8 @@ class AdbDevice:
         if self._settings.accelerator == "gpu" and runtime != "litert":
             raise UsageError(
                 f"{self.name} is set to measure on the GPU, which {TOOLS[runtime].NAME} does not "
-                "use; choose --runtime litert, or set accelerator to cpu."
+                "use",
+                "choose --runtime litert, or set accelerator to cpu.",
             )
         find_adb()
         if runtime != "litert":
@@ -201,8 +202,7 @@ class AdbDevice:
                     yield Check("runner", True, f"{tool.NAME} {runner.version} was pushed")
             yield from _state_checks(properties.conditions(adb))
         except AffnetError as error:
-            sentence, _, remedy = str(error).partition("; ")
-            yield Check(step, False, sentence, remedy.removeprefix("run: ") or None)
+            yield Check.failed(step, error)
 
     def _runner(self, tool: Tool, adb: Adb, progress: Progress) -> Runner:
         settings = self._settings

@@ -43,8 +43,8 @@ def choose(program: str, wanted: Wanted) -> Adb:
         return _by_serial(program, wanted.serial, attached)
     if not attached:
         raise UnreachableError(
-            "No Android phone is attached; plug one in, and enable USB debugging in its "
-            "developer options."
+            "No Android phone is attached",
+            "plug one in, and enable USB debugging in its developer options.",
         )
     kinds: dict[str, tuple[str, str]] = {}
     for phone in attached:
@@ -56,7 +56,7 @@ def choose(program: str, wanted: Wanted) -> Adb:
     if fitting:
         names = ", ".join(f"{serial} ({kinds[serial][1]})" for serial in fitting)
         raise UnreachableError(
-            f"Several phones fit: {names}; name one by its serial number: --device {fitting[0]}"
+            f"Several phones fit: {names}", f"name one by its serial number: --device {fitting[0]}"
         )
     for phone in attached:  # it may be the one, but does not tell
         check_state(phone)
@@ -70,8 +70,8 @@ def _by_serial(program: str, serial: str, attached: Sequence[Listed]) -> Adb:
             check_state(phone)
             return Adb(program, serial)
     others = ", ".join(phone.serial for phone in attached) or "none"
-    remedy = f"; run: adb connect {serial}" if ":" in serial else "; plug it in"
-    raise UnreachableError(f"The phone {serial} is not attached (attached: {others}){remedy}")
+    remedy = f"run: adb connect {serial}" if ":" in serial else "plug it in"
+    raise UnreachableError(f"The phone {serial} is not attached (attached: {others})", remedy)
 
 
 def _kind(adb: Adb) -> tuple[str, str]:

@@ -90,7 +90,8 @@ class Phone:
             if free < size + _SPARE_BYTES:
                 raise DeviceSpaceError(
                     f"The phone {self.adb.serial} has {free / 1e6:.0f} MB free, but {path.name} "
-                    f"needs {(size + _SPARE_BYTES) / 1e6:.0f} MB; free some."
+                    f"needs {(size + _SPARE_BYTES) / 1e6:.0f} MB",
+                    "free some.",
                 )
             folder = f"{self.folder}/{len(self._pushed)}"
             target = f"{folder}/{path.name}"
@@ -153,7 +154,7 @@ class Phone:
         lines = [line for line in done.output.splitlines() if "error: " in line]
         reason = lines[0].rpartition(": ")[2].removeprefix("remote ") if lines else "no reason"
         if done.code and "No space left" in reason:
-            raise DeviceSpaceError(f"{phone} has no space left for {path.name}; free some.")
+            raise DeviceSpaceError(f"{phone} has no space left for {path.name}", "free some.")
         if done.code:
             raise MeasurementError(f"{phone} did not take {path.name}: {reason}.")
         told = self.adb.shell('sha256sum <"$1"', target).output.split()

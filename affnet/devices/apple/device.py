@@ -230,7 +230,8 @@ class IosDevice:
         if image and not self._local:
             raise ArtifactError(
                 f"{artifact.path} takes an image, and coremltools sends nothing but tensors to a "
-                "device; export it without --image-input."
+                "device",
+                "export it without --image-input.",
             )
         engine, device = "Core ML of this Mac", "this Mac"
         if not self._local:
@@ -261,7 +262,7 @@ class IosDevice:
             try:
                 check()
             except MissingError as error:
-                yield _failed(step, error)
+                yield Check.failed(step, error)
                 return
             yield Check(step, True, "found")
         if self._local:
@@ -273,15 +274,10 @@ class IosDevice:
             )
             yield Check("signature", True, settings.development_team or "by a profile")
         except MissingError as error:
-            yield _failed("signature", error)
+            yield Check.failed("signature", error)
         try:
             with self._service() as service:
                 found = self._choose(service)
             yield Check("device", True, f"{found}, {found.system()}, {found.state}")
         except AffnetError as error:
-            yield _failed("device", error)
-
-
-def _failed(step: str, error: AffnetError) -> Check:
-    sentence, _, remedy = str(error).partition("; ")
-    return Check(step, False, sentence, remedy.removeprefix("run: ") or None)
+            yield Check.failed("device", error)

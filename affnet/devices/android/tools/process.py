@@ -67,7 +67,8 @@ class Invoker:
         if done.code in _CANNOT_RUN:
             raise MissingError(
                 f"{self.runner.path} cannot be run on the phone {self.phone.adb.serial} "
-                f"({complaint(done.output)}); name the folder of one that can: --runner-dir"
+                f"({complaint(done.output)})",
+                "name the folder of one that can: --runner-dir",
             )
         if done.code:
             code = 128 - done.code if done.code > 128 else done.code  # a shell's way to say signal
@@ -84,7 +85,8 @@ class Invoker:
         if unknown:
             raise MeasurementError(
                 f"Measuring {self.label} ignored {' '.join(unknown)}, which this "
-                f"{self.tool.NAME} does not know; choose other settings or another --runner-dir."
+                f"{self.tool.NAME} does not know",
+                "choose other settings or another --runner-dir.",
             )
         return Invoked(report, done.output, files)
 
@@ -153,8 +155,8 @@ class ToolProcess:
             raise self._invoker.nonsense(str(error), complaint(invoked.output)) from None
         if not found:
             raise MissingError(
-                f"{self._invoker.runner.path} tells no times of operators; "
-                "it was built without its profiler."
+                f"{self._invoker.runner.path} reports no times of operators: it was built without "
+                "its profiler."
             )
         return found
 

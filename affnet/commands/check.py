@@ -30,7 +30,9 @@ def check(
     ] = 12,
     calibrate: Annotated[
         bool,
-        typer.Option("--calibrate", help="Find out which change can be told here from none."),
+        typer.Option(
+            "--calibrate", help="Measure the smallest change this machine can detect (A/A test)."
+        ),
     ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if a budget stays undecided, too.")
@@ -51,7 +53,7 @@ def check(
     """
     from affnet.bench.budgets import check as checking
     from affnet.bench.budgets.budget_file import read_budgets
-    from affnet.bench.budgets.report import Targets, deliver, show_calibration
+    from affnet.bench.budgets.report import Targets, emit, show_calibration
     from affnet.bench.store.recorder import open_recorder
     from affnet.devices.catalog import open_devices
     from affnet.export.open_or_export import open_or_export
@@ -82,9 +84,9 @@ def check(
         if calibrate:
             found = checking.calibrate(wanted, find, open_model, rounds=max_rounds, progress=show)
         elif results:
-            outcome = checking.judge_files(wanted, results, baseline)
+            outcome = checking.evaluate_files(wanted, results, baseline)
         else:
-            outcome = checking.measure_and_judge(
+            outcome = checking.measure_and_evaluate(
                 wanted,
                 baseline,
                 find,
@@ -96,5 +98,5 @@ def check(
     if calibrate:
         show_calibration(found, as_json=json)
         return
-    code = deliver(outcome, budgets, targets, as_json=json, strict=strict)
+    code = emit(outcome, budgets, targets, as_json=json, strict=strict)
     raise typer.Exit(code or recorder.exit_code)

@@ -133,11 +133,11 @@ class MeasuringProcess(Protocol):
 class QualifiedProcess(MeasuringProcess, Protocol):
     """A `MeasuringProcess` over a tool that does not do all that our own workers do."""
 
-    def limits(self) -> Sequence[str]:
+    def caveats(self) -> Sequence[str]:
         """Say what the results do not hold, a sentence each without its full stop."""
         ...
 
-    def doubts(self) -> Sequence[str]:
+    def warnings(self) -> Sequence[str]:
         """Say what speaks against trusting the results, a sentence each without its full stop."""
         ...
 
@@ -190,7 +190,7 @@ class PlacingProcess(MeasuringProcess, Protocol):
         """
         ...
 
-    def limits(self) -> Sequence[str]:
+    def caveats(self) -> Sequence[str]:
         """Say what the results do not hold, a sentence each without its full stop."""
         ...
 

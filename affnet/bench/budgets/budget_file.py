@@ -136,9 +136,9 @@ class _Reader:
         for key, value in entry.items():
             if key not in self._KEYS:
                 fail(key, f"is unknown{suggestion(key, self._KEYS)}")
-            expected, told = _TYPES.get(key, _TEXT)
+            expected, description = _TYPES.get(key, _TEXT)
             if type(value) not in expected:
-                fail(key, f"must be {told}, not {value!r}")
+                fail(key, f"must be {description}, not {value!r}")
             if value == "":
                 fail(key, "must not be empty")
         for key in ("model", "at_most"):
@@ -161,7 +161,7 @@ class _Reader:
             fail("at_most", str(error))
         fields = {key: entry[key] for key in ("device", "runtime", "threads") if key in entry}
         place = Place(**fields)
-        text = _told(entry["at_most"], peer)
+        text = _limit_text(entry["at_most"], peer)
         return Budget(
             name=entry.get("name") or _name(entry["model"], metric, place, text),
             model=entry["model"],
@@ -208,7 +208,7 @@ def _limit(at_most: Any, metric: str, peer: str | None) -> tuple[float, bool]:
     return limit, relative
 
 
-def _told(at_most: Any, peer: str | None) -> str:
+def _limit_text(at_most: Any, peer: str | None) -> str:
     return f"{at_most} x {peer}" if peer else str(at_most)
 
 

@@ -9,7 +9,9 @@ from affnet.parity import TOLERANCES, Parity, compare, reference_image
 from affnet.runtimes import runtime_for
 
 
-def prove(process: MeasuringProcess, artifact: Artifact, device: Device) -> Parity | str | None:
+def check_outputs(
+    process: MeasuringProcess, artifact: Artifact, device: Device
+) -> Parity | str | None:
     """Compare the outputs for the reference image with those of this machine's runtime.
 
     Return a sentence without its full stop where that cannot be done, and None where there is
@@ -33,7 +35,7 @@ def prove(process: MeasuringProcess, artifact: Artifact, device: Device) -> Pari
     return compare(expected, actual, TOLERANCES["fp16" if coarse else "fp32"], class_axes)
 
 
-def reason_against(parity: Parity) -> str:
+def parity_warning(parity: Parity) -> str:
     """Say how outputs disagree, a sentence without its full stop."""
     return (
         f"outputs differ from this machine's by {parity.max_rel_error:.1e} of the largest "

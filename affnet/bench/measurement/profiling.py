@@ -79,7 +79,7 @@ def by_operator(times: Sequence[OperatorTime]) -> dict[str, int]:
     return dict(sorted(totals.items(), key=lambda item: -item[1]))
 
 
-def telling_depth(times: Sequence[OperatorTime]) -> int:
+def informative_depth(times: Sequence[OperatorTime]) -> int:
     """Return how many names deep no module takes more than half of the time, 2 at least.
 
     AFFNet's stages stand two names deep, ``layer_4.1``; other networks have all of them inside one

@@ -11,7 +11,7 @@ from affnet.errors import UnreachableError
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DeviceFilter:
     """What is known of the phone; None fits each."""
 
     serial: str | None = None
@@ -25,14 +25,14 @@ class Wanted:
             "the  phone", "the one phone"
         )
 
-    def fits(self, manufacturer: str, model: str) -> bool:
+    def matches(self, manufacturer: str, model: str) -> bool:
         """Whether a phone is one of this kind; case does not count."""
         return (self.manufacturer or manufacturer).casefold() == manufacturer.casefold() and (
             self.model or model
         ).casefold() == model.casefold()
 
 
-def choose(program: str, wanted: Wanted) -> Adb:
+def select_device(program: str, wanted: DeviceFilter) -> Adb:
     """Return the one attached phone that is meant.
 
     Raises:
@@ -50,7 +50,7 @@ def choose(program: str, wanted: Wanted) -> Adb:
     for phone in attached:
         if phone.state == "device":
             kinds[phone.serial] = _kind(Adb(program, phone.serial))
-    fitting = [serial for serial, kind in kinds.items() if wanted.fits(*kind)]
+    fitting = [serial for serial, kind in kinds.items() if wanted.matches(*kind)]
     if len(fitting) == 1:
         return Adb(program, fitting[0])
     if fitting:

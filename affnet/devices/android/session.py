@@ -1,6 +1,6 @@
 """A phone that is in use: its folder, what is pushed, and what runs there.
 
-A shell on the phone, the keeper, waits for its input to end, which it does when the session is
+A shell on the phone, the watchdog, waits for its input to end, which it does when the session is
 over, when this machine is killed and when the cable is pulled.  It then ends what runs in the
 session's folder and removes it.
 """
@@ -32,7 +32,7 @@ end() {
   if tr '\\0' ' ' <"/proc/$pid/cmdline" | grep -qF "$1"; then kill -9 "$pid"; fi
 }
 """
-_KEEPER = (
+_WATCHDOG = (
     _KILL
     + f"""
 mkdir "$1" && chmod 700 "$1" || exit 1
@@ -143,7 +143,7 @@ class Phone:
             script = _RUN_WATCHED if watched else _RUN
             return self.adb.shell(script, record, *command, timeout_s=timeout_s)
         except BaseException:
-            with contextlib.suppress(Exception):  # a lost phone's keeper does it
+            with contextlib.suppress(Exception):  # a lost phone's watchdog does it
                 kill = _KILL + 'end "$1" "$2"'
                 self.adb.shell(kill, self.folder, record, timeout_s=_CLEANUP_TIMEOUT_S, final=True)
             raise
@@ -170,10 +170,10 @@ def open_phone(adb: Adb, parent: str) -> Iterator[Phone]:
         MeasurementError: no folder can be made.
     """
     folder = f"{parent}/affnet-{secrets.token_hex(8)}"
-    keeper = adb.open(_KEEPER, folder)
+    watchdog = adb.open(_WATCHDOG, folder)
     try:
         with tempfile.TemporaryFile() as nothing:  # its errors come on its output
-            channel = PipeChannel(keeper, nothing)
+            channel = PipeChannel(watchdog, nothing)
             try:
                 first = channel.receive(_READY_TIMEOUT_S).strip()
             except TimeoutError:
@@ -185,19 +185,19 @@ def open_phone(adb: Adb, parent: str) -> Iterator[Phone]:
                 )
             yield Phone(adb, folder)
     finally:
-        _finish(keeper)
+        _finish(watchdog)
 
 
-def _finish(keeper: subprocess.Popen[str]) -> None:
-    """Let the keeper clean up."""
+def _finish(watchdog: subprocess.Popen[str]) -> None:
+    """Let the watchdog clean up."""
     with contextlib.suppress(OSError):
-        assert keeper.stdin is not None  # a pipe was asked for
-        keeper.stdin.close()
+        assert watchdog.stdin is not None  # a pipe was asked for
+        watchdog.stdin.close()
     try:
-        keeper.wait(_CLEANUP_TIMEOUT_S)
+        watchdog.wait(_CLEANUP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        keeper.kill()
-        keeper.wait()
-    if keeper.stdout is not None:
+        watchdog.kill()
+        watchdog.wait()
+    if watchdog.stdout is not None:
         with contextlib.suppress(OSError):
-            keeper.stdout.close()
+            watchdog.stdout.close()

@@ -219,7 +219,9 @@ class IosDevice:
             _ATTACHED.release()
 
     def _choose(self, service: Service) -> Attached:
-        found = discovery.choose(service.devices(), self._settings.type, self._settings.device)
+        found = discovery.select_device(
+            service.devices(), self._settings.type, self._settings.device
+        )
         discovery.check_usable(found)
         return found
 

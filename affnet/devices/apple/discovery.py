@@ -92,7 +92,7 @@ def find_devicectl() -> Path:
     return Path(done.stdout.strip())
 
 
-def choose(attached: Sequence[Attached], kind: str, wanted: str | None) -> Attached:
+def select_device(attached: Sequence[Attached], kind: str, wanted: str | None) -> Attached:
     """Return the one device of a ``kind`` that is meant: by name, identifier or UDID if told.
 
     Raises:

@@ -132,8 +132,8 @@ class CoreMlProcess(RemoteProcess):
         except (KeyError, TypeError):
             raise self._nonsense(json.dumps(found)) from None
 
-    def limits(self) -> Sequence[str]:
-        """See `QualifiedProcess.limits`."""
+    def caveats(self) -> Sequence[str]:
+        """See `QualifiedProcess.caveats`."""
         units = (
             f"Core ML may use {self._job['compute_units'].replace('_', ' ')} of the compute units"
         )
@@ -157,6 +157,6 @@ class CoreMlProcess(RemoteProcess):
         addressed = {"model": self._number, "device": self._job["device"], **request}
         return super()._ask(addressed, expected, timeout_s)
 
-    def doubts(self) -> Sequence[str]:
-        """See `QualifiedProcess.doubts`: a plan that is not kept to is not told."""
+    def warnings(self) -> Sequence[str]:
+        """See `QualifiedProcess.warnings`: a plan that is not kept to is not told."""
         return []

@@ -21,7 +21,7 @@ _SPARE_BYTES = 10_000_000  # that a system needs to stay well
 _CLEANUP_TIMEOUT_S = 10.0
 # Makes the session's folder, and removes it when its input ends: when told to, or when the
 # connection is gone.  Only processes that were started from the folder are ended.
-_KEEPER = """
+_WATCHDOG = """
 umask 077
 folder=$(mktemp -d "$1/affnet-XXXXXXXX") || exit 1
 trap '' HUP INT TERM PIPE
@@ -180,7 +180,7 @@ class Board:
         try:
             yield channel
         finally:
-            with contextlib.suppress(Exception):  # a lost board's keeper does it
+            with contextlib.suppress(Exception):  # a lost board's watchdog does it
                 self._connection.run(_END_WORKER, str(self.folder), number, final=True)
 
     def _copy(self, content: Path | bytes, target: PurePosixPath) -> None:
@@ -228,15 +228,15 @@ def open_board(connection: Connection, folder: str, python: str) -> Iterator[Boa
         MeasurementError: no folder can be made.
         MissingError: see `Board.find_python`.
     """
-    keeper = connection.open(_KEEPER, folder, label="kept")
+    watchdog = connection.open(_WATCHDOG, folder, label="kept")
     try:
-        if not keeper.first:
+        if not watchdog.first:
             raise MeasurementError(
                 f"No folder can be made in {folder} on {connection.target}: "
-                f"{keeper.how_it_ended().partition(': ')[2]}",
+                f"{watchdog.how_it_ended().partition(': ')[2]}",
                 "set folder in the catalog to another.",
             )
-        yield Board(connection, keeper.first, python)
+        yield Board(connection, watchdog.first, python)
     finally:
-        with contextlib.suppress(Exception):  # a lost board's keeper does it
-            keeper.finish(_CLEANUP_TIMEOUT_S)
+        with contextlib.suppress(Exception):  # a lost board's watchdog does it
+            watchdog.finish(_CLEANUP_TIMEOUT_S)

@@ -1,7 +1,7 @@
 """Linux boards over ssh: Raspberry Pi, Jetson, any server.
 
 The board needs Python and a runtime.  It gets a folder of its own for the session, with the runner
-(`affnet.devices.worker.bundle`) and the models.  A shell process there, the keeper, removes the
+(`affnet.devices.worker.bundle`) and the models.  A shell process there, the watchdog, removes the
 folder and ends what runs in it as soon as its input ends, which a lost connection brings about too:
 the board cleans up after itself even when nobody can tell it to.
 """

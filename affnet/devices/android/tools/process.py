@@ -160,12 +160,12 @@ class ToolProcess:
             )
         return found
 
-    def limits(self) -> Sequence[str]:
-        """See `affnet.devices.base.QualifiedProcess.limits`."""
+    def caveats(self) -> Sequence[str]:
+        """See `affnet.devices.base.QualifiedProcess.caveats`."""
         return self._invoker.tool.LIMITS
 
-    def doubts(self) -> Sequence[str]:
-        """See `affnet.devices.base.QualifiedProcess.doubts`: a GPU that leaves nodes to the CPU."""
+    def warnings(self) -> Sequence[str]:
+        """See `QualifiedProcess.warnings`: a GPU that leaves nodes to the CPU."""
         if not self._invoker.settings.gpu:
             return []
         taken = [(n, of) for n, of, name in self._first.delegated if "xnnpack" not in name.lower()]
@@ -228,13 +228,13 @@ class SummarisingToolProcess(ToolProcess):
         """See `SummarisingProcess.last_block`."""
         return self._last
 
-    def limits(self) -> Sequence[str]:
-        """See `QualifiedProcess.limits`."""
+    def caveats(self) -> Sequence[str]:
+        """See `QualifiedProcess.caveats`."""
         kind = "mean" if self._last.median_ns is None else "median"
         return [
             f"{self._invoker.tool.NAME} tells statistics and no single runs: a sample is the "
             f"{kind} of a turn, p90 and p99 are not known",
-            *super().limits(),
+            *super().caveats(),
         ]
 
     def _statistics(self, report: Report) -> BlockStatistics:

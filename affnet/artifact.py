@@ -161,24 +161,25 @@ class Artifact:
             ArtifactError: no such file, no manifest, an unreadable one, or one of another file.
         """
         if not exists(path):
-            raise ArtifactError(f"{path} does not exist; make it with: affnet export SOURCE")
+            raise ArtifactError(f"{path} does not exist", "make it with: affnet export SOURCE")
         manifest_file = manifest_path(path)
         if not manifest_file.is_file():
             raise ArtifactError(
-                f"{path} has no manifest ({manifest_file.name} should stand beside it); "
+                f"{path} has no manifest ({manifest_file.name} should stand beside it)",
                 "copy it along, or export again with: affnet export SOURCE (a file of another tool "
-                "is compared by: affnet verify FILE --against SOURCE)"
+                "is compared by: affnet verify FILE --against SOURCE)",
             )
         try:
             manifest = Manifest.from_json(manifest_file.read_text(encoding="utf-8"))
         except (ValueError, UnicodeDecodeError) as error:
             raise ArtifactError(
-                f"{manifest_file} is not a manifest of affnet: {error}; export the model again."
+                f"{manifest_file} is not a manifest of affnet: {error}", "export the model again."
             ) from error
         if content_sha256(path) != manifest.sha256:
             raise ArtifactError(
                 f"{manifest_file.name} does not match {path}: the file was changed or replaced "
-                "after the export; export it again."
+                "after the export",
+                "export it again.",
             )
         return cls(path, manifest)
 

@@ -12,9 +12,9 @@
     │   ├── ArtifactError          an artifact without, or at odds with, its manifest
     │   ├── DatasetError           labelled images that are missing, mislabelled or cannot be read
     │   ├── ProjectError           a project file that cannot be read, or is wrong
-    │   ├── CatalogError           a catalog of devices that cannot be read or be true
-    │   ├── BudgetError            budgets that cannot be read, be true, or be judged
-    │   ├── ResultsError           results of before that cannot be read or not be compared
+    │   ├── CatalogError           an invalid device catalog
+    │   ├── BudgetError            an invalid budget file, or a budget the results cannot decide
+    │   ├── ResultsError           stored results that cannot be read, or cannot be compared
     │   └── StoreError             a store of results that cannot be opened, read or written
     ├── MissingError               exit code 3: a package, tool, runtime or device is missing
     │   └── UnreachableError       a device that does not answer, or does not let us in
@@ -28,8 +28,9 @@
         ├── ConnectionLostError    a device went away while it was in use
         └── DeviceSpaceError       a device has no space for what measuring needs
 
-Each message is one sentence (two where the second is the remedy) that says what is wrong and
-what to do.  The command line prints it and exits with ``exit_code``.
+An error has a problem, one sentence that names the thing and the value, and where there is one a
+remedy, an imperative with the exact command or option.  The command line prints both as one
+sentence and exits with ``exit_code``; `to_wire` carries them, and the class, to another process.
 """
 
 from __future__ import annotations
@@ -48,9 +49,18 @@ _ANSI_CODE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 class AffnetError(Exception):
-    """Root of the tree."""
+    """Root of the tree.
+
+    ``problem`` has no full stop, whether or not it was given with one.  ``remedy`` is kept as it is
+    given: it ends with a full stop unless it ends with a command to copy.
+    """
 
     exit_code = 1
+
+    def __init__(self, problem: str, remedy: str | None = None) -> None:
+        super().__init__(problem if remedy is None else f"{problem.removesuffix('.')}; {remedy}")
+        self.problem = problem.removesuffix(".")
+        self.remedy = remedy
 
 
 class UsageError(AffnetError):
@@ -95,11 +105,11 @@ class ProjectError(UsageError):
 
 
 class BudgetError(UsageError):
-    """Budgets that cannot be read, be true, or be judged by what was measured."""
+    """An invalid budget file, or a budget that the results cannot decide."""
 
 
 class ResultsError(UsageError):
-    """Results of before that cannot be read, or not be compared with others."""
+    """Stored results that cannot be read, or cannot be compared with others."""
 
 
 class StoreError(UsageError):
@@ -107,7 +117,7 @@ class StoreError(UsageError):
 
 
 class CatalogError(UsageError):
-    """A catalog of devices that cannot be read or be true."""
+    """An invalid device catalog."""
 
 
 class MissingError(AffnetError):
@@ -166,20 +176,25 @@ class DeviceSpaceError(MeasurementError):
 
 def to_wire(error: AffnetError) -> dict[str, Any]:
     """Return an error as JSON, to be raised again in another process by `from_wire`."""
+    kinds = [kind.__name__ for kind in type(error).__mro__ if issubclass(kind, AffnetError)]
     fields = {name: value for name, value in vars(error).items() if name != "__notes__"}
-    return {"kind": type(error).__name__, "message": str(error), "fields": fields}
+    return {"kinds": kinds, "message": str(error), "fields": fields}
 
 
 def from_wire(content: Mapping[str, Any]) -> AffnetError:
-    """Return the error that `to_wire` described, of its class; of a class not known here, the root.
+    """Return the error that `to_wire` described, of the nearest of its classes known here.
 
-    ``content`` may come from another version of affnet, on a board.
+    Raises:
+        KeyError, TypeError: ``content`` describes none.
     """
-    kinds = {kind.__name__: kind for kind in _descendants(AffnetError)}
-    kind = kinds.get(str(content.get("kind")), AffnetError)
-    error = kind.__new__(kind)
-    Exception.__init__(error, str(content.get("message")))
-    vars(error).update(content.get("fields") or {})
+    kinds, message = content["kinds"], content["message"]
+    if not isinstance(message, str):
+        raise TypeError
+    known = {kind.__name__: kind for kind in _descendants(AffnetError)}
+    kind = next((known[name] for name in kinds if name in known), AffnetError)
+    error = kind.__new__(kind)  # not all are made of a problem and a remedy
+    AffnetError.__init__(error, message)
+    vars(error).update(content["fields"])
     return error
 
 
@@ -201,11 +216,11 @@ def require(package: str, *, extra: str | None, purpose: str) -> None:
         found = False
     if not found:
         raise MissingError(
-            f"{purpose} needs the package {package!r}, which is not installed; "
-            f"run: pip install '{target}'"
+            f"{purpose} needs the package {package!r}, which is not installed",
+            f"run: pip install '{target}'",
         )
     if outdated := _outdated(package.replace("_", "-")):
-        raise MissingError(f"{purpose} needs {outdated}; run: pip install --upgrade '{target}'")
+        raise MissingError(f"{purpose} needs {outdated}", f"run: pip install --upgrade '{target}'")
 
 
 @functools.cache
@@ -281,5 +296,5 @@ def existing_file(path: Path, what: str) -> Path:
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not {what}.")
     if not path.is_file():
-        raise UsageError(f"{path} does not exist; give the path of {what}.")
+        raise UsageError(f"{path} does not exist", f"give the path of {what}.")
     return path

@@ -70,7 +70,8 @@ def _refuse_pickles(path: Path) -> None:
     if pickled:
         raise ArtifactError(
             f"{path} holds pickled objects ({pickled[0]}), which affnet never loads because they "
-            "could run code; export the program again with plain tensors only."
+            "could run code",
+            "export the program again with plain tensors only.",
         )
 
 

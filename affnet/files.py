@@ -26,17 +26,17 @@ def translating_os_errors(target: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _DISK_FULL:
             raise OutputError(
-                f"No space is left for {target}; free some or choose another --output. "
-                "What stood there before is untouched."
+                f"No space is left for {target}",
+                "free some or choose another --output. What stood there before is untouched.",
             ) from error
         if error.errno in _NO_RIGHTS:
             raise UsageError(
-                f"{target} is not writable; change its rights or choose another --output."
+                f"{target} is not writable", "change its rights or choose another --output."
             ) from error
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
             raise UsageError(
-                f"{target} cannot be a folder, because a file stands in its path; "
-                "choose another --output."
+                f"{target} cannot be a folder, because a file stands in its path",
+                "choose another --output.",
             ) from error
         raise OutputError(f"Writing to {target} failed: {error.strerror or error}.") from error
 

@@ -45,7 +45,7 @@ class TomlFile:
             text = path.read_text(encoding="utf-8")
             return cls(path, text, tomllib.loads(text))
         except FileNotFoundError:
-            raise error(f"{path} does not exist; {missing}.") from None
+            raise error(f"{path} does not exist", f"{missing}.") from None
         except OSError as problem:
             raise error(f"{path} cannot be read: {problem.strerror}.") from problem
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:

@@ -33,7 +33,7 @@ from onnx import helper, numpy_helper
 
 from affnet.artifact import Artifact, manifest_path
 from affnet.bench.budgets.budget_file import read_budgets
-from affnet.bench.budgets.check import measure_and_judge
+from affnet.bench.budgets.check import measure_and_evaluate
 from affnet.bench.budgets.verdicts import Verdict
 from affnet.bench.measurement.profiling import take_profile
 from affnet.devices.catalog import get_device
@@ -83,7 +83,7 @@ def check(new: Path, baseline: Path, folder: Path, max_rounds: int) -> Verdict:
     """Return the verdict of one whole check."""
     budgets = folder / "budgets.toml"
     budgets.write_text(_BUDGET.format(path=new), encoding="utf-8")
-    outcome = measure_and_judge(
+    outcome = measure_and_evaluate(
         read_budgets(budgets),
         baseline,
         get_device,
@@ -140,8 +140,8 @@ def run(asked: argparse.Namespace, what: dict[str, Any]) -> None:
                 "verdict": verdict.verdict,
                 "rounds": verdict.rounds,
                 "interval": [round(v, 4) for v in (interval.low, interval.value, interval.high)],
-                "modules": [growth.module for growth in verdict.slower_modules],
-                "doubts": list(verdict.doubts),
+                "modules": [regression.module for regression in verdict.slower_modules],
+                "doubts": list(verdict.warnings),
                 "load_average": round(os.getloadavg()[0], 1),
                 "seconds": round(time.monotonic() - began),
             }
@@ -162,10 +162,16 @@ def count(records: Sequence[dict[str, Any]]) -> None:
         ]  # fmt: skip
         verdicts = Counter(r["verdict"] for r in same)
         right = sum(bool(r["modules"]) and r["modules"][0].startswith(module) for r in same)
-        told = {"kind": kind, "load": loaded, "source": source, "checks": len(same), **verdicts}
+        attributed = {
+            "kind": kind,
+            "load": loaded,
+            "source": source,
+            "checks": len(same),
+            **verdicts,
+        }
         if kind == "planted":
-            told |= {"module": module, "named first": right}
-        print(json.dumps(told))
+            attributed |= {"module": module, "named first": right}
+        print(json.dumps(attributed))
 
 
 def main() -> None:

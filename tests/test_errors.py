@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from importlib import metadata
+from typing import Any
 
 import pytest
 
 from affnet import errors
-from affnet.errors import ConversionError, MissingError, reason_of, require
+from affnet.errors import (
+    AffnetError,
+    ConversionError,
+    MissingError,
+    UnknownNameError,
+    UnreachableError,
+    UsageError,
+    from_wire,
+    reason_of,
+    require,
+    to_wire,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +30,51 @@ def _forget() -> Iterator[None]:
     errors._outdated.cache_clear()
     yield
     errors._outdated.cache_clear()
+
+
+def test_an_error_is_one_sentence_of_its_problem_and_its_remedy() -> None:
+    error = UsageError("There is nothing to measure.", "name a model.")
+    assert str(error) == "There is nothing to measure; name a model."
+    assert (error.problem, error.remedy) == ("There is nothing to measure", "name a model.")
+
+
+def test_an_error_may_have_no_remedy() -> None:
+    error = UsageError("The folder is empty.")
+    assert str(error) == "The folder is empty."
+    assert (error.problem, error.remedy) == ("The folder is empty", None)
+
+
+def kinds() -> list[type[AffnetError]]:
+    return list(errors._descendants(AffnetError))
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
+def test_every_error_keeps_its_class_on_the_wire(kind: type[AffnetError]) -> None:
+    sent = (
+        UnknownNameError("preset", "slow", ["quick"]) if kind is UnknownNameError else kind("No.")
+    )
+    error = from_wire(json.loads(json.dumps(to_wire(sent))))
+    assert type(error) is kind
+    assert (str(error), error.problem, error.remedy) == (str(sent), sent.problem, sent.remedy)
+    assert error.exit_code == sent.exit_code
+
+
+def test_a_remedy_is_kept_on_the_wire() -> None:
+    error = from_wire(to_wire(UnreachableError("It does not answer", "run: adb kill-server")))
+    assert error.remedy == "run: adb kill-server"
+    assert str(error) == "It does not answer; run: adb kill-server"
+
+
+def test_a_class_that_is_unknown_here_becomes_its_nearest_known_base() -> None:
+    record = {**to_wire(MissingError("No phone.")), "kinds": ["NoPhoneError", "MissingError"]}
+    assert type(from_wire(record)) is MissingError
+    assert type(from_wire({**record, "kinds": []})) is AffnetError
+
+
+@pytest.mark.parametrize("record", ["No.", {}, {"message": 1, "fields": {}, "kinds": []}])
+def test_what_is_no_error_is_refused(record: Any) -> None:
+    with pytest.raises((KeyError, TypeError)):
+        from_wire(record)
 
 
 def test_a_missing_package_is_named_with_the_command_that_brings_it() -> None:

@@ -126,4 +126,4 @@ def bench(
         )
     for sentence in plan.left_out:
         console.note(sentence, quiet)
-    raise typer.Exit(bench_output.deliver(outcomes, peer, form, output) or recorder.exit_code)
+    raise typer.Exit(bench_output.emit(outcomes, peer, form, output) or recorder.exit_code)

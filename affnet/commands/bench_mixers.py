@@ -20,7 +20,7 @@ from affnet.errors import UnknownNameError, UsageError
 from affnet.units import image_size
 
 if TYPE_CHECKING:
-    from affnet.bench.mixers.grid import Setting, Traits
+    from affnet.bench.mixers.grid import MixerProperties, Setting
     from affnet.bench.mixers.run import Export
 
 
@@ -81,9 +81,9 @@ def bench_mixers(
     names, others = _mixers(mixers), _formats(formats)
     with console.progress(quiet, animated=False) as show, open_recorder(store) as recorder:
         show("Loading the mixers")
-        run = Run(_traits(names), _exporter(), place, protocol, threads, recorder, show)
+        run = Run(_properties(names), _exporter(), place, protocol, threads, recorder, show)
         grid = run.measure(settings, others)
-    raise typer.Exit(delivery.deliver(grid, form, output, plot) or recorder.exit_code)
+    raise typer.Exit(delivery.emit(grid, form, output, plot) or recorder.exit_code)
 
 
 def _exporter() -> Export:
@@ -125,13 +125,13 @@ def _mixers(text: str | None) -> list[str]:
     return list(dict.fromkeys([REFERENCE, *names]))
 
 
-def _traits(names: Sequence[str]) -> list[Traits]:
-    from affnet.bench.mixers.grid import Traits
+def _properties(names: Sequence[str]) -> list[MixerProperties]:
+    from affnet.bench.mixers.grid import MixerProperties
     from affnet.model.mixers import get_mixer
 
     kinds = {name: get_mixer(name) for name in names}
     return [
-        Traits(name, kind.source, kind.complexity, kind.is_global, kind.adapts)
+        MixerProperties(name, kind.source, kind.complexity, kind.is_global, kind.adapts)
         for name, kind in kinds.items()
     ]
 

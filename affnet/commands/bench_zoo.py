@@ -61,7 +61,7 @@ def bench_zoo(
     from affnet.bench.measurement.protocol import get_protocol
     from affnet.bench.reporting import accuracy_chart
     from affnet.bench.reporting import output as bench_output
-    from affnet.bench.results.outcome import Outcome
+    from affnet.bench.results.outcome import DeviceOutcome
     from affnet.bench.store.recorder import open_recorder
     from affnet.devices.catalog import open_devices
     from affnet.model.zoo import choose
@@ -94,8 +94,8 @@ def bench_zoo(
             progress=show,
             keep=recorder.keep,
         )
-    outcomes += [Outcome(place.name, error=error) for error in refused]
-    code = bench_output.deliver(outcomes, None, form, output)  # ratios are in them already
+    outcomes += [DeviceOutcome(place.name, error=error) for error in refused]
+    code = bench_output.emit(outcomes, None, form, output)  # ratios are in them already
     if plot is not None:
         accuracy_chart.write_chart(outcomes[0].results, plot)
     raise typer.Exit(code or recorder.exit_code)

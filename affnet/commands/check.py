@@ -48,7 +48,9 @@ def check(
     ] = 12,
     calibrate: Annotated[
         bool,
-        typer.Option("--calibrate", help="Find out which change can be told here from none."),
+        typer.Option(
+            "--calibrate", help="Measure the smallest change this machine can detect (A/A test)."
+        ),
     ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if a budget stays undecided, too.")
@@ -68,7 +70,7 @@ def check(
     Example: affnet check --budgets budgets.toml --baseline main-build --junit check.xml
     """
     from affnet.bench.budgets import check as checking
-    from affnet.bench.budgets.report import Targets, deliver, show_calibration
+    from affnet.bench.budgets.report import Targets, emit, show_calibration
     from affnet.bench.store.recorder import open_recorder
     from affnet.devices.catalog import open_devices
 
@@ -91,9 +93,9 @@ def check(
         if calibrate:
             found = checking.calibrate(wanted, find, open_model, rounds=max_rounds, progress=show)
         elif results:
-            outcome = checking.judge_files(wanted, results, baseline)
+            outcome = checking.evaluate_files(wanted, results, baseline)
         else:
-            outcome = checking.measure_and_judge(
+            outcome = checking.measure_and_evaluate(
                 wanted,
                 baseline,
                 find,
@@ -105,7 +107,7 @@ def check(
     if calibrate:
         show_calibration(found, as_json=json)
         return
-    code = deliver(outcome, wanted.path, targets, as_json=json, strict=strict)
+    code = emit(outcome, wanted.path, targets, as_json=json, strict=strict)
     raise typer.Exit(code or recorder.exit_code)
 
 

@@ -32,11 +32,11 @@ def list_devices(devices_file: DevicesFileOption = None, json: JsonOption = Fals
     Example: affnet devices list --json
     """
     from affnet.devices.catalog import load_catalog
-    from affnet.devices.doctor import look, table
+    from affnet.devices.doctor import probe_all, table
 
     with console.progress(json) as show:
         show("Looking for devices")
-        seen = look(load_catalog(devices_file).values())
+        seen = probe_all(load_catalog(devices_file).values())
     if json:
         console.print_json({"devices": [sight.record() for sight in seen]})
     else:
@@ -54,11 +54,11 @@ def doctor(
     Example: affnet devices doctor rpi
     """
     from affnet.devices.catalog import find, load_catalog
-    from affnet.devices.doctor import check_record, check_text, examine
+    from affnet.devices.doctor import check_record, check_text, diagnose
 
     entry = find(name, load_catalog(devices_file))
     checks = []
-    for check in examine(entry):
+    for check in diagnose(entry):
         checks.append(check)
         if not json:
             print(check_text(check), flush=True)

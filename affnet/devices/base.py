@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
-from affnet.errors import UsageError
+from affnet.errors import AffnetError, UsageError
 
 if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked at
     import numpy as np
@@ -45,8 +45,14 @@ class Check:
     step: str  # what is needed, such as "Python"
     passed: bool
     detail: str  # what was found
-    remedy: str | None = None  # the command, or the act, that mends it
+    remedy: str | None = None  # the command, or the act, that fixes it
     needed: bool = True  # without it nothing can be measured; False for one runtime of several
+
+    @classmethod
+    def failed(cls, step: str, error: AffnetError, *, needed: bool = True) -> Check:
+        """Return the step that ended with an error; a command stands without "run: "."""
+        remedy = error.remedy and error.remedy.removeprefix("run: ")
+        return cls(step, False, error.problem, remedy, needed)
 
 
 @dataclass(frozen=True)
@@ -127,11 +133,11 @@ class MeasuringProcess(Protocol):
 class QualifiedProcess(MeasuringProcess, Protocol):
     """A `MeasuringProcess` over a tool that does not do all that our own workers do."""
 
-    def limits(self) -> Sequence[str]:
+    def caveats(self) -> Sequence[str]:
         """Say what the results do not hold, a sentence each without its full stop."""
         ...
 
-    def doubts(self) -> Sequence[str]:
+    def warnings(self) -> Sequence[str]:
         """Say what speaks against trusting the results, a sentence each without its full stop."""
         ...
 
@@ -184,7 +190,7 @@ class PlacingProcess(MeasuringProcess, Protocol):
         """
         ...
 
-    def limits(self) -> Sequence[str]:
+    def caveats(self) -> Sequence[str]:
         """Say what the results do not hold, a sentence each without its full stop."""
         ...
 
@@ -265,5 +271,6 @@ def check_capable(device: Device, runtime: str) -> None:
     valid = device.capabilities.runtimes
     if runtime not in valid:
         raise UsageError(
-            f"{device.name} does not run {runtime}; choose another --runtime: {', '.join(valid)}."
+            f"{device.name} does not run {runtime}",
+            f"choose another --runtime: {', '.join(valid)}.",
         )

@@ -99,7 +99,7 @@ def open_devices(names: str, devices_file: Path | None = None, **overrides: Any)
     catalog = load_catalog(devices_file)
     listed = dict.fromkeys(filter(None, (name.strip() for name in names.split(","))))
     if not listed:
-        raise UsageError("--device names no device; see: affnet devices")
+        raise UsageError("--device names no device", "see: affnet devices")
     return [open_device(find(name, catalog), **overrides) for name in listed]
 
 

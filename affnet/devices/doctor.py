@@ -20,7 +20,7 @@ _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Sight:
+class DeviceStatus:
     """A configured device, and whether it can be reached."""
 
     entry: Entry
@@ -40,33 +40,33 @@ class Sight:
         }
 
 
-def look(entries: Iterable[Entry]) -> list[Sight]:
+def probe_all(entries: Iterable[Entry]) -> list[DeviceStatus]:
     """Try to reach each device, several at once."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(_look_at, entries))
+        return list(pool.map(_probe, entries))
 
 
-def examine(entry: Entry) -> Generator[Check]:
+def diagnose(entry: Entry) -> Generator[Check]:
     """Find out step by step what works on a device; see `Device.checks`."""
     yield from open_device(entry).checks()
 
 
-def _look_at(entry: Entry) -> Sight:
-    with contextlib.closing(examine(entry)) as checks:  # one look, and the connection is closed
+def _probe(entry: Entry) -> DeviceStatus:
+    with contextlib.closing(diagnose(entry)) as checks:  # one step, and the connection is closed
         first = next(checks)
-    return Sight(entry, first.passed, first.detail, device_class(entry.kind).capabilities)
+    return DeviceStatus(entry, first.passed, first.detail, device_class(entry.kind).capabilities)
 
 
-def table(sights: Iterable[Sight]) -> Table:
+def table(statuses: Iterable[DeviceStatus]) -> Table:
     """Return the table for a terminal."""
     from rich.table import Table
 
     shown = Table(box=None, header_style="bold", pad_edge=False)
     for header in ("device", "kind", "reachable", "detail"):
         shown.add_column(header)
-    for sight in sights:
-        reachable = "yes" if sight.reachable else "no"
-        shown.add_row(sight.entry.name, sight.entry.kind, reachable, sight.detail)
+    for status in statuses:
+        reachable = "yes" if status.reachable else "no"
+        shown.add_row(status.entry.name, status.entry.kind, reachable, status.detail)
     return shown
 
 
@@ -76,7 +76,7 @@ def check_record(check: Check) -> dict[str, Any]:
 
 
 def check_text(check: Check) -> str:
-    """Return a step as a line, with a second one for what mends it."""
+    """Return a step as a line, with a second one for what fixes it."""
     state = "ok" if check.passed else "MISSING" if check.needed else "absent"
     line = f"{state:<8} {check.step}: {check.detail}"
-    return line if check.passed or not check.remedy else f"{line}\n         mend it: {check.remedy}"
+    return line if check.passed or not check.remedy else f"{line}\n         fix: {check.remedy}"

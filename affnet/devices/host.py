@@ -126,5 +126,4 @@ def _check_runtime(name: str) -> Check:
         check_measurable(runtime)
         return Check(name, True, runtime.version(), needed=False)
     except MissingError as error:
-        sentence, _, remedy = str(error).partition("; run: ")
-        return Check(name, False, sentence, remedy or None, needed=False)
+        return Check.failed(name, error, needed=False)

@@ -39,8 +39,8 @@ def agree(
     reference = Classifier.of_source(source, classifier.size)
     if classifier.labels and reference.labels and classifier.labels != reference.labels:
         raise UsageError(
-            f"{source.name} has other labels than {classifier.name}; "
-            "compare it with the source it was exported from."
+            f"{source.name} has other labels than {classifier.name}",
+            "compare it with the source it was exported from.",
         )
     labels = reference.labels or classifier.labels
     expected = classify(

@@ -75,8 +75,9 @@ def _check_classifier(
 ) -> None:
     if task != "classification":
         raise UsageError(
-            f"{name} is a network for {task}; --data must be a folder of images/ with masks/ "
-            "(segmentation) or annotations.json (detection)."
+            f"{name} is a network for {task}",
+            "give --data a folder of images/ with masks/ (segmentation) or annotations.json "
+            "(detection).",
         )
     if not taken.is_image or len(given) != 1 or len(given[0].shape) != 2:
         raise UsageError(f"{name} does not map images to logits; affnet eval needs a classifier.")

@@ -93,8 +93,8 @@ def open_dataset(source: str | Path, *, split: str = "heldout") -> Dataset:
     folder = Path(source)
     if not folder.exists():
         raise DatasetError(
-            f"{folder} does not exist; give a folder of one folder per class, "
-            f"or a bundled data set: {', '.join(DATASETS)}."
+            f"{folder} does not exist",
+            f"give a folder of one folder per class, or a bundled data set: {', '.join(DATASETS)}.",
         )
     if not folder.is_dir():
         raise DatasetError(f"{folder} is a file, not a folder of one folder per class.")
@@ -106,9 +106,9 @@ def _read(folder: Path, name: str) -> Dataset:
     classes = [entry for entry in entries if entry.is_dir()]
     if stray := [entry for entry in entries if entry.suffix.lower() in SUFFIXES]:
         raise DatasetError(
-            f"{folder} holds images outside a class folder, {stray[0].name} first; "
+            f"{folder} holds images outside a class folder, {stray[0].name} first",
             "put the images of each class into a folder of the class's name (for segmentation: "
-            "images/ and masks/; for detection: images/ and annotations.json)."
+            "images/ and masks/; for detection: images/ and annotations.json).",
         )
     if not classes:
         raise DatasetError(f"{folder} is empty: it must hold one folder of images per class.")
@@ -116,7 +116,7 @@ def _read(folder: Path, name: str) -> Dataset:
     for label, entry in enumerate(classes):
         found = [LabelledImage(path, label) for path in _image_files(entry)]
         if not found:
-            raise DatasetError(f"{entry} holds no images; remove the folder or fill it.")
+            raise DatasetError(f"{entry} holds no images", "remove the folder or fill it.")
         images += found
     return Dataset(name, folder, tuple(entry.name for entry in classes), tuple(images))
 

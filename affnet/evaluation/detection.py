@@ -112,8 +112,8 @@ def _match_categories(subject: DenseSubject, data: CocoFolder) -> dict[int, int]
     """Return the category's number by the network's class."""
     if subject.labels is None:
         raise DatasetError(
-            f"{subject.name} does not name its classes, by which categories are found; put a "
-            "labels.txt beside its checkpoint and export it again."
+            f"{subject.name} does not name its classes, by which categories are found",
+            "put a labels.txt beside its checkpoint and export it again.",
         )
     classes = {name: index for index, name in enumerate(subject.labels)}
     matched = {}

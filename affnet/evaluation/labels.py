@@ -24,7 +24,8 @@ def match_classes(dataset: Dataset, labels: Sequence[str] | None, classes: int) 
     if len(found) != classes:
         raise DatasetError(
             f"{dataset.folder} has {len(found)} class folders and the network {classes} classes"
-            f"{_missing(found, labels)}; give a folder of the network's classes."
+            f"{_missing(found, labels)}",
+            "give a folder of the network's classes.",
         )
     if labels is None or all(map(_WORDNET.fullmatch, found)):
         return tuple(range(classes))

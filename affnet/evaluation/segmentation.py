@@ -112,8 +112,8 @@ def read_mask(path: Path, image: Image.Image, classes: int) -> NDArray[np.int64]
     mask = LabelledImage(path, 0).open()
     if mask.mode not in _MASK_MODES:
         raise DatasetError(
-            f"{path} is a picture in colours ({mask.mode}); a mask holds the number of a class in "
-            "each pixel, in grey or with a palette."
+            f"{path} is a color image ({mask.mode})",
+            "write masks in gray or with a palette, the number of a class in each pixel.",
         )
     if mask.size != image.size:
         raise DatasetError(
@@ -125,7 +125,8 @@ def read_mask(path: Path, image: Image.Image, classes: int) -> NDArray[np.int64]
     if strange.size:
         raise DatasetError(
             f"{path} has the class {strange[0]}, but the network has {classes} classes, 0 to "
-            f"{classes - 1}; 255 marks what does not count (masks of ADE20K count from 1: subtract "
-            "1, and write 255 for 0)."
+            f"{classes - 1}",
+            "write 255 where a pixel is to be ignored (masks of ADE20K count from 1: subtract 1, "
+            "and write 255 for 0).",
         )
     return values

@@ -195,8 +195,8 @@ def _select_state_dict(path: Path, content: Any, ema: bool) -> dict[str, Tensor]
     if ema:
         if _EMA_KEY not in content:
             raise CheckpointError(
-                f"{path} has no EMA weights (no {_EMA_KEY!r} entry); leave --ema away, or give the "
-                "checkpoint_ema_*.pt file without --ema."
+                f"{path} has no EMA weights (no {_EMA_KEY!r} entry)",
+                "leave --ema away, or give the checkpoint_ema_*.pt file without --ema.",
             )
         content = content[_EMA_KEY]
     else:
@@ -235,12 +235,12 @@ def _check_claims(
         return
     if config.variant is not None and network_name(config.variant, head_of(name)) != name:
         raise ConfigError(
-            f"{config.path} describes {config.variant}, but {path.name} has the shapes of {name}; "
-            "give the right config with --config."
+            f"{config.path} describes {config.variant}, but {path.name} has the shapes of {name}",
+            "give the right config with --config.",
         )
     claimed = config.num_classes.get(head_of(name))
     if claimed not in (None, num_classes):
         raise ConfigError(
-            f"{config.path} says {claimed} classes, but {path.name} has {num_classes}; "
-            "give the right config with --config."
+            f"{config.path} says {claimed} classes, but {path.name} has {num_classes}",
+            "give the right config with --config.",
         )

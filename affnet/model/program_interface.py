@@ -39,16 +39,16 @@ def described(
     signature = program.graph_signature
     if trained := next((node for node in program.graph.nodes if _is_training(node)), None):
         raise UsageError(
-            f"{name} was exported in training mode, as its {trained.name} shows; call eval() on "
-            "the network before torch.export."
+            f"{name} was exported in training mode, as its {trained.name} shows",
+            "call eval() on the network before torch.export.",
         )
     values = {node.name: node.meta.get("val") for node in program.graph.nodes}
     inputs = [values[argument] for argument in signature.user_inputs if argument in values]
     inputs = [value for value in inputs if value is not None]
     if len(inputs) != 1:
         raise UsageError(
-            f"{name} has {len(inputs)} inputs; networks of one tensor in can be exported: wrap it "
-            "in one whose forward takes a single tensor and splits it."
+            f"{name} has {len(inputs)} inputs",
+            "wrap it in a network whose forward takes a single tensor and splits it.",
         )
     taken, input_note = _spec(name, "input", inputs[0])
     if example is None:
@@ -57,7 +57,7 @@ def described(
     names = _output_names(program)
     kept = [index for index, value in enumerate(leaves) if value is not None]
     if not kept:
-        raise UsageError(f"{name} returns no tensor; let its forward return one.")
+        raise UsageError(f"{name} returns no tensor", "let its forward return one.")
     outputs, notes = [], [input_note]
     for index in kept:
         spec, note = _spec(name, names[index], leaves[index])
@@ -129,14 +129,12 @@ def _spec(name: str, kind: str, value: Any) -> tuple[TensorSpec, str | None]:
         is_tensor = isinstance(value, Tensor)
         what = str(value.dtype).removeprefix("torch.") if is_tensor else type(value).__name__
         remedy = "give an example in float32" if kind == "input" else "return it as .float()"
-        raise UsageError(
-            f"{name}'s {kind} is of the type {what}; float32 can be exported: {remedy}."
-        )
+        raise UsageError(f"{name}'s {kind} is of the type {what}, not float32", f"{remedy}.")
     shape = tuple(value.shape)
     if not all(isinstance(axis, int) for axis in shape):
         raise UsageError(
-            f"{name}'s {kind} has the dynamic shape {' x '.join(map(str, shape))}; call "
-            "torch.export again without dynamic_shapes, because files for phones have static ones."
+            f"{name}'s {kind} has the dynamic shape {' x '.join(map(str, shape))}",
+            "call torch.export again without dynamic_shapes: files for phones have static ones.",
         )
     if not value.dtype.is_complex:
         return TensorSpec(kind, shape, "float32"), None

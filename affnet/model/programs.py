@@ -38,7 +38,7 @@ def load_program(path: Path) -> LoadedProgram:
             in and float32 tensors out, of static shapes, in eval mode.
     """
     if not path.is_file():
-        raise UsageError(f"{path} does not exist; write it with torch.export.save.")
+        raise UsageError(f"{path} does not exist", "write it with torch.export.save.")
     program = load_exported_program(path)
     return described(path.name, program, program.module())
 
@@ -57,12 +57,12 @@ def build_program(function: str, seed: int) -> LoadedProgram:
     if isinstance(built, ExportedProgram):
         return described(function, built, built.module())
     if not (isinstance(built, tuple) and len(built) == 2 and isinstance(built[0], nn.Module)):
-        raise UsageError(f"{function} returns {type(built).__name__}; let it {_RETURNS}.")
+        raise UsageError(f"{function} returns {type(built).__name__}", f"let it {_RETURNS}.")
     network, example = built
     if isinstance(example, tuple) and len(example) == 1:
         (example,) = example
     if not isinstance(example, Tensor):
-        raise UsageError(f"{function}'s example input is no single tensor; let it {_RETURNS}.")
+        raise UsageError(f"{function}'s example input is no single tensor", f"let it {_RETURNS}.")
     network = network.eval()
     _run_once(function, network, example)
     logging.getLogger("torch.export").setLevel(logging.ERROR)

@@ -27,7 +27,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, ValueError) as error:
         raise CheckpointError(
-            f"{path} is damaged or no safetensors file ({error}); fetch it again."
+            f"{path} is damaged or no safetensors file ({error})", "fetch it again."
         ) from error
 
 

@@ -56,7 +56,8 @@ class CoreMLRuntime:
         if not _on_mac():
             raise MissingError(
                 "Core ML is timed on a Mac only: here its programs run in an evaluator, whose time "
-                "says nothing about a device; measure on a Mac, or choose another --runtime."
+                "says nothing about a device",
+                "measure on a Mac, or choose another --runtime.",
             )
 
     @classmethod

@@ -165,8 +165,8 @@ def _set_threads(threads: int) -> None:
         return
     if _sessions:
         raise UsageError(
-            f"ExecuTorch runs programs on {before} threads in this process already; "
-            f"close them before loading one for {threads}."
+            f"ExecuTorch runs programs on {before} threads in this process already",
+            f"close them before loading one for {threads}.",
         )
     raise UsageError(f"ExecuTorch offers {now} threads on this machine, not {threads}.")
 
@@ -213,13 +213,14 @@ def _bindings() -> tuple[Any, Any]:
             from executorch.extension.pybindings import portable_lib
         except ImportError as error:
             raise MissingError(
-                f"executorch is installed but cannot be imported ({error}); "
-                "run: pip install --upgrade 'affnet[executorch]'"
+                f"executorch is installed but cannot be imported ({error})",
+                "run: pip install --upgrade 'affnet[executorch]'",
             ) from error
     lacking = [name for name in _NEEDED if not hasattr(portable_lib, name)]
     if lacking:
         raise MissingError(
             f"executorch {metadata.version('executorch')} lacks {lacking[0]}, with which threads "
-            "are chosen; run: pip install --upgrade 'affnet[executorch]'"
+            "are chosen",
+            "run: pip install --upgrade 'affnet[executorch]'",
         )
     return runtime, portable_lib

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from affnet.artifact import TensorSpec
-from affnet.errors import AffnetError, ArtifactError, first_line
+from affnet.errors import AffnetError, ArtifactError, first_line, from_wire, to_wire
 from affnet.processes import module_command, module_environment
 from affnet.runtimes import Interface, Runtime, get_runtime
 
@@ -55,13 +55,12 @@ def try_out(path: Path, runtime: type[Runtime], shape: tuple[int, ...]) -> Inter
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit {done.returncode}"
         raise ArtifactError(
             f"{runtime.name} crashes on {path} ({how}): the file is damaged, or uses what this "
-            f"version of the runtime gets wrong; write it again."
+            f"version of the runtime gets wrong",
+            "write it again.",
         )
     answer = json.loads(done.stdout)
     if "error" in answer:
-        failure = AffnetError(answer["error"])
-        failure.exit_code = answer["exit_code"]
-        raise failure
+        raise from_wire(answer["error"])
     return Interface(_specs(answer["inputs"]), _specs(answer["outputs"]), answer["precision"])
 
 
@@ -115,10 +114,10 @@ def _answer(runtime: type[Runtime], path: Path, shape: tuple[int, ...]) -> dict[
         )
         interface = Interface((taken,), given, interface.precision)
     except AffnetError as error:
-        return {"error": str(error), "exit_code": error.exit_code}
+        return {"error": to_wire(error)}
     except Exception as error:  # each runtime has its own kinds
-        reason = f"{runtime.name} cannot run {path}: {first_line(error)}."
-        return {"error": reason, "exit_code": ArtifactError.exit_code}
+        failure = ArtifactError(f"{runtime.name} cannot run {path}: {first_line(error)}.")
+        return {"error": to_wire(failure)}
     return dataclasses.asdict(interface)
 
 

@@ -77,7 +77,7 @@ def test_miou_is_that_of_the_confusion_over_all_pixels(
         ("size", "masks/a.png has 10x10 pixels and its picture 160x80 (width first)."),
         (
             "colours",
-            "masks/a.png is a picture in colours (RGB); a mask holds the number of a class",
+            "masks/a.png is a color image (RGB); write masks in gray or with a palette",
         ),
         ("class", "masks/a.png has the class 21, but the network has 21 classes, 0 to 20;"),
         ("corrupt", "images/a.png cannot be decoded:"),

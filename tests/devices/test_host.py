@@ -20,7 +20,7 @@ from affnet.artifact import Artifact
 from affnet.devices import host
 from affnet.devices.host import HostDevice
 from affnet.devices.worker import channel
-from affnet.errors import AffnetError, MeasurementError
+from affnet.errors import MeasurementError, MissingError
 
 Worker = Callable[[str], None]
 ANSWERS = (
@@ -182,17 +182,16 @@ def test_what_a_library_prints_does_not_mix_with_the_answers(
         assert len(process.run(4)) == 4
 
 
-def test_a_runtime_that_the_worker_lacks_keeps_its_sentence_and_exit_code(
+def test_a_runtime_that_the_worker_lacks_keeps_its_class_and_remedy(
     worker: Worker, digits_onnx: Artifact
 ) -> None:
     worker(
         "import sys; sys.modules['onnxruntime'] = None\n"
         "import affnet.devices.worker.serve as worker; worker.main()\n"
     )
-    with pytest.raises(AffnetError) as info, HostDevice().start(digits_onnx, "onnxruntime", 1):
+    with pytest.raises(MissingError) as info, HostDevice().start(digits_onnx, "onnxruntime", 1):
         pytest.fail("it started")
-    assert str(info.value).endswith("run: pip install 'affnet'")
-    assert info.value.exit_code == 3
+    assert info.value.remedy == "run: pip install 'affnet'"
 
 
 def test_an_exception_in_the_caller_ends_the_process(worker: Worker, digits_onnx: Artifact) -> None:

@@ -133,7 +133,6 @@ def test_errors_cross_the_wire_with_class_and_fields() -> None:
     assert (str(error), error.attempts) == ("It loses 3 points.", ((2, 3.0),))
     with pytest.raises(MissingError, match=r"^No runtime here\.$"):
         raise from_wire(to_wire(MissingError("No runtime here.")))
-    assert type(from_wire({"kind": "NewError", "message": "x"})) is AffnetError
 
 
 def test_the_worker_lets_nothing_but_its_answer_reach_stdout(tmp_path: Path) -> None:
@@ -149,5 +148,5 @@ def test_the_worker_lets_nothing_but_its_answer_reach_stdout(tmp_path: Path) -> 
         env=module_environment(),
     )
     assert done.returncode == 0
-    assert done.stdout.startswith('{"error": {"kind": "')
+    assert done.stdout.startswith('{"error": {"kinds": ["UsageError"')
     assert "hello" in done.stderr

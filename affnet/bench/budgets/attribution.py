@@ -1,4 +1,4 @@
-"""Which modules of a network became slower: its operators' times beside those of before."""
+"""Which modules of a network became slower: its operators' times beside the baseline's."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from affnet.bench.budgets.metrics import METRICS
 from affnet.bench.budgets.rounds import BASELINE
-from affnet.bench.budgets.verdicts import FAIL, Growth, Verdict
+from affnet.bench.budgets.verdicts import FAIL, ModuleRegression, Verdict
 from affnet.bench.measurement.interleaved import Job, Progress
-from affnet.bench.measurement.profiling import by_module, take_profile, telling_depth
+from affnet.bench.measurement.profiling import by_module, informative_depth, take_profile
 from affnet.devices.base import Device
-from affnet.errors import AffnetError
+from affnet.errors import AffnetError, first_line
 from affnet.units import MILLISECONDS
 
 _PASSES = 2  # of each: before, after, after, before
-_TOLD = 3
-_WORTH_TELLING = 0.2  # of all that grew
+_MOST = 3  # modules that are named
+_WORTH_NAMING = 0.2  # of all that grew
 
 
 @dataclass(frozen=True)
@@ -35,39 +35,39 @@ def attribute(
     threads: int,
     progress: Progress = lambda _: None,
 ) -> list[Verdict]:
-    """Tell for each broken latency budget which modules grew; the verdicts themselves stay.
+    """Name the modules that became slower for each broken latency budget; verdicts stay the same.
 
-    That needs the artifacts of before among the ``jobs``, and a runtime with a profiler.
+    That needs the baseline artifacts among the ``jobs``, and a runtime with a profiler.
     """
     labelled = {job.label: job for job in jobs}
-    known: dict[str, list[Growth] | str] = {}
-    told = []
+    known: dict[str, list[ModuleRegression] | str] = {}
+    explained = []
     for verdict in verdicts:
         model, metric = verdict.budget.model, METRICS[verdict.budget.metric]
         old = labelled.get(BASELINE + model)
-        if verdict.verdict != FAIL or metric.share is None or old is None:
-            told.append(verdict)
+        if verdict.verdict != FAIL or metric.quantile is None or old is None:
+            explained.append(verdict)
             continue
         if model not in known:
             progress(f"Looking for what became slower in {model}")
-            known[model] = _grown(_Versions(labelled[model], old), device, threads)
-        told.append(_with_growth(verdict, known[model]))
-    return told
+            known[model] = _regressions(_Versions(labelled[model], old), device, threads)
+        explained.append(_with_regressions(verdict, known[model]))
+    return explained
 
 
-def _with_growth(verdict: Verdict, found: list[Growth] | str) -> Verdict:
+def _with_regressions(verdict: Verdict, found: list[ModuleRegression] | str) -> Verdict:
     if isinstance(found, str):
         return dataclasses.replace(verdict, reason=f"{verdict.reason}; {found}")
     parts = [
-        f"{growth.module} {MILLISECONDS.text(growth.after_ns - growth.before_ns)}"
-        for growth in found
+        f"{regression.module} {MILLISECONDS.text(regression.after_ns - regression.before_ns)}"
+        for regression in found
     ]
     reason = f"{verdict.reason}; slower by module: {', '.join(parts) or 'none stands out'}"
     return dataclasses.replace(verdict, reason=reason, slower_modules=tuple(found))
 
 
-def _grown(versions: _Versions, device: Device, threads: int) -> list[Growth] | str:
-    """Return the modules that make up most of what grew, the largest growth first."""
+def _regressions(versions: _Versions, device: Device, threads: int) -> list[ModuleRegression] | str:
+    """Return the modules that make up most of what grew, the largest regression first."""
     times: dict[str, list[dict[str, int]]] = {"old": [], "new": []}
     order = [("old", versions.old), ("new", versions.new)]
     depth = 0  # the same for all, so that modules can be compared
@@ -78,18 +78,21 @@ def _grown(versions: _Versions, device: Device, threads: int) -> list[Growth] | 
                     found = take_profile(job.artifact, job.runtime, device, threads)
                     if isinstance(found, str):
                         return found
-                    depth = depth or telling_depth(found)
+                    depth = depth or informative_depth(found)
                     times[which].append(by_module(found, depth))
                 order.reverse()
     except AffnetError as error:  # the verdict must not be lost with its explanation
-        return f"which module became slower is not known: {str(error).rstrip('.')}"
+        return f"which module became slower is not known: {first_line(error)}"
     old, new = (_fastest(times[which]) for which in ("old", "new"))
-    growths = [
-        Growth(module, old.get(module, 0), new.get(module, 0)) for module in old.keys() | new.keys()
+    regressions = [
+        ModuleRegression(module, old.get(module, 0), new.get(module, 0))
+        for module in old.keys() | new.keys()
     ]
-    growths = sorted(growths, key=lambda g: g.before_ns - g.after_ns)
-    total = sum(max(0, g.after_ns - g.before_ns) for g in growths)
-    return [g for g in growths[:_TOLD] if g.after_ns - g.before_ns > max(0, _WORTH_TELLING * total)]
+    regressions = sorted(regressions, key=lambda g: g.before_ns - g.after_ns)
+    total = sum(max(0, g.after_ns - g.before_ns) for g in regressions)
+    return [
+        g for g in regressions[:_MOST] if g.after_ns - g.before_ns > max(0, _WORTH_NAMING * total)
+    ]
 
 
 def _fastest(passes: Sequence[dict[str, int]]) -> dict[str, int]:

@@ -141,9 +141,9 @@ class _Reader:
         for key, value in entry.items():
             if key not in self._KEYS:
                 fail(key, f"is unknown{suggestion(key, self._KEYS)}")
-            expected, told = _TYPES.get(key, _TEXT)
+            expected, description = _TYPES.get(key, _TEXT)
             if type(value) not in expected:
-                fail(key, f"must be {told}, not {value!r}")
+                fail(key, f"must be {description}, not {value!r}")
             if value == "":
                 fail(key, "must not be empty")
         for key in ("model", "at_most"):

@@ -1,4 +1,4 @@
-"""Holding models to their budgets: from the file of budgets to verdicts."""
+"""Checking models against their budgets: from the budget file to verdicts."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from affnet.bench.budgets.noise_floor import Sensitivity, check_sensitivity
 from affnet.bench.budgets.noise_floor import calibrate as compare_with_itself
 from affnet.bench.budgets.rounds import BASELINE, Rounds, measure_rounds
 from affnet.bench.budgets.verdicts import (
+    ANALYSES,
     INCONCLUSIVE,
-    LOOKS,
     Verdict,
+    confidence_per_analysis,
     estimate_of_baseline,
-    judge,
-    level_of_looks,
+    evaluate,
 )
 from affnet.bench.measurement.interleaved import Job, Progress
 from affnet.bench.measurement.protocol import get_protocol
@@ -40,8 +40,8 @@ Finder = Callable[[str], Device]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a check brought."""
+class CheckReport:
+    """The verdicts of a check, and the results that it measured."""
 
     verdicts: list[Verdict]
     results: list[Result] = field(default_factory=list)  # measured by it
@@ -55,8 +55,8 @@ def places(budgets: Sequence[Budget]) -> dict[Place, list[Budget]]:
     return found
 
 
-def judge_files(budgets: Budgets, files: Sequence[Path], baseline: Path | None) -> Outcome:
-    """Judge results that were measured before.
+def evaluate_files(budgets: Budgets, files: Sequence[Path], baseline: Path | None) -> CheckReport:
+    """Evaluate the budgets on stored results.
 
     Raises:
         ResultsError: results cannot be read, or differ in what may not differ.
@@ -64,8 +64,8 @@ def judge_files(budgets: Budgets, files: Sequence[Path], baseline: Path | None) 
     """
     if baseline is not None and baseline.is_dir():
         raise BudgetError(
-            f"{baseline} is a folder of artifacts, which are measured; name a file of results as "
-            "the baseline of results, or leave the results away."
+            f"{baseline} is a folder of artifacts, which are measured",
+            "name a results file as the baseline, or omit the results.",
         )
     results = [result for path in files for result in read_results(path)]
     before = _read_baseline(baseline)
@@ -74,11 +74,11 @@ def judge_files(budgets: Budgets, files: Sequence[Path], baseline: Path | None) 
         new, old = rounds_of(results, place), rounds_of(before or [], place)
         _check_comparable(new, old if _needs_baseline(judged) else [])
         for budget in judged:
-            verdicts[budget.name] = judge(budget, new, old if before else None)
-    return Outcome([verdicts[budget.name] for budget in budgets.budgets])
+            verdicts[budget.name] = evaluate(budget, new, old if before else None)
+    return CheckReport([verdicts[budget.name] for budget in budgets.budgets])
 
 
-def measure_and_judge(
+def measure_and_evaluate(
     budgets: Budgets,
     baseline: Path | None,
     find: Finder,
@@ -87,13 +87,13 @@ def measure_and_judge(
     max_rounds: int,
     progress: Progress = lambda _: None,
     keep: Keep = lambda _: None,
-) -> Outcome:
+) -> CheckReport:
     """Measure what the budgets name, in rounds until they are decided.
 
     The results of each place go to ``keep`` as soon as they are there.
 
-    A ``baseline`` that is a folder holds the artifacts of before, under the same file names;
-    they are measured in the same turns.  A file holds results of before.
+    A ``baseline`` that is a folder holds the baseline artifacts, under the same file names;
+    they are measured in the same turns.  A file holds stored results.
 
     Raises:
         AffnetError: as `measure_rounds`; a baseline that lacks a model.
@@ -104,37 +104,39 @@ def measure_and_judge(
         with _blaming(budgets, judged[0]):
             device = find(place.device)
         check_sensitivity(judged, device, place)
-        court = _Court(judged, None if before is None else rounds_of(before, place), max_rounds)
+        test = _SequentialTest(
+            judged, None if before is None else rounds_of(before, place), max_rounds
+        )
         in_turns = baseline is not None and baseline.is_dir()
         if not in_turns:
-            court.check_baseline()
+            test.check_baseline()
         jobs = jobs_of(judged, budgets, place, open_model)
         if baseline is not None and in_turns:
             jobs += _baseline_jobs(judged, jobs, place, baseline, open_model)
-        prepared.append((place, judged, device, court, jobs))
+        prepared.append((place, judged, device, test, jobs))
     verdicts, results = {}, list[Result]()
-    for place, judged, device, court, jobs in prepared:
+    for place, judged, device, test, jobs in prepared:
         rounds = measure_rounds(
             jobs,
             device,
             get_protocol(PROTOCOL),
             threads=place.threads,
             max_rounds=max_rounds,
-            enough=court.hear,
+            enough=test.observe,
             memory_counts=any(METRICS[budget.metric].of_memory for budget in judged),
             progress=progress,
         )
-        told = attribute(court.verdicts, jobs, device, place.threads, progress)
-        verdicts.update({verdict.budget.name: verdict for verdict in told})
+        explained = attribute(test.verdicts, jobs, device, place.threads, progress)
+        verdicts.update({verdict.budget.name: verdict for verdict in explained})
         keep(rounds.results())
         results += rounds.results()
-    return Outcome([verdicts[budget.name] for budget in budgets.budgets], results)
+    return CheckReport([verdicts[budget.name] for budget in budgets.budgets], results)
 
 
 def calibrate(
     budgets: Budgets, find: Finder, open_model: Opener, *, rounds: int, progress: Progress
 ) -> list[Sensitivity]:
-    """Find out which change of what is budgeted can be told from none, at each place."""
+    """Measure the smallest change of each budgeted metric that can be detected at each place."""
     return [
         sensitivity
         for place, judged in places(budgets.budgets).items()
@@ -149,32 +151,32 @@ def calibrate(
     ]
 
 
-class _Court:
-    """Judges the budgets of one place while evidence comes in."""
+class _SequentialTest:
+    """Evaluates the budgets of one place at the interim analyses of a growing number of rounds."""
 
     def __init__(
         self, budgets: Sequence[Budget], baseline: list[Round] | None, max_rounds: int
     ) -> None:
         self._budgets, self._baseline = budgets, baseline
-        self._looks = {look for look in LOOKS if look < max_rounds} | {max_rounds}
-        self._level = level_of_looks(len(self._looks))
+        self._analyses = {count for count in ANALYSES if count < max_rounds} | {max_rounds}
+        self._level = confidence_per_analysis(len(self._analyses))
         self.verdicts: list[Verdict] = []
 
     def check_baseline(self) -> None:
-        """Raise `BudgetError` where the results of before lack what a budget needs."""
+        """Raise `BudgetError` where the stored baseline lacks what a budget needs."""
         for budget in self._budgets:
             if budget.relative_to_baseline:
                 estimate_of_baseline(budget, self._baseline)
 
-    def hear(self, rounds: Rounds) -> bool:
-        """Judge if it is time to; return whether no budget is left that more could decide."""
+    def observe(self, rounds: Rounds) -> bool:
+        """Evaluate if an analysis is due; return whether no budget is left to be decided."""
         if len(rounds.new) == 1 and not rounds.old and _needs_baseline(self._budgets):
             _check_comparable(rounds.new, self._baseline or [])
-        if len(rounds.new) not in self._looks:
+        if len(rounds.new) not in self._analyses:
             return False
         old = rounds.old or self._baseline
         self.verdicts = [
-            judge(budget, rounds.new, old, paired=bool(rounds.old), level=self._level)
+            evaluate(budget, rounds.new, old, paired=bool(rounds.old), level=self._level)
             for budget in self._budgets
         ]
         return not any(v.verdict == INCONCLUSIVE and v.interval for v in self.verdicts)
@@ -231,8 +233,8 @@ def _baseline_jobs(
         path = folder / job.artifact.path.name
         if not path.exists():
             raise BudgetError(
-                f"{folder} holds no {path.name}, the baseline of {name}; "
-                "export it there from the code of before."
+                f"{folder} holds no {path.name}, the baseline of {name}",
+                "export it there from the baseline code.",
             )
         jobs.append(Job(BASELINE + name, open_model(str(path), place.runtime), place.runtime))
     return jobs
@@ -244,7 +246,7 @@ def _read_baseline(baseline: Path | None) -> list[Result] | None:
     return read_results(baseline)
 
 
-def _traits(result: Result) -> dict[str, object]:
+def _conditions(result: Result) -> dict[str, object]:
     """Return what may not differ between results that are compared."""
     return {
         "the protocol": result.protocol,
@@ -258,15 +260,15 @@ def _check_comparable(new: Sequence[Round], old: Sequence[Round]) -> None:
     """Raise `ResultsError` where results were measured elsewhere or otherwise than others."""
     first: dict[str, object] = {}
     of_before = "The baseline cannot be compared"
-    for rounds, problem in ((new, "The results cannot be judged together"), (old, of_before)):
+    for rounds, problem in ((new, "The results cannot be evaluated together"), (old, of_before)):
         for result in (result for found in rounds for result in found.values()):
-            traits = _traits(result)
-            first = first or traits
-            for what, found in traits.items():
+            conditions = _conditions(result)
+            first = first or conditions
+            for what, found in conditions.items():
                 if found != first[what]:
                     raise ResultsError(
-                        f"{problem}: {what} is {first[what]} here, and {found} there; measure all "
-                        f"on one machine by one protocol ({PROTOCOL} is that of affnet check), or "
-                        "name a folder of artifacts as the baseline, which is measured in the "
-                        "same turns."
+                        f"{problem}: {what} is {first[what]} here, and {found} there",
+                        f"measure all on one machine by the protocol {PROTOCOL}, that of affnet "
+                        "check, or name a folder of artifacts as the baseline, which is measured "
+                        "in the same turns.",
                     )

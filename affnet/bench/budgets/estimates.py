@@ -1,4 +1,4 @@
-"""What rounds of measurements say of a quantity: an estimate and how far it may be off.
+"""Estimates of a quantity from rounds of measurements, with their standard errors.
 
 A round measures all models in turns, each in a fresh process.  What differs from process to
 process (where memory lies, how the system places it) is no noise that more samples of one process
@@ -38,25 +38,25 @@ class Estimate:
     #: The standard deviation from process to process, None where there is none or it is unknown.
     spread: float | None = None
     #: Whether one process is all that was seen of what differs from process to process.
-    alone: bool = False
+    single_process: bool = False
 
     def interval(self, level: float = LEVEL) -> Interval:
         """Return the quantity with its interval."""
         value = _exp(self.log)
         if math.isinf(self.error):
             return Interval(value, 0.0, math.inf)
-        reach = student(level, self.freedom) * self.error if self.error else 0.0
-        return Interval(value, _exp(self.log - reach), _exp(self.log + reach))
+        margin = student(level, self.freedom) * self.error if self.error else 0.0
+        return Interval(value, _exp(self.log - margin), _exp(self.log + margin))
 
     def over(self, other: Estimate) -> Estimate:
         """Return the ratio to a quantity that was estimated independently (Welch's test).
 
-        Of one process alone nothing tells how processes differ; then they are taken to differ as
+        A single process shows nothing of how processes differ; they are then taken to differ as
         those of the other quantity do.
         """
-        for alone, known in ((self, other), (other, self)):
-            if alone.alone and known.spread is not None:
-                within = 0.0 if math.isinf(alone.error) else alone.error
+        for one, known in ((self, other), (other, self)):
+            if one.single_process and known.spread is not None:
+                within = 0.0 if math.isinf(one.error) else one.error
                 error = math.hypot(within, known.spread, known.error)
                 return Estimate(self.log - other.log, error, known.freedom)
         variances = (self.error**2, other.error**2)
@@ -67,18 +67,18 @@ class Estimate:
         elif total > 0:
             parts = zip(variances, (self.freedom, other.freedom), strict=True)
             freedom = total**2 / sum(v**2 / f for v, f in parts)
-        both = self.alone and other.alone
-        return Estimate(self.log - other.log, math.sqrt(total), freedom, alone=both)
+        both = self.single_process and other.single_process
+        return Estimate(self.log - other.log, math.sqrt(total), freedom, single_process=both)
 
 
 def estimate(rounds: Sequence[Round], model: str, metric: Metric) -> Estimate | None:
-    """Estimate a model's metric; None where the results do not tell it."""
+    """Estimate a model's metric; None where the results do not include it."""
     results = [found[model] for found in rounds if model in found]
     values = [metric.value(result) for result in results]
     if not values or None in values:
         return None
-    if len(values) == 1 and metric.share is not None:
-        interval = percentile_interval(results[0].samples_ns, metric.share)
+    if len(values) == 1 and metric.quantile is not None:
+        interval = percentile_interval(results[0].samples_ns, metric.quantile)
         return _of_interval(interval, float(values[0] or 0.0))
     return _of_values([float(value or 0.0) for value in values], metric)
 
@@ -92,9 +92,9 @@ def estimate_ratio(
     if not pairs or any(one is None or not other for one, other in pairs):
         return None
     ratios = [(one or 0.0) / (other or 1.0) for one, other in pairs]
-    if len(ratios) == 1 and metric.share is not None:
+    if len(ratios) == 1 and metric.quantile is not None:
         (one, other) = both[0]
-        interval = ratio_interval(one.blocks_ns, other.blocks_ns, metric.share)
+        interval = ratio_interval(one.blocks_ns, other.blocks_ns, metric.quantile)
         return _of_interval(interval, ratios[0])
     return _of_values(ratios, metric)
 
@@ -105,20 +105,20 @@ def _of_values(values: Sequence[float], metric: Metric) -> Estimate:
         return Estimate(_log(max(values)), 0.0, _KNOWN_WELL)
     logs = [_log(value) for value in values]
     if len(logs) == 1:
-        return Estimate(logs[0], math.inf, 1.0, alone=True)
+        return Estimate(logs[0], math.inf, 1.0, single_process=True)
     spread = statistics.stdev(logs)
     error = spread / math.sqrt(len(logs))
     return Estimate(statistics.fmean(logs), error, len(logs) - 1.0, spread)
 
 
 def _of_interval(interval: Interval, value: float) -> Estimate:
-    """Turn one round's own interval into an estimate; it cannot tell what processes differ by."""
+    """Turn one round's own interval into an estimate; it cannot show how processes differ."""
     if not 0 < interval.low <= interval.high < math.inf:
-        return Estimate(_log(value), math.inf, 1.0, alone=True)
-    # of a skewed quantity the longer side, so that neither is told too short
-    reach = math.log(max(interval.high / value, value / interval.low))
-    error = reach / student(LEVEL, _KNOWN_WELL)
-    return Estimate(_log(value), error, _KNOWN_WELL, alone=True)
+        return Estimate(_log(value), math.inf, 1.0, single_process=True)
+    # of a skewed quantity the longer side, so that neither is too short
+    margin = math.log(max(interval.high / value, value / interval.low))
+    error = margin / student(LEVEL, _KNOWN_WELL)
+    return Estimate(_log(value), error, _KNOWN_WELL, single_process=True)
 
 
 _SMALLEST = -700.0  # the logarithm that stands for 0

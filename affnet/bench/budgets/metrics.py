@@ -14,7 +14,7 @@ class Metric:
 
     value: Callable[[Result], float | None]
     dimension: str | None  # time in ns, bytes, or a plain number
-    share: float | None = None  # of a latency: which percentile of the samples
+    quantile: float | None = None  # of a latency: which percentile of the samples
     exact: bool = False  # the same each time
 
     @property
@@ -30,9 +30,9 @@ def _error(result: Result) -> float | None:
 
 
 METRICS: dict[str, Metric] = {
-    "median": Metric(lambda r: r.summary().median, "time", share=0.5),
-    "p90": Metric(lambda r: r.summary().p90, "time", share=0.9),
-    "p99": Metric(lambda r: r.summary().p99, "time", share=0.99),
+    "median": Metric(lambda r: r.summary().median, "time", quantile=0.5),
+    "p90": Metric(lambda r: r.summary().p90, "time", quantile=0.9),
+    "p99": Metric(lambda r: r.summary().p99, "time", quantile=0.99),
     "load": Metric(lambda r: r.load_ns, "time"),
     "first_inference": Metric(lambda r: r.first_inference_ns, "time"),
     "peak_memory": Metric(lambda r: r.peak_rss_bytes, "bytes"),

@@ -1,4 +1,4 @@
-"""Which change of a model can be told here from none: each model against itself.
+"""The noise floor: the smallest change that an A/A test of each model can detect here.
 
 The file is kept in the user's cache, a line for each machine, runtime and model.
 """
@@ -16,7 +16,7 @@ from affnet.bench.budgets.budget_file import Budget, Place
 from affnet.bench.budgets.estimates import estimate_ratio
 from affnet.bench.budgets.metrics import METRICS
 from affnet.bench.budgets.rounds import measure_rounds
-from affnet.bench.budgets.verdicts import LOOKS, level_of_looks
+from affnet.bench.budgets.verdicts import ANALYSES, confidence_per_analysis
 from affnet.bench.measurement.interleaved import Job, Progress
 from affnet.bench.measurement.protocol import get_protocol
 from affnet.devices.base import Device
@@ -33,7 +33,7 @@ class Sensitivity:
     model: str
     metric: str
     place: Place
-    detectable: float  # the smallest change, as a fraction, that is told from none
+    detectable: float  # the smallest change that can be detected, as a fraction
     ratio: float  # of the model to itself; 1 but for chance
     rounds: int
 
@@ -44,12 +44,12 @@ def calibrate(
     device: Device,
     place: Place,
     *,
-    rounds: int = LOOKS[-1],
+    rounds: int = ANALYSES[-1],
     progress: Progress = lambda _: None,
 ) -> list[Sensitivity]:
-    """Measure each model against itself, and remember what the intervals reach.
+    """Measure each model against itself, and store how wide the intervals are.
 
-    A change is told from none if it is larger than half the interval of a whole check.
+    A change is detected if it is larger than half the interval of a whole check.
     """
     twins = [Job(f"{job.label}, {_TWIN}", job.artifact, job.runtime) for job in jobs]
     measured = measure_rounds(
@@ -61,7 +61,7 @@ def calibrate(
         memory_counts=any(METRICS[name].of_memory for name in metrics),
         progress=progress,
     )
-    level = level_of_looks(len(LOOKS))
+    level = confidence_per_analysis(len(ANALYSES))
     found = []
     for job, twin in zip(jobs, twins, strict=True):
         for name in metrics:
@@ -71,12 +71,12 @@ def calibrate(
             interval = ratio.interval(level)
             half = math.sqrt(interval.high / interval.low) - 1
             found.append(Sensitivity(job.label, name, place, half, interval.value, rounds))
-    _remember(found, device)
+    _store(found, device)
     return found
 
 
 def check_sensitivity(budgets: Sequence[Budget], device: Device, place: Place) -> None:
-    """Raise `BudgetError` for a change that this machine was found unable to tell from none."""
+    """Raise `BudgetError` for a change below this machine's noise floor."""
     known = _read(_file())
     for budget in budgets:
         if not budget.relative_to_baseline:
@@ -85,9 +85,10 @@ def check_sensitivity(budgets: Sequence[Budget], device: Device, place: Place) -
         allowed = budget.limit - 1
         if isinstance(detectable, float) and allowed < detectable:
             raise BudgetError(
-                f"{budget.name}: {place.device} tells changes of {budget.model} from none above "
-                f"{detectable:.1%} only; allow more, or calibrate anew on a quieter machine with "
-                "affnet check --calibrate."
+                f"{budget.name}: {place.device} cannot detect changes of {budget.model} below "
+                f"{detectable:.1%}",
+                "raise the limit, or recalibrate on a quieter machine with affnet check "
+                "--calibrate.",
             )
 
 
@@ -96,7 +97,7 @@ def _key(model: str, metric: str, place: Place, device: Device) -> str:
     return " | ".join(parts)
 
 
-def _remember(found: Sequence[Sensitivity], device: Device) -> None:
+def _store(found: Sequence[Sensitivity], device: Device) -> None:
     from filelock import FileLock
 
     path = _file()
@@ -114,7 +115,7 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BudgetError(
-            f"{path} cannot be read ({first_line(error)}); remove it and calibrate anew."
+            f"{path} cannot be read ({first_line(error)})", "remove it and recalibrate."
         ) from error
     return content if isinstance(content, dict) else {}
 

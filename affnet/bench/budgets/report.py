@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from affnet import console
-from affnet.bench.budgets.check import Outcome
+from affnet.bench.budgets.check import CheckReport
 from affnet.bench.budgets.metrics import METRICS
 from affnet.bench.budgets.noise_floor import Sensitivity
 from affnet.bench.budgets.verdicts import FAIL, INCONCLUSIVE, PASS, Verdict, overall
@@ -48,8 +48,8 @@ class Targets:
             check_target(self.results, suffixes=(".json", ".jsonl"))
 
 
-def deliver(
-    outcome: Outcome, budgets: Path, targets: Targets, *, as_json: bool, strict: bool
+def emit(
+    outcome: CheckReport, budgets: Path, targets: Targets, *, as_json: bool, strict: bool
 ) -> int:
     """Print and write verdicts; return the exit code: 1 for FAIL, or INCONCLUSIVE if ``strict``."""
     verdicts = outcome.verdicts
@@ -60,8 +60,8 @@ def deliver(
         for verdict in verdicts:
             if verdict.verdict == FAIL:
                 print(f"{_sentence(verdict)}.")
-        for doubt in _doubts(verdicts):
-            print(f"Doubtful: {doubt}.")
+        for warning in _warnings(verdicts):
+            print(f"Doubtful: {warning}.")
         print(f"{overall(verdicts)}: {_count(verdicts)}.")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in github_annotations(verdicts, budgets):
@@ -71,7 +71,7 @@ def deliver(
     return int(worst == FAIL or (strict and worst == INCONCLUSIVE))
 
 
-def _write_all(outcome: Outcome, targets: Targets) -> None:
+def _write_all(outcome: CheckReport, targets: Targets) -> None:
     """Write the files; one that cannot be written costs none of the others."""
     with ExitStack() as writers:  # which calls all, whatever one of them raises
         if targets.results and outcome.results:
@@ -112,17 +112,17 @@ def markdown(verdicts: Sequence[Verdict]) -> str:
     """Return a table for a summary page."""
     rows = [_HEADERS, ("---", "---", "---:", "---:", "---:"), *map(_cells, verdicts)]
     table = ["| " + " | ".join(map(_markdown_cell, row)) + " |" for row in rows]
-    doubts = [f"- Doubtful: {doubt}." for doubt in _doubts(verdicts)]
-    below = [*doubts, ""] if doubts else []
+    warnings = [f"- Doubtful: {warning}." for warning in _warnings(verdicts)]
+    below = [*warnings, ""] if warnings else []
     return "\n".join([f"### Budgets: {overall(verdicts)}", "", *table, "", *below]) + "\n"
 
 
-def _doubts(verdicts: Sequence[Verdict]) -> list[str]:
+def _warnings(verdicts: Sequence[Verdict]) -> list[str]:
     """Return what speaks against the results, of similar things the first."""
     found = dict[str, str]()
     for verdict in verdicts:
-        for doubt in verdict.doubts:
-            found.setdefault(_NUMBER.sub("", doubt), doubt)
+        for warning in verdict.warnings:
+            found.setdefault(_NUMBER.sub("", warning), warning)
     return list(found.values())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from affnet.bench.budgets.estimates import Round
-from affnet.bench.measurement.interleaved import Job, Progress, first_passes, measure
+from affnet.bench.measurement.interleaved import Job, Progress, measure, preflight
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.results.result import Result
 from affnet.devices.base import Device
@@ -58,11 +58,11 @@ def measure_rounds(
     """
     rounds = Rounds()
     with device.session(jobs[0].runtime, progress):
-        passes = first_passes(jobs, device, threads, progress)
+        passes = preflight(jobs, device, threads, progress)
         for number in range(1, max_rounds + 1):
             progress(f"Round {number} of {max_rounds} at most")
             if memory_counts and number > 1:
-                passes = first_passes(jobs, device, threads, progress)
+                passes = preflight(jobs, device, threads, progress)
             step = -1 if number % 2 == 0 else 1
             rounds.add(
                 measure(jobs[::step], device, protocol, threads=threads, passes=passes[::step])

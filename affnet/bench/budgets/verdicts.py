@@ -1,7 +1,7 @@
 """Verdicts: PASS where the whole interval keeps the budget, FAIL where it breaks it, else neither.
 
-A verdict between two looks at growing evidence is wrong more often than one look's level says; the
-error is divided among the looks (Bonferroni).
+A verdict of several interim analyses is wrong more often than the confidence of one says; the error
+is divided among the analyses (Bonferroni).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from affnet.errors import BudgetError
 
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
 
-#: After how many rounds verdicts are looked for, and the error of all looks together.
-LOOKS = (4, 6, 9, 12)
+#: The rounds after which budgets are evaluated, and the error of all these analyses together.
+ANALYSES = (4, 6, 9, 12)
 ERROR = 0.01
 
 
 @dataclass(frozen=True)
-class Growth:
+class ModuleRegression:
     """A module of a network, and how long its operators took before and take now."""
 
     module: str
@@ -40,11 +40,11 @@ class Verdict:
 
     budget: Budget
     verdict: str
-    interval: Interval | None  # None where nothing was measured that tells it
+    interval: Interval | None  # None where it was not measured
     rounds: int
     reason: str  # a sentence for a person, without its full stop
-    slower_modules: tuple[Growth, ...] = ()  # of a broken budget, where they could be found out
-    doubts: tuple[str, ...] = ()  # what speaks against the results that it is made of
+    slower_modules: tuple[ModuleRegression, ...] = ()  # of a broken budget, where known
+    warnings: tuple[str, ...] = ()  # why the results that it is made of may be invalid
 
     def to_json(self) -> dict[str, Any]:
         """Return the machine-readable form; limit and value are in ns, bytes or factors."""
@@ -64,8 +64,8 @@ class Verdict:
             "limit": self.budget.limit,
             "rounds": self.rounds,
             "reason": self.reason,
-            "doubts": list(self.doubts),
-            "slower_modules": [asdict(growth) for growth in self.slower_modules],
+            "doubts": list(self.warnings),
+            "slower_modules": [asdict(regression) for regression in self.slower_modules],
         }
 
 
@@ -75,12 +75,12 @@ def overall(verdicts: Sequence[Verdict]) -> str:
     return next((worst for worst in (FAIL, INCONCLUSIVE) if worst in found), PASS)
 
 
-def level_of_looks(looks: int) -> float:
-    """Return the level of each interval if verdicts are looked for so many times."""
-    return 1 - ERROR / looks
+def confidence_per_analysis(analyses: int) -> float:
+    """Return the confidence level of each interval for so many interim analyses."""
+    return 1 - ERROR / analyses
 
 
-def judge(
+def evaluate(
     budget: Budget,
     rounds: Sequence[Round],
     baseline: Sequence[Round] | None = None,
@@ -88,7 +88,7 @@ def judge(
     paired: bool = False,
     level: float = LEVEL,
 ) -> Verdict:
-    """Judge one budget by rounds of its place; ``paired`` baselines were measured in the same ones.
+    """Evaluate one budget; a ``paired`` baseline was measured in the same rounds.
 
     A time above its limit is no FAIL where something slowed the run that a peer in the same turns
     would have shown: a disturbance can make a model seem slower, hardly faster.
@@ -102,7 +102,7 @@ def judge(
     names = {budget.model, budget.peer or budget.model}
     count = sum(names <= set(found) for found in rounds)
     if found is None:
-        said = f"{budget.metric} is not told by the results"
+        said = f"the results do not include {budget.metric}"
         if not count:
             said = f"{budget.model} and {budget.peer} were never measured in the same turns"
         return Verdict(budget, INCONCLUSIVE, None, count, said)
@@ -119,10 +119,10 @@ def judge(
     ):
         verdict = INCONCLUSIVE
         said = f"{said}, but {disturbed[0]}; measure on a quiet machine, or beside a peer"
-    if found.alone and math.isfinite(interval.high):
-        said = f"{said}; of one process alone, though processes differ by more than its samples"
-    doubts = _distinct(result.validity_reasons for result in results)
-    return Verdict(budget, verdict, interval, count, said, doubts=doubts)
+    if found.single_process and math.isfinite(interval.high):
+        said = f"{said}; from a single process, though processes differ by more than its samples"
+    warnings = _distinct(result.validity_reasons for result in results)
+    return Verdict(budget, verdict, interval, count, said, warnings=warnings)
 
 
 def _distinct(groups: Iterable[Sequence[str]]) -> tuple[str, ...]:
@@ -149,14 +149,14 @@ def _estimate(
 
 
 def estimate_of_baseline(budget: Budget, baseline: Sequence[Round] | None) -> Estimate | None:
-    """Estimate a budget's metric before; None where that was not told.
+    """Estimate the baseline of a budget's metric; None where it was not measured.
 
     Raises:
         BudgetError: there is no baseline, or not of this model.
     """
     if baseline is None:
         raise BudgetError(
-            f"{budget.name}: its limit is relative to a baseline; name one with --baseline."
+            f"{budget.name}: its limit is relative to a baseline", "name one with --baseline."
         )
     _check_measured(budget, budget.model, baseline, "in the baseline")
     return estimate(baseline, budget.model, METRICS[budget.metric])

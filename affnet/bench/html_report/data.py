@@ -102,7 +102,7 @@ class ReportData:
 
     def heading(self, group: Group) -> str:
         """Return what tells a group from the others; "" if there are none."""
-        return group.traits.title() if len(self.groups) > 1 else ""
+        return group.conditions.title() if len(self.groups) > 1 else ""
 
     def newest(self) -> Iterator[tuple[Group, list[Entry]]]:
         """Yield the groups with only the newest result of each model, runtime and precision."""

@@ -62,8 +62,8 @@ def _quantities(data: ReportData, group: Group) -> list[_Quantity]:
 
 
 def _is_of(budget: Budget, group: Group) -> bool:
-    place, traits = budget.place, group.traits
-    return (place.device, place.threads) == (traits.device, traits.threads)
+    place, conditions = budget.place, group.conditions
+    return (place.device, place.threads) == (conditions.device, conditions.threads)
 
 
 def _figure(
@@ -110,18 +110,18 @@ def _value(result: Result, entries: Sequence[Entry], quantity: _Quantity) -> Int
     if value is None or result.model == peer:
         return None
     if peer is None:
-        if metric.share is None:
+        if metric.quantile is None:
             return Interval(value, value, value)
-        found = percentile_interval(result.samples_ns, metric.share)
+        found = percentile_interval(result.samples_ns, metric.quantile)
         return Interval(value, found.low, found.high)
-    if metric.share == 0.5 and result.peer == peer and result.ratio_to_peer:
+    if metric.quantile == 0.5 and result.peer == peer and result.ratio_to_peer:
         return result.ratio_to_peer
     partner = _partner(result, entries, peer)
     if partner is None or not (other := metric.value(partner)):
         return None
-    if metric.share is None:
+    if metric.quantile is None:
         return Interval(value / other, value / other, value / other)
-    return ratio_interval(result.blocks_ns, partner.blocks_ns, metric.share)
+    return ratio_interval(result.blocks_ns, partner.blocks_ns, metric.quantile)
 
 
 def _partner(result: Result, entries: Sequence[Entry], peer: str) -> Result | None:

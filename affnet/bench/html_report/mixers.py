@@ -12,7 +12,7 @@ from affnet.bench.html_report.charts import layered, tooltips
 from affnet.bench.html_report.data import Entry, ReportData
 from affnet.bench.html_report.section import Figure, Row, Section, Table, rounded
 from affnet.bench.mixers.grid import REFERENCE
-from affnet.bench.mixers.growth import REFERENCE_TOKENS, Growth, fit_growth
+from affnet.bench.mixers.growth import REFERENCE_TOKENS, PowerLaw, fit_power_law
 from affnet.bench.results.ratios import median_interval
 from affnet.units import MILLISECONDS
 
@@ -87,7 +87,9 @@ def _rows(points: _Points) -> list[Row]:
 
 def _growth(heading: str, points: _Points) -> Table:
     fits = {
-        mixer: fit_growth(list(found), [entry.result.summary().median for entry in found.values()])
+        mixer: fit_power_law(
+            list(found), [entry.result.summary().median for entry in found.values()]
+        )
         for mixer, found in points.items()
     }
     rows = [(None, [mixer, *_cells(fit, fits)]) for mixer, fit in fits.items()]
@@ -100,7 +102,7 @@ def _growth(heading: str, points: _Points) -> Table:
     return Table(f"Growth with the tokens: {heading}", header, rows)
 
 
-def _cells(fit: Growth, fits: Mapping[str, Growth]) -> Sequence[str]:
+def _cells(fit: PowerLaw, fits: Mapping[str, PowerLaw]) -> Sequence[str]:
     exponent, constant = fit.exponent, fit.constant.value
     interval = f" [{exponent.low:.2f}, {exponent.high:.2f}]" if exponent.high < math.inf else ""
     reference = fits.get(REFERENCE)

@@ -44,7 +44,7 @@ def operators(data: ReportData) -> Section:
         explanation,
         [
             Figure(
-                heading=f"{entry.kind} ({group.traits.device}), watched by the profiler of "
+                heading=f"{entry.kind} ({group.conditions.device}), watched by the profiler of "
                 f"{entry.result.runtime}",
                 chart=_chart(kinds),
                 rows={"times": _times(entry, kinds), "parts": _parts(entry)},

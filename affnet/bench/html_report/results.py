@@ -21,7 +21,7 @@ def results(data: ReportData) -> Section:
             columns.append(Column("valid", lambda r: "yes" if r.valid else "no", text=True))
         tables.append(
             Table(
-                heading=group.traits.title(),
+                heading=group.conditions.title(),
                 header=[(column.header, column.text) for column in columns],
                 rows=[
                     (entry.index, [column.cell(entry.result) for column in columns])

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from affnet.bench.measurement.interleaved import Job, Progress
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.measurement.sweep import Keep, sweep
-from affnet.bench.results.outcome import Outcome
+from affnet.bench.results.outcome import DeviceOutcome
 from affnet.bench.results.ratios import relate_to_peer
 from affnet.bench.results.result import Result
 from affnet.devices.base import Device
@@ -30,7 +30,7 @@ def measure_in_groups(
     threads: int,
     progress: Progress = lambda _: None,
     keep: Keep = lambda _: None,
-) -> list[Outcome]:
+) -> list[DeviceOutcome]:
     """Measure ``jobs``, of which the first is the reference, and relate each to it in its group.
 
     A group's results go to ``keep`` as soon as they are there.  An error ends the run: its outcome
@@ -45,8 +45,8 @@ def measure_in_groups(
             [reference, *group], [device], protocol, threads=threads, progress=progress, keep=keep
         )
         if outcome.error:
-            done = [Outcome(device.name, list(results.values()))] if results else []
+            done = [DeviceOutcome(device.name, list(results.values()))] if results else []
             return [*done, outcome]
         for result in relate_to_peer(outcome.results, reference.label):
             results.setdefault(result.model, result)
-    return [Outcome(device.name, list(results.values()))]
+    return [DeviceOutcome(device.name, list(results.values()))]

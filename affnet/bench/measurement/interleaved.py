@@ -12,8 +12,8 @@ from datetime import datetime, timezone
 
 from affnet.artifact import Artifact
 from affnet.bench.measurement.git_commit import git_commit
-from affnet.bench.measurement.monitor import Watch
-from affnet.bench.measurement.output_parity import prove, reason_against
+from affnet.bench.measurement.monitor import StateMonitor
+from affnet.bench.measurement.output_parity import check_outputs, parity_warning
 from affnet.bench.measurement.profiling import take_profile
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.measurement.validity import reasons_against
@@ -48,7 +48,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class FirstPass:
+class Preflight:
     """What is found out before the clock matters, in a process of its own."""
 
     memory: Memory
@@ -103,7 +103,7 @@ def measure(
     threads: int,
     profile: bool = False,
     progress: Progress = lambda _: None,
-    passes: Sequence[FirstPass] | None = None,
+    passes: Sequence[Preflight] | None = None,
 ) -> list[Result]:
     """Measure each job in a fresh process, interleaved with the others.
 
@@ -116,12 +116,12 @@ def measure(
         MeasurementError: a process failed, hung or returned nonsense.
     """
     if not jobs:
-        raise UsageError("There is nothing to measure; name at least one model.")
+        raise UsageError("There is nothing to measure", "name at least one model.")
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, not {threads}.")
     before = device.conditions()
     if passes is None:
-        passes = first_passes(jobs, device, threads, progress)
+        passes = preflight(jobs, device, threads, progress)
     with ExitStack() as stack:
         running = []
         for job in jobs:
@@ -129,11 +129,11 @@ def measure(
             process = stack.enter_context(device.start(job.artifact, job.runtime, threads))
             running.append(_Running(job, process))
             _warm_up(running[-1], protocol)
-        watch = Watch(device, protocol.watch_seconds)
-        _measure_in_turns(running, protocol, watch, progress)
+        monitor = StateMonitor(device, protocol.watch_seconds)
+        _measure_in_turns(running, protocol, monitor, progress)
     environment = {**device.fingerprint(), "before": before, "after": device.conditions()}
     if protocol.watch_seconds is not None:
-        environment["during"] = watch.seen
+        environment["during"] = monitor.seen
     session = uuid.uuid4().hex
     results = [
         _result(
@@ -155,20 +155,20 @@ def measure(
     ]
 
 
-def first_passes(
+def preflight(
     jobs: Sequence[Job], device: Device, threads: int, progress: Progress = lambda _: None
-) -> list[FirstPass]:
+) -> list[Preflight]:
     """Find out each job's memory, and whether the device computes it right."""
-    return [_first_pass(job, device, threads, progress) for job in jobs]
+    return [_preflight(job, device, threads, progress) for job in jobs]
 
 
-def _first_pass(job: Job, device: Device, threads: int, progress: Progress) -> FirstPass:
+def _preflight(job: Job, device: Device, threads: int, progress: Progress) -> Preflight:
     progress(f"Measuring the memory of {job.label}")
     with device.start(job.artifact, job.runtime, threads) as process:
         process.run(_MEMORY_RUNS)
         memory = process.memory()
         placed = process.placement() if isinstance(process, PlacingProcess) else ()
-        return FirstPass(memory, prove(process, job.artifact, device), placed)
+        return Preflight(memory, check_outputs(process, job.artifact, device), placed)
 
 
 def _profiled(result: Result, job: Job, device: Device, threads: int, progress: Progress) -> Result:
@@ -194,7 +194,7 @@ def _warm_up(entry: _Running, protocol: Protocol) -> None:
 
 
 def _measure_in_turns(
-    entries: list[_Running], protocol: Protocol, watch: Watch, progress: Progress
+    entries: list[_Running], protocol: Protocol, monitor: StateMonitor, progress: Progress
 ) -> None:
     """Give each process a block, in order, then in reverse: drift of the machine hits all alike.
 
@@ -205,8 +205,8 @@ def _measure_in_turns(
         least = min(entry.seconds() for entry in entries)
         progress(f"Measuring in turns, {least:.1f} s of each so far")
         for entry in order:
-            entry.measure(protocol, watch.elapsed())
-        watch.look()
+            entry.measure(protocol, monitor.elapsed())
+        monitor.sample()
         order = order[::-1]
 
 
@@ -215,7 +215,7 @@ def _result(
     device: str,
     protocol: Protocol,
     threads: int,
-    first: FirstPass,
+    first: Preflight,
     environment: dict[str, object],
     session: str,
 ) -> Result:
@@ -224,13 +224,13 @@ def _result(
     source = environment.get("not_measured")
     against = [f"not measured: {source}"] if source else []
     if isinstance(entry.process, QualifiedProcess):
-        against += entry.process.doubts()
+        against += entry.process.warnings()
     limits: list[str] = []
     if isinstance(entry.process, QualifiedProcess | PlacingProcess):
-        limits += entry.process.limits()
+        limits += entry.process.caveats()
     parity = first.parity if isinstance(first.parity, Parity) else None
     if parity and not parity.passed:
-        against.append(reason_against(parity))
+        against.append(parity_warning(parity))
     limits += [found for found in (first.parity, first.placed) if isinstance(found, str)]
     return Result(
         model=entry.job.label,

@@ -8,7 +8,7 @@ from typing import Any
 from affnet.devices.base import Device
 
 
-class Watch:
+class StateMonitor:
     """Looks at a device's state while it is measured, between turns and not too often."""
 
     def __init__(self, device: Device, every_seconds: float | None) -> None:
@@ -21,7 +21,7 @@ class Watch:
         """Return the seconds since it began."""
         return time.monotonic() - self._begun
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """Look, if it is time to."""
         now = self.elapsed()
         if self._every is not None and now - self._last >= self._every:

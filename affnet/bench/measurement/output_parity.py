@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from affnet.artifact import Artifact
 from affnet.devices.base import ComputingProcess, Device, MeasuringProcess
-from affnet.errors import MissingError
+from affnet.errors import MissingError, first_line
 from affnet.parity import TOLERANCES, Parity, compare, reference_image
 from affnet.runtimes import runtime_for
 
 
-def prove(process: MeasuringProcess, artifact: Artifact, device: Device) -> Parity | str | None:
+def check_outputs(
+    process: MeasuringProcess, artifact: Artifact, device: Device
+) -> Parity | str | None:
     """Compare the outputs for the reference image with those of this machine's runtime.
 
     Return a sentence without its full stop where that cannot be done, and None where there is
@@ -26,14 +28,14 @@ def prove(process: MeasuringProcess, artifact: Artifact, device: Device) -> Pari
     try:
         expected = runtime.load(artifact.path, threads=1).run(image)
     except MissingError as error:
-        return f"outputs were not compared with this machine's: {str(error).rstrip('.')}"
+        return f"outputs were not compared with this machine's: {first_line(error)}"
     # the coarser arithmetic decides: a file's float16 weights, or a GPU that computes in it
     coarse = "fp16" in (manifest.precision, process.arithmetic)
     class_axes = [output.class_axis for output in manifest.outputs]
     return compare(expected, actual, TOLERANCES["fp16" if coarse else "fp32"], class_axes)
 
 
-def reason_against(parity: Parity) -> str:
+def parity_warning(parity: Parity) -> str:
     """Say how outputs disagree, a sentence without its full stop."""
     return (
         f"outputs differ from this machine's by {parity.max_rel_error:.1e} of the largest "

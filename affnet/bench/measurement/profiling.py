@@ -14,7 +14,7 @@ from pathlib import Path
 
 from affnet.artifact import Artifact
 from affnet.devices.base import Device, OperatorTime, ProfilingProcess
-from affnet.errors import MissingError
+from affnet.errors import MissingError, first_line
 
 RUNS = 20
 # What ONNX Runtime's optimiser adds to a name: of a fusion, or of another layout.
@@ -31,7 +31,7 @@ def take_profile(
         try:
             times = process.profile(RUNS)
         except MissingError as error:
-            return f"the times of operators are not known: {str(error).rstrip('.')}"
+            return f"the times of operators are not known: {first_line(error)}"
     if artifact.manifest.format != "onnx":
         return tuple(times)
     return tuple(assign_modules(times, modules_of(artifact.path)))
@@ -79,7 +79,7 @@ def by_operator(times: Sequence[OperatorTime]) -> dict[str, int]:
     return dict(sorted(totals.items(), key=lambda item: -item[1]))
 
 
-def telling_depth(times: Sequence[OperatorTime]) -> int:
+def informative_depth(times: Sequence[OperatorTime]) -> int:
     """Return how many names deep no module takes more than half of the time, 2 at least.
 
     AFFNet's stages stand two names deep, ``layer_4.1``; other networks have all of them inside one

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from affnet.bench.measurement.interleaved import Job, Progress
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.measurement.sweep import Keep, sweep
-from affnet.bench.results.outcome import Outcome
+from affnet.bench.results.outcome import DeviceOutcome
 from affnet.devices.base import Device
 from affnet.errors import MissingError, UnreachableError, UsageError
 from affnet.runtimes import get_runtime
@@ -104,14 +104,14 @@ def measure_runtimes(
     profile: bool = False,
     progress: Progress = lambda _: None,
     keep: Keep = lambda _: None,
-) -> list[Outcome]:
+) -> list[DeviceOutcome]:
     """Measure the jobs of each runtime on the devices that take it, one runtime after the other.
 
     Returns an outcome for each device and runtime, in the order of ``devices``.  A device that
     cannot be reached is not tried again.  A runtime that nobody named, and that a device turns out
     not to have, is left out where the device has another.
     """
-    found: dict[str, list[tuple[str, Outcome]]] = {device.name: [] for device in devices}
+    found: dict[str, list[tuple[str, DeviceOutcome]]] = {device.name: [] for device in devices}
     for runtime, models in jobs.items():
         places = [
             device

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 from affnet.bench.measurement.interleaved import Job, Progress, measure
 from affnet.bench.measurement.protocol import Protocol
-from affnet.bench.results.outcome import Outcome
+from affnet.bench.results.outcome import DeviceOutcome
 from affnet.bench.results.result import Result
 from affnet.devices.base import Device
 from affnet.errors import AffnetError, MeasurementError
@@ -26,7 +26,7 @@ def sweep(
     profile: bool = False,
     progress: Progress = lambda _: None,
     keep: Keep = lambda _: None,
-) -> list[Outcome]:
+) -> list[DeviceOutcome]:
     """Measure all jobs on each device; return an outcome for each, in the order of ``devices``.
 
     Each device's results go to ``keep`` as soon as they are there.
@@ -42,7 +42,7 @@ def sweep(
     for device in devices:
         groups.setdefault(device.address(), []).append(device)
 
-    def work(group: Sequence[Device]) -> list[Outcome]:
+    def work(group: Sequence[Device]) -> list[DeviceOutcome]:
         steps = [_labelled(device.name, progress, stopping) for device in group]
         return [
             _measure_on(device, jobs, protocol, threads, profile, show, keep)
@@ -70,16 +70,16 @@ def _measure_on(
     profile: bool,
     progress: Progress,
     keep: Keep,
-) -> Outcome:
+) -> DeviceOutcome:
     try:
         with device.session(jobs[0].runtime if jobs else "", progress):
             results = measure(
                 jobs, device, protocol, threads=threads, profile=profile, progress=progress
             )
     except AffnetError as error:
-        return Outcome(device.name, error=error)
+        return DeviceOutcome(device.name, error=error)
     keep(results)
-    return Outcome(device.name, results)
+    return DeviceOutcome(device.name, results)
 
 
 def _labelled(name: str, progress: Progress, stopping: threading.Event) -> Callable[[str], None]:

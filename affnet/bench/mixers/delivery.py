@@ -26,7 +26,7 @@ def check_targets(output: Path | None, picture: Path | None) -> None:
         plot.check_installed()
 
 
-def deliver(grid: Grid, form: str, output: Path | None, picture: Path | None) -> int:
+def emit(grid: Grid, form: str, output: Path | None, picture: Path | None) -> int:
     """Show and write a run; return the exit code, 1 where nothing could be measured.
 
     ``form`` is one of `affnet.bench.reporting.output.choose`.

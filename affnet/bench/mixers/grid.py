@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from affnet.bench.mixers.growth import REFERENCE_TOKENS, Growth, fit_growth
+from affnet.bench.mixers.growth import REFERENCE_TOKENS, PowerLaw, fit_power_law
 from affnet.bench.results.result import Result
 from affnet.bench.statistics.intervals import Interval
 
@@ -15,7 +15,7 @@ REFERENCE = "aff"  # the mixer that the others are compared with
 
 
 @dataclass(frozen=True)
-class Traits:
+class MixerProperties:
     """What a mixer says of itself."""
 
     name: str
@@ -66,7 +66,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Holding:
+class FormatSupport:
     """Whether a format can hold a mixer: the error of its file against PyTorch, or the reason."""
 
     mixer: str
@@ -84,8 +84,8 @@ class Curve:
     runtime: str
     channels: int
     sizes: tuple[str, ...]
-    latency_ns: Growth
-    macs: Growth | None  # of those that multiply at all
+    latency_ns: PowerLaw
+    macs: PowerLaw | None  # of those that multiply at all
     ahead: tuple[str, ...]  # sizes at which it is faster than the reference, beyond the interval
     behind: tuple[str, ...]
 
@@ -94,9 +94,9 @@ class Curve:
 class Grid:
     """A whole run."""
 
-    traits: Sequence[Traits]
+    mixers: Sequence[MixerProperties]
     cells: Sequence[Cell]
-    holdings: Sequence[Holding]
+    support: Sequence[FormatSupport]
 
     @property
     def results(self) -> list[Result]:
@@ -127,7 +127,7 @@ class Grid:
                     "global": t.is_global,
                     "content_adaptive": t.adapts,
                 }
-                for t in self.traits
+                for t in self.mixers
             ],
             "results": [_cell_record(cell) for cell in self.cells if cell.result],
             "missing": [
@@ -145,7 +145,7 @@ class Grid:
                     "max_rel_error": h.error,
                     "reason": h.reason,
                 }
-                for h in self.holdings
+                for h in self.support
             ],
         }
 
@@ -160,8 +160,8 @@ def _curve(cells: Sequence[Cell]) -> Curve:
         runtime=first.runtime,
         channels=first.channels,
         sizes=tuple(cell.setting.size for cell in cells),
-        latency_ns=fit_growth(tokens, [result.summary().median for result in results]),
-        macs=fit_growth(tokens, macs) if min(macs) > 0 else None,
+        latency_ns=fit_power_law(tokens, [result.summary().median for result in results]),
+        macs=fit_power_law(tokens, macs) if min(macs) > 0 else None,
         ahead=tuple(c.setting.size for c in cells if (r := _ratio(c)) and r.high < 1),
         behind=tuple(c.setting.size for c in cells if (r := _ratio(c)) and r.low > 1),
     )

@@ -16,14 +16,14 @@ REFERENCE_TOKENS = 1024
 
 
 @dataclass(frozen=True)
-class Growth:
+class PowerLaw:
     """``value = constant (tokens / REFERENCE_TOKENS)^exponent``, with 95 % intervals."""
 
     exponent: Interval
     constant: Interval  # in the values' unit
 
 
-def fit_growth(tokens: Sequence[int], values: Sequence[float]) -> Growth:
+def fit_power_law(tokens: Sequence[int], values: Sequence[float]) -> PowerLaw:
     """Fit the law to at least two map sizes by least squares of logarithms.
 
     The intervals are those of a straight line's slope and height, Student's t with two degrees of
@@ -43,13 +43,15 @@ def fit_growth(tokens: Sequence[int], values: Sequence[float]) -> Growth:
     height = float(y.mean() - slope * x.mean())
     freedom = len(x) - 2
     if freedom < 1:
-        return Growth(Interval(slope, -math.inf, math.inf), Interval(math.exp(height), 0, math.inf))
+        return PowerLaw(
+            Interval(slope, -math.inf, math.inf), Interval(math.exp(height), 0, math.inf)
+        )
     residual = y - height - slope * x
     variance = float(residual @ residual) / freedom
     reach = student(LEVEL, freedom)
     of_slope = reach * math.sqrt(variance / spread)
     of_height = reach * math.sqrt(variance * (1 / len(x) + float(x.mean()) ** 2 / spread))
-    return Growth(
+    return PowerLaw(
         Interval(slope, slope - of_slope, slope + of_slope),
         Interval(math.exp(height), math.exp(height - of_height), math.exp(height + of_height)),
     )

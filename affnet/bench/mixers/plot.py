@@ -58,7 +58,7 @@ def draw(grid: Grid, path: Path) -> None:
 def _draw_panel(axis: Axes, grid: Grid, cells: list[Cell]) -> None:
     from matplotlib import colormaps
 
-    style = {t.name: _STYLES.get((t.is_global, t.adapts), ":") for t in grid.traits}
+    style = {t.name: _STYLES.get((t.is_global, t.adapts), ":") for t in grid.mixers}
     sizes = {cell.setting.tokens: cell.setting.size for cell in cells}
     several = Counter(cell.mixer for cell in cells)
     for index, mixer in enumerate(several):

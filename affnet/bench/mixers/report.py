@@ -39,7 +39,7 @@ def sections(grid: Grid) -> list[Section]:
 
 def _latency(grid: Grid) -> Section:
     header = ("runtime", "maps", "mixer", "", "median ms", f"x {REFERENCE} [95 %]", *_COUNTS)
-    kinds = {traits.name: _kind(grid, traits.name) for traits in grid.traits}
+    kinds = {mixer.name: _kind(grid, mixer.name) for mixer in grid.mixers}
     rows = [_latency_row(cell, kinds[cell.mixer]) for cell in grid.cells]
     return Section("Latency of one mixer with its residual connection", header, 4, rows)
 
@@ -68,8 +68,11 @@ def _milliseconds(nanoseconds: float) -> str:
 
 
 def _kind(grid: Grid, mixer: str) -> str:
-    traits = next(traits for traits in grid.traits if traits.name == mixer)
-    words = ["global" if traits.is_global else "local", "adaptive" if traits.adapts else "fixed"]
+    properties = next(one for one in grid.mixers if one.name == mixer)
+    words = [
+        "global" if properties.is_global else "local",
+        "adaptive" if properties.adapts else "fixed",
+    ]
     return ", ".join(words)
 
 
@@ -77,7 +80,7 @@ def _growth(grid: Grid) -> Section:
     fitted = f"ms at {_SIDE}x{_SIDE}, fitted"
     header = (*_CURVE, "exponent [95 %]", "of MACs", fitted, f"x {REFERENCE}", *_ORDER)
     curves = grid.curves()
-    complexity = {traits.name: traits.complexity for traits in grid.traits}
+    complexity = {mixer.name: mixer.complexity for mixer in grid.mixers}
     constants = {
         (c.runtime, c.channels): c.latency_ns.constant.value for c in curves if c.mixer == REFERENCE
     }
@@ -118,16 +121,16 @@ def _sizes(sizes: Sequence[str], curve: Curve) -> str:
 
 def _formats(grid: Grid) -> Section:
     """One row for each mixer: its largest error in each format, or that the format fails."""
-    names = list(dict.fromkeys(holding.format for holding in grid.holdings))
+    names = list(dict.fromkeys(entry.format for entry in grid.support))
     rows = []
-    for traits in grid.traits:
+    for mixer in grid.mixers:
         cells = []
         for name in names:
-            found = [h for h in grid.holdings if (h.mixer, h.format) == (traits.name, name)]
-            failed = any(holding.reason for holding in found)
-            errors = [holding.error for holding in found if holding.error is not None]
+            found = [h for h in grid.support if (h.mixer, h.format) == (mixer.name, name)]
+            failed = any(entry.reason for entry in found)
+            errors = [entry.error for entry in found if entry.error is not None]
             cells.append("no, see below" if failed else f"{max(errors):.0e}" if errors else "-")
-        rows.append((traits.name, *cells, traits.source))
+        rows.append((mixer.name, *cells, mixer.source))
     # the paper is text, but a last column needs no alignment
     return Section(
         "Formats that hold it, with the largest error against PyTorch",
@@ -141,15 +144,19 @@ def notes(grid: Grid) -> list[str]:
     """Return what the tables say, and what a reader must know, a sentence each."""
     lines = [_verdict(grid, setting) for setting in _settings(grid)]
     reasons: dict[tuple[str, str, str], list[str]] = {}
-    for holding in grid.holdings:
-        if holding.reason:
-            key = (holding.mixer, holding.format, _stop(holding.reason))
-            reasons.setdefault(key, []).append(holding.maps)
+    for entry in grid.support:
+        if entry.reason:
+            key = (
+                entry.mixer,
+                entry.format,
+                _stop(entry.reason),
+            )
+            reasons.setdefault(key, []).append(entry.maps)
     lines += [
         f"No {format_} file of {mixer} ({', '.join(maps)}): {reason}"
         for (mixer, format_, reason), maps in reasons.items()
     ]
-    refused = {(holding.mixer, holding.maps) for holding in grid.holdings if holding.reason}
+    refused = {(entry.mixer, entry.maps) for entry in grid.support if entry.reason}
     lines += [
         f"Not measured: {cell.mixer} on {cell.setting.maps}, {cell.setting.runtime}: "
         f"{_stop(cell.reason or '')}"
@@ -184,7 +191,7 @@ def _settings(grid: Grid) -> list[Setting]:
 
 def _verdict(grid: Grid, setting: Setting) -> str:
     """Say whether AFF is the fastest of those that do what it does, in one setting."""
-    rivals = {traits.name for traits in grid.traits if traits.is_rival}
+    rivals = {mixer.name for mixer in grid.mixers if mixer.is_rival}
     cells = [c for c in grid.cells if c.setting == setting and c.mixer in rivals and c.result]
     ratios = {c.mixer: c.result.ratio_to_peer for c in cells if c.result}
     known = {mixer: ratio for mixer, ratio in ratios.items() if ratio}

@@ -12,7 +12,7 @@ from affnet.artifact import Artifact
 from affnet.bench.measurement.interleaved import Job
 from affnet.bench.measurement.protocol import Protocol as MeasuringProtocol
 from affnet.bench.measurement.sweep import sweep
-from affnet.bench.mixers.grid import REFERENCE, Cell, Grid, Holding, Setting, Traits
+from affnet.bench.mixers.grid import REFERENCE, Cell, FormatSupport, Grid, MixerProperties, Setting
 from affnet.bench.results.ratios import relate_to_peer
 from affnet.bench.results.result import Result
 from affnet.bench.store.recorder import Recorder
@@ -34,7 +34,7 @@ class Export(Protocol):
 class Run:
     """One run of ``affnet bench mixers``."""
 
-    traits: Sequence[Traits]
+    mixers: Sequence[MixerProperties]
     export: Export
     device: Device
     protocol: MeasuringProtocol
@@ -42,7 +42,7 @@ class Run:
     recorder: Recorder
     progress: Callable[[str], None] = lambda _: None
     cells: list[Cell] = field(default_factory=list)
-    holdings: list[Holding] = field(default_factory=list)
+    support: list[FormatSupport] = field(default_factory=list)
 
     def measure(self, settings: Sequence[Setting], formats: Sequence[str] = ()) -> Grid:
         """Measure all mixers in all settings, and try the other formats in the first.
@@ -59,31 +59,31 @@ class Run:
                 self._measure_setting(setting, Path(folder))
         measured = {get_runtime(setting.runtime).format for setting in settings}
         for format_ in (name for name in formats if name not in measured):
-            for traits in self.traits:
+            for mixer in self.mixers:
                 with tempfile.TemporaryDirectory(prefix="affnet-mixers-") as folder:
-                    self._export(traits.name, settings[0], format_, Path(folder))
-        return Grid(self.traits, self.cells, self.holdings)
+                    self._export(mixer.name, settings[0], format_, Path(folder))
+        return Grid(self.mixers, self.cells, self.support)
 
     def _export(self, name: str, setting: Setting, format_: str, folder: Path) -> Artifact | str:
         self.progress(f"Exporting {name} for maps of {setting.maps} to {format_}")
         size = (setting.height, setting.width)
         made = self.export(name, setting.channels, size, format_, folder)
         if isinstance(made, str):
-            self.holdings.append(Holding(name, format_, setting.maps, None, made))
+            self.support.append(FormatSupport(name, format_, setting.maps, None, made))
         else:
             parity = made.manifest.parity
             error = parity.max_rel_error if parity else None
-            self.holdings.append(Holding(name, format_, setting.maps, error))
+            self.support.append(FormatSupport(name, format_, setting.maps, error))
         return made
 
     def _measure_setting(self, setting: Setting, folder: Path) -> None:
         format_, jobs, reasons = get_runtime(setting.runtime).format, {}, {}
-        for traits in self.traits:
-            made = self._export(traits.name, setting, format_, folder)
+        for mixer in self.mixers:
+            made = self._export(mixer.name, setting, format_, folder)
             if isinstance(made, str):
-                reasons[traits.name] = made
+                reasons[mixer.name] = made
             else:
-                jobs[traits.name] = Job(made.manifest.model, made, setting.runtime)
+                jobs[mixer.name] = Job(made.manifest.model, made, setting.runtime)
         peer = jobs[REFERENCE].label if REFERENCE in jobs else None
         results: dict[str, Result] = {}
         if jobs:
@@ -101,5 +101,5 @@ class Run:
             related = relate_to_peer(outcome.results, peer) if peer else outcome.results
             results = dict(zip(jobs, related, strict=False))
         self.cells += [
-            Cell(t.name, setting, results.get(t.name), reasons.get(t.name)) for t in self.traits
+            Cell(t.name, setting, results.get(t.name), reasons.get(t.name)) for t in self.mixers
         ]

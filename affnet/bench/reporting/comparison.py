@@ -11,7 +11,7 @@ from affnet import console
 from affnet.bench.reporting import latency_table, output
 from affnet.bench.reporting.latency_table import Column
 from affnet.bench.results import jsonl
-from affnet.bench.results.comparability import Traits
+from affnet.bench.results.comparability import MeasurementConditions
 from affnet.bench.results.ratios import median_interval
 from affnet.bench.results.result import Result
 from affnet.bench.store.comparison import Comparison, Group
@@ -25,7 +25,7 @@ _WHEN = (
 #: What a group's heading says, for forms that have no headings.
 _WHERE = tuple(
     Column(field.name.replace("_", " "), lambda r, n=field.name: _trait(r, n), text=True)  # type: ignore[misc]
-    for field in dataclasses.fields(Traits)
+    for field in dataclasses.fields(MeasurementConditions)
 )
 
 
@@ -37,7 +37,7 @@ def show(comparison: Comparison, form: str, *, history: bool) -> None:
         print(_text(comparison, form, history), end="")
     else:
         for number, group in enumerate(comparison.groups):
-            print(f"\n{group.traits.title()}" if number else group.traits.title())
+            print(f"\n{group.conditions.title()}" if number else group.conditions.title())
             console.print_table(
                 latency_table.to_rich(group.results, columns(comparison, group, history))
             )
@@ -69,13 +69,13 @@ def record(comparison: Comparison, *, history: bool) -> dict[str, object]:
                 {
                     **content,
                     "median_interval": [interval.low, interval.high],
-                    "values": group.traits.values,
+                    "values": group.conditions.values,
                     "group": index,
                 }
             )
     return {
         "against": comparison.peer,
-        "groups": [dataclasses.asdict(group.traits) for group in comparison.groups],
+        "groups": [dataclasses.asdict(group.conditions) for group in comparison.groups],
         "results": results,
         "notes": list(comparison.notes),
     }
@@ -103,13 +103,13 @@ def columns(comparison: Comparison, group: Group, history: bool) -> list[Column]
 
 
 def _text(comparison: Comparison, form: str, history: bool) -> str:
-    everything = Group(comparison.groups[0].traits, tuple(comparison.results))
+    everything = Group(comparison.groups[0].conditions, tuple(comparison.results))
     if form == "csv":
         known = {column.header for column in _WHERE}
         rest = [c for c in columns(comparison, everything, history) if c.header not in known]
         return latency_table.to_csv(everything.results, [*_WHERE, *rest])
     parts = [
-        f"### {group.traits.title()}\n\n"
+        f"### {group.conditions.title()}\n\n"
         + latency_table.to_markdown(
             group.results, columns(comparison, group, history), notes(group, history)
         )
@@ -138,5 +138,5 @@ def _median_cell(result: Result) -> str:
 
 
 def _trait(result: Result, name: str) -> str:
-    value = getattr(Traits.of(result), name)
+    value = getattr(MeasurementConditions.of(result), name)
     return "-" if value is None else str(value)

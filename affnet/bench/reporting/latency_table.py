@@ -115,9 +115,9 @@ def _quoted_column(field: str, name: str) -> Column:
 def _course_notes(results: Sequence[Result]) -> list[str]:
     """Say how the measurements went, where that is not one run of turns."""
     lines = [
-        f"Under load for {r.protocol.removeprefix('sustained ')} {r.model} {course.sentence()}."
+        f"Under load for {r.protocol.removeprefix('sustained ')} {r.model} {curve.sentence()}."
         for r in results
-        if (course := r.sustained)
+        if (curve := r.sustained)
     ]
     if _in_groups(results):
         lines.append(

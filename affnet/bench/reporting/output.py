@@ -10,7 +10,7 @@ from pathlib import Path
 from affnet import console
 from affnet.bench.reporting import latency_table, profile_table, throttling_table
 from affnet.bench.results import jsonl
-from affnet.bench.results.outcome import Outcome, exit_code
+from affnet.bench.results.outcome import DeviceOutcome, exit_code
 from affnet.bench.results.ratios import relate_to_peer
 from affnet.bench.results.result import Result
 from affnet.errors import UnknownNameError, UsageError
@@ -29,7 +29,9 @@ def choose(*, json: bool, markdown: bool, csv: bool) -> str:
         name for name, given in (("json", json), ("markdown", markdown), ("csv", csv)) if given
     ]
     if len(asked) > 1:
-        raise UsageError(f"--{' and --'.join(asked)} exclude each other; use --output for a file.")
+        raise UsageError(
+            f"--{' and --'.join(asked)} exclude each other", "use --output for a file."
+        )
     return asked[0] if asked else "terminal"
 
 
@@ -40,13 +42,13 @@ def check_target(
     if suffixes is not None and path.suffix not in suffixes:
         raise UnknownNameError(f"suffix of {option}", path.suffix, suffixes)
     if path.is_dir():
-        raise UsageError(f"{option} {path} is a folder; name a file.")
+        raise UsageError(f"{option} {path} is a folder", "name a file.")
     if not path.parent.is_dir():
-        raise UsageError(f"The folder of {option} {path} does not exist; make it first.")
+        raise UsageError(f"The folder of {option} {path} does not exist", "make it first.")
 
 
-def deliver(
-    outcomes: Sequence[Outcome],
+def emit(
+    outcomes: Sequence[DeviceOutcome],
     peer: str | Mapping[str, str] | None,
     form: str,
     output: Path | None,
@@ -71,7 +73,7 @@ def deliver(
     return exit_code(outcomes)
 
 
-def show(results: Sequence[Result], form: str, failed: Sequence[Outcome] = ()) -> None:
+def show(results: Sequence[Result], form: str, failed: Sequence[DeviceOutcome] = ()) -> None:
     """Print results on stdout in one of the forms of `choose`."""
     if form == "json":
         console.print_json(record(results, failed))
@@ -93,7 +95,7 @@ def show(results: Sequence[Result], form: str, failed: Sequence[Outcome] = ()) -
             console.print_table(table)
 
 
-def write(results: Sequence[Result], path: Path, failed: Sequence[Outcome] = ()) -> None:
+def write(results: Sequence[Result], path: Path, failed: Sequence[DeviceOutcome] = ()) -> None:
     """Write results to a file, in the form that its suffix says; add to it if it is .jsonl."""
     if path.suffix == jsonl.SUFFIX:
         jsonl.append(results, path)
@@ -115,7 +117,7 @@ def _markdown(results: Sequence[Result]) -> str:
     )
 
 
-def record(results: Sequence[Result], failed: Sequence[Outcome] = ()) -> dict[str, object]:
+def record(results: Sequence[Result], failed: Sequence[DeviceOutcome] = ()) -> dict[str, object]:
     """Return the machine-readable form of a run, with the devices that failed if there are any."""
     content: dict[str, object] = {"results": [result.to_json() for result in results]}
     if failed:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from affnet.bench.measurement.profiling import by_module, by_operator, telling_depth
+from affnet.bench.measurement.profiling import by_module, by_operator, informative_depth
 from affnet.bench.results.result import Result
 from affnet.units import MILLISECONDS, PERCENT
 
@@ -46,7 +46,7 @@ def profile_tables(results: Sequence[Result]) -> Iterator[ProfileTable]:
         where = f" on {result.device}" if several else ""
         title = f"{result.model}{where}, watched by the profiler of {result.runtime}"
         yield ProfileTable(title, "operator", _largest(by_operator(result.operators)))
-        if modules := by_module(result.operators, telling_depth(result.operators)):
+        if modules := by_module(result.operators, informative_depth(result.operators)):
             yield ProfileTable(title, "module", modules)
 
 

@@ -1,4 +1,4 @@
-"""The course of latencies under minutes of load, as tables."""
+"""The curve of latencies under minutes of load, as tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 
 from affnet.bench.results.result import Result
-from affnet.bench.statistics.throttling import Sustained
+from affnet.bench.statistics.throttling import LatencyCurve
 from affnet.units import MILLISECONDS
 
 _STATES = {"temperature_celsius": "°C", "frequency_mhz": "MHz", "thermal_status": "thermal status"}
@@ -35,28 +35,28 @@ def to_markdown(results: Sequence[Result]) -> str:
 
 
 def _tables(results: Sequence[Result]) -> Iterator[tuple[str, list[list[str]]]]:
-    by_device: dict[str, dict[str, Sustained]] = {}
+    by_device: dict[str, dict[str, LatencyCurve]] = {}
     for result in results:
-        if course := result.sustained:
-            by_device.setdefault(result.device, {})[result.model] = course
-    for device, courses in by_device.items():
-        yield f"Median latency under load on {device}", _rows(courses)
+        if curve := result.sustained:
+            by_device.setdefault(result.device, {})[result.model] = curve
+    for device, curves in by_device.items():
+        yield f"Median latency under load on {device}", _rows(curves)
 
 
-def _rows(courses: dict[str, Sustained]) -> list[list[str]]:
+def _rows(curves: dict[str, LatencyCurve]) -> list[list[str]]:
     """Return a header and a row for each tenth of the time: all models took as many turns."""
-    leading = next(iter(courses.values()))
+    leading = next(iter(curves.values()))
     states = [
-        name for name in _STATES if any(s.state.get(name) is not None for s in leading.stretches)
+        name for name in _STATES if any(s.state.get(name) is not None for s in leading.windows)
     ]
-    header = ["minute", *(f"{model} {MILLISECONDS.symbol}" for model in courses)]
+    header = ["minute", *(f"{model} {MILLISECONDS.symbol}" for model in curves)]
     rows = [[*header, *(_STATES[name] for name in states)]]
-    for index, stretch in enumerate(leading.stretches):
-        medians = (course.stretches[index].median_ns for course in courses.values())
-        seen = (stretch.state.get(name) for name in states)
+    for index, window in enumerate(leading.windows):
+        medians = (curve.windows[index].median_ns for curve in curves.values())
+        seen = (window.state.get(name) for name in states)
         rows.append(
             [
-                f"{stretch.seconds / 60:.1f}",
+                f"{window.seconds / 60:.1f}",
                 *(MILLISECONDS.number(round(median)) for median in medians),
                 *(
                     "-" if v is None else f"{v:.0f}" if isinstance(v, float) else str(v)

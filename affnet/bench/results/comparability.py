@@ -14,7 +14,7 @@ MEASURED, COMPUTED = "measured", "computed"
 
 
 @dataclass(frozen=True)
-class Traits:
+class MeasurementConditions:
     """Where and how a result was measured."""
 
     device: str
@@ -27,7 +27,7 @@ class Traits:
     values: str  # measured, or computed by the fake device
 
     @classmethod
-    def of(cls, result: Result) -> Traits:
+    def of(cls, result: Result) -> MeasurementConditions:
         """Return a result's."""
         environment = result.environment
         return cls(
@@ -42,7 +42,7 @@ class Traits:
         )
 
     def title(self) -> str:
-        """Return a heading for what has these traits."""
+        """Return a heading for what has these conditions."""
         hardware = ", ".join(filter(None, (self.hardware, self.processor)))
         place = f"{self.device} ({hardware})" if hardware else self.device
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
@@ -51,7 +51,7 @@ class Traits:
             f"{self.values}"
         )
 
-    def difference(self, other: Traits) -> str:
+    def difference(self, other: MeasurementConditions) -> str:
         """Name the first trait that differs, with both values; "" if none does."""
         for field in dataclasses.fields(self):
             mine, theirs = getattr(self, field.name), getattr(other, field.name)
@@ -59,8 +59,8 @@ class Traits:
                 return f"{_NAMES[field.name]} {mine!r} and {theirs!r}"
         return ""
 
-    def distance(self, other: Traits) -> int:
-        """Return how many traits differ."""
+    def distance(self, other: MeasurementConditions) -> int:
+        """Return how many conditions differ."""
         return sum(
             mine != theirs
             for mine, theirs in zip(
@@ -69,7 +69,7 @@ class Traits:
         )
 
     def key(self) -> str:
-        """Return a short text that is the same for the same traits only."""
+        """Return a short text that is the same for the same conditions only."""
         return hashlib.sha256(json.dumps(dataclasses.astuple(self)).encode()).hexdigest()
 
 

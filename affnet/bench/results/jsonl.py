@@ -36,7 +36,7 @@ def append(results: Sequence[Result], path: Path) -> None:
             held = lock.acquire()
         except Timeout as error:  # which is an OSError too
             raise ResultsError(
-                f"Another process has been writing to {path} for {_PATIENCE_S} s; try again."
+                f"Another process has been writing to {path} for {_PATIENCE_S} s", "try again."
             ) from error
         with held, path.open("a+b") as file:
             _take_off_torn_line(file, path)
@@ -83,7 +83,8 @@ def _take_off_torn_line(file: BinaryIO, path: Path) -> None:
     except ValueError:
         if not torn.startswith(_BEGINNING) and not _BEGINNING.startswith(torn):
             raise ResultsError(
-                f"{path} ends in the middle of a line that affnet did not write; name another file."
+                f"{path} ends in the middle of a line that affnet did not write",
+                "name another file.",
             ) from None
         file.truncate(content_bytes - len(torn))
         _tell_torn(path, "its last line was taken off")

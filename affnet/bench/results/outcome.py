@@ -10,7 +10,7 @@ from affnet.errors import AffnetError
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DeviceOutcome:
     """What came of one device: results, or the error that ended it."""
 
     device: str
@@ -18,7 +18,7 @@ class Outcome:
     error: AffnetError | None = None
 
 
-def exit_code(outcomes: Sequence[Outcome]) -> int:
+def exit_code(outcomes: Sequence[DeviceOutcome]) -> int:
     """Return 0 if no device failed, the errors' exit code if they agree on it, else 1."""
     codes = {outcome.error.exit_code for outcome in outcomes if outcome.error}
     if not codes:

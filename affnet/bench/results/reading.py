@@ -28,11 +28,13 @@ def read_results(path: Path) -> list[Result]:
     schema = content.get("schema", SCHEMA) if isinstance(content, dict) else SCHEMA
     if schema != SCHEMA:
         raise ResultsError(
-            f"{path} is of schema {schema}, this version of affnet reads {SCHEMA}; update affnet."
+            f"{path} is of schema {schema}, this version of affnet reads {SCHEMA}", "update affnet."
         )
     records = content.get("results") if isinstance(content, dict) else None
     if not isinstance(records, list) or not records:
-        raise ResultsError(f"{path} holds no results; make them with: affnet bench --output {path}")
+        raise ResultsError(
+            f"{path} holds no results", f"make them with: affnet bench --output {path}"
+        )
     return [_result(record, f"{path}, result {index}") for index, record in enumerate(records, 1)]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from affnet.artifact import MeasuredAccuracy
 from affnet.bench.statistics.intervals import Interval
 from affnet.bench.statistics.summary import Summary, summarise, summarise_blocks
-from affnet.bench.statistics.throttling import Sustained, sustained
+from affnet.bench.statistics.throttling import LatencyCurve, latency_curve
 from affnet.devices.base import BlockStatistics, OperatorTime, PlacedOperator
 from affnet.parity import Parity
 
@@ -106,10 +106,10 @@ class Result:
         return not self.validity_reasons
 
     @property
-    def sustained(self) -> Sustained | None:
+    def sustained(self) -> LatencyCurve | None:
         """How latency went under minutes of load; None of a result of another protocol."""
         seen = self.environment.get("during", ())
-        return sustained(self.blocks_ns, self.block_starts_s, seen)
+        return latency_curve(self.blocks_ns, self.block_starts_s, seen)
 
     def summary(self) -> Summary:
         """Return the latency statistics."""
@@ -147,7 +147,7 @@ class Result:
             "ratio_to_peer": ratio.value if ratio else None,
             "ratio_interval": [ratio.low, ratio.high] if ratio else None,
             "valid": self.valid,
-            "sustained": course.to_json() if (course := self.sustained) else None,
+            "sustained": curve.to_json() if (curve := self.sustained) else None,
         }
 
     @classmethod

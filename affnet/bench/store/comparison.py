@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from affnet.bench.results.comparability import Traits
+from affnet.bench.results.comparability import MeasurementConditions
 from affnet.bench.results.result import Result
 from affnet.bench.statistics.intervals import ratio_interval
 from affnet.bench.store.database import Query, Store
@@ -17,7 +17,7 @@ from affnet.errors import ResultsError
 class Group:
     """Results whose numbers may be compared, as far as different sessions allow."""
 
-    traits: Traits
+    conditions: MeasurementConditions
     results: tuple[Result, ...]
 
 
@@ -54,12 +54,14 @@ def compare(store: Store, query: Query, against: str | None, where: str) -> Comp
         notes = [f"There are ratios to {', '.join(peers)}; choose one with --against."]
     else:
         against = peers[0] if peers else None
-    groups: dict[Traits, list[Result]] = {}
+    groups: dict[MeasurementConditions, list[Result]] = {}
     for result in results:
-        groups.setdefault(Traits.of(result), []).append(result)
+        groups.setdefault(MeasurementConditions.of(result), []).append(result)
     ordered = sorted(groups.items(), key=lambda item: item[0].title())
     return Comparison(
-        tuple(Group(traits, tuple(found)) for traits, found in ordered), against, tuple(notes)
+        tuple(Group(conditions, tuple(found)) for conditions, found in ordered),
+        against,
+        tuple(notes),
     )
 
 
@@ -67,7 +69,7 @@ def _check_names(store: Store, query: Query, against: str | None, where: str) ->
     models = store.models()
     if not models:
         raise ResultsError(
-            f"{where} holds no results; measure some with: affnet bench MODEL --output or --store"
+            f"{where} holds no results", "measure some with: affnet bench MODEL --output or --store"
         )
     for name in (*query.models, *([against] if against else [])):
         if name not in models:
@@ -89,7 +91,7 @@ def _relate(results: Sequence[Result], store: Store, peer: str) -> tuple[list[Re
             related.append(result)
             continue
         partner = partners.get(result.session)
-        if partner is None or Traits.of(partner) != Traits.of(result):
+        if partner is None or MeasurementConditions.of(partner) != MeasurementConditions.of(result):
             related.append(_unrelated(result))
             if result.model != peer:
                 refusals[_refusal(result, partner, store, peer)] = None
@@ -103,10 +105,11 @@ def _relate(results: Sequence[Result], store: Store, peer: str) -> tuple[list[Re
 
 def _refusal(result: Result, partner: Result | None, store: Store, peer: str) -> str:
     """Say why a result cannot be divided by the peer's: what differs from the nearest of them."""
-    mine = Traits.of(result)
+    mine = MeasurementConditions.of(result)
     others = [partner] if partner else store.find(Query(models=(peer,), last=1))
     differences = [
-        mine.difference(theirs) for theirs in sorted(map(Traits.of, others), key=mine.distance)
+        mine.difference(theirs)
+        for theirs in sorted(map(MeasurementConditions.of, others), key=mine.distance)
     ]
     why = differences[0] or "they were measured in different sessions, and machines drift"
     return (

@@ -14,7 +14,7 @@ import numpy as np
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError
 
-from affnet.bench.results.comparability import Traits
+from affnet.bench.results.comparability import MeasurementConditions
 from affnet.bench.results.result import Result
 from affnet.bench.store.engine import MEMORY, make_engine, translating_errors, writing
 from affnet.bench.store.schema import (
@@ -164,7 +164,7 @@ def _row(result: Result) -> dict[str, Any]:
     fields = {field.name for field in dataclasses.fields(result)}
     return {
         "id": hashlib.sha256(json.dumps(identity).encode() + samples).hexdigest(),
-        "traits": Traits.of(result).key(),
+        "traits": MeasurementConditions.of(result).key(),
         "record": zlib.compress(json.dumps(record).encode()),
         "samples": zlib.compress(samples),
         **{name: getattr(result, name) for name in RESULTS.c.keys() if name in fields},  # noqa: SIM118

@@ -29,7 +29,7 @@ def make_engine(target: str, *, create: bool) -> tuple[sql.Engine, str]:
         MissingError: the database's driver is not installed.
     """
     if not target:
-        raise StoreError("--store names no store; give a path, or a URL such as postgresql://.")
+        raise StoreError("--store names no store", "give a path, or a URL such as postgresql://.")
     try:
         url = sql.make_url(target) if "://" in target else sql.URL.create("sqlite", database=target)
     except ArgumentError as error:
@@ -79,28 +79,28 @@ def _sentence(error: Exception, name: str) -> AffnetError:
     told = first_line(cause)
     if isinstance(cause, sqlite3.Error):
         if "full" in told:
-            return OutputError(f"No space is left for the store {name}; free some.")
+            return OutputError(f"No space is left for the store {name}", "free some.")
         if "locked" in told:
             return StoreError(
-                f"Another process has been writing to the store {name} for {_PATIENCE_S} s; "
-                "try again."
+                f"Another process has been writing to the store {name} for {_PATIENCE_S} s",
+                "try again.",
             )
         if "not a database" in told or "malformed" in told:
             return StoreError(
-                f"{name} is damaged, or no store of results: {told}; "
-                "restore it from a copy, or name another with --store."
+                f"{name} is damaged, or no store of results: {told}",
+                "restore it from a copy, or name another with --store.",
             )
     return StoreError(f"The store {name} cannot be used: {told}.")
 
 
 def _check_path(path: Path, create: bool) -> None:
     if path.is_dir():
-        raise StoreError(f"The store {path} is a folder; name a file.")
+        raise StoreError(f"The store {path} is a folder", "name a file.")
     if not path.parent.is_dir():
-        raise StoreError(f"The folder of the store {path} does not exist; make it first.")
+        raise StoreError(f"The folder of the store {path} does not exist", "make it first.")
     if not create and not path.is_file():
         raise StoreError(
-            f"The store {path} does not exist; fill one with: affnet bench MODEL --store {path}"
+            f"The store {path} does not exist", f"fill one with: affnet bench MODEL --store {path}"
         )
 
 

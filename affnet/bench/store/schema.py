@@ -89,8 +89,8 @@ def check_version(version: int, store: str, migrations: Sequence[Migration]) -> 
     newest = migrations[-1].version
     if version > newest:
         raise StoreError(
-            f"The store {store} has schema {version}, this version of affnet knows up to {newest}; "
-            "update affnet, or name another store."
+            f"The store {store} has schema {version}, this version of affnet knows up to {newest}",
+            "update affnet, or name another store.",
         )
     return version < newest
 

@@ -49,7 +49,7 @@ def find_adb() -> str:
         return found
     mac = sys.platform == "darwin"
     command = "brew install android-platform-tools" if mac else "sudo apt-get install adb"
-    raise MissingError(f"{_PURPOSE}; run: {command}")
+    raise MissingError(f"{_PURPOSE}", f"run: {command}")
 
 
 # The first call starts adb's server, and several at once start several, of which all but one fail.
@@ -68,10 +68,10 @@ def list_phones(adb: str) -> list[Listed]:
                 [adb, "devices"], capture_output=True, timeout=COMMAND_TIMEOUT_S, errors="replace"
             )
     except subprocess.TimeoutExpired:
-        raise MissingError("adb gives no answer; run: adb kill-server") from None
+        raise MissingError("adb gives no answer", "run: adb kill-server") from None
     if done.returncode:
         reason = (done.stderr.strip() or "it said nothing").splitlines()[-1]
-        raise MissingError(f"adb cannot list phones ({reason}); run: adb kill-server")
+        raise MissingError(f"adb cannot list phones ({reason})", "run: adb kill-server")
     return parse_devices(done.stdout)
 
 
@@ -82,22 +82,29 @@ def parse_devices(text: str) -> list[Listed]:
 
 
 def check_state(phone: Listed) -> None:
-    """Raise `UnreachableError`, with what mends it, unless a phone can be used."""
+    """Raise `UnreachableError`, with what fixes it, unless a phone can be used."""
     remedies = {
-        "unauthorized": "has not authorised this computer; unlock it and confirm "
-        "'Allow USB debugging' on its screen.",
-        "authorizing": "is being authorised; confirm 'Allow USB debugging' on its screen.",
-        "offline": f"is offline; plug it in again, or run: adb -s {phone.serial} reconnect",
-        "no permissions": "may not be opened by this user; "
-        "run: sudo apt-get install android-sdk-platform-tools-common",
+        "unauthorized": (
+            "has not authorized this computer",
+            "unlock it and confirm 'Allow USB debugging' on its screen.",
+        ),
+        "authorizing": (
+            "is being authorized",
+            "confirm 'Allow USB debugging' on its screen.",
+        ),
+        "offline": ("is offline", f"plug it in again, or run: adb -s {phone.serial} reconnect"),
+        "no permissions": (
+            "may not be opened by this user",
+            "run: sudo apt-get install android-sdk-platform-tools-common",
+        ),
     }
     if phone.state == "device":
         return
-    for state, remedy in remedies.items():
+    for state, (problem, remedy) in remedies.items():
         if phone.state.startswith(state):
-            raise UnreachableError(f"The phone {phone.serial} {remedy}")
+            raise UnreachableError(f"The phone {phone.serial} {problem}", remedy)
     raise UnreachableError(
-        f"The phone {phone.serial} is in the state {phone.state!r}; start it into Android."
+        f"The phone {phone.serial} is in the state {phone.state!r}", "start it into Android."
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from affnet.artifact import Artifact
 from affnet.devices.android import properties
 from affnet.devices.android.adb_client import Adb, find_adb
-from affnet.devices.android.selection import Wanted, choose
+from affnet.devices.android.selection import DeviceFilter, select_device
 from affnet.devices.android.session import Phone, open_phone
 from affnet.devices.android.tools import benchmark_model, executor_runner, onnxruntime_perf_test
 from affnet.devices.android.tools.base import Settings as ToolSettings
@@ -75,7 +75,7 @@ class AdbDevice:
             raise CatalogError(f"{name}: folder must not hold a comma.")
         self.name = name
         self._settings = settings
-        self._wanted = Wanted(settings.serial, settings.manufacturer, settings.model)
+        self._wanted = DeviceFilter(settings.serial, settings.manufacturer, settings.model)
         self._adb: Adb | None = None
         self._session: tuple[Phone, Runner] | None = None
         self._progress: Progress = lambda _: None
@@ -91,7 +91,8 @@ class AdbDevice:
         if self._settings.accelerator == "gpu" and runtime != "litert":
             raise UsageError(
                 f"{self.name} is set to measure on the GPU, which {TOOLS[runtime].NAME} does not "
-                "use; choose --runtime litert, or set accelerator to cpu."
+                "use",
+                "choose --runtime litert, or set accelerator to cpu.",
             )
         find_adb()
         if runtime != "litert":
@@ -123,7 +124,7 @@ class AdbDevice:
         self.check_runtime(runtime)
         settings = self._settings
         progress("Looking for the phone")
-        adb = self._adb = choose(find_adb(), self._wanted)
+        adb = self._adb = select_device(find_adb(), self._wanted)
         try:
             with self._alone(adb.serial), open_phone(adb, settings.folder) as phone:
                 runner = self._runner(TOOLS[runtime], adb, progress)
@@ -184,7 +185,7 @@ class AdbDevice:
         """See `Device.checks`."""
         step = "reachable"
         try:
-            adb = choose(find_adb(), self._wanted)
+            adb = select_device(find_adb(), self._wanted)
             found = properties.fingerprint(adb)
             yield Check("reachable", True, f"{found['model']}, serial {adb.serial}")
             yield Check(
@@ -201,8 +202,7 @@ class AdbDevice:
                     yield Check("runner", True, f"{tool.NAME} {runner.version} was pushed")
             yield from _state_checks(properties.conditions(adb))
         except AffnetError as error:
-            sentence, _, remedy = str(error).partition("; ")
-            yield Check(step, False, sentence, remedy.removeprefix("run: ") or None)
+            yield Check.failed(step, error)
 
     def _runner(self, tool: Tool, adb: Adb, progress: Progress) -> Runner:
         settings = self._settings

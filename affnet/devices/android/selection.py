@@ -11,7 +11,7 @@ from affnet.errors import UnreachableError
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DeviceFilter:
     """What is known of the phone; None fits each."""
 
     serial: str | None = None
@@ -25,14 +25,14 @@ class Wanted:
             "the  phone", "the one phone"
         )
 
-    def fits(self, manufacturer: str, model: str) -> bool:
+    def matches(self, manufacturer: str, model: str) -> bool:
         """Whether a phone is one of this kind; case does not count."""
         return (self.manufacturer or manufacturer).casefold() == manufacturer.casefold() and (
             self.model or model
         ).casefold() == model.casefold()
 
 
-def choose(program: str, wanted: Wanted) -> Adb:
+def select_device(program: str, wanted: DeviceFilter) -> Adb:
     """Return the one attached phone that is meant.
 
     Raises:
@@ -43,20 +43,20 @@ def choose(program: str, wanted: Wanted) -> Adb:
         return _by_serial(program, wanted.serial, attached)
     if not attached:
         raise UnreachableError(
-            "No Android phone is attached; plug one in, and enable USB debugging in its "
-            "developer options."
+            "No Android phone is attached",
+            "plug one in, and enable USB debugging in its developer options.",
         )
     kinds: dict[str, tuple[str, str]] = {}
     for phone in attached:
         if phone.state == "device":
             kinds[phone.serial] = _kind(Adb(program, phone.serial))
-    fitting = [serial for serial, kind in kinds.items() if wanted.fits(*kind)]
+    fitting = [serial for serial, kind in kinds.items() if wanted.matches(*kind)]
     if len(fitting) == 1:
         return Adb(program, fitting[0])
     if fitting:
         names = ", ".join(f"{serial} ({kinds[serial][1]})" for serial in fitting)
         raise UnreachableError(
-            f"Several phones fit: {names}; name one by its serial number: --device {fitting[0]}"
+            f"Several phones fit: {names}", f"name one by its serial number: --device {fitting[0]}"
         )
     for phone in attached:  # it may be the one, but does not tell
         check_state(phone)
@@ -70,8 +70,8 @@ def _by_serial(program: str, serial: str, attached: Sequence[Listed]) -> Adb:
             check_state(phone)
             return Adb(program, serial)
     others = ", ".join(phone.serial for phone in attached) or "none"
-    remedy = f"; run: adb connect {serial}" if ":" in serial else "; plug it in"
-    raise UnreachableError(f"The phone {serial} is not attached (attached: {others}){remedy}")
+    remedy = f"run: adb connect {serial}" if ":" in serial else "plug it in"
+    raise UnreachableError(f"The phone {serial} is not attached (attached: {others})", remedy)
 
 
 def _kind(adb: Adb) -> tuple[str, str]:

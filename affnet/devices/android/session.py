@@ -1,6 +1,6 @@
 """A phone that is in use: its folder, what is pushed, and what runs there.
 
-A shell on the phone, the keeper, waits for its input to end, which it does when the session is
+A shell on the phone, the watchdog, waits for its input to end, which it does when the session is
 over, when this machine is killed and when the cable is pulled.  It then ends what runs in the
 session's folder and removes it.
 """
@@ -32,7 +32,7 @@ end() {
   if tr '\\0' ' ' <"/proc/$pid/cmdline" | grep -qF "$1"; then kill -9 "$pid"; fi
 }
 """
-_KEEPER = (
+_WATCHDOG = (
     _KILL
     + f"""
 mkdir "$1" && chmod 700 "$1" || exit 1
@@ -90,7 +90,8 @@ class Phone:
             if free < size + _SPARE_BYTES:
                 raise DeviceSpaceError(
                     f"The phone {self.adb.serial} has {free / 1e6:.0f} MB free, but {path.name} "
-                    f"needs {(size + _SPARE_BYTES) / 1e6:.0f} MB; free some."
+                    f"needs {(size + _SPARE_BYTES) / 1e6:.0f} MB",
+                    "free some.",
                 )
             folder = f"{self.folder}/{len(self._pushed)}"
             target = f"{folder}/{path.name}"
@@ -142,7 +143,7 @@ class Phone:
             script = _RUN_WATCHED if watched else _RUN
             return self.adb.shell(script, record, *command, timeout_s=timeout_s)
         except BaseException:
-            with contextlib.suppress(Exception):  # a lost phone's keeper does it
+            with contextlib.suppress(Exception):  # a lost phone's watchdog does it
                 kill = _KILL + 'end "$1" "$2"'
                 self.adb.shell(kill, self.folder, record, timeout_s=_CLEANUP_TIMEOUT_S, final=True)
             raise
@@ -153,7 +154,7 @@ class Phone:
         lines = [line for line in done.output.splitlines() if "error: " in line]
         reason = lines[0].rpartition(": ")[2].removeprefix("remote ") if lines else "no reason"
         if done.code and "No space left" in reason:
-            raise DeviceSpaceError(f"{phone} has no space left for {path.name}; free some.")
+            raise DeviceSpaceError(f"{phone} has no space left for {path.name}", "free some.")
         if done.code:
             raise MeasurementError(f"{phone} did not take {path.name}: {reason}.")
         told = self.adb.shell('sha256sum <"$1"', target).output.split()
@@ -169,10 +170,10 @@ def open_phone(adb: Adb, parent: str) -> Iterator[Phone]:
         MeasurementError: no folder can be made.
     """
     folder = f"{parent}/affnet-{secrets.token_hex(8)}"
-    keeper = adb.open(_KEEPER, folder)
+    watchdog = adb.open(_WATCHDOG, folder)
     try:
         with tempfile.TemporaryFile() as nothing:  # its errors come on its output
-            channel = PipeChannel(keeper, nothing)
+            channel = PipeChannel(watchdog, nothing)
             try:
                 first = channel.receive(_READY_TIMEOUT_S).strip()
             except TimeoutError:
@@ -184,19 +185,19 @@ def open_phone(adb: Adb, parent: str) -> Iterator[Phone]:
                 )
             yield Phone(adb, folder)
     finally:
-        _finish(keeper)
+        _finish(watchdog)
 
 
-def _finish(keeper: subprocess.Popen[str]) -> None:
-    """Let the keeper clean up."""
+def _finish(watchdog: subprocess.Popen[str]) -> None:
+    """Let the watchdog clean up."""
     with contextlib.suppress(OSError):
-        assert keeper.stdin is not None  # a pipe was asked for
-        keeper.stdin.close()
+        assert watchdog.stdin is not None  # a pipe was asked for
+        watchdog.stdin.close()
     try:
-        keeper.wait(_CLEANUP_TIMEOUT_S)
+        watchdog.wait(_CLEANUP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        keeper.kill()
-        keeper.wait()
-    if keeper.stdout is not None:
+        watchdog.kill()
+        watchdog.wait()
+    if watchdog.stdout is not None:
         with contextlib.suppress(OSError):
-            keeper.stdout.close()
+            watchdog.stdout.close()

@@ -219,7 +219,9 @@ class IosDevice:
             _ATTACHED.release()
 
     def _choose(self, service: Service) -> Attached:
-        found = discovery.choose(service.devices(), self._settings.type, self._settings.device)
+        found = discovery.select_device(
+            service.devices(), self._settings.type, self._settings.device
+        )
         discovery.check_usable(found)
         return found
 
@@ -230,7 +232,8 @@ class IosDevice:
         if image and not self._local:
             raise ArtifactError(
                 f"{artifact.path} takes an image, and coremltools sends nothing but tensors to a "
-                "device; export it without --image-input."
+                "device",
+                "export it without --image-input.",
             )
         engine, device = "Core ML of this Mac", "this Mac"
         if not self._local:
@@ -261,7 +264,7 @@ class IosDevice:
             try:
                 check()
             except MissingError as error:
-                yield _failed(step, error)
+                yield Check.failed(step, error)
                 return
             yield Check(step, True, "found")
         if self._local:
@@ -273,15 +276,10 @@ class IosDevice:
             )
             yield Check("signature", True, settings.development_team or "by a profile")
         except MissingError as error:
-            yield _failed("signature", error)
+            yield Check.failed("signature", error)
         try:
             with self._service() as service:
                 found = self._choose(service)
             yield Check("device", True, f"{found}, {found.system()}, {found.state}")
         except AffnetError as error:
-            yield _failed("device", error)
-
-
-def _failed(step: str, error: AffnetError) -> Check:
-    sentence, _, remedy = str(error).partition("; ")
-    return Check(step, False, sentence, remedy.removeprefix("run: ") or None)
+            yield Check.failed("device", error)

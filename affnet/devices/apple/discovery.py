@@ -47,8 +47,8 @@ def check_mac(kind: str) -> None:
     if platform.system() != "Darwin":
         needed = "" if kind == "mac" else f" with Xcode and the {LABELS[kind]} attached"
         raise MissingError(
-            f"Measuring by Core ML needs a Mac{needed}, and this machine runs "
-            f"{platform.system()}; run this command on a Mac{needed}."
+            f"Measuring by Core ML needs a Mac{needed}, and this machine runs {platform.system()}",
+            f"run this command on a Mac{needed}.",
         )
 
 
@@ -68,7 +68,8 @@ def check_model_runner() -> None:
     if not any((f / "modelrunner/ModelRunner.xcworkspace").is_dir() for f in coremltools_folders()):
         raise MissingError(
             "This coremltools has no sources of the model runner, which its packages for macOS "
-            "bring; run: pip install --force-reinstall 'affnet[coreml]'"
+            "bring",
+            "run: pip install --force-reinstall 'affnet[coreml]'",
         )
 
 
@@ -79,19 +80,19 @@ def find_devicectl() -> Path:
         MissingError: there is none.
     """
     if not (shutil.which("xcodebuild") and (xcrun := shutil.which("xcrun"))):
-        raise MissingError(f"Measuring on an attached device needs Xcode; {_XCODE}")
+        raise MissingError("Measuring on an attached device needs Xcode", _XCODE)
     try:
         done = subprocess.run(
             [xcrun, "--find", "devicectl"], capture_output=True, text=True, timeout=_FIND_TIMEOUT_S
         )
     except subprocess.TimeoutExpired:
-        raise MissingError(f"Xcode's xcrun does not answer; {_XCODE}") from None
+        raise MissingError("Xcode's xcrun does not answer", _XCODE) from None
     if done.returncode or not done.stdout.strip():
-        raise MissingError(f"Xcode's devicectl is missing; {_XCODE}")
+        raise MissingError("Xcode's devicectl is missing", _XCODE)
     return Path(done.stdout.strip())
 
 
-def choose(attached: Sequence[Attached], kind: str, wanted: str | None) -> Attached:
+def select_device(attached: Sequence[Attached], kind: str, wanted: str | None) -> Attached:
     """Return the one device of a ``kind`` that is meant: by name, identifier or UDID if told.
 
     Raises:
@@ -107,17 +108,17 @@ def choose(attached: Sequence[Attached], kind: str, wanted: str | None) -> Attac
         fitting = [d for d in fitting if d.state == "connected"] or fitting
     if len(fitting) > 1:
         raise UnreachableError(
-            f"Several devices fit: {', '.join(map(str, fitting))}; name one of them in "
-            f'devices.toml: device = "{fitting[0].identifier}"'
+            f"Several devices fit: {', '.join(map(str, fitting))}",
+            f'name one of them in devices.toml: device = "{fitting[0].identifier}"',
         )
     if not fitting and wanted:
         others = ", ".join(map(str, attached)) or "none"
         raise UnreachableError(
-            f"The {label} {wanted} is not attached (attached: {others}); plug it in"
+            f"The {label} {wanted} is not attached (attached: {others})", "plug it in"
         )
     if not fitting:
         raise UnreachableError(
-            f"No {label} is attached; plug one in, unlock it and confirm 'Trust This Computer'"
+            f"No {label} is attached", "plug one in, unlock it and confirm 'Trust This Computer'"
         )
     return fitting[0]
 
@@ -127,18 +128,19 @@ def check_usable(device: Attached) -> None:
     # coremltools puts these into commands of a shell as they are
     if not all(re.fullmatch(r"[0-9A-Za-z-]+", one) for one in (device.identifier, device.udid)):
         raise UnreachableError(
-            f"{device.name} has an identifier that is none: {device.identifier!r}, "
-            f"{device.udid!r}; attach it again"
+            f"{device.name} has an identifier that is none: {device.identifier!r}, {device.udid!r}",
+            "attach it again",
         )
     if device.developer_mode not in ("enabled", ""):
         raise UnreachableError(
-            f"The developer mode of {device.name} is {device.developer_mode}; switch it on there: "
-            "Settings, Privacy & Security, Developer Mode"
+            f"The developer mode of {device.name} is {device.developer_mode}",
+            "switch it on there: Settings, Privacy & Security, Developer Mode",
         )
     if device.state != "connected":
         raise UnreachableError(
-            f"{device.name} is {device.state} and not connected; unlock it, attach it by cable, "
-            "confirm 'Trust This Computer' there, and open Xcode's Devices window once"
+            f"{device.name} is {device.state} and not connected",
+            "unlock it, attach it by cable, "
+            "confirm 'Trust This Computer' there, and open Xcode's Devices window once",
         )
 
 
@@ -146,6 +148,7 @@ def check_signing(name: str, development_team: str | None, profile: str | None) 
     """Raise `MissingError` unless the model runner can be signed for a device."""
     if not (development_team or profile):
         raise MissingError(
-            "Running a program on an iPhone or iPad needs a signature; put the identifier of your "
-            f'team into [{name}] of devices.toml: development_team = "ABCDE12345"'
+            "Running a program on an iPhone or iPad needs a signature",
+            "put the identifier of your "
+            f'team into [{name}] of devices.toml: development_team = "ABCDE12345"',
         )

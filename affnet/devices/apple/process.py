@@ -22,7 +22,7 @@ from affnet.devices.worker.channel import (
     RemoteProcess,
 )
 from affnet.devices.worker.pipe_channel import PipeChannel
-from affnet.errors import AffnetError, MeasurementError
+from affnet.errors import MeasurementError
 from affnet.processes import module_command, module_environment
 
 PREPARE_TIMEOUT_S = 900.0  # Xcode builds the model runner meanwhile
@@ -122,12 +122,9 @@ class CoreMlProcess(RemoteProcess):
 
     def placement(self) -> Sequence[PlacedOperator] | str:
         """See `PlacingProcess.placement`."""
-        try:
-            found = self._ask({"command": "placement"}, ("operators",), RUN_TIMEOUT_S)["operators"]
-        except MeasurementError:  # no answer at all
-            raise
-        except AffnetError as error:  # a plan is not worth losing the latencies
-            return f"Core ML did not tell what runs where: {str(error).rstrip('.')}"
+        answer = self._ask({"command": "placement"}, ("operators",), RUN_TIMEOUT_S)
+        if (found := answer["operators"]) is None:
+            return f"Core ML did not report what runs where: {answer.get('reason')}"
         try:
             return [
                 PlacedOperator(**{**one, "supported": tuple(one["supported"])}) for one in found
@@ -135,8 +132,8 @@ class CoreMlProcess(RemoteProcess):
         except (KeyError, TypeError):
             raise self._nonsense(json.dumps(found)) from None
 
-    def limits(self) -> Sequence[str]:
-        """See `QualifiedProcess.limits`."""
+    def caveats(self) -> Sequence[str]:
+        """See `QualifiedProcess.caveats`."""
         units = (
             f"Core ML may use {self._job['compute_units'].replace('_', ' ')} of the compute units"
         )
@@ -160,6 +157,6 @@ class CoreMlProcess(RemoteProcess):
         addressed = {"model": self._number, "device": self._job["device"], **request}
         return super()._ask(addressed, expected, timeout_s)
 
-    def doubts(self) -> Sequence[str]:
-        """See `QualifiedProcess.doubts`: a plan that is not kept to is not told."""
+    def warnings(self) -> Sequence[str]:
+        """See `QualifiedProcess.warnings`: a plan that is not kept to is not told."""
         return []

@@ -25,6 +25,7 @@ from affnet.errors import (
     ConnectionLostError,
     MeasurementError,
     UnreachableError,
+    to_wire,
 )
 from affnet.parity import reference_image
 from affnet.runtimes.coreml import quiet_coremltools
@@ -86,7 +87,7 @@ class CoreMlService:
             request["bundle_identifier"],
         )
         if self._device is None:
-            raise ConnectionLostError(f"{request['device']} was detached; attach it again.")
+            raise ConnectionLostError(f"{request['device']} was detached", "attach it again.")
         return {"prepared": True}
 
     async def _load(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +120,10 @@ class CoreMlService:
 
     async def _placement(self, request: dict[str, Any]) -> dict[str, Any]:
         benchmark, inputs, _ = self._models[request["model"]]
-        return {"operators": await benchmark.placement(inputs)}
+        try:
+            return {"operators": await benchmark.placement(inputs)}
+        except Exception as error:  # a plan is not worth losing the latencies
+            return {"operators": None, "reason": complaint(error)}
 
     async def _memory(self, request: dict[str, Any]) -> dict[str, Any]:
         # a device does not tell what the model runner takes
@@ -136,19 +140,20 @@ class CoreMlService:
         lost = self._device is not None and not self._device.session.is_alive()
         if lost and not self._has_run:
             return UnreachableError(
-                f"{request['device']} ended the model runner at its launch ({reason}); "
-                f"{remedy or _AT_LAUNCH}."
+                f"{request['device']} ended the model runner at its launch ({reason})",
+                f"{remedy or _AT_LAUNCH}.",
             )
         if lost:
             return ConnectionLostError(
-                f"{request['device']} was lost while it was in use ({reason}); "
-                f"{remedy or 'attach it again, and keep it unlocked'}."
+                f"{request['device']} was lost while it was in use ({reason})",
+                f"{remedy or 'attach it again, and keep it unlocked'}.",
             )
         if command == "devices":
             return UnreachableError(f"Xcode cannot list the attached devices: {reason}.")
         if command == "prepare":
-            told = f"{request['device']} cannot run the model runner: {reason}"
-            return UnreachableError(f"{told}; {remedy}" if remedy else f"{told}.")
+            return UnreachableError(
+                f"{request['device']} cannot run the model runner: {reason}.", remedy
+            )
         # devicectl's exit codes are positive, those that Core ML's program answers negative
         if command == "load" and not (getattr(error, "error_code", None) or 0) > 0:
             return ArtifactError(
@@ -189,7 +194,7 @@ async def serve(requests: TextIO, answers: TextIO) -> None:
             try:
                 answer = await service.answer(json.loads(line))
             except AffnetError as error:
-                answer = {"error": str(error), "exit_code": error.exit_code}
+                answer = {"error": to_wire(error)}
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
     finally:

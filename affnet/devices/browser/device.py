@@ -113,12 +113,13 @@ class BrowserDevice:
         if not seen["cross_origin_isolated"]:
             raise MissingError(
                 f"Chromium {seen['browser']} does not isolate the page, which so gets no "
-                "threads and no fine clock; set another browser as the device's executable."
+                "threads and no fine clock",
+                "set another browser as the device's executable.",
             )
         if self._settings.accelerator == "webgpu" and seen["gpu"] is None:
             raise MissingError(
-                f"Chromium {seen['browser']} offers no WebGPU here; set the device's accelerator "
-                'to "wasm", or flags that turn WebGPU on.'
+                f"Chromium {seen['browser']} offers no WebGPU here",
+                'set the device\'s accelerator to "wasm", or flags that turn WebGPU on.',
             )
         self._installer.install(progress)
         self._seen = seen
@@ -175,7 +176,7 @@ class BrowserDevice:
             require("playwright", extra="browser", purpose=_PURPOSE)
             seen = self._look()
         except AffnetError as error:
-            yield _failed("reachable", error)
+            yield Check.failed("reachable", error)
             return
         yield Check("reachable", True, f"Chromium {seen['browser']} starts without a window")
         yield _packages_check()
@@ -210,11 +211,5 @@ def _packages_check() -> Check:
     try:
         find_npm()
     except MissingError as error:
-        return _failed("runtimes", error)
+        return Check.failed("runtimes", error)
     return Check("runtimes", True, f"{told} are installed by npm with the first measurement")
-
-
-def _failed(step: str, error: AffnetError) -> Check:
-    """Split an error's sentence into what is wrong and what mends it."""
-    sentence, _, remedy = str(error).partition("; ")
-    return Check(step, False, sentence, remedy.removeprefix("run: ") or None)

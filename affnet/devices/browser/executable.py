@@ -26,9 +26,9 @@ def find_browser(chosen: str | None, playwrights_own: str) -> str:
     if chosen is not None:
         if found := shutil.which(str(Path(chosen).expanduser())):
             return found
-        raise MissingError(f"{chosen} is no browser that can be started; run: {REMEDY}")
+        raise MissingError(f"{chosen} is no browser that can be started", f"run: {REMEDY}")
     candidates = (playwrights_own, *COMMANDS, *APPLICATIONS)
     for candidate in candidates:
         if found := shutil.which(candidate):
             return found
-    raise MissingError(f"No Chromium or Chrome was found on this machine; run: {REMEDY}")
+    raise MissingError("No Chromium or Chrome was found on this machine", f"run: {REMEDY}")

@@ -52,8 +52,8 @@ def find_npm() -> str:
     if npm := shutil.which("npm"):
         return npm
     raise MissingError(
-        "The runtimes for browsers are npm packages, and npm is not installed; "
-        "run: sudo apt-get install npm (on a Mac: brew install node)"
+        "The runtimes for browsers are npm packages, and npm is not installed",
+        "run: sudo apt-get install npm (on a Mac: brew install node)",
     )
 
 
@@ -116,8 +116,8 @@ class Installer:
             _, stderr = process.communicate(timeout=_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             raise MissingError(
-                f"npm did not install {', '.join(PACKAGES.values())} within {_TIMEOUT_S:.0f} s; "
-                "try again when the network is faster."
+                f"npm did not install {', '.join(PACKAGES.values())} within {_TIMEOUT_S:.0f} s",
+                "try again when the network is faster.",
             ) from None
         finally:
             self._process = None
@@ -129,8 +129,8 @@ class Installer:
             raise MeasurementError("Installing the runtimes for browsers was stopped.")
         if process.returncode != 0:
             raise MissingError(
-                f"npm cannot install {', '.join(PACKAGES.values())} ({_reason(stderr)}); "
-                "the first measurement in a browser needs the network once."
+                f"npm cannot install {', '.join(PACKAGES.values())} ({_reason(stderr)})",
+                "connect to the network for the first measurement in a browser.",
             )
 
 

@@ -23,7 +23,7 @@ from affnet.devices.browser.npm_packages import PACKAGES, versions
 from affnet.devices.browser.page_server import serving
 from affnet.devices.worker.host_probes import high_water_mark, pss_bytes
 from affnet.devices.worker.serve import check_content
-from affnet.errors import AffnetError, MeasurementError, first_line, require
+from affnet.errors import AffnetError, MeasurementError, first_line, require, to_wire
 from affnet.parity import reference_image
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def main() -> None:
         try:
             asyncio.run(_until_hung_up(answer))
         except AffnetError as error:
-            answer({"error": str(error), "exit_code": error.exit_code})
+            answer({"error": to_wire(error)})
         finally:
             shutil.rmtree(sys.argv[1], ignore_errors=True)
 

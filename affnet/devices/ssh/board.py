@@ -21,7 +21,7 @@ _SPARE_BYTES = 10_000_000  # that a system needs to stay well
 _CLEANUP_TIMEOUT_S = 10.0
 # Makes the session's folder, and removes it when its input ends: when told to, or when the
 # connection is gone.  Only processes that were started from the folder are ended.
-_KEEPER = """
+_WATCHDOG = """
 umask 077
 folder=$(mktemp -d "$1/affnet-XXXXXXXX") || exit 1
 trap '' HUP INT TERM PIPE
@@ -83,13 +83,14 @@ class Board:
         numbers = version.split(".")
         if done.code or len(numbers) != 3 or not all(map(str.isdecimal, numbers)):
             raise MissingError(
-                f"{self._name} has no Python called {command}; "
-                "run there: sudo apt-get install python3, or set python in the catalog"
+                f"{self._name} has no Python called {command}",
+                "run there: sudo apt-get install python3, or set python in the catalog",
             )
         if tuple(map(int, numbers[:2])) < _OLDEST_PYTHON:
             raise MissingError(
                 f"{self._name} has Python {version}, but {'.'.join(map(str, _OLDEST_PYTHON))} or "
-                "later is needed; install one and set python in the catalog to its path."
+                "later is needed",
+                "install one and set python in the catalog to its path.",
             )
         return Python(command, version)
 
@@ -144,8 +145,8 @@ class Board:
         if not install:
             packages = " ".join(self.missing(runtime))
             raise MissingError(
-                f"{self._name} lacks {packages} for {self.python.command}; add --install, "
-                f"or run there: {self.python.command} -m pip install {packages}"
+                f"{self._name} lacks {packages} for {self.python.command}",
+                f"add --install, or run there: {self.python.command} -m pip install {packages}",
             )
         progress(f"Installing {runtime} on {self._name}")
         self._install(list(NEEDED[runtime].values()))
@@ -160,8 +161,8 @@ class Board:
             if (free := self.free_bytes()) < size + _SPARE_BYTES:
                 raise DeviceSpaceError(
                     f"{self._name} has {free / 1e6:.0f} MB free in {self.folder.parent}, but "
-                    f"{path.name} needs {(size + _SPARE_BYTES) / 1e6:.0f} MB; free some, or set "
-                    "folder in the catalog to a place with more."
+                    f"{path.name} needs {(size + _SPARE_BYTES) / 1e6:.0f} MB",
+                    "free some, or set folder in the catalog to a place with more.",
                 )
             self._connection.run('mkdir "$1"', str(target.parent))
             self._copy(path, target)
@@ -179,7 +180,7 @@ class Board:
         try:
             yield channel
         finally:
-            with contextlib.suppress(Exception):  # a lost board's keeper does it
+            with contextlib.suppress(Exception):  # a lost board's watchdog does it
                 self._connection.run(_END_WORKER, str(self.folder), number, final=True)
 
     def _copy(self, content: Path | bytes, target: PurePosixPath) -> None:
@@ -193,8 +194,8 @@ class Board:
             columns = (done.out.strip().splitlines() or [""])[-1].split()
             if len(columns) > 3 and columns[3].isdigit() and int(columns[3]) * 1024 < size:
                 raise DeviceSpaceError(
-                    f"{self._name} has no space left in {self.folder.parent} for {target.name}; "
-                    "free some, or set folder in the catalog to a place with more."
+                    f"{self._name} has no space left in {self.folder.parent} for {target.name}",
+                    "free some, or set folder in the catalog to a place with more.",
                 ) from error
             raise
 
@@ -211,8 +212,8 @@ class Board:
         said = done.out + done.err
         if "ensurepip" in said:  # Debian's sentence fills a paragraph
             raise MissingError(
-                f"{self.python.command} on {self._name} cannot make virtual environments; "
-                "run there: sudo apt-get install python3-venv"
+                f"{self.python.command} on {self._name} cannot make virtual environments",
+                "run there: sudo apt-get install python3-venv",
             )
         lines = [line for line in said.splitlines() if line.strip()]
         reason = lines[-1].removeprefix("ERROR: ") if lines else f"exit code {done.code}"
@@ -227,14 +228,15 @@ def open_board(connection: Connection, folder: str, python: str) -> Iterator[Boa
         MeasurementError: no folder can be made.
         MissingError: see `Board.find_python`.
     """
-    keeper = connection.open(_KEEPER, folder, label="kept")
+    watchdog = connection.open(_WATCHDOG, folder, label="kept")
     try:
-        if not keeper.first:
+        if not watchdog.first:
             raise MeasurementError(
                 f"No folder can be made in {folder} on {connection.target}: "
-                f"{keeper.how_it_ended().partition(': ')[2]}; set folder in the catalog to another."
+                f"{watchdog.how_it_ended().partition(': ')[2]}",
+                "set folder in the catalog to another.",
             )
-        yield Board(connection, keeper.first, python)
+        yield Board(connection, watchdog.first, python)
     finally:
-        with contextlib.suppress(Exception):  # a lost board's keeper does it
-            keeper.finish(_CLEANUP_TIMEOUT_S)
+        with contextlib.suppress(Exception):  # a lost board's watchdog does it
+            watchdog.finish(_CLEANUP_TIMEOUT_S)

@@ -1,7 +1,7 @@
 """Linux boards over ssh: Raspberry Pi, Jetson, any server.
 
 The board needs Python and a runtime.  It gets a folder of its own for the session, with the runner
-(`affnet.devices.worker.bundle`) and the models.  A shell process there, the keeper, removes the
+(`affnet.devices.worker.bundle`) and the models.  A shell process there, the watchdog, removes the
 folder and ends what runs in it as soon as its input ends, which a lost connection brings about too:
 the board cleans up after itself even when nobody can tell it to.
 """
@@ -132,7 +132,7 @@ class SshDevice:
             try:
                 connection.log_in()
             except MissingError as error:
-                yield _failed("reachable", error)
+                yield Check.failed("reachable", error)
                 return
             yield Check("reachable", True, f"logged in to {self._target}, host key verified")
             yield from _board_checks(connection, self._settings)
@@ -169,7 +169,7 @@ def _board_checks(connection: Connection, settings: SshSettings) -> Iterator[Che
             )
             yield _governor_check(now["governor"])
     except AffnetError as error:
-        yield _failed(step, error)
+        yield Check.failed(step, error)
 
 
 def _runtime_checks(board: Board) -> list[Check]:
@@ -196,9 +196,3 @@ def _governor_check(governor: str | None) -> Check:
         )
         return Check("governor", False, f"{governor} lets results vary", remedy, needed=False)
     return Check("governor", True, governor or "none to be seen")
-
-
-def _failed(step: str, error: AffnetError) -> Check:
-    """Split an error's sentence into what is wrong and what mends it."""
-    sentence, _, remedy = str(error).partition("; ")
-    return Check(step, False, sentence, remedy.removeprefix("run: ") or None)

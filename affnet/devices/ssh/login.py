@@ -90,7 +90,8 @@ async def log_in(target: Target) -> asyncssh.SSHClientConnection:
     except asyncssh.PermissionDenied:
         raise UnreachableError(
             f"{target} accepts none of your keys, of which one with a passphrase counts only in "
-            f"the agent (ssh-add); run: ssh-copy-id {target.ssh_command()}"
+            f"the agent (ssh-add)",
+            f"run: ssh-copy-id {target.ssh_command()}",
         ) from None
     except asyncssh.HostKeyNotVerifiable:
         raise _untrusted(target, known) from None
@@ -99,23 +100,31 @@ async def log_in(target: Target) -> asyncssh.SSHClientConnection:
         if await _shows_another_key(known):
             raise _untrusted(target, known) from None
         raise UnreachableError(
-            f"{target} broke the login off: {first_line(error)}; run: ssh -v {target.ssh_command()}"
+            f"{target} broke off the login: {first_line(error)}",
+            f"run: ssh -v {target.ssh_command()}",
         ) from error
-    except asyncssh.KeyImportError as error:
-        raise UnreachableError(
-            f"The key for {target} cannot be used: {first_line(error)}; if it has a passphrase, "
-            f"run: ssh-add {target.identity_file or ''}".rstrip()
-        ) from error
-    except (asyncssh.Error, ValueError) as error:  # of the protocol, a key file, the configuration
-        raise UnreachableError(
-            f"{target} cannot be reached over ssh: {first_line(error)}; "
-            f"run: ssh -v {target.ssh_command()}"
-        ) from error
-    except (OSError, asyncio.TimeoutError) as error:
-        raise UnreachableError(
-            f"{target} cannot be reached: {_reason(error)}; switch it on, check its name, "
-            f"or run: ssh {target.ssh_command()}"
-        ) from error
+    except (asyncssh.Error, ValueError, OSError, asyncio.TimeoutError) as error:
+        raise _failed(target, error) from error
+
+
+def _failed(target: Target, error: Exception) -> UnreachableError:
+    """Return what is wrong with a key, the connection, the protocol or the configuration."""
+    import asyncssh
+
+    if isinstance(error, asyncssh.KeyImportError):
+        return UnreachableError(
+            f"The key for {target} cannot be used: {first_line(error)}",
+            f"if it has a passphrase, run: ssh-add {target.identity_file or ''}".rstrip(),
+        )
+    if isinstance(error, asyncssh.Error | ValueError):
+        return UnreachableError(
+            f"{target} cannot be reached over ssh: {first_line(error)}",
+            f"run: ssh -v {target.ssh_command()}",
+        )
+    return UnreachableError(
+        f"{target} cannot be reached: {_reason(error)}",
+        f"switch it on, check its name, or run: ssh {target.ssh_command()}",
+    )
 
 
 def _known_hosts(configured: object) -> asyncssh.SSHKnownHosts:
@@ -151,12 +160,12 @@ def _untrusted(target: Target, known: _Known) -> UnreachableError:
         name = known.host if known.port == _USUAL_PORT else f"[{known.host}]:{known.port}"
         return UnreachableError(
             f"The host key of {target} is not the one in known_hosts: it was installed anew, or "
-            "another machine answers in its place; only if you know why, "
-            f"run: ssh-keygen -R '{name}'"
+            "another machine answers in its place",
+            f"only if you know why, run: ssh-keygen -R '{name}'",
         )
     return UnreachableError(
-        f"The host key of {target} is not known; compare its fingerprint once by hand, "
-        f"run: ssh {target.ssh_command()}"
+        f"The host key of {target} is not known",
+        f"compare its fingerprint once by hand, run: ssh {target.ssh_command()}",
     )
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from affnet.artifact import Artifact
 from affnet.devices.base import Memory, OperatorTime, Startup
-from affnet.errors import AffnetError, MeasurementError, MissingError
+from affnet.errors import MeasurementError, MissingError, from_wire
 
 ANSWER_TIMEOUT_S = 300.0  # the longest, loading a large program in torch, takes seconds
 RUN_TIMEOUT_S = 600.0
@@ -97,12 +97,14 @@ def ask(
         answer = json.loads(line)
     except ValueError:
         answer = None
-    if not isinstance(answer, dict) or not ("error" in answer or answer.keys() >= {*expected}):
-        raise _nonsense(doing, line)
-    if "error" in answer:  # one of our own, raised there
-        error = AffnetError(answer["error"])
-        error.exit_code = answer["exit_code"]
+    if isinstance(answer, dict) and "error" in answer:  # one of our own, raised there
+        try:
+            error = from_wire(answer["error"])
+        except (KeyError, TypeError):
+            raise _nonsense(doing, line) from None
         raise error
+    if not isinstance(answer, dict) or not answer.keys() >= {*expected}:
+        raise _nonsense(doing, line)
     return answer
 
 
@@ -131,7 +133,8 @@ class RemoteProcess(Conversation):
         if samples and min(samples) <= 0:
             raise MeasurementError(
                 f"Measuring {self._label} told of a run of {min(samples)} ns: its clock stood "
-                "still or stepped back; measure again, or on another device."
+                "still or stepped back",
+                "measure again, or on another device.",
             )
         if len(samples) != iterations:
             raise MeasurementError(
@@ -164,8 +167,8 @@ class RemoteProcess(Conversation):
         answer = self._ask(request, ("operators",), RUN_TIMEOUT_S)["operators"]
         if answer is None:
             raise MissingError(
-                f"{self._runtime} has no profiler here; choose --runtime onnxruntime, or a phone "
-                "for TFLite files, whose tool has one."
+                f"{self._runtime} has no profiler here",
+                "choose --runtime onnxruntime, or a phone for TFLite files, whose tool has one.",
             )
         try:
             return [OperatorTime(str(name), str(kind), int(time)) for name, kind, time in answer]

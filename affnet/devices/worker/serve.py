@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affnet.devices.worker.host_probes import peak_rss_bytes, pss_bytes
-from affnet.errors import AffnetError, ArtifactError
+from affnet.errors import AffnetError, ArtifactError, to_wire
 from affnet.files import content_sha256
 from affnet.parity import reference_image
 from affnet.runtimes import Session, check_measurable, get_runtime
@@ -97,7 +97,7 @@ def check_content(path: Path, sha256: str) -> None:
     if not path.exists():
         raise ArtifactError(f"{path} does not exist where it is to be measured.")
     if content_sha256(path) != sha256:
-        raise ArtifactError(f"{path} is not the file that was to be measured; it was changed.")
+        raise ArtifactError(f"{path} was changed after the measurement was planned.")
 
 
 def main() -> None:
@@ -107,7 +107,7 @@ def main() -> None:
         try:
             serve(sys.stdin, answers)
         except AffnetError as error:
-            answers.write(json.dumps({"error": str(error), "exit_code": error.exit_code}) + "\n")
+            answers.write(json.dumps({"error": to_wire(error)}) + "\n")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,8 @@ class LSHAttention(TokenMixer):
         if tokens.shape[1] != self.tokens:
             raise ImageSizeError(
                 f"The hashes are made for maps of {self.tokens} pixels, not of "
-                f"{image_size(*x.shape[-2:])}; make the mixer for that size."
+                f"{image_size(*x.shape[-2:])}",
+                "make the mixer for that size.",
             )
         query = split_heads(self.query_key(tokens), self.heads)
         value = split_heads(self.value(tokens), self.heads)

@@ -59,7 +59,8 @@ class LocalThenSubsampledAttention(TokenMixer):
         if height % self.window or width % self.window:
             raise ImageSizeError(
                 f"Windows of {image_size(self.window, self.window)} do not divide maps of "
-                f"{image_size(height, width)}; make the mixer for that size."
+                f"{image_size(height, width)}",
+                "make the mixer for that size.",
             )
         windows = to_windows(x, self.window)
         local = from_windows(self.local(windows, windows), height, width)

@@ -52,8 +52,8 @@ def create_of_library(source: str) -> LibraryNetwork:
     except Exception as error:  # one built for another torch raises nearly every kind
         raise MissingError(
             f"Building {source} needs the package {library!r}, which is installed but cannot be "
-            f"imported: {first_line(error)}; install the one that belongs to torch "
-            f"{torch.__version__}."
+            f"imported: {first_line(error)}",
+            f"install the one that belongs to torch {torch.__version__}.",
         ) from error
     with silenced():
         model, size, published = _LIBRARIES[library](package, name)

@@ -53,8 +53,8 @@ def weights_file(path: Path) -> Path:
     existing_file(path, "a safetensors file or of a folder that save_pretrained wrote")
     if path.suffix != SAFETENSORS:
         raise CheckpointError(
-            f"{path} is no safetensors file; a peer's weights are never unpickled, save them "
-            "with save_pretrained or safetensors.torch.save_file."
+            f"{path} is no safetensors file, and a peer's weights are never unpickled",
+            "save them with save_pretrained or safetensors.torch.save_file.",
         )
     return path
 
@@ -65,11 +65,11 @@ def _only_file(folder: Path) -> Path:
         return found[0]
     if not found:
         raise CheckpointError(
-            f"{folder} has no safetensors file; give a folder that save_pretrained wrote."
+            f"{folder} has no safetensors file", "give a folder that save_pretrained wrote."
         )
     raise CheckpointError(
-        f"{folder} has {len(found)} safetensors files, {first_names([f.name for f in found])}; "
-        "name the one that is meant."
+        f"{folder} has {len(found)} safetensors files, {first_names([f.name for f in found])}",
+        "name the one that is meant.",
     )
 
 

@@ -118,12 +118,12 @@ def reload_source(provenance: Provenance) -> Source:
 def _check_unchanged(path: Path, provenance: Provenance, option: str) -> None:
     if not path.is_file():
         raise UsageError(
-            f"The artifact was exported from {path}, which is gone; name it with {option}."
+            f"The artifact was exported from {path}, which is gone", f"name it with {option}."
         )
     if content_sha256(path) != provenance.sha256:
         raise UsageError(
-            f"{path} has changed since the artifact was exported from it; "
-            f"export again, or name the right checkpoint with {option}."
+            f"{path} has changed since the artifact was exported from it",
+            f"export again, or name the right checkpoint with {option}.",
         )
 
 

@@ -146,8 +146,8 @@ def _known(node: Node) -> Operator:
     operator = find_operator(node.operator)
     if operator is None:
         raise UnsupportedOperatorError(
-            f"The operator {node.operator} ({node.location}) cannot be evaluated here; "
-            f"run the model on a Mac, or convert it without that operator."
+            f"The operator {node.operator} ({node.location}) cannot be evaluated here",
+            "run the model on a Mac, or convert it without that operator.",
         )
     return operator
 

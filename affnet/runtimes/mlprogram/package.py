@@ -39,7 +39,7 @@ class Package:
         """
         path = _inside(self.root, self.model_file.parent / name.removeprefix(_MODEL_FOLDER), name)
         if not path.is_file():
-            raise ArtifactError(f"{self.root} lacks its weight file {name}; export it again.")
+            raise ArtifactError(f"{self.root} lacks its weight file {name}", "export it again.")
         return path
 
 
@@ -50,9 +50,9 @@ def open_package(path: Path) -> Package:
         ArtifactError: the path is no package, or its manifest is missing, damaged or unsafe.
     """
     if path.is_file():
-        raise ArtifactError(f"{path} is a file; an ML program is a folder named *.mlpackage.")
+        raise ArtifactError(f"{path} is a file", "give a folder named *.mlpackage.")
     if not path.is_dir():
-        raise ArtifactError(f"{path} does not exist; give the path of an .mlpackage.")
+        raise ArtifactError(f"{path} does not exist", "give the path of an .mlpackage.")
     manifest_file = path / "Manifest.json"
     if not manifest_file.is_file():
         raise ArtifactError(f"{path} is not an .mlpackage: it has no Manifest.json.")
@@ -74,7 +74,7 @@ def _model_file(root: Path, manifest: Any) -> Path:
         raise ArtifactError(f"{root / 'Manifest.json'} does not give the model's path as a string.")
     path = _inside(root, root / "Data" / name, name)
     if not path.is_file():
-        raise ArtifactError(f"{root} lacks its model file {name}; export it again.")
+        raise ArtifactError(f"{root} lacks its model file {name}", "export it again.")
     return path
 
 

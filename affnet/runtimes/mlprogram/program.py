@@ -117,8 +117,8 @@ def load_program(path: Path | str, *, function: str | None = None) -> Program:
     model = read_model(package.model_file)
     if model.WhichOneof("Type") != "mlProgram":
         raise ArtifactError(
-            f"{path} is not an ML program but a model of the kind {model.WhichOneof('Type')}; "
-            f"convert the network again with convert_to='mlprogram'."
+            f"{path} is not an ML program but a model of the kind {model.WhichOneof('Type')}",
+            "convert the network again with convert_to='mlprogram'.",
         )
     name, features = _features(model, function)
     graph = read_function(model.mlProgram.functions[name], Constants(package))

@@ -35,7 +35,7 @@ def read_model(path: Path) -> Any:
         return message_class.FromString(path.read_bytes())
     except failure as error:
         raise ArtifactError(
-            f"{path} is damaged: it is no Core ML model; export it again."
+            f"{path} is damaged: it is no Core ML model", "export it again."
         ) from error
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error}.") from error
@@ -60,6 +60,6 @@ def _folder() -> Path:
         if (folder / "Model_pb2.py").is_file():
             return folder
     raise MissingError(
-        "The installed coremltools does not hold Core ML's message classes; "
-        "run: pip install 'affnet[coreml]'"
+        "The installed coremltools does not hold Core ML's message classes",
+        "run: pip install 'affnet[coreml]'",
     )

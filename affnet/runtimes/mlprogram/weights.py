@@ -68,7 +68,7 @@ class WeightFile:
         except (OSError, ValueError) as error:  # ValueError: an empty file
             raise ArtifactError(f"The weight file {path} cannot be read: {error}.") from error
         if len(self._map) < _HEADER.size:
-            raise ArtifactError(f"The weight file {path} is truncated; export the model again.")
+            raise ArtifactError(f"The weight file {path} is truncated", "export the model again.")
         _, version = _HEADER.unpack_from(self._map)
         if version != _VERSION:
             raise ArtifactError(f"The weight file {path} is of version {version}, not {_VERSION}.")

@@ -15,7 +15,7 @@ from affnet.bench.budgets import attribution
 from affnet.bench.budgets.attribution import attribute
 from affnet.bench.budgets.budget_file import Budget, Place
 from affnet.bench.budgets.rounds import BASELINE
-from affnet.bench.budgets.verdicts import FAIL, PASS, Growth, Verdict
+from affnet.bench.budgets.verdicts import FAIL, PASS, ModuleRegression, Verdict
 from affnet.bench.measurement.interleaved import Job
 from affnet.bench.statistics.intervals import Interval
 from affnet.devices.base import OperatorTime
@@ -68,11 +68,11 @@ def a_verdict(kind: str = FAIL, metric: str = "median") -> Verdict:
 def test_the_module_that_grew_is_told_with_its_growth(device: Device, tmp_path: Path) -> None:
     after = {**BEFORE, "body.1": 6500}
     device.passes = {"old": [BEFORE, BEFORE], "new": [after, after]}
-    (told,) = attribute([a_verdict()], jobs(tmp_path), device, 1)  # type: ignore[arg-type]
-    assert told.slower_modules == (Growth("body.1", 5000, 6500),)
-    assert told.reason == "it is above; slower by module: body.1 0.00 ms"
-    assert told.verdict == FAIL
-    assert told.to_json()["slower_modules"] == [
+    (attributed,) = attribute([a_verdict()], jobs(tmp_path), device, 1)  # type: ignore[arg-type]
+    assert attributed.slower_modules == (ModuleRegression("body.1", 5000, 6500),)
+    assert attributed.reason == "it is above; slower by module: body.1 0.00 ms"
+    assert attributed.verdict == FAIL
+    assert attributed.to_json()["slower_modules"] == [
         {"module": "body.1", "before_ns": 5000, "after_ns": 6500}
     ]
 
@@ -80,23 +80,26 @@ def test_the_module_that_grew_is_told_with_its_growth(device: Device, tmp_path: 
 def test_a_disturbance_in_one_pass_is_no_growth(device: Device, tmp_path: Path) -> None:
     after, disturbed = {**BEFORE, "body.1": 6500}, {**BEFORE, "stem.0": 90_000, "body.1": 6600}
     device.passes = {"old": [BEFORE, BEFORE], "new": [disturbed, after]}
-    (told,) = attribute([a_verdict()], jobs(tmp_path), device, 1)  # type: ignore[arg-type]
-    assert [growth.module for growth in told.slower_modules] == ["body.1"]
+    (attributed,) = attribute([a_verdict()], jobs(tmp_path), device, 1)  # type: ignore[arg-type]
+    assert [regression.module for regression in attributed.slower_modules] == ["body.1"]
 
 
 def test_new_modules_count_and_the_largest_growth_is_first(device: Device, tmp_path: Path) -> None:
     after = {**BEFORE, "body.2": 5000, "head.0": 3000}
     device.passes = {"old": [BEFORE, BEFORE], "new": [after, after]}
-    (told,) = attribute([a_verdict()], jobs(tmp_path), device, 1)  # type: ignore[arg-type]
-    assert told.slower_modules == (Growth("head.0", 0, 3000), Growth("body.2", 4000, 5000))
+    (attributed,) = attribute([a_verdict()], jobs(tmp_path), device, 1)  # type: ignore[arg-type]
+    assert attributed.slower_modules == (
+        ModuleRegression("head.0", 0, 3000),
+        ModuleRegression("body.2", 4000, 5000),
+    )
 
 
 def test_two_broken_budgets_of_a_model_cost_one_look(device: Device, tmp_path: Path) -> None:
     device.passes = {"old": [BEFORE] * 2, "new": [{**BEFORE, "body.1": 6500}] * 2}
     verdicts = [a_verdict(), a_verdict(metric="p90")]
-    told = attribute(verdicts, jobs(tmp_path), device, 1)  # type: ignore[arg-type]
+    attributed = attribute(verdicts, jobs(tmp_path), device, 1)  # type: ignore[arg-type]
     assert device.sessions == ["onnxruntime"]
-    assert [verdict.slower_modules[0].module for verdict in told] == ["body.1", "body.1"]
+    assert [verdict.slower_modules[0].module for verdict in attributed] == ["body.1", "body.1"]
 
 
 @pytest.mark.parametrize(
@@ -118,9 +121,9 @@ def test_a_profile_that_fails_costs_the_explanation_not_the_verdict(
     device: Device, tmp_path: Path
 ) -> None:
     device.passes = {"old": [{"error": 1}], "new": []}
-    (told,) = attribute([a_verdict()], jobs(tmp_path), device, 1)  # type: ignore[arg-type]
-    assert told.verdict == FAIL
-    assert told.reason == (
+    (attributed,) = attribute([a_verdict()], jobs(tmp_path), device, 1)  # type: ignore[arg-type]
+    assert attributed.verdict == FAIL
+    assert attributed.reason == (
         "it is above; which module became slower is not known: "
         "Measuring it ended with signal 9: it said nothing"
     )

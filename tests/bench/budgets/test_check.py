@@ -11,7 +11,7 @@ import pytest
 
 from affnet.artifact import Artifact
 from affnet.bench.budgets.budget_file import Budgets, read_budgets
-from affnet.bench.budgets.check import Outcome, judge_files, measure_and_judge, rounds_of
+from affnet.bench.budgets.check import CheckReport, evaluate_files, measure_and_evaluate, rounds_of
 from affnet.bench.budgets.verdicts import FAIL, INCONCLUSIVE, PASS
 from affnet.bench.reporting.output import write
 from affnet.devices.base import Capabilities, Device
@@ -56,14 +56,14 @@ def around(latency_ms: float) -> Script:
 
 def measured(
     folder: Path, budgets: Budgets, baseline: Path | None = None, **scripts: Script
-) -> tuple[Outcome, ReachableDevice]:
+) -> tuple[CheckReport, ReachableDevice]:
     device = ReachableDevice(scripts)
 
     def open_model(source: str, _runtime: str) -> Artifact:
         path = Path(source)
         return an_artifact("old" if path.parent.name == "before" else path.stem, folder)
 
-    outcome = measure_and_judge(
+    outcome = measure_and_evaluate(
         budgets, baseline, lambda _: cast(Device, device), open_model, max_rounds=12
     )
     return outcome, device
@@ -149,7 +149,7 @@ def test_stored_results_are_judged_and_compared(tmp_path: Path) -> None:
     )
     new = stored(tmp_path, "new.json", a_result(blocks_ns=STEADY, session="n"))
     old = stored(tmp_path, "old.json", a_result(blocks_ns=STEADY, session="o"))
-    assert [v.verdict for v in judge_files(budgets, [new], old).verdicts] == [PASS, PASS]
+    assert [v.verdict for v in evaluate_files(budgets, [new], old).verdicts] == [PASS, PASS]
 
 
 @pytest.mark.parametrize(
@@ -166,9 +166,9 @@ def test_a_baseline_from_elsewhere_is_refused_wherever_it_stands(
     fine, odd = a_result(session="a"), a_result(session="b", **changes)
     new = stored(tmp_path, "new.json", fine)
     with pytest.raises(ResultsError, match=f"baseline cannot be compared: {what}"):
-        judge_files(budgets, [new], stored(tmp_path, "old.json", fine, odd))
-    with pytest.raises(ResultsError, match="results cannot be judged together"):
-        judge_files(budgets, [new, stored(tmp_path, "odd.json", odd)], new)
+        evaluate_files(budgets, [new], stored(tmp_path, "old.json", fine, odd))
+    with pytest.raises(ResultsError, match="results cannot be evaluated together"):
+        evaluate_files(budgets, [new, stored(tmp_path, "odd.json", odd)], new)
 
 
 def test_a_baseline_of_another_device_holds_nothing_for_this_one(tmp_path: Path) -> None:
@@ -176,20 +176,20 @@ def test_a_baseline_of_another_device_holds_nothing_for_this_one(tmp_path: Path)
     new = stored(tmp_path, "new.json", a_result())
     old = stored(tmp_path, "old.json", a_result(device="pixel"))
     with pytest.raises(BudgetError, match="one is not in the baseline for onnxruntime on fake"):
-        judge_files(budgets, [new], old)
+        evaluate_files(budgets, [new], old)
 
 
 def test_a_folder_is_no_baseline_of_stored_results(tmp_path: Path) -> None:
     budgets = budgets_of(tmp_path, 'model = "one"\nat_most = "+5 %"')
     with pytest.raises(AffnetError, match="is a folder of artifacts, which are measured"):
-        judge_files(budgets, [stored(tmp_path, "new.json", a_result())], tmp_path)
+        evaluate_files(budgets, [stored(tmp_path, "new.json", a_result())], tmp_path)
 
 
 def test_a_place_without_results_is_told(tmp_path: Path) -> None:
     budgets = budgets_of(tmp_path, 'model = "one"\nthreads = 4\nat_most = "12 ms"')
     new = stored(tmp_path, "new.json", a_result())
     with pytest.raises(BudgetError, match=r"with 4 thread\(s\); there are: none"):
-        judge_files(budgets, [new], None)
+        evaluate_files(budgets, [new], None)
 
 
 def test_sessions_are_rounds_and_results_without_one_stay_apart() -> None:

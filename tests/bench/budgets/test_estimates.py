@@ -79,10 +79,10 @@ def test_the_longer_side_of_a_skewed_interval_counts() -> None:
     rounds = [{"one": a_result(blocks_ns=(samples,))}]
     from affnet.bench.statistics.intervals import percentile_interval
 
-    told = percentile_interval(samples, 0.9)
+    attributed = percentile_interval(samples, 0.9)
     found = known(estimate(rounds, "one", METRICS["p90"])).interval()
-    assert found.low <= told.low * 1.000001
-    assert found.high >= told.high * 0.999999
+    assert found.low <= attributed.low * 1.000001
+    assert found.high >= attributed.high * 0.999999
 
 
 def test_what_no_result_tells_is_none() -> None:

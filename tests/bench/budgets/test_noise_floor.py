@@ -76,7 +76,9 @@ def test_a_change_below_what_is_told_from_none_is_refused(
     check_sensitivity([NO_SLOWER], device, FAKE)  # nothing is known yet
     (found,) = calibrate([job(tmp_path)], ["median"], device, FAKE, rounds=4)
     tight = a_budget(limit=1 + found.detectable / 2, relative_to_baseline=True)
-    with pytest.raises(BudgetError, match=rf"above {found.detectable:.1%} only; allow more"):
+    with pytest.raises(
+        BudgetError, match=rf"detect changes of one below {found.detectable:.1%}; raise"
+    ):
         check_sensitivity([tight], device, FAKE)
     check_sensitivity(
         [a_budget(limit=1 + 2 * found.detectable, relative_to_baseline=True)], device, FAKE
@@ -98,5 +100,5 @@ def test_what_was_remembered_before_stays(tmp_path: Path, device: Device, file: 
 
 def test_a_damaged_file_is_told_with_its_remedy(device: Device, file: Path) -> None:
     file.write_text('{"torn": ')
-    with pytest.raises(BudgetError, match=r"cannot be read \(.*\); remove it and calibrate anew"):
+    with pytest.raises(BudgetError, match=r"cannot be read \(.*\); remove it and recalibrate"):
         check_sensitivity([NO_SLOWER], device, FAKE)

@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from affnet.bench.budgets.check import Outcome
+from affnet.bench.budgets.check import CheckReport
 from affnet.bench.budgets.report import (
     Targets,
-    deliver,
+    emit,
     github_annotations,
     junit,
     markdown,
@@ -50,8 +50,8 @@ ALL = [a_verdict(PASS, "a"), a_verdict(FAIL, "b"), a_verdict(INCONCLUSIVE, "c")]
     ],
 )
 def test_the_exit_code_is_that_of_the_worst(kinds: list[str], strict: bool, code: int) -> None:
-    outcome = Outcome([a_verdict(kind, kind) for kind in kinds])
-    assert deliver(outcome, BUDGETS, Targets(), as_json=True, strict=strict) == code
+    outcome = CheckReport([a_verdict(kind, kind) for kind in kinds])
+    assert emit(outcome, BUDGETS, Targets(), as_json=True, strict=strict) == code
 
 
 def test_the_promised_fields_are_there() -> None:
@@ -103,8 +103,8 @@ def test_markdown_keeps_its_columns_whatever_the_name() -> None:
 def test_names_with_brackets_stand_in_the_table_as_they_are(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    outcome = Outcome([a_verdict(PASS, "of [bold] and [/]")])
-    deliver(outcome, BUDGETS, Targets(), as_json=False, strict=False)
+    outcome = CheckReport([a_verdict(PASS, "of [bold] and [/]")])
+    emit(outcome, BUDGETS, Targets(), as_json=False, strict=False)
     assert "of [bold] and [/]" in capsys.readouterr().out
 
 
@@ -114,7 +114,7 @@ def test_summaries_are_appended_to_both_files(
     step, own = tmp_path / "step.md", tmp_path / "own.md"
     own.write_text("before\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step))
-    deliver(Outcome(ALL), BUDGETS, Targets(summary=own), as_json=True, strict=False)
+    emit(CheckReport(ALL), BUDGETS, Targets(summary=own), as_json=True, strict=False)
     assert own.read_text() == "before\n" + markdown(ALL)
     assert step.read_text() == markdown(ALL)
 
@@ -122,10 +122,10 @@ def test_summaries_are_appended_to_both_files(
 def test_annotations_come_on_github_only(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deliver(Outcome(ALL), BUDGETS, Targets(), as_json=True, strict=False)
+    emit(CheckReport(ALL), BUDGETS, Targets(), as_json=True, strict=False)
     assert "::error" not in "".join(capsys.readouterr())
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    deliver(Outcome(ALL), BUDGETS, Targets(), as_json=True, strict=False)
+    emit(CheckReport(ALL), BUDGETS, Targets(), as_json=True, strict=False)
     out, err = capsys.readouterr()
     assert json.loads(out)["verdict"] == FAIL
     assert err.count("::error ") == err.count("::warning ") == 1
@@ -139,7 +139,7 @@ def test_a_file_that_cannot_be_written_costs_neither_verdicts_nor_other_files(
     own = tmp_path / "own.md"
     targets = Targets(junit=taken / "check.xml", summary=own)
     with pytest.raises(AffnetError):
-        deliver(Outcome(ALL), BUDGETS, targets, as_json=False, strict=False)
+        emit(CheckReport(ALL), BUDGETS, targets, as_json=False, strict=False)
     assert "FAIL: 1 PASS, 1 FAIL, 1 INCONCLUSIVE." in capsys.readouterr().out
     assert own.read_text() == markdown(ALL)
 
@@ -151,5 +151,5 @@ def test_a_full_disk_is_one_sentence_after_the_verdicts(
     if not full.exists():
         pytest.skip("this system has no /dev/full")
     with pytest.raises(AffnetError, match="No space is left for /dev/full"):
-        deliver(Outcome(ALL), BUDGETS, Targets(summary=full), as_json=False, strict=False)
+        emit(CheckReport(ALL), BUDGETS, Targets(summary=full), as_json=False, strict=False)
     assert "FAIL: 1 PASS" in capsys.readouterr().out

@@ -7,13 +7,13 @@ import dataclasses
 import pytest
 
 from affnet.bench.budgets.verdicts import (
+    ANALYSES,
     FAIL,
     INCONCLUSIVE,
-    LOOKS,
     PASS,
     Verdict,
-    judge,
-    level_of_looks,
+    confidence_per_analysis,
+    evaluate,
     overall,
 )
 from affnet.bench.statistics.intervals import Interval
@@ -23,12 +23,12 @@ from tests.bench.fakes import MS, a_result
 
 
 def test_an_interval_that_touches_the_limit_keeps_it() -> None:
-    assert judge(a_budget(), steady_rounds(12, 12)).verdict == PASS
-    assert judge(a_budget(limit=12.0 * MS - 1), steady_rounds(12, 12)).verdict == FAIL
+    assert evaluate(a_budget(), steady_rounds(12, 12)).verdict == PASS
+    assert evaluate(a_budget(limit=12.0 * MS - 1), steady_rounds(12, 12)).verdict == FAIL
 
 
 def test_a_limit_within_the_interval_decides_nothing() -> None:
-    found = judge(a_budget(), steady_rounds(11, 13, 12))
+    found = evaluate(a_budget(), steady_rounds(11, 13, 12))
     assert (found.verdict, found.rounds) == (INCONCLUSIVE, 3)
     assert found.reason == "the limit is within the interval"
 
@@ -36,12 +36,12 @@ def test_a_limit_within_the_interval_decides_nothing() -> None:
 def test_a_size_at_its_limit_passes_and_one_byte_more_fails() -> None:
     for size in (3_600_000, 25_000_000, 999_999):
         rounds = steady_rounds(10, file_bytes=size)
-        assert judge(a_budget(metric="file_size", limit=float(size)), rounds).verdict == PASS
-        assert judge(a_budget(metric="file_size", limit=size - 1.0), rounds).verdict == FAIL
+        assert evaluate(a_budget(metric="file_size", limit=float(size)), rounds).verdict == PASS
+        assert evaluate(a_budget(metric="file_size", limit=size - 1.0), rounds).verdict == FAIL
 
 
 def test_one_value_asks_for_several_rounds() -> None:
-    found = judge(a_budget(metric="load"), steady_rounds(10))
+    found = evaluate(a_budget(metric="load"), steady_rounds(10))
     assert found.verdict == INCONCLUSIVE
     assert found.reason == "one value has no interval; measure in several rounds"
     assert found.to_json()["interval"] is None
@@ -53,15 +53,15 @@ DOUBT = "other processes kept 1.5 cores busy before the run"
 
 def test_a_busy_machine_fails_no_absolute_budget_and_is_told_of_in_any() -> None:
     slow = steady_rounds(13, 13, environment=BUSY, validity_reasons=(DOUBT,))
-    found = judge(a_budget(), slow)
+    found = evaluate(a_budget(), slow)
     assert found.verdict == INCONCLUSIVE
     assert found.reason.startswith(f"the whole interval is above the limit, but {DOUBT}; measure")
-    assert found.doubts == (DOUBT,)
+    assert found.warnings == (DOUBT,)
     assert found.to_json()["doubts"] == [DOUBT]
-    quick = judge(a_budget(), steady_rounds(9, 9, environment=BUSY, validity_reasons=(DOUBT,)))
-    assert (quick.verdict, quick.doubts) == (PASS, (DOUBT,))
+    quick = evaluate(a_budget(), steady_rounds(9, 9, environment=BUSY, validity_reasons=(DOUBT,)))
+    assert (quick.verdict, quick.warnings) == (PASS, (DOUBT,))
     size = a_budget(metric="file_size", limit=1.0)
-    assert judge(size, slow).verdict == FAIL  # which no other process changes
+    assert evaluate(size, slow).verdict == FAIL  # which no other process changes
 
 
 def test_a_busy_machine_does_not_excuse_what_is_slower_in_the_same_turns() -> None:
@@ -70,48 +70,48 @@ def test_a_busy_machine_does_not_excuse_what_is_slower_in_the_same_turns() -> No
         {name: dataclasses.replace(found, environment=BUSY) for name, found in {**a, **b}.items()}
         for a, b in pairs
     ]
-    assert judge(a_budget(peer="two", limit=1.2), rounds).verdict == FAIL
+    assert evaluate(a_budget(peer="two", limit=1.2), rounds).verdict == FAIL
 
 
 def test_a_single_process_is_told_to_be_one() -> None:
     noisy = a_result(blocks_ns=((10 * MS, 11 * MS, 12 * MS),) * 10)
-    found = judge(a_budget(limit=20.0 * MS), [{"one": noisy}])
+    found = evaluate(a_budget(limit=20.0 * MS), [{"one": noisy}])
     assert found.verdict == PASS
     assert found.reason.endswith(
-        "of one process alone, though processes differ by more than its samples"
+        "from a single process, though processes differ by more than its samples"
     )
     before = [{"one": dataclasses.replace(noisy, session="before")}]
-    assert "of one process alone" in judge(NO_SLOWER, [{"one": noisy}], before).reason
-    several = judge(NO_SLOWER, steady_rounds(10, 10.1), steady_rounds(10, 10.1))
+    assert "from a single process" in evaluate(NO_SLOWER, [{"one": noisy}], before).reason
+    several = evaluate(NO_SLOWER, steady_rounds(10, 10.1), steady_rounds(10, 10.1))
     assert "alone" not in several.reason
 
 
 def test_a_model_that_was_not_run_is_named() -> None:
     with pytest.raises(BudgetError, match="one is not among the results for onnxruntime on fake"):
-        judge(a_budget(), steady_rounds(10, model="two"))
+        evaluate(a_budget(), steady_rounds(10, model="two"))
     with pytest.raises(BudgetError, match="there are: none"):
-        judge(a_budget(), [])
+        evaluate(a_budget(), [])
     with pytest.raises(BudgetError, match="two is not among the results"):
-        judge(a_budget(peer="two", limit=0.8), steady_rounds(10))
+        evaluate(a_budget(peer="two", limit=0.8), steady_rounds(10))
 
 
 def test_models_of_different_turns_are_not_compared() -> None:
     rounds = [*steady_rounds(10), *steady_rounds(12, model="two")]
-    found = judge(a_budget(peer="two", limit=0.8), rounds)
+    found = evaluate(a_budget(peer="two", limit=0.8), rounds)
     assert (found.verdict, found.rounds) == (INCONCLUSIVE, 0)
     assert found.reason == "one and two were never measured in the same turns"
 
 
 def test_a_baseline_is_asked_for() -> None:
     with pytest.raises(BudgetError, match="name one with --baseline"):
-        judge(NO_SLOWER, steady_rounds(10))
+        evaluate(NO_SLOWER, steady_rounds(10))
     with pytest.raises(BudgetError, match="one is not in the baseline"):
-        judge(NO_SLOWER, steady_rounds(10), steady_rounds(10, model="two"))
+        evaluate(NO_SLOWER, steady_rounds(10), steady_rounds(10, model="two"))
 
 
 def test_the_error_is_divided_among_the_looks() -> None:
-    assert level_of_looks(1) == pytest.approx(0.99)
-    assert level_of_looks(4) == pytest.approx(0.9975)
+    assert confidence_per_analysis(1) == pytest.approx(0.99)
+    assert confidence_per_analysis(4) == pytest.approx(0.9975)
 
 
 def test_the_worst_verdict_is_that_of_all() -> None:
@@ -131,20 +131,24 @@ def test_one_giant_sample_is_no_slow_down() -> None:
     rounds = [{"one": a_result(blocks_ns=clean)} for _ in range(11)]
     rounds.append({"one": a_result(blocks_ns=jumped)})
     before = [{"one": a_result(blocks_ns=clean)} for _ in range(12)]
-    assert judge(NO_SLOWER, rounds, before, paired=True).verdict == PASS
-    assert judge(a_budget(limit=11.0 * MS), rounds).verdict == PASS
+    assert evaluate(NO_SLOWER, rounds, before, paired=True).verdict == PASS
+    assert evaluate(a_budget(limit=11.0 * MS), rounds).verdict == PASS
 
 
 def checked(seed: int, noise: float, factor: float) -> str:
     """One simulated check of "+5 %" against a baseline in the same turns, look by look."""
     simulation = Simulation(seed, noise)
-    rounds = [simulation.round(10 * factor, 10) for _ in range(LOOKS[-1])]
+    rounds = [simulation.round(10 * factor, 10) for _ in range(ANALYSES[-1])]
     new = [{"one": found["one"]} for found in rounds]
     old = [{"one": found["two"]} for found in rounds]
     verdict = INCONCLUSIVE
-    for look in LOOKS:
-        verdict = judge(
-            NO_SLOWER, new[:look], old[:look], paired=True, level=level_of_looks(len(LOOKS))
+    for look in ANALYSES:
+        verdict = evaluate(
+            NO_SLOWER,
+            new[:look],
+            old[:look],
+            paired=True,
+            level=confidence_per_analysis(len(ANALYSES)),
         ).verdict
         if verdict != INCONCLUSIVE:
             break
@@ -170,6 +174,6 @@ def test_a_baseline_of_one_process_does_not_pass_for_certain() -> None:
     for seed in range(500):
         simulation = Simulation(seed, 0.03)
         old = [simulation.round(10)]
-        rounds = [simulation.round(10) for _ in range(LOOKS[-1])]
-        failed += judge(NO_SLOWER, rounds, old, level=level_of_looks(4)).verdict == FAIL
+        rounds = [simulation.round(10) for _ in range(ANALYSES[-1])]
+        failed += evaluate(NO_SLOWER, rounds, old, level=confidence_per_analysis(4)).verdict == FAIL
     assert failed <= 5

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from affnet.artifact import Artifact
 from affnet.bench.measurement.interleaved import Job, measure
-from affnet.bench.measurement.output_parity import prove
+from affnet.bench.measurement.output_parity import check_outputs
 from affnet.bench.measurement.protocol import get_protocol
 from affnet.devices.base import Capabilities, Startup
 from affnet.devices.host import HostDevice
@@ -49,7 +49,7 @@ def right(digits_onnx: Artifact) -> Outputs:
 
 def proven(artifact: Artifact, outputs: Outputs | None, arithmetic: str = "fp32") -> Any:
     process = Computing("m", 0, lambda _: MS, [], Startup(1, 1, "1"), 0, outputs, arithmetic)
-    return prove(process, artifact, Elsewhere({}))
+    return check_outputs(process, artifact, Elsewhere({}))
 
 
 def test_a_measuring_process_s_outputs_are_this_machine_s(
@@ -91,14 +91,14 @@ def test_a_runtime_that_is_missing_here_is_a_limit(
 def test_this_machine_is_not_proven_against_itself(digits_onnx: Artifact) -> None:
     host = HostDevice()
     with host.start(digits_onnx, "onnxruntime", 1) as process:
-        assert prove(process, digits_onnx, host) is None
+        assert check_outputs(process, digits_onnx, host) is None
 
 
 def test_a_result_whose_outputs_are_wrong_is_not_valid(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     failed = Parity(0.2, 3.2e-2, 30.0, 0.0, 1, 1e-4, False)
-    monkeypatch.setattr("affnet.bench.measurement.interleaved.prove", lambda *_: failed)
+    monkeypatch.setattr("affnet.bench.measurement.interleaved.check_outputs", lambda *_: failed)
     job = Job("one", an_artifact("one", tmp_path), "onnxruntime")
     device = FakeDevice({"one": lambda run: 5 * MS + run})
     (result,) = measure([job], device, get_protocol("quick"), threads=1)

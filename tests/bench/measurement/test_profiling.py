@@ -16,10 +16,10 @@ from affnet.bench.measurement.profiling import (
     assign_modules,
     by_module,
     by_operator,
+    informative_depth,
     modules_of,
     parts_of,
     take_profile,
-    telling_depth,
 )
 from affnet.bench.measurement.protocol import get_protocol
 from affnet.bench.reporting.profile_table import to_markdown
@@ -94,7 +94,7 @@ def test_each_operator_of_a_real_network_finds_its_module(digits_onnx: Artifact)
     found = take_profile(digits_onnx, "onnxruntime", HostDevice(), 1)
     assert not isinstance(found, str)
     assert all(time.module for time in found)
-    modules = by_module(found, telling_depth(found))
+    modules = by_module(found, informative_depth(found))
     assert next(iter(modules)) == "conv_1.block"
     assert {"layer_3.1", "layer_4.1", "layer_5.1", "classifier.fc"} <= set(modules)
     mixing = [time for time in found if "filter.mixer" in str(time.module)]
@@ -105,11 +105,11 @@ def test_each_operator_of_a_real_network_finds_its_module(digits_onnx: Artifact)
 def test_modules_are_told_as_deep_as_it_takes_to_tell_them_apart() -> None:
     stages = {"a.b.layer.0.conv": 40, "a.b.layer.1.conv": 40, "a.b.layer.1.norm": 10, "a.head": 10}
     times = [OperatorTime(name, "Conv", time, name) for name, time in stages.items()]
-    assert by_module(times, telling_depth(times)) == {
+    assert by_module(times, informative_depth(times)) == {
         "a.b.layer.0": 40, "a.b.layer.1": 50, "a.head": 10,
     }  # fmt: skip
-    assert telling_depth(times[:1]) == 5  # no deeper than its name
-    assert telling_depth([OperatorTime("n", "Conv", 1)]) == 2
+    assert informative_depth(times[:1]) == 5  # no deeper than its name
+    assert informative_depth([OperatorTime("n", "Conv", 1)]) == 2
 
 
 def test_a_device_without_a_profiler_says_so_and_is_not_asked_unless_wanted(

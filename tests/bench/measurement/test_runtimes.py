@@ -13,7 +13,7 @@ from affnet.bench.measurement import runtimes
 from affnet.bench.measurement.interleaved import Job
 from affnet.bench.measurement.protocol import get_protocol
 from affnet.bench.measurement.runtimes import measure_runtimes, plan_runtimes
-from affnet.bench.results.outcome import Outcome
+from affnet.bench.results.outcome import DeviceOutcome
 from affnet.devices.fake import FakeDevice
 from affnet.devices.registry import DEVICES, device_class
 from affnet.errors import MissingError, UnknownNameError, UnreachableError, UsageError
@@ -112,10 +112,12 @@ def test_a_board_that_lacks_a_runtime_is_measured_in_the_other(
 ) -> None:
     asked: list[str] = []
 
-    def sweep(jobs: Sequence[str], places: Sequence[Any], *_: Any, **__: Any) -> list[Outcome]:
+    def sweep(
+        jobs: Sequence[str], places: Sequence[Any], *_: Any, **__: Any
+    ) -> list[DeviceOutcome]:
         asked.append(jobs[0])
         failed = jobs[0] == "litert"
-        return [Outcome(place.name, error=error if failed else None) for place in places]
+        return [DeviceOutcome(place.name, error=error if failed else None) for place in places]
 
     monkeypatch.setattr(runtimes, "sweep", sweep)
     plan = plan_runtimes(named, [board()])

@@ -14,7 +14,7 @@ from affnet.bench.measurement.interleaved import label_jobs
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.measurement.sweep import sweep
 from affnet.bench.reporting.latency_table import notes, to_csv, to_markdown
-from affnet.bench.results.outcome import Outcome, exit_code
+from affnet.bench.results.outcome import DeviceOutcome, exit_code
 from affnet.bench.results.ratios import relate_to_peer
 from affnet.devices.fake import FakeDevice, FakeSettings
 from affnet.errors import MeasurementError, MissingError, UsageError
@@ -87,8 +87,8 @@ def test_one_failing_device_does_not_stop_the_others(tmp_path: Path) -> None:
 
 
 def test_the_exit_code_tells_what_failed() -> None:
-    fine, lost = Outcome("x"), Outcome("y", error=MeasurementError("lost"))
-    gone = Outcome("z", error=MissingError("gone"))
+    fine, lost = DeviceOutcome("x"), DeviceOutcome("y", error=MeasurementError("lost"))
+    gone = DeviceOutcome("z", error=MissingError("gone"))
     assert exit_code([fine]) == 0
     assert exit_code([fine, gone]) == 3
     assert exit_code([gone, lost]) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from affnet.bench.mixers.grid import Cell, Grid, Holding, Setting, Traits
+from affnet.bench.mixers.grid import Cell, FormatSupport, Grid, MixerProperties, Setting
 from affnet.bench.statistics.intervals import Interval
 from tests.bench.fakes import MS, a_result
 
@@ -13,19 +13,19 @@ REASON = "LiteRT has no operator SORT."
 
 def a_grid() -> Grid:
     """AFF and others on three maps; `luna` fails at the largest, `pool` in TFLite."""
-    traits = [
-        Traits("aff", "AFF, arXiv 1", "N log N C", is_global=True, adapts=True),
-        Traits("attention", "DeiT, arXiv 2", "N^2 C", is_global=True, adapts=True),
-        Traits("luna", "Luna, arXiv 3", "N C", is_global=True, adapts=True),
-        Traits("pool", "PoolFormer, arXiv 4", "N C", is_global=False, adapts=False),
+    properties = [
+        MixerProperties("aff", "AFF, arXiv 1", "N log N C", is_global=True, adapts=True),
+        MixerProperties("attention", "DeiT, arXiv 2", "N^2 C", is_global=True, adapts=True),
+        MixerProperties("luna", "Luna, arXiv 3", "N C", is_global=True, adapts=True),
+        MixerProperties("pool", "PoolFormer, arXiv 4", "N C", is_global=False, adapts=False),
     ]
     cells = [
         _cell(name, Setting("onnxruntime", 16, side, side)) for side in SIZES for name in EXPONENTS
     ]
-    holdings = [Holding(name, "onnx", "16x8x8", 1e-7) for name in EXPONENTS]
-    holdings += [Holding("aff", "tflite", "16x8x8", 3e-7)]
-    holdings += [Holding("pool", "tflite", "16x8x8", None, REASON)]
-    return Grid(traits, cells, holdings)
+    support = [FormatSupport(name, "onnx", "16x8x8", 1e-7) for name in EXPONENTS]
+    support += [FormatSupport("aff", "tflite", "16x8x8", 3e-7)]
+    support += [FormatSupport("pool", "tflite", "16x8x8", None, REASON)]
+    return Grid(properties, cells, support)
 
 
 def _cell(mixer: str, setting: Setting) -> Cell:

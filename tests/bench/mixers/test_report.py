@@ -13,7 +13,7 @@ from PIL import Image
 from rich.console import Console
 
 from affnet.bench.mixers import plot, report
-from affnet.bench.mixers.delivery import check_targets, deliver
+from affnet.bench.mixers.delivery import check_targets, emit
 from affnet.bench.mixers.grid import Grid
 from affnet.errors import UnknownNameError
 from tests.bench.mixers.grids import REASON, a_grid
@@ -89,7 +89,7 @@ def test_the_record_is_json_with_what_is_missing_and_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stored = tmp_path / "mixers.json"
-    assert deliver(a_grid(), "json", stored, None) == 0
+    assert emit(a_grid(), "json", stored, None) == 0
     printed = json.loads(capsys.readouterr().out)
     assert json.loads(stored.read_text()) == printed
     assert printed["schema"] == 1
@@ -121,8 +121,8 @@ def test_a_run_without_a_result_ends_with_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     grid = a_grid()
-    nothing = Grid(grid.traits, [cell for cell in grid.cells if not cell.result], grid.holdings)
-    assert deliver(nothing, "terminal", None, tmp_path / "none.png") == 1
+    nothing = Grid(grid.mixers, [cell for cell in grid.cells if not cell.result], grid.support)
+    assert emit(nothing, "terminal", None, tmp_path / "none.png") == 1
     assert "Not measured: luna" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from affnet.artifact import Artifact
 from affnet.bench.measurement.protocol import get_protocol
-from affnet.bench.mixers.grid import Setting, Traits
+from affnet.bench.mixers.grid import MixerProperties, Setting
 from affnet.bench.mixers.run import Run
 from affnet.bench.store.recorder import Recorder
 from affnet.parity import Parity
@@ -41,8 +41,8 @@ def test_mixers_are_measured_in_turns_and_formats_tried_at_the_first_size() -> N
         for side in (8, 16)
     }
     device = Device(scripts)
-    traits = [Traits(n, "paper", "N", True, True) for n in ("aff", "pool", "reformer")]
-    run = Run(traits, export, device, get_protocol("check"), 1, Recorder(None))
+    properties = [MixerProperties(n, "paper", "N", True, True) for n in ("aff", "pool", "reformer")]
+    run = Run(properties, export, device, get_protocol("check"), 1, Recorder(None))
     grid = run.measure(SETTINGS, ["onnx", "tflite"])
     assert [(cell.mixer, cell.setting.height, cell.reason) for cell in grid.cells] == [
         ("aff", 8, None), ("pool", 8, None), ("reformer", 8, "onnx has no sort."),
@@ -53,7 +53,7 @@ def test_mixers_are_measured_in_turns_and_formats_tried_at_the_first_size() -> N
     ]
     assert ratios == [1, 2, 1, 2]
     assert device.most_running == 2
-    tried = [(h.mixer, h.format, h.maps, h.error) for h in grid.holdings if h.format == "tflite"]
+    tried = [(h.mixer, h.format, h.maps, h.error) for h in grid.support if h.format == "tflite"]
     assert tried == [
         ("aff", "tflite", "16x8x8", 2e-7),
         ("pool", "tflite", "16x8x8", None),

@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from affnet.bench.statistics.autocorrelation import (
-    independent_below,
-    independent_samples,
-    memory_between_turns,
+    effective_sample_size,
+    effective_sample_size_below,
     normal_scores,
+    variance_inflation_between_turns,
 )
 
 
@@ -25,10 +25,10 @@ def remembering(seed: int, count: int, memory: float) -> NDArray[np.float64]:
 
 def test_samples_that_remember_tell_less() -> None:
     news = np.random.default_rng(2).standard_normal(20_000)
-    assert independent_samples(news) == pytest.approx(20_000, rel=0.1)
+    assert effective_sample_size(news) == pytest.approx(20_000, rel=0.1)
     remembered = np.convolve(news, 0.5 ** np.arange(40), "valid")
     # theory: (1 - 0.5) / (1 + 0.5) of the samples
-    assert independent_samples(remembered) == pytest.approx(20_000 / 3, rel=0.1)
+    assert effective_sample_size(remembered) == pytest.approx(20_000 / 3, rel=0.1)
 
 
 def test_what_lies_below_a_median_remembers_less_than_the_samples() -> None:
@@ -37,12 +37,16 @@ def test_what_lies_below_a_median_remembers_less_than_the_samples() -> None:
     theory = 1 + 2 * float(np.sum(2 / np.pi * np.arcsin(0.8**lags)))
     assert theory == pytest.approx(6.39, abs=0.01)
     values = remembering(3, 20_000, 0.8)
-    assert 20_000 / independent_below(values, 0.5) == pytest.approx(theory, rel=0.1)
-    assert 20_000 / independent_below(np.exp(5 * values), 0.5) == pytest.approx(theory, rel=0.1)
+    assert 20_000 / effective_sample_size_below(values, 0.5) == pytest.approx(theory, rel=0.1)
+    assert 20_000 / effective_sample_size_below(np.exp(5 * values), 0.5) == pytest.approx(
+        theory, rel=0.1
+    )
 
 
 def test_short_series_are_not_taken_for_news() -> None:
-    found = [200 / independent_below(remembering(seed, 200, 0.8), 0.5) for seed in range(40)]
+    found = [
+        200 / effective_sample_size_below(remembering(seed, 200, 0.8), 0.5) for seed in range(40)
+    ]
     assert 5.5 < np.median(found) < 9  # never much less than the true 6.39, of the typical series
 
 
@@ -58,18 +62,22 @@ def turns(values: NDArray[np.float64]) -> list[list[int]]:
 
 def test_turns_of_a_process_that_remembers_remember_too() -> None:
     # theory, by the arcsine law: 6.39 of all samples over what a turn of ten shows
-    found = [memory_between_turns(turns(remembering(s, 400, 0.8)), 0.5) for s in range(20)]
+    found = [
+        variance_inflation_between_turns(turns(remembering(s, 400, 0.8)), 0.5) for s in range(20)
+    ]
     assert 1.35 < np.median(found) < 1.65
-    news = [memory_between_turns(turns(remembering(s, 400, 0.0)), 0.5) for s in range(20)]
+    news = [
+        variance_inflation_between_turns(turns(remembering(s, 400, 0.0)), 0.5) for s in range(20)
+    ]
     assert 1.0 <= np.median(news) < 1.02
 
 
 def test_what_a_whole_turn_has_in_common_is_no_memory() -> None:
     generator = np.random.default_rng(5)
     values = generator.standard_normal((40, 10)) + 3 * generator.standard_normal((40, 1))
-    assert memory_between_turns(turns(values.ravel()), 0.5) < 1.1
+    assert variance_inflation_between_turns(turns(values.ravel()), 0.5) < 1.1
 
 
 def test_turns_that_show_nothing_have_no_memory() -> None:
-    assert memory_between_turns([[1, 2], [2, 1]], 0.5) == 1
-    assert memory_between_turns([[7] * 5] * 4, 0.5) == 1
+    assert variance_inflation_between_turns([[1, 2], [2, 1]], 0.5) == 1
+    assert variance_inflation_between_turns([[7] * 5] * 4, 0.5) == 1

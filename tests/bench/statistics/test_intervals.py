@@ -119,4 +119,4 @@ def test_a_ratio_of_tails_is_found_where_medians_agree() -> None:
     long = [[100] * 8 + [300] * 2] * 20
     short = [[100] * 8 + [200] * 2] * 20
     assert ratio_interval(long, short).value == 1
-    assert ratio_interval(long, short, share=0.9).value == 1.5
+    assert ratio_interval(long, short, q=0.9).value == 1.5

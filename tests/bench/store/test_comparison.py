@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from affnet.bench.results.comparability import COMPUTED, MEASURED, Traits
+from affnet.bench.results.comparability import COMPUTED, MEASURED, MeasurementConditions
 from affnet.bench.results.result import Result
 from affnet.bench.statistics.intervals import Interval, ratio_interval
 from affnet.bench.store.comparison import Comparison, compare
@@ -95,19 +95,19 @@ def test_what_may_not_be_mixed_stands_in_groups() -> None:
     ]
     groups = of(results).groups
     assert [len(group.results) for group in groups] == [1, 2, 1]
-    assert [group.traits.values for group in groups] == [COMPUTED, MEASURED, MEASURED]
-    assert [group.traits.title() for group in groups[1:]] == [
+    assert [group.conditions.values for group in groups] == [COMPUTED, MEASURED, MEASURED]
+    assert [group.conditions.title() for group in groups[1:]] == [
         "fake (Imagined 9000), 1 thread, protocol quick, each sample a run: measured",
         "fake (Imagined 9000), 4 threads, protocol quick, each sample a run: measured",
     ]
 
 
 def test_traits_tell_their_difference_and_distance() -> None:
-    one = Traits.of(a_result())
+    one = MeasurementConditions.of(a_result())
     two = dataclasses.replace(one, threads=2, protocol="mlperf")
     assert (one.difference(one), one.distance(one), one.distance(two)) == ("", 0, 2)
     assert one.difference(two) == "the threads are 1 and 2"
-    assert one.key() == Traits.of(a_result(model="x")).key() != two.key()
+    assert one.key() == MeasurementConditions.of(a_result(model="x")).key() != two.key()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from affnet.bench.measurement.interleaved import label_jobs, measure
 from affnet.bench.measurement.protocol import get_protocol
 from affnet.devices.android.adb_client import list_phones
 from affnet.devices.catalog import Entry
-from affnet.devices.doctor import examine
+from affnet.devices.doctor import diagnose
 from affnet.parity import reference_image
 from affnet.runtimes import runtime_for
 from tests.cli.conftest import copy_artifact
@@ -180,7 +180,7 @@ def test_a_hot_phone_is_a_reason_against_the_result(
 def test_a_doctor_finds_what_works(attached: Attached) -> None:
     phone = attached.attach()
     entry = Entry("pixel", "adb", {"runner": str(attached.runner())})
-    checks = {check.step: check for check in examine(entry)}
+    checks = {check.step: check for check in diagnose(entry)}
     assert list(checks) == ["reachable", "phone", "folder", "runner", "heat", "battery"]
     assert all(check.passed for check in checks.values())
     assert checks["reachable"].detail == f"Google Pixel 8, serial {phone.serial}"

@@ -44,7 +44,7 @@ def test_without_adb_the_command_that_installs_it_is_named(
     )
     doctor = run("devices", "doctor", "pixel")
     assert doctor.code == 3
-    assert "mend it: sudo apt-get install adb" in doctor.out
+    assert "fix: sudo apt-get install adb" in doctor.out
 
 
 def test_a_phone_has_no_core_ml(run: Run) -> None:
@@ -79,7 +79,7 @@ def test_an_unauthorised_phone(attached: Attached) -> None:
         error = attached.failing(**settings)
         assert isinstance(error, UnreachableError)
         assert str(error) == (
-            f"The phone {found.serial} has not authorised this computer; unlock it and confirm "
+            f"The phone {found.serial} has not authorized this computer; unlock it and confirm "
             "'Allow USB debugging' on its screen."
         )
 
@@ -271,7 +271,7 @@ def test_a_phone_that_is_lost_before_its_outputs_are_fetched(
 @pytest.mark.parametrize(
     ("rows", "kind", "sentence"),
     [
-        ("", MissingError, "tells no times of operators; it was built without its profiler."),
+        ("", MissingError, "reports no times of operators: it was built without its profiler."),
         ("=== Run Order ===\\n[Name]\\nCONV lots\\n", MeasurementError,
          "answered with nonsense (a row of its profile is 'CONV lots')"),
     ],

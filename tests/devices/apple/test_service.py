@@ -17,7 +17,7 @@ from affnet.devices.apple.coreml_benchmarker import Benchmark
 from affnet.devices.apple.discovery import Attached
 from affnet.devices.apple.process import open_service
 from affnet.devices.apple.service import complaint
-from affnet.errors import AffnetError
+from affnet.errors import UnreachableError
 from affnet.runtimes import get_runtime
 from affnet.runtimes.coreml import quiet_coremltools
 
@@ -75,7 +75,7 @@ def test_what_devicectl_complains_of(xcode: Path, tmp_path: Path) -> None:
     script(tmp_path / "bin" / "xcrun", "echo 'ERROR: CoreDevice is too old.' >&2; exit 3")
     with (
         pytest.raises(
-            AffnetError, match=r"^Xcode cannot list .* devices: CoreDevice is too old\.$"
+            UnreachableError, match=r"^Xcode cannot list .* devices: CoreDevice is too old\.$"
         ),
         open_service("iphone", xcode) as service,
     ):
@@ -85,7 +85,7 @@ def test_what_devicectl_complains_of(xcode: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("devicectl") is not None, reason="devicectl is on PATH")
 def test_coremltools_finds_devicectl_by_path_alone() -> None:
     with (
-        pytest.raises(AffnetError, match="The 'devicectl' command is required"),
+        pytest.raises(UnreachableError, match="The 'devicectl' command is required"),
         open_service("iphone", None) as service,
     ):
         service.devices()

@@ -53,12 +53,12 @@ def refused(
 
 
 @pytest.mark.usefixtures("chromium", "web_runtimes")
-def test_a_browser_that_is_missing_has_exit_code_3(digits_onnx: Artifact) -> None:
+def test_a_browser_that_is_missing_keeps_its_class(digits_onnx: Artifact) -> None:
     error = refused(digits_onnx, executable="/nowhere/chromium")
     assert str(error) == (
         "/nowhere/chromium is no browser that can be started; run: playwright install chromium"
     )
-    assert error.exit_code == 3
+    assert isinstance(error, MissingError)
 
 
 @pytest.mark.usefixtures("_chromium")
@@ -97,7 +97,7 @@ def test_a_browser_that_does_not_start_is_told_with_its_own_words(
     broken.chmod(0o755)
     error = refused(digits_onnx, executable=str(broken))
     assert str(error) == "The browser did not start: cannot open a display."
-    assert error.exit_code == 1
+    assert isinstance(error, MeasurementError)
 
 
 @pytest.mark.usefixtures("chromium", "web_runtimes")
@@ -146,7 +146,7 @@ def test_a_file_that_was_changed_is_refused(digits_onnx: Artifact, tmp_path: Pat
     path = tmp_path / "changed.onnx"
     path.write_bytes(digits_onnx.path.read_bytes() + b"\0")
     error = refused(dataclasses.replace(digits_onnx, path=path))
-    assert str(error) == f"{path} is not the file that was to be measured; it was changed."
+    assert str(error) == f"{path} was changed after the measurement was planned."
     assert error.exit_code == 2
 
 

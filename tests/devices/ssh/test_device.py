@@ -17,7 +17,7 @@ from affnet.artifact import Artifact
 from affnet.bench.measurement.interleaved import label_jobs, measure
 from affnet.bench.measurement.protocol import get_protocol
 from affnet.devices.catalog import Entry, open_device
-from affnet.devices.doctor import examine
+from affnet.devices.doctor import diagnose
 from affnet.errors import ConnectionLostError
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished
@@ -241,7 +241,7 @@ def test_a_key_that_only_the_agent_holds_will_do(
 
 
 def test_a_doctor_finds_nothing_to_mend(board: Board) -> None:
-    checks = list(examine(entry_of(board)))
+    checks = list(diagnose(entry_of(board)))
     assert [check.step for check in checks] == [
         "reachable", "folder", "Python", "push", "onnxruntime", "litert", "board", "governor",
     ]  # fmt: skip

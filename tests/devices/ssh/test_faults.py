@@ -17,7 +17,7 @@ from affnet.artifact import Artifact
 from affnet.bench.measurement.interleaved import label_jobs
 from affnet.bench.measurement.protocol import get_protocol
 from affnet.bench.measurement.sweep import sweep
-from affnet.devices.doctor import examine
+from affnet.devices.doctor import diagnose
 from affnet.devices.fake import FakeDevice
 from affnet.devices.ssh import connection
 from affnet.devices.worker import channel
@@ -58,7 +58,7 @@ def test_a_runtime_that_is_missing_there(board: Board) -> None:
         f"{board.address} lacks onnxruntime numpy for python3; add --install, "
         "or run there: python3 -m pip install onnxruntime numpy"
     )
-    checks = {check.step: check for check in examine(entry_of(board))}
+    checks = {check.step: check for check in diagnose(entry_of(board))}
     assert not checks["onnxruntime"].passed
     assert checks["onnxruntime"].remedy == "there: python3 -m pip install onnxruntime numpy"
     assert not checks["a runtime"].passed

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from affnet.devices.catalog import Entry, open_device
-from affnet.devices.doctor import examine
+from affnet.devices.doctor import diagnose
 from affnet.devices.ssh import login
 from affnet.errors import MissingError, UnreachableError
 from tests.devices.ssh.sshd import Board, entry_of, failing, make_key, stop_sshd
@@ -30,7 +30,7 @@ def test_a_key_that_is_refused(board: Board, tmp_path: Path) -> None:
         f"{board.address} accepts none of your keys, of which one with a passphrase counts only in "
         f"the agent (ssh-add); run: ssh-copy-id -p {board.port} {board.user}@127.0.0.1"
     )
-    (check,) = examine(entry_of(board))
+    (check,) = diagnose(entry_of(board))
     assert (check.passed, check.step) == (False, "reachable")
     assert check.remedy == f"ssh-copy-id -p {board.port} {board.user}@127.0.0.1"
 

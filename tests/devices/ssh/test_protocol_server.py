@@ -16,7 +16,7 @@ import pytest
 
 from affnet.artifact import Artifact
 from affnet.devices.catalog import Entry, open_device
-from affnet.devices.doctor import examine
+from affnet.devices.doctor import diagnose
 from affnet.errors import UnreachableError
 from tests.cli.conftest import copy_artifact
 
@@ -100,7 +100,7 @@ def test_a_model_of_any_name_is_measured(
 
 
 def test_a_doctor_finds_nothing_to_mend(entry: Entry) -> None:
-    checks = {check.step: check for check in examine(entry)}
+    checks = {check.step: check for check in diagnose(entry)}
     assert checks["reachable"].detail == (
         f"logged in to ada@127.0.0.1:{entry.settings['port']}, host key verified"
     )

@@ -65,7 +65,8 @@ def find_built(name: str, folder: str | None, build: str) -> Runner:
     """
     if folder is None:
         raise MissingError(
-            f"Nobody publishes {name} for Android; {build}, and name its folder with --runner-dir."
+            f"Nobody publishes {name} for Android",
+            f"{build}, and name its folder with --runner-dir.",
         )
     return _named(folder, name, lambda: build)
 
@@ -74,7 +75,7 @@ def _named(folder: str, name: str, remedy: Callable[[], str]) -> Runner:
     path = Path(folder).expanduser()
     path = path if path.is_file() else path / name
     if not path.is_file():
-        raise UsageError(f"{folder} holds no {name}; {remedy()}.")
+        raise UsageError(f"{folder} holds no {name}", f"{remedy()}.")
     return Runner(path, f"of sha256 {content_sha256(path)[:12]}")
 
 
@@ -92,8 +93,8 @@ def _url(abi: str, version: str) -> str:
 def _folder(abi: str) -> str:
     if abi not in _FOLDERS:
         raise MissingError(
-            f"LiteRT publishes no {NAME} for {abi} phones; build one, "
-            "and name its folder with --runner-dir."
+            f"LiteRT publishes no {NAME} for {abi} phones",
+            "build one, and name its folder with --runner-dir.",
         )
     return _FOLDERS[abi]
 
@@ -107,13 +108,13 @@ def _fetch(url: str, path: Path) -> None:
             error.close()  # it holds the connection
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise MissingError(
-            f"{NAME} cannot be fetched ({reason or type(error).__name__}); "
-            f"fetch {url} and put it at {path}, or name its folder with --runner-dir."
+            f"{NAME} cannot be fetched ({reason or type(error).__name__})",
+            f"fetch {url} and put it at {path}, or name its folder with --runner-dir.",
         ) from error
     if not content.startswith(_ELF):  # a proxy's login page
         raise MissingError(
-            f"{url} gave no program; fetch it and put it at {path}, "
-            "or name its folder with --runner-dir."
+            f"{url} gave no program",
+            f"fetch it and put it at {path}, or name its folder with --runner-dir.",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, content)
@@ -127,6 +128,6 @@ def _check(path: Path) -> None:
         write_whole(record, found + "\n")
     elif (expected := record.read_text().strip()) != found:
         raise MeasurementError(
-            f"{path} has the SHA-256 {found[:12]}.., but {expected[:12]}.. when it was first "
-            f"used; remove it and {record.name} to fetch it again."
+            f"{path} has the SHA-256 {found[:12]}.., but {expected[:12]}.. when it was first used",
+            f"remove it and {record.name} to fetch it again.",
         )

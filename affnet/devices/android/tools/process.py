@@ -67,7 +67,8 @@ class Invoker:
         if done.code in _CANNOT_RUN:
             raise MissingError(
                 f"{self.runner.path} cannot be run on the phone {self.phone.adb.serial} "
-                f"({complaint(done.output)}); name the folder of one that can: --runner-dir"
+                f"({complaint(done.output)})",
+                "name the folder of one that can: --runner-dir",
             )
         if done.code:
             code = 128 - done.code if done.code > 128 else done.code  # a shell's way to say signal
@@ -84,7 +85,8 @@ class Invoker:
         if unknown:
             raise MeasurementError(
                 f"Measuring {self.label} ignored {' '.join(unknown)}, which this "
-                f"{self.tool.NAME} does not know; choose other settings or another --runner-dir."
+                f"{self.tool.NAME} does not know",
+                "choose other settings or another --runner-dir.",
             )
         return Invoked(report, done.output, files)
 
@@ -153,17 +155,17 @@ class ToolProcess:
             raise self._invoker.nonsense(str(error), complaint(invoked.output)) from None
         if not found:
             raise MissingError(
-                f"{self._invoker.runner.path} tells no times of operators; "
-                "it was built without its profiler."
+                f"{self._invoker.runner.path} reports no times of operators: it was built without "
+                "its profiler."
             )
         return found
 
-    def limits(self) -> Sequence[str]:
-        """See `affnet.devices.base.QualifiedProcess.limits`."""
+    def caveats(self) -> Sequence[str]:
+        """See `affnet.devices.base.QualifiedProcess.caveats`."""
         return self._invoker.tool.LIMITS
 
-    def doubts(self) -> Sequence[str]:
-        """See `affnet.devices.base.QualifiedProcess.doubts`: a GPU that leaves nodes to the CPU."""
+    def warnings(self) -> Sequence[str]:
+        """See `QualifiedProcess.warnings`: a GPU that leaves nodes to the CPU."""
         if not self._invoker.settings.gpu:
             return []
         taken = [(n, of) for n, of, name in self._first.delegated if "xnnpack" not in name.lower()]
@@ -226,13 +228,13 @@ class SummarisingToolProcess(ToolProcess):
         """See `SummarisingProcess.last_block`."""
         return self._last
 
-    def limits(self) -> Sequence[str]:
-        """See `QualifiedProcess.limits`."""
+    def caveats(self) -> Sequence[str]:
+        """See `QualifiedProcess.caveats`."""
         kind = "mean" if self._last.median_ns is None else "median"
         return [
             f"{self._invoker.tool.NAME} tells statistics and no single runs: a sample is the "
             f"{kind} of a turn, p90 and p99 are not known",
-            *super().limits(),
+            *super().caveats(),
         ]
 
     def _statistics(self, report: Report) -> BlockStatistics:

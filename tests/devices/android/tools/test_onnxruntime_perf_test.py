@@ -13,7 +13,7 @@ from affnet.bench.measurement.protocol import get_protocol
 from affnet.devices.android.tools.base import Invocation, Settings
 from affnet.devices.android.tools.onnxruntime_perf_test import arguments, operators, outputs, parse
 from affnet.devices.catalog import Entry
-from affnet.devices.doctor import examine
+from affnet.devices.doctor import diagnose
 from affnet.errors import MeasurementError, MissingError, UsageError
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished
@@ -168,6 +168,6 @@ def test_a_doctor_pushes_the_tools_that_are_there(attached: Attached) -> None:
     attached.attach()
     folder = attached.runner(program="onnxruntime_perf_test")
     (folder / "benchmark_model").unlink(missing_ok=True)
-    checks = list(examine(Entry("pixel", "adb", {"runner": str(folder)})))
+    checks = list(diagnose(Entry("pixel", "adb", {"runner": str(folder)})))
     (runner,) = [check for check in checks if check.step == "runner"]
     assert runner.detail.startswith("onnxruntime_perf_test of sha256 ")

@@ -1,9 +1,12 @@
 # The environment is made once, in .venv, and completed again when its description changes.
 PYTHON ?= python3
 BIN := .venv/bin
-# Tests run side by side, files apart, each with one thread for its arithmetic.
+# Tests run side by side, each with one thread for its arithmetic; a worker that is done takes over
+# half of what another has left.  How long each test took is kept in test-results/, and the slowest
+# are listed at the end.
 WORKERS ?= 2
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal \
+	--durations=60 --durations-min=1 --junit-xml=test-results/tests.xml
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: setup demo test check test-exhaustive lint format clean
@@ -36,8 +39,7 @@ demo/%.onnx: .venv/.ready
 	$(BIN)/affnet export $* --format onnx --output demo
 
 test: .venv/.complete
-	$(PYTEST) -m "not slow and not exhaustive"
-	$(PYTEST) -m "slow and not exhaustive"
+	$(PYTEST) -m "not exhaustive"
 
 # Holds AFFNet-ET to budgets.toml.
 check: .venv/.complete
@@ -57,4 +59,4 @@ format: .venv/.complete
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv demo build dist *.egg-info
+	rm -rf .venv demo build dist test-results *.egg-info

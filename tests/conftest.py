@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +14,13 @@ import pytest
 from affnet import cli, console
 from affnet.artifact import Artifact
 from affnet.bench.html_report import page
-from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.model.source import load_source
+from tests.shared_artifacts import SharedArtifacts
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let workers start with the slow tests, lest one be alone with them at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,42 @@ def run(
 
 
 @pytest.fixture(scope="session")
-def digits_onnx(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """The bundled checkpoint, exported to ONNX; treat it as read-only."""
-    return _exported("onnx", tmp_path_factory)
+def shared_artifact(tmp_path_factory: pytest.TempPathFactory) -> SharedArtifacts:
+    """Exports once for all tests: ``shared_artifact("digits", "tflite", layout="NHWC")``."""
+    return SharedArtifacts.of_this_run(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def digits_pt2(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+def digits_onnx(shared_artifact: SharedArtifacts) -> Artifact:
+    """The bundled checkpoint, exported to ONNX; treat it as read-only."""
+    return shared_artifact("digits", "onnx")
+
+
+@pytest.fixture(scope="session")
+def digits_pt2(shared_artifact: SharedArtifacts) -> Artifact:
     """The bundled checkpoint as an exported program; treat it as read-only."""
-    return _exported("torch", tmp_path_factory)
+    return shared_artifact("digits", "torch")
+
+
+@pytest.fixture(scope="session")
+def digits_tflite(shared_artifact: SharedArtifacts) -> Artifact:
+    """The bundled checkpoint, exported to TFLite; treat it as read-only."""
+    pytest.importorskip("litert_torch")
+    return shared_artifact("digits", "tflite")
+
+
+@pytest.fixture(scope="session")
+def digits_coreml(shared_artifact: SharedArtifacts) -> Artifact:
+    """The bundled checkpoint in float16 for Core ML; treat it as read-only."""
+    pytest.importorskip("coremltools")
+    return shared_artifact("digits", "coreml")
+
+
+@pytest.fixture(scope="session")
+def tiny_pte(shared_artifact: SharedArtifacts) -> Artifact:
+    """A network of one stage, exported to ExecuTorch; treat it as read-only."""
+    pytest.importorskip("executorch")
+    return shared_artifact("tiny", "executorch")
 
 
 @pytest.fixture(scope="session")
@@ -76,8 +107,3 @@ def libraries() -> str:
     """The real libraries of reports, which take seconds to bundle; skips without them."""
     pytest.importorskip("vl_convert", reason="not installed: pip install 'affnet[report]'")
     return page.libraries()
-
-
-def _exported(format_: str, factory: pytest.TempPathFactory) -> Artifact:
-    folder: Path = factory.mktemp(format_)
-    return export_artifact(load_source("digits"), ExportOptions(format_), folder)

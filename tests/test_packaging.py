@@ -49,14 +49,14 @@ def test_a_wheel_carries_every_module_and_the_bundled_checkpoint(wheel: zipfile.
     modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "affnet").rglob("*.py")}
     assert modules <= set(wheel.namelist())
     assert "affnet/devices/catalog.toml" in wheel.namelist()
-    web = {name for name in wheel.namelist() if name.startswith("affnet/devices/web/")}
+    web = {name for name in wheel.namelist() if name.startswith("affnet/devices/browser/web/")}
     assert {Path(name).name for name in web} == {
         "package-lock.json",
         "package.json",
         "page.html",
         "page.js",
     }
-    template = {name for name in wheel.namelist() if "/bench/report/template/" in name}
+    template = {name for name in wheel.namelist() if "/bench/html_report/template/" in name}
     assert {Path(name).name for name in template} == {"page.css", "page.html", "page.js"}
     data = {name for name in wheel.namelist() if name.startswith("affnet/data/digits/")}
     assert {Path(name).name for name in data} == {

@@ -36,6 +36,23 @@ def tiny_net(activation: str = "swish", attn_norm: str = "layer_norm_2d") -> Tin
     return net.eval()
 
 
+def with_image() -> tuple[TinyNet, Tensor]:
+    """Return the network and an image, as ``affnet export tests.tiny:with_image`` asks."""
+    return tiny_net(), torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+class Determinant(nn.Module):
+    """An operator that no mobile format holds."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.det(x)
+
+
+def determinant() -> tuple[Determinant, Tensor]:
+    """Return a network that cannot be converted, and its example."""
+    return Determinant(), torch.eye(3)[None]
+
+
 def tiny_source() -> Source:
     """Return the network as a source called ``tiny``, for 32 x 32 images."""
     return Source(

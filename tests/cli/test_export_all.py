@@ -15,19 +15,19 @@ from tests.conftest import Finished
 def test_every_installed_format_gets_a_file_and_a_row(
     run: Callable[..., Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(all_formats, "installed_formats", lambda: (["onnx", "tflite"], ["no x."]))
+    monkeypatch.setattr(all_formats, "installed_formats", lambda: (["onnx", "torch"], ["no x."]))
     finished = run("export", "digits", "--format", "all", "--output", tmp_path)
     assert finished.code == 0, finished
     header, *rows = finished.out.splitlines()
     assert header.split()[:3] == ["format", "file", "MB"]
-    assert [row.split()[0] for row in rows] == ["onnx", "tflite"]
+    assert [row.split()[0] for row in rows] == ["onnx", "torch"]
     assert all(" 100 %" in row for row in rows)
     assert "Note: no x." in finished.err
     assert {p.name for p in tmp_path.iterdir()} == {
         "digits.onnx",
         "digits.onnx.manifest.json",
-        "digits.tflite",
-        "digits.tflite.manifest.json",
+        "digits.pt2",
+        "digits.pt2.manifest.json",
     }
 
 

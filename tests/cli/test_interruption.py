@@ -39,9 +39,11 @@ def test_an_export_stopped_amid_its_conversion_leaves_what_stood_before(
 def test_two_exports_into_one_folder_at_once_both_succeed_and_leave_a_matching_pair(
     workspace: Path,
 ) -> None:
-    exports = [start("export", "digits", "-o", workspace / "both") for _ in range(2)]
+    command = ("export", "tests.tiny:with_image", "-f", "torch", "-o", workspace / "both")
+    exports = [start(*command) for _ in range(2)]
     assert [export.finish().code for export in exports] == [0, 0]
-    assert sorted(contents(workspace / "both")) == ["digits.onnx", "digits.onnx.manifest.json"]
-    artifact = Artifact.open(workspace / "both" / "digits.onnx")  # compares the SHA-256
+    path = workspace / "both" / "tiny_with_image.pt2"
+    assert sorted(contents(path.parent)) == [path.name, f"{path.name}.manifest.json"]
+    artifact = Artifact.open(path)  # compares the SHA-256
     assert artifact.manifest.parity is not None
     assert artifact.manifest.parity.passed

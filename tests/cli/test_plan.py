@@ -51,6 +51,7 @@ def test_the_plans_of_each_map_are_shown(run: Run) -> None:
     assert "chosen: predicted least" in done.out
 
 
+@pytest.mark.usefixtures("instant_conversion")
 def test_an_export_takes_what_is_planned(run: Run, tmp_path: Path) -> None:
     planned = run("plan", "digits", "--json", "--quiet").json["maps"]
     record = run("export", "digits", "-o", tmp_path, "--json", "--quiet", "--no-verify").json

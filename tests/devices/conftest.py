@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from affnet.artifact import Artifact
-from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.model.source import load_source
 from tests.devices.android import phones
 from tests.devices.android.phones import Attached
 from tests.devices.apple.apple_devices import Mac, a_mac
@@ -40,18 +37,23 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
         stop_sshd(found)
 
 
+@pytest.fixture(scope="session")
+def _adb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with phones.server(tmp_path_factory.mktemp("adb")) as variables:
+        yield variables
+
+
 @pytest.fixture
-def attached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Attached]:
+def attached(
+    _adb_server: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Attached]:
     """An adb server that knows no phone yet.
 
     Whatever a test does, nothing may be left on its phones.
     """
-    found = phones.start(tmp_path / "adb", monkeypatch)
-    try:
+    with phones.attached_to(_adb_server, tmp_path / "adb", monkeypatch) as found:
         yield found
         assert found.left_behind() == []
-    finally:
-        phones.stop(found)
 
 
 @pytest.fixture(scope="session")
@@ -76,23 +78,8 @@ def web_runtimes() -> Path:
     return browsers.install_runtimes()
 
 
-@pytest.fixture(scope="session")
-def digits_tflite(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """The bundled checkpoint, exported to TFLite; treat it as read-only."""
-    pytest.importorskip("litert_torch")
-    folder = tmp_path_factory.mktemp("tflite")
-    return export_artifact(load_source("digits"), ExportOptions("tflite"), folder)
-
-
 @pytest.fixture
 def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
     """This machine, which says that it is a Mac with Xcode and an iPhone."""
     with a_mac(tmp_path / "mac", monkeypatch) as found:
         yield found
-
-
-@pytest.fixture(scope="session")
-def digits_coreml(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """The bundled checkpoint in float16 for Core ML, not proven; treat it as read-only."""
-    options = ExportOptions("coreml", precision="fp16", verify=False)
-    return export_artifact(load_source("digits"), options, tmp_path_factory.mktemp("coreml"))

@@ -14,8 +14,6 @@ import pytest
 
 from affnet.artifact import Artifact
 from affnet.errors import ArtifactError, MissingError
-from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.model.source import load_source
 from affnet.runtimes import RUNTIMES, check_measurable, get_runtime, is_artifact
 from affnet.runtimes.coreml import CoreMLRuntime, CoreMLSession, EvaluatorSession, quiet_coremltools
 
@@ -34,10 +32,13 @@ class Model:
         return {"logits": np.arange(10, dtype=np.float32)[None]}
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["floats", "image"])
-def artifact(request, tmp_path_factory) -> Artifact:
-    options = ExportOptions("coreml", precision="fp32", image_input=request.param, verify=False)
-    return export_artifact(load_source("digits"), options, tmp_path_factory.mktemp("coreml"))
+@pytest.fixture(
+    scope="module",
+    params=[{"deployment_target": "iOS17"}, {"image_input": True}],
+    ids=["floats", "image"],
+)
+def artifact(request, shared_artifact) -> Artifact:
+    return shared_artifact("digits", "coreml", precision="fp32", **request.param)
 
 
 @pytest.fixture

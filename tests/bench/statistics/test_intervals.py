@@ -90,6 +90,17 @@ def test_two_identical_distributions_give_an_interval_that_holds_one() -> None:
     assert held >= 36  # 38 are expected of a 95 % interval
 
 
+def test_an_interval_of_three_turns_is_wide_enough() -> None:
+    def turns(seed: int) -> Blocks:
+        generator = np.random.default_rng(seed)
+        levels = 5e6 * generator.lognormal(0, 0.05, (3, 1))  # a turn's samples have it in common
+        return [list(map(int, turn)) for turn in levels * generator.lognormal(0, 0.01, (3, 10))]
+
+    ratios = [ratio_interval(turns(seed), turns(seed + 1000)) for seed in range(60)]
+    # 57 are expected of a 95 % interval; one that takes three turns for many holds 45
+    assert sum(ratio.low <= 1 <= ratio.high for ratio in ratios) >= 53
+
+
 def test_a_slow_down_by_a_tenth_is_found() -> None:
     for seed in range(20):
         ratio = ratio_interval(noisy_blocks(seed, 5.5), noisy_blocks(seed + 1000, 5))

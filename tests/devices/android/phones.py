@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,20 +111,35 @@ def _is_of(phone: Phone, command: str) -> bool:
     return on_the_phone or (f"-s {phone.serial} " in command and f"{FOLDER}/affnet-" in command)
 
 
-def start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Attached:
-    """Start an adb server on a port of its own; the caller ends it with `stop`."""
+@contextmanager
+def server(home: Path) -> Iterator[dict[str, str]]:
+    """Reserve a port for an adb server; yields the variables by which clients find and start it."""
     if ADB is None:
         pytest.skip(WITHOUT_ADB)
-    (folder / "home").mkdir(parents=True)
-    monkeypatch.setenv("HOME", str(folder / "home"))  # the server keeps its key there
-    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(free_port()))
+    variables = {
+        "HOME": str(home),  # the server keeps its key there
+        "ANDROID_ADB_SERVER_PORT": str(free_port()),
+    }
+    try:
+        yield variables
+    finally:
+        Attached(home, {**os.environ, **variables}).adb("kill-server")
+
+
+@contextmanager
+def attached_to(
+    server: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Attached]:
+    """Let this process use the server, started if it does not run, until the phones are gone."""
+    folder.mkdir()
+    for name, value in server.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.delenv("ANDROID_SERIAL", raising=False)
     attached = Attached(folder, dict(os.environ))
     attached.adb("start-server")
-    return attached
-
-
-def stop(attached: Attached) -> None:
-    attached.adb("kill-server")
-    for phone in attached.phones:
-        phone.lose()
+    try:
+        yield attached
+    finally:
+        attached.adb("disconnect")  # from every phone
+        for phone in attached.phones:
+            phone.lose()

@@ -14,11 +14,10 @@ from affnet.bench.reporting import latency_table
 from affnet.devices.apple.coreml_benchmarker import Benchmark
 from affnet.devices.base import ComputingProcess, PlacedOperator, PlacingProcess
 from affnet.devices.catalog import find, load_catalog, open_device
-from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.model.source import load_source
 from affnet.runtimes.coreml import quiet_coremltools
 from tests.conftest import Finished
 from tests.devices.apple.apple_devices import SHORT, Mac, an_iphone
+from tests.shared_artifacts import SharedArtifacts
 
 pytestmark = pytest.mark.converters
 
@@ -105,9 +104,8 @@ def test_this_mac_has_a_fresh_process_for_each_model(mac: Mac, digits_coreml: Ar
     assert not any("seconds apart" in limit for limit in result.limits)
 
 
-def test_a_picture_reaches_this_mac_as_one(mac: Mac, tmp_path: Path) -> None:
-    options = ExportOptions("coreml", precision="fp16", image_input=True, verify=False)
-    artifact = export_artifact(load_source("digits"), options, tmp_path)
+def test_a_picture_reaches_this_mac_as_one(mac: Mac, shared_artifact: SharedArtifacts) -> None:
+    artifact = shared_artifact("digits", "coreml", precision="fp32", image_input=True)
     device = mac.device("mac", type="mac")
     with device.session("coreml"), device.start(artifact, "coreml", 1):
         pass

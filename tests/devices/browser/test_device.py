@@ -15,12 +15,11 @@ from affnet.bench.measurement.output_parity import prove
 from affnet.devices.browser import device as browser_module
 from affnet.devices.browser.npm_packages import PACKAGES, versions
 from affnet.errors import ArtifactError, CatalogError, MissingError, UsageError
-from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.model.source import load_source
 from affnet.parity import Parity
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished
 from tests.devices.browser.browsers import device
+from tests.shared_artifacts import SharedArtifacts
 
 HOSTILE = "a b'\"; $(touch owned) `id` %2e?#"
 
@@ -142,11 +141,13 @@ def test_bench_compares_two_models_in_turns_and_proves_them(
     ],
 )
 def test_affnet_et_against_mobilevit_xxs(
-    run: Callable[..., Finished], tmp_path: Path, artifact_format: str, runtime: str
+    run: Callable[..., Finished],
+    shared_artifact: SharedArtifacts,
+    artifact_format: str,
+    runtime: str,
 ) -> None:
-    options = ExportOptions(artifact_format)
     paths = [
-        export_artifact(load_source(name), options, tmp_path).path
+        shared_artifact(name, artifact_format, image_size=(192, 320)).path
         for name in ("affnet_et", "mobilevit_xxs")
     ]
     done = run(

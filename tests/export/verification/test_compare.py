@@ -135,14 +135,6 @@ def test_agreement_on_held_out_digits_is_counted(
     assert agreement.top1 == agreement.top1_pytorch == pytest.approx(0.9, abs=0.04)
 
 
-@pytest.mark.slow
-def test_all_held_out_digits_get_pytorchs_class(digits_onnx: Artifact) -> None:
-    agreement = verify_held_out(Subject.of(digits_onnx), load_source("digits"))
-    assert agreement.agreeing == agreement.images >= 500
-    assert agreement.top1 == agreement.top1_pytorch == pytest.approx(0.989, abs=0.003)
-    assert agreement.max_rel_error < 1e-5
-
-
 def test_only_the_bundled_source_has_held_out_images(digits_onnx: Artifact) -> None:
     with pytest.raises(UsageError) as error:
         verify_held_out(Subject.of(digits_onnx), tiny_source())

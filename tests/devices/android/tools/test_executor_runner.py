@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from affnet.artifact import Artifact
@@ -12,9 +10,7 @@ from affnet.bench.measurement.protocol import Protocol
 from affnet.devices.android.tools.base import Invocation, Settings
 from affnet.devices.android.tools.executor_runner import arguments, operators, outputs, parse
 from affnet.errors import MeasurementError, MissingError
-from affnet.export.pipeline import ExportOptions, export_artifact
 from tests.devices.android.phones import Attached
-from tests.tiny import tiny_source
 
 PLACE = "I 00:00:00.004429 executorch:executor_runner.cpp:251] "
 TOLD = (
@@ -28,14 +24,6 @@ TOLD = (
 FEW_STARTS = Protocol(
     "few starts", min_runs=30, min_seconds=0.02, max_warmup_seconds=0.02, block_seconds=0.02
 )
-
-
-@pytest.fixture(scope="session")
-def tiny_pte(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """A network of one stage, exported to ExecuTorch; treat it as read-only."""
-    pytest.importorskip("executorch")
-    folder: Path = tmp_path_factory.mktemp("executorch")
-    return export_artifact(tiny_source(), ExportOptions("executorch"), folder)
 
 
 def test_what_the_tool_tells_of_each_run() -> None:

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from affnet import __version__
-from affnet.artifact import Artifact, manifest_path
+from affnet.artifact import manifest_path
 from affnet.errors import ConversionError
 from affnet.evaluation.predictors import as_input
 from affnet.export.converters.coreml import converter
@@ -33,26 +33,19 @@ pytest.importorskip("coremltools")
 pytestmark = pytest.mark.converters
 
 
-def exported(folder, source="digits", attn_norm=None, reference=False, **options):
-    loaded = load_source(source, attn_norm=attn_norm)
-    if reference:
-        fill(loaded.model)
-    return export_artifact(loaded, ExportOptions("coreml", **options), folder)
+@pytest.fixture(scope="module")
+def half(shared_artifact):
+    return shared_artifact("digits", "coreml")
 
 
 @pytest.fixture(scope="module")
-def half(tmp_path_factory):
-    return exported(tmp_path_factory.mktemp("half"))
+def single(shared_artifact):
+    return shared_artifact("digits", "coreml", precision="fp32", deployment_target="iOS17")
 
 
 @pytest.fixture(scope="module")
-def single(tmp_path_factory):
-    return exported(tmp_path_factory.mktemp("single"), precision="fp32", deployment_target="iOS17")
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory):
-    return exported(tmp_path_factory.mktemp("image"), precision="fp32", image_input=True)
+def image(shared_artifact):
+    return shared_artifact("digits", "coreml", precision="fp32", image_input=True)
 
 
 @pytest.fixture
@@ -206,13 +199,16 @@ def test_too_many_axes():
 
 def test_the_result_and_nothing_else(run, tmp_path):
     before = set(Path(tempfile.gettempdir()).glob("*.mlpackage"))
-    done = run("export", "digits", "-f", "coreml", "-o", tmp_path, "--quiet", "--json")
+    done = run(
+        "export", "tests.tiny:with_image", "-f", "coreml", "-o", tmp_path, "--quiet",
+        "--json",
+    )  # fmt: skip
     assert done.code == 0, done.err
     assert done.err == ""
     assert done.json["passed"] is True
     assert done.json["runtime"] == "coreml"
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"digits.mlpackage", "digits.mlpackage.manifest.json"}
+    assert names == {"tiny_with_image.mlpackage", "tiny_with_image.mlpackage.manifest.json"}
     assert set(Path(tempfile.gettempdir()).glob("*.mlpackage")) == before
 
 
@@ -297,12 +293,20 @@ def test_damaged_package(run, copy, file, content, sentence):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("attn_norm", ["layer_norm_2d", "layer_norm"])
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_affnet_et(tmp_path, attn_norm, precision):
-    artifact: Artifact = exported(
-        tmp_path, "affnet_et", attn_norm, reference=True, precision=precision
-    )
+@pytest.mark.parametrize(
+    ("attn_norm", "precision", "size"),
+    [
+        ("layer_norm_2d", "fp16", 256),
+        ("layer_norm_2d", "fp32", 128),
+        ("layer_norm", "fp16", 128),
+        ("layer_norm", "fp32", 128),
+    ],
+)
+def test_affnet_et(tmp_path, attn_norm, precision, size):
+    source = load_source("affnet_et", attn_norm=attn_norm)
+    fill(source.model)
+    options = ExportOptions("coreml", (size, size), precision)
+    artifact = export_artifact(source, options, tmp_path)
     parity = artifact.manifest.parity
     assert parity.max_rel_error <= (1e-4 if precision == "fp32" else 5e-2)
     assert parity.psnr_db >= 40

@@ -21,15 +21,15 @@ from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.source import load_source
 from affnet.runtimes.executorch import ExecutorchRuntime
 from tests.conftest import Finished
+from tests.shared_artifacts import SharedArtifacts
 from tests.tiny import noise, tiny_source
 
 pytestmark = [pytest.mark.converters, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder = tmp_path_factory.mktemp("executorch")
-    return export_artifact(load_source("digits"), ExportOptions("executorch"), folder)
+def digits(shared_artifact: SharedArtifacts) -> Artifact:
+    return shared_artifact("digits", "executorch")
 
 
 def request(route: str = "XNNPACK") -> ConversionRequest:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from affnet.artifact import Artifact, image_spec, logits_spec
+from affnet.artifact import Artifact, image_spec, logits_spec, manifest_path
 from affnet.errors import ConversionError, MissingError
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.tflite.converter import TfliteConverter
@@ -20,22 +20,12 @@ from affnet.export.fourier import planner
 from affnet.export.fourier.planner import Candidate
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
-from affnet.model.source import load_source
 from affnet.runtimes.litert import LiteRtRuntime
 from tests.conftest import Finished
+from tests.shared_artifacts import SharedArtifacts
 from tests.tiny import tiny_source
 
 pytestmark = pytest.mark.converters
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder = tmp_path_factory.mktemp("tflite")
-    return export_artifact(load_source("digits"), ExportOptions("tflite", layout="NHWC"), folder)
-
-
-def exported(name: str, size: tuple[int, int], folder: Path) -> Artifact:
-    return export_artifact(load_source(name), ExportOptions("tflite", image_size=size), folder)
 
 
 def request(size: tuple[int, int] = (8, 8), *, dynamic_batch: bool = False) -> ConversionRequest:
@@ -57,9 +47,11 @@ def assert_proven(artifact: Artifact) -> None:
     assert operators["CONV_2D"] > 10
 
 
-def test_the_file_agrees_with_pytorch_and_has_builtin_operators_only(digits: Artifact) -> None:
-    assert_proven(digits)
-    assert set(digits.manifest.fft_plan.values()) <= {*TfliteConverter.plans}
+def test_the_file_agrees_with_pytorch_and_has_builtin_operators_only(
+    digits_tflite: Artifact,
+) -> None:
+    assert_proven(digits_tflite)
+    assert set(digits_tflite.manifest.fft_plan.values()) <= {*TfliteConverter.plans}
 
 
 def test_float16_halves_the_weights_and_keeps_the_metadata(tmp_path: Path) -> None:
@@ -73,32 +65,35 @@ def test_float16_halves_the_weights_and_keeps_the_metadata(tmp_path: Path) -> No
     assert b"TFLITE_METADATA" in artifact.path.read_bytes()
 
 
-def test_channels_last_input_is_in_the_manifest_and_in_the_file(digits: Artifact) -> None:
+def test_channels_last_input_is_in_the_manifest_and_in_the_file(tmp_path: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    (spec,) = digits.manifest.inputs
-    assert (spec.shape, spec.layout, spec.range) == ((1, 64, 64, 3), "NHWC", (0.0, 1.0))
-    interpreter = Interpreter(str(digits.path), num_threads=1)
-    assert tuple(interpreter.get_input_details()[0]["shape"]) == (1, 64, 64, 3)
+    artifact = export_artifact(tiny_source(), ExportOptions("tflite", layout="NHWC"), tmp_path)
+    (spec,) = artifact.manifest.inputs
+    assert (spec.shape, spec.layout, spec.range) == ((1, 32, 32, 3), "NHWC", (0.0, 1.0))
+    interpreter = Interpreter(str(artifact.path), num_threads=1)
+    assert tuple(interpreter.get_input_details()[0]["shape"]) == (1, 32, 32, 3)
+    assert artifact.manifest.parity is not None
+    assert artifact.manifest.parity.max_rel_error <= 1e-4
 
 
-def test_labels_and_metadata_are_in_the_file(digits: Artifact) -> None:
+def test_labels_and_metadata_are_in_the_file(digits_tflite: Artifact) -> None:
     from ai_edge_litert import schema_py_generated as schema
 
-    assert digits.manifest.labels == tuple("0123456789")
-    with zipfile.ZipFile(digits.path) as archive:
+    assert digits_tflite.manifest.labels == tuple("0123456789")
+    with zipfile.ZipFile(digits_tflite.path) as archive:
         assert archive.read("labels.txt").decode().split() == list("0123456789")
-    model = schema.ModelT.InitFromPackedBuf(digits.path.read_bytes())
+    model = schema.ModelT.InitFromPackedBuf(digits_tflite.path.read_bytes())
     (entry,) = (entry for entry in model.metadata if entry.name == b"TFLITE_METADATA")
     described = bytes(model.buffers[entry.buffer].data)
     assert described[4:8] == b"M001"
     assert all(word in described for word in (b"digits", b"image", b"logits", b"labels.txt"))
 
 
-def test_metadata_keeps_the_weights_aligned(digits: Artifact) -> None:
+def test_metadata_keeps_the_weights_aligned(digits_tflite: Artifact) -> None:
     from ai_edge_litert import schema_py_generated as schema
 
-    content = with_metadata(digits.path.read_bytes(), "again", (-1.0, 1.0), None)
+    content = with_metadata(digits_tflite.path.read_bytes(), "again", (-1.0, 1.0), None)
     model = schema.Model.GetRootAs(content)
     buffers = [model.Buffers(index) for index in range(model.BuffersLength())]
     starts = [b._tab.Vector(b._tab.Offset(4)) for b in buffers if b.DataLength()]
@@ -107,12 +102,19 @@ def test_metadata_keeps_the_weights_aligned(digits: Artifact) -> None:
 
 
 def test_the_commands_print_the_result_and_nothing_else(
-    run: Callable[..., Finished], tmp_path: Path
+    run: Callable[..., Finished], tmp_path: Path, digits_tflite: Artifact
 ) -> None:
-    done = run("export", "digits", "-f", "tflite", "-o", tmp_path, "--json", "--quiet")
+    done = run(
+        "export", "tests.tiny:with_image", "-f", "tflite", "-o", tmp_path, "--json",
+        "--quiet",
+    )  # fmt: skip
     assert (done.code, done.err) == (0, "")
     assert (done.json["format"], done.json["runtime"]) == ("tflite", "litert")
-    path = tmp_path / "digits.tflite"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "tiny_with_image.tflite",
+        "tiny_with_image.tflite.manifest.json",
+    }
+    path = digits_tflite.path
 
     verified = run("verify", path, "--held-out", "--json", "--quiet")
     assert (verified.code, verified.err) == (0, "")
@@ -131,10 +133,9 @@ def test_the_commands_print_the_result_and_nothing_else(
 def test_what_cannot_be_converted_is_one_sentence_and_leaves_nothing(
     run: Callable[..., Finished], tmp_path: Path
 ) -> None:
-    # litert-torch gets the dense plan's product of single rows wrong
-    done = run("export", "digits", "-f", "tflite", "--fft", "dense", "-o", tmp_path, "--quiet")
+    done = run("export", "tests.tiny:determinant", "-f", "tflite", "-o", tmp_path, "--quiet")
     assert (done.code, done.out) == (1, "")
-    assert done.error.startswith("litert-torch cannot convert digits: ")
+    assert done.error.startswith("litert-torch cannot convert tiny_determinant: ")
     assert done.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -188,13 +189,13 @@ def test_an_operator_without_a_builtin_form_is_refused(tmp_path: Path) -> None:
 
 
 def test_custom_operators_are_named(
-    digits: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    digits_tflite: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from affnet.export.converters.tflite import converter
 
     counts = {"CONV_2D": 1, "custom::FlexRFFT2D": 2}
     monkeypatch.setattr(LiteRtRuntime, "operators", classmethod(lambda *_: counts))
-    content = digits.path.read_bytes()
+    content = digits_tflite.path.read_bytes()
     monkeypatch.setattr(converter, "_converted", lambda *_: content)
     with pytest.raises(ConversionError, match=r"remain: FlexRFFT2D\.$"):
         TfliteConverter().convert(nn.Identity(), request(), tmp_path)
@@ -242,9 +243,11 @@ def test_a_package_that_does_not_import_is_missing(
 @pytest.mark.parametrize(
     "size", [(192, 320), pytest.param((256, 256), marks=pytest.mark.exhaustive)]
 )
-def test_affnet_et_agrees_with_pytorch(size: tuple[int, int], tmp_path: Path) -> None:
-    artifact = exported("affnet_et", size, tmp_path)
+def test_affnet_et_agrees_with_pytorch(
+    size: tuple[int, int], shared_artifact: SharedArtifacts
+) -> None:
+    artifact = shared_artifact("affnet_et", "tflite", image_size=size)
     assert_proven(artifact)
-    stored = json.loads((tmp_path / "affnet_et.tflite.manifest.json").read_text())
+    stored = json.loads(manifest_path(artifact.path).read_text())
     assert stored["inputs"][0]["shape"] == [1, 3, *size]
     assert stored["tools"].keys() >= {"litert-torch", "ai-edge-litert", "torch"}

@@ -185,7 +185,7 @@ class Artifact:
 
 
 def exists(path: Path) -> bool:
-    """Tell whether a file or folder is there that can be an artifact.
+    """Return whether a file or folder is there that can be an artifact.
 
     Raises:
         ArtifactError: it can be none, or it cannot be told.

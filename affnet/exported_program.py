@@ -76,7 +76,7 @@ def _refuse_pickles(path: Path) -> None:
 
 
 def _is_plain(pickled: bytes) -> bool:
-    """Tell whether torch can load ``pickled`` without running code from it."""
+    """Return whether torch can load ``pickled`` without running code from it."""
     import torch
 
     try:

@@ -97,7 +97,7 @@ def reference_image(shape: Sequence[int], dtype: str, bounds: tuple[float, float
 
 
 def depends_on_input(outputs: Sequence[NDArray[Any]]) -> bool:
-    """Tell whether any output, whose first axis counts the inputs, differs between two of them.
+    """Return whether any output, whose first axis counts the inputs, differs between two of them.
 
     Where none does by more than rounding, a file that computes nothing agrees with the network
     too, so that comparing them proves nothing.
@@ -106,7 +106,7 @@ def depends_on_input(outputs: Sequence[NDArray[Any]]) -> bool:
 
 
 def _is_constant(output: NDArray[Any]) -> bool:
-    """Tell whether all finite values at each place are the same; without any, that is not known."""
+    """Return whether all finite values at each place are the same; without any, that is not known."""
     finite = np.isfinite(output)
     if not finite.any():
         return False

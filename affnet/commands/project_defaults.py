@@ -47,7 +47,7 @@ class Request:
         self.table: tuple[str, ...] = ()  # of the file of budgets, that holds them
 
     def given(self, name: str) -> bool:
-        """Tell whether the command line, or an environment variable, says it."""
+        """Return whether the command line, or an environment variable, says it."""
         source = self._context.get_parameter_source(name)
         return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
 

@@ -62,7 +62,7 @@ def check_options(source: Source, options: ExportOptions) -> None:
             "decode the outputs by affnet.evaluation.detections.decode_detections."
         )
     if options.head is not None and options.dynamic_batch:
-        raise UsageError("--head takes one image at a time; leave --dynamic-batch away.")
+        raise UsageError("--head takes one image at a time; drop --dynamic-batch.")
     if options.layout is not None and options.layout not in converter.layouts:
         raise UnknownNameError(f"layout for {options.format}", options.layout, converter.layouts)
     for option in ("image_input", "deployment_target"):

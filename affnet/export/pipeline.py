@@ -144,7 +144,7 @@ def _recorded(failure: tuple[Attempt, AffnetError]) -> dict[str, str]:
 
 
 def _widens(before: Attempt, attempt: Attempt) -> bool:
-    """Tell whether an attempt differs from the one before it in its precision alone."""
+    """Return whether an attempt differs from the one before it in its precision alone."""
     return dataclasses.replace(before, precision=attempt.precision) == attempt
 
 

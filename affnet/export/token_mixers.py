@@ -1,4 +1,4 @@
-"""Exporting token mixers alone, and telling which formats can hold them."""
+"""Exporting token mixers alone, and which formats can hold them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _LEGACY_PICKLES = 5  # torch's format before archives: three of a header, the co
 
 
 class AssumptionWarning(UserWarning):
-    """A setting that neither the checkpoint nor its config tells."""
+    """A setting that neither the checkpoint nor its config gives."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def read_checkpoint(
     attn_norm: str | None = None,
     ema: bool = False,
 ) -> Checkpoint:
-    """Do the work of `load_checkpoint`, and tell what was assumed instead of warning."""
+    """Do the work of `load_checkpoint`, and note what was assumed instead of warning."""
     existing_file(path, "a checkpoint")
     if variant not in (None, *NETWORKS):
         raise UnknownNameError("variant", variant, NETWORKS)
@@ -114,7 +114,7 @@ def read_checkpoint(
         if value is None:
             settings[key] = _DEFAULTS[key]
             notes.append(
-                f"Neither {path.name} nor a config tells its {key}: assumed {_DEFAULTS[key]}."
+                f"Neither {path.name} nor a config gives its {key}: assumed {_DEFAULTS[key]}."
             )
     if training is not None and training.mixer is not None:
         settings |= {"mixer": training.mixer, "image_size": training.image_size}
@@ -196,7 +196,7 @@ def _select_state_dict(path: Path, content: Any, ema: bool) -> dict[str, Tensor]
         if _EMA_KEY not in content:
             raise CheckpointError(
                 f"{path} has no EMA weights (no {_EMA_KEY!r} entry)",
-                "leave --ema away, or give the checkpoint_ema_*.pt file without --ema.",
+                "drop --ema, or give the checkpoint_ema_*.pt file without --ema.",
             )
         content = content[_EMA_KEY]
     else:

@@ -51,7 +51,7 @@ def _head(path: Path, entries: Mapping[str, Tensor]) -> str:
 
 
 def _class_count(path: Path, head: str, entries: Mapping[str, Tensor]) -> int:
-    """Return how many classes the last layer's shape tells."""
+    """Return how many classes the last layer's shape gives."""
     last = len(ASPECT_RATIOS) - 1
     key, dimensions = {
         "": ("classifier.fc.weight", 2),

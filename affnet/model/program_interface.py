@@ -87,7 +87,7 @@ def _output_names(program: ExportedProgram) -> list[str]:
 
 
 def _is_flat(program: ExportedProgram) -> bool:
-    """Tell whether a program returns a tensor, or a tuple of tensors and nothing else."""
+    """Return whether a program returns a tensor, or a tuple of tensors and nothing else."""
     spec = program.call_spec.out_spec
     assert spec is not None
     nested = not spec.is_leaf() and (
@@ -115,7 +115,7 @@ def _example_of(program: ExportedProgram) -> Tensor | None:
 
 
 def _is_training(node: Node) -> bool:
-    """Tell whether an operator such as a dropout or a batch norm is told to train."""
+    """Return whether an operator such as a dropout or a batch norm is told to train."""
     if not isinstance(node.target, OpOverload):
         return False
     names = [argument.name for argument in node.target._schema.arguments]

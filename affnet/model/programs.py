@@ -26,7 +26,7 @@ _RETURNS = "return (network, example_input) or a torch.export program"
 
 
 def is_function(source: str) -> bool:
-    """Tell whether ``source`` has the form ``module:function``."""
+    """Return whether ``source`` has the form ``module:function``."""
     return _FUNCTION.fullmatch(source) is not None
 
 

@@ -26,7 +26,7 @@ _FILTER = "_filter_traceback_frames"  # "can be overridden to customize the fram
 
 
 def is_torchs(file: str) -> bool:
-    """Tell whether a source file is part of torch, here or where a program was saved."""
+    """Return whether a source file is part of torch, here or where a program was saved."""
     return _TORCH.search(file) is not None
 
 

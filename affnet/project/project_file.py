@@ -104,7 +104,7 @@ def _up_to_root(start: Path) -> Iterator[Path]:
 
 
 def _mentions(path: Path) -> bool:
-    """Tell whether a pyproject.toml may have the table: others need not be TOML that we read."""
+    """Return whether a pyproject.toml may have the table: others need not be TOML that we read."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

@@ -86,7 +86,7 @@ def open_axes(spec: TensorSpec, shape: tuple[int, ...]) -> TensorSpec:
 
 
 def comparable(interface: Interface) -> bool:
-    """Tell whether a file has one input, and takes and gives numbers only, with no empty axis."""
+    """Return whether a file has one input, and takes and gives numbers only, with no empty axis."""
     specs = (*interface.inputs, *interface.outputs)
     return (
         len(interface.inputs) == 1

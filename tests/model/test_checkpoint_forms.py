@@ -118,7 +118,7 @@ def test_ema_without_averaged_weights_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as error:
         read_checkpoint(path, ema=True)
     assert str(error.value) == (
-        f"{path} has no EMA weights (no 'ema_state_dict' entry); leave --ema away, or give the "
+        f"{path} has no EMA weights (no 'ema_state_dict' entry); drop --ema, or give the "
         "checkpoint_ema_*.pt file without --ema."
     )
 
@@ -131,8 +131,8 @@ def test_what_no_config_tells_is_assumed_with_a_warning_each(tmp_path: Path) -> 
     assert_same_network(model)
     assert [w.category for w in caught] == [AssumptionWarning] * 2
     assert [str(w.message) for w in caught] == [
-        "Neither checkpoint_best.pt nor a config tells its activation: assumed swish.",
-        "Neither checkpoint_best.pt nor a config tells its attn_norm: assumed layer_norm_2d.",
+        "Neither checkpoint_best.pt nor a config gives its activation: assumed swish.",
+        "Neither checkpoint_best.pt nor a config gives its attn_norm: assumed layer_norm_2d.",
     ]
     assert {w.filename for w in caught} == {__file__}
 
@@ -159,6 +159,6 @@ def test_arguments_override_the_config_and_what_neither_tells_is_assumed(tmp_pat
     checkpoint = read_checkpoint(path, config=config, activation="swish")
     assert_same_network(checkpoint.model)
     assert checkpoint.notes == (
-        "Neither checkpoint_best.pt nor a config tells its attn_norm: assumed layer_norm_2d.",
+        "Neither checkpoint_best.pt nor a config gives its attn_norm: assumed layer_norm_2d.",
     )
     assert read_checkpoint(path, config=config).model.activation == "relu"

@@ -160,7 +160,7 @@ def test_a_checkpoint_without_a_config_tells_what_was_assumed(tmp_path: Path) ->
     assert source.labels is None
     assert source.notes == (
         "checkpoint_best.pt is affnet_et with 6 classes, swish, layer_norm_2d.",
-        "Neither checkpoint_best.pt nor a config tells its attn_norm: assumed layer_norm_2d.",
+        "Neither checkpoint_best.pt nor a config gives its attn_norm: assumed layer_norm_2d.",
     )
 
 

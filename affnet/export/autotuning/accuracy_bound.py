@@ -1,4 +1,4 @@
-"""Exporting in few bits under a bound on what accuracy that may cost."""
+"""Quantized export under a bound on the accuracy lost."""
 
 from __future__ import annotations
 

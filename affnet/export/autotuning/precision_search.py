@@ -85,7 +85,7 @@ def choose_precision(
             given.
         output: the folder that the chosen file appears in.
         timer: times the files side by side; without one the smallest file is taken.
-        progress: told of each step.
+        progress: called with each step.
 
     Raises:
         ConversionError, VerificationError: no precision gives a file that agrees with PyTorch.

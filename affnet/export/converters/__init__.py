@@ -25,7 +25,7 @@ CONVERTERS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class ConversionRequest:
-    """What every converter is told."""
+    """What every converter is given."""
 
     name: str  # of the file, without suffix
     input: TensorSpec  # as the network takes it: an image is NCHW, in 0..1

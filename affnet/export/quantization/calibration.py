@@ -1,4 +1,4 @@
-"""The images that tell how large a network's activations become."""
+"""Calibration images: the ranges of activations, and the accuracy of quantized files."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def load_calibration(
             trained on.  None means the latter for a bundled network.
         samples: how many, drawn at random, but always the same ones.
         size: height and width; those the network was trained for if None.
-        progress: told of each step.
+        progress: called with each step.
 
     Raises:
         UsageError: no data are named for a network that has none, too few samples, or a network
@@ -80,7 +80,7 @@ def load_calibration(
         raise UsageError(f"--calibration-samples must be at least 1, not {samples}.")
     if data is None and network.provenance.kind != "bundled":
         raise UsageError(
-            f"Judging what few bits cost needs images like those {network.name} was trained on; "
+            f"Measuring what quantization costs needs images like those {network.name} was trained on; "
             "give a folder of one folder per class with --calibration-data."
         )
     progress("Loading images to calibrate with")

@@ -5,7 +5,7 @@ parts add up nearly, as they are small and independent, so that the parts of the
 those to keep: as few of them as the bound on accuracy needs (the ranking of Nagel et al., "A white
 paper on neural network quantization", arXiv 2106.08295, section 4.6).
 
-A few hundred images tell a drop of a point badly: one of 200 is half a point, and those of
+A few hundred images estimate a drop of a point badly: one of 200 is half a point, and those of
 calibration were often trained on.  The error of the logits has no such grain, so that a part whose
 error alone is large for the bound is spared too, whatever the images say.
 """
@@ -61,7 +61,7 @@ def measure_sensitivity(
         network: in eval mode; its batch norms folded, as the converters fold them.
         calibration: the ranges come from its images, and the accuracy from all of them.
         max_drop: points of top-1 accuracy.
-        progress: told of each part.
+        progress: called with each part.
     """
     images = torch.from_numpy(calibration.images)
     sample = images[:_IMAGES]

@@ -1,4 +1,4 @@
-"""Judging a file of few bits by the accuracy that it keeps."""
+"""The accuracy gate: what a quantized file loses, and whether that is allowed."""
 
 from __future__ import annotations
 

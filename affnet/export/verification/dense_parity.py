@@ -55,9 +55,9 @@ def detections_parity(
         mine = Detections(*(output[real] for output in outputs))
         right = _founded(mine, softmax(raw), corners, near)
         others = decode_detections(raw, corners)
-        told = _accounted_for(others, mine, right, near)
-        agreeing += int(right.sum() + told.sum())
-        total += len(right) + len(told)
+        explained = _accounted_for(others, mine, right, near)
+        agreeing += int(right.sum() + explained.sum())
+        total += len(right) + len(explained)
     return _parity(agreeing / total if total else 1.0, len(scores), precision)
 
 

@@ -53,7 +53,7 @@ def open_subject(
 
 
 def inputs_for(subject: Subject, source: Source) -> list[VerificationInput]:
-    """Return what a file is compared on unless told otherwise.
+    """Return what a file is compared on by default.
 
     One of 8 bits saw images like those of its network's training when its ranges were chosen, and
     promises nothing about others.

@@ -242,7 +242,7 @@ def _wide(value: Any) -> Any:
 
 
 def _rounds(func: Any, args: Any) -> bool:
-    """Tell whether an operator computes new numbers from others, into memory of its own."""
+    """Return whether an operator computes new numbers from others, into memory of its own."""
     if func.overloadpacket.__name__ in _EXACT:
         return False
     if any(returned.alias_info is not None for returned in func._schema.returns):

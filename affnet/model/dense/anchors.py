@@ -1,4 +1,4 @@
-"""The anchors of SSD, and how boxes are told relative to them.
+"""The anchors of SSD, and how boxes are encoded relative to them.
 
 Source: "SSD: Single Shot MultiBox Detector", arXiv 1512.02325, section 2.2, with the scales and the
 variances of the published code of AFFNet's family.

@@ -8,7 +8,7 @@ from affnet.model.mixer import FrequencyMLP
 
 
 class AdaptiveFourierOperator(FrequencyMLP):
-    """Replace the spectrum by what a complex channel MLP makes of it, frequency by frequency.
+    """Replace the spectrum by the output of a complex channel MLP, frequency by frequency.
 
     ``y = irfft2(shrink(W2 relu(W1 X + b1) + b2)) + x`` with X = rfft2(x), in 8 blocks of channels,
     soft shrinkage with threshold 0.01, and all modes kept, as in the published code.

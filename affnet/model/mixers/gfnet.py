@@ -68,7 +68,7 @@ class GlobalFilter(FrequencyMixer):
 def frequencies(transform: FourierTransform, height: int, width: int) -> tuple[Tensor, Tensor]:
     """Return the row and the column of the frequency that stands at each place of a half spectrum.
 
-    A transform may deliver frequencies in any order.  Two impulses tell which: with pixel (m, n)
+    A transform may deliver frequencies in any order.  Two impulses show which: with pixel (m, n)
     alone set, the orthonormal spectrum is exp(-2 pi i (k m / H + l n / W)) / sqrt(H W), so that the
     phase of one next to the origin, in either direction, is the frequency in that direction.
     """

@@ -27,11 +27,11 @@ class LibraryNetwork:
     model: nn.Module
     size: tuple[int, int]  # height and width of the images it was trained for
     classes: int
-    published: Published | None  # where the library tells
+    published: Published | None  # where the library says
 
 
 def is_of_library(source: str) -> bool:
-    """Tell whether SOURCE names a network of a library, ``timm:NAME`` or ``torchvision:NAME``."""
+    """Return whether SOURCE names a network of a library, ``timm:NAME`` or ``torchvision:NAME``."""
     library, sign, name = source.partition(_SIGN)
     return library in _LIBRARIES and bool(sign and name)
 
@@ -79,11 +79,11 @@ def _of_torchvision(_package: Any, name: str) -> _Built:
         raise _unknown("torchvision", name, classifiers)
     weights = models.get_model_weights(name).DEFAULT  # described, not fetched
     (side,) = set(weights.transforms().crop_size)
-    told = weights.meta
+    meta = weights.meta
     published = Published(
-        told.get("_metrics", {}).get("ImageNet-1K", {}).get("acc@1"),
-        told["num_params"] / 1e6,
-        told.get("_ops"),
+        meta.get("_metrics", {}).get("ImageNet-1K", {}).get("acc@1"),
+        meta["num_params"] / 1e6,
+        meta.get("_ops"),
         f"torchvision's table of weights, ImageNet-1K, {side} px",
     )
     return models.get_model(name, weights=None).eval(), (side, side), published

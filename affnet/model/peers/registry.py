@@ -1,7 +1,7 @@
 """The peers: their configurations as published, and what their authors report of them.
 
 Accuracy is that of ImageNet-1K at the peer's own image size, without distillation from a teacher
-unless a comment says so.  `difference` tells why counted parameters are not the published ones.
+unless a comment says so.  `difference` says why counted parameters are not the published ones.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from affnet.model.source.base import SEED, Source, interface
 
 
 def is_peer(name: str) -> bool:
-    """Tell whether SOURCE is a peer, whose weights may be the user's."""
+    """Return whether SOURCE is a peer, whose weights may be the user's."""
     return name in PEERS or name in SEGMENTATION_PEERS or name in DETECTION_PEERS
 
 

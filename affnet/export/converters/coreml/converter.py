@@ -82,7 +82,7 @@ class CoreMLConverter:
         if request.input.dynamic_batch:
             raise UsageError(
                 "Core ML models have a static shape here, because flexible ones do not run on the "
-                "Neural Engine; leave --dynamic-batch away."
+                "Neural Engine; drop --dynamic-batch."
             )
         with quiet_coremltools() as coremltools:
             target = _deployment_target(coremltools, request.deployment_target or _DEFAULT_TARGET)
@@ -204,11 +204,11 @@ def _describe(model: Any, request: ConversionRequest) -> None:
     values = "8 bits per channel" if request.image_input else "values in 0..1"
     model.input_description[request.input.name] = f"RGB image of {size}, {values}"
     names = request.output_names
-    told = (
+    descriptions = (
         _DETECTIONS if request.task == "detection" and "classes" in names else _OUTPUT_DESCRIPTIONS
     )
     for output in names:
-        model.output_description[output] = told[output]
+        model.output_description[output] = descriptions[output]
     if request.labels:
         labels = json.dumps(request.labels, ensure_ascii=False)
         model.user_defined_metadata["labels"] = labels

@@ -42,7 +42,7 @@ class HalfSelector:
         self._reason = ""  # why nothing was measured
 
     def __call__(self, operator: Any) -> bool:
-        """Tell whether coremltools may cast ``operator``, one of its own, to float16."""
+        """Return whether coremltools may cast ``operator``, one of its own, to float16."""
         if self._choice is None:
             self._choice = self._measured(operator)
         return may_be_float16(operator) and operator.outputs[0].name not in self._choice.kept

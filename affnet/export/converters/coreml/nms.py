@@ -51,7 +51,7 @@ def suppressed(detector: Detector) -> Suppressed:
 
 
 def may_be_float16(operator: Any) -> bool:
-    """Tell whether coremltools may cast an operator of MIL to float16.
+    """Return whether coremltools may cast an operator of MIL to float16.
 
     The suppression stays in float32: half the digits would tie scores that differ.
     """
@@ -173,7 +173,7 @@ class _Builder:
         return add("non_maximum_suppression", boxes=boxes, scores=ranks, **settings)[2]
 
     def _since_ios17(self) -> bool:
-        """Tell whether the program is for iOS 17 or later."""
+        """Return whether the program is for iOS 17 or later."""
         target = import_module("coremltools").target.iOS17
         since: bool = self._mil.block.is_current_opset_version_compatible_with(target)
         return since

@@ -49,7 +49,7 @@ class ExecutorchConverter:
         """See `Converter.convert`."""
         if request.input.dynamic_batch:
             raise UsageError(
-                "An ExecuTorch program takes one image at a time; leave --dynamic-batch away."
+                "An ExecuTorch program takes one image at a time; drop --dynamic-batch."
             )
         if request.native_fft:
             replace_native_transforms(network, ForwardOnlyFFT())

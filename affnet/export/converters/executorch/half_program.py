@@ -85,7 +85,7 @@ def is_operator(node: Node) -> bool:
 
 
 def must_be_float32(node: Node) -> bool:
-    """Tell whether an operator has no float16: one on graphs, or on complex numbers."""
+    """Return whether an operator has no float16: one on graphs, or on complex numbers."""
     if not isinstance(node.target, torch._ops.OpOverload):
         return True
     tensors = _values(node, *node.all_input_nodes)

@@ -110,7 +110,7 @@ class _Halving:
         self.nodes.append(new)
 
     def _can_be_half(self, node: onnx.NodeProto) -> bool:
-        """Tell whether a node may compute in float16: the operator does, and it was not excluded.
+        """Return whether a node may compute in float16: the operator does, and it was not excluded.
 
         One with graphs of its own, or that is told the type of its result, stays as it is.
         """
@@ -163,7 +163,7 @@ class _Halving:
 
 
 def _admits_half(formals: Any, index: int) -> bool:
-    """Tell whether the input or output at ``index`` may be float16; the last may be repeated."""
+    """Return whether the input or output at ``index`` may be float16; the last may be repeated."""
     formal = formals[min(index, len(formals) - 1)]
     return "tensor(float16)" in formal.types
 

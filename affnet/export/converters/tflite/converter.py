@@ -57,7 +57,7 @@ class TfliteConverter:
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
         if request.input.dynamic_batch:
-            raise UsageError("A TFLite file takes one image at a time; leave --dynamic-batch away.")
+            raise UsageError("A TFLite file takes one image at a time; drop --dynamic-batch.")
         if request.native_fft:
             replace_native_transforms(network, LiteRtFFT())
         if request.precision == "int8":

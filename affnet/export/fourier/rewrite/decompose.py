@@ -30,7 +30,7 @@ def tensors(value: Any) -> Iterator[torch.Tensor]:
 
 
 def is_complex(node: Node) -> bool:
-    """Tell whether a result of the node is complex."""
+    """Return whether a result of the node is complex."""
     return any(value.dtype.is_complex for value in tensors(node.meta.get("val")))
 
 
@@ -40,7 +40,7 @@ def graph_modules(program: ExportedProgram) -> list[GraphModule]:
 
 
 def needs_rewriting(node: Node) -> bool:
-    """Tell whether an argument or a result of the node is complex, or a transform is inside it."""
+    """Return whether an argument or a result of the node is complex, or a transform is inside it."""
     if is_complex(node) or any(is_complex(source) for source in node.all_input_nodes):
         return True
     return isinstance(node.target, OpOverload) and bool(_TRANSFORM.search(str(node.target)))

@@ -121,7 +121,7 @@ class NodeRewriter:
         return self.emitter.graph.node_copy(node, self.real)
 
     def _relaid(self, node: Node) -> bool:
-        """Tell whether an argument's strides in the new graph are not those of the old one."""
+        """Return whether an argument's strides in the new graph are not those of the old one."""
         for source in node.all_input_nodes:
             old = list(tensors(source.meta.get("val")))
             new = list(tensors(self.real(source).meta.get("val")))

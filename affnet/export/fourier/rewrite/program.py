@@ -59,7 +59,7 @@ def rewrite_program(program: ExportedProgram, *, half: bool = False) -> Rewritte
 
     The result computes the same up to rounding.  A complex input, output, parameter or buffer of
     shape S becomes a real one of shape S x 2, (real, imaginary) last, as `torch.view_as_real` has
-    it; each is told in the notes.  A program that needs no rewriting is returned as it is; else
+    it; each is named in the notes.  A program that needs no rewriting is returned as it is; else
     the given program is left unchanged and the result is in functional ATen form.
 
     The transforms become products with matrices computed in float64 and stored in the type of the
@@ -196,7 +196,7 @@ class _ProgramRewriter:
 
 
 def _reads_angles(node: Node) -> bool:
-    """Tell whether ``node`` takes an angle, of a complex value or of two real parts."""
+    """Return whether ``node`` takes an angle, of a complex value or of two real parts."""
     return node.target in _READ_ANGLES and (
         node.target is aten.atan2.default or any(map(is_complex, node.all_input_nodes))
     )

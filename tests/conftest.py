@@ -17,6 +17,7 @@ from affnet.artifact import Artifact
 from affnet.bench.html_report import page
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.source import load_source
+from affnet.project import last_export
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,14 @@ class Finished:
 
 @pytest.fixture
 def run(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Finished]:
     """Run the command line in this process: ``run("export", "digits", "-o", folder)``."""
+
+    record = tmp_path_factory.mktemp("cache") / "exports.json"
+    monkeypatch.setattr(last_export, "_record_path", lambda: record)
 
     def affnet(*arguments: object) -> Finished:
         monkeypatch.setattr(sys, "argv", ["affnet", *map(str, arguments)])

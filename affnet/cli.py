@@ -70,7 +70,7 @@ for command in (
 ):
     name = command.__name__.replace("_", " ")
     app.command(name, cls=ProjectCommand if name in FILLERS else None)(command)
-app.command("eval")(evaluate.evaluate)
+app.command("eval", cls=ProjectCommand)(evaluate.evaluate)
 app.add_typer(devices.app, name="devices")
 
 

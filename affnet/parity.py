@@ -106,7 +106,7 @@ def depends_on_input(outputs: Sequence[NDArray[Any]]) -> bool:
 
 
 def _is_constant(output: NDArray[Any]) -> bool:
-    """Return whether all finite values at each place are the same; without any, that is not known."""
+    """Return whether the values at each place differ at all; without finite ones, unknown."""
     finite = np.isfinite(output)
     if not finite.any():
         return False

@@ -14,6 +14,7 @@ import pytest
 from affnet import cli, console
 from affnet.artifact import Artifact
 from affnet.bench.html_report import page
+from affnet.project import last_export
 from tests.shared_artifacts import SharedArtifacts
 
 
@@ -46,9 +47,14 @@ class Finished:
 
 @pytest.fixture
 def run(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Finished]:
     """Run the command line in this process: ``run("export", "digits", "-o", folder)``."""
+
+    record = tmp_path_factory.mktemp("cache") / "exports.json"
+    monkeypatch.setattr(last_export, "_record_path", lambda: record)
 
     def affnet(*arguments: object) -> Finished:
         monkeypatch.setattr(sys, "argv", ["affnet", *map(str, arguments)])

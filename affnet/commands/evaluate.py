@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A file that export made, or a source.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A file that export made, or a source.  Default: what export wrote last."
+        ),
+    ] = "",
+    *,
     data: Annotated[
         str,
         typer.Option(

@@ -19,6 +19,7 @@ from affnet.commands.options import (
     parse_size,
 )
 from affnet.export.request import DEFAULT_SAMPLES, ExportRequest, check_combination
+from affnet.project.last_export import remember_exports
 
 FORMAT_HELP = (
     "onnx, coreml, tflite, executorch, torch, several of them (onnx,coreml), or all that are "
@@ -161,6 +162,8 @@ def _export_one(request: ExportRequest, json: bool, quiet: bool) -> None:
     if failed is not None:  # printed once the progress line is gone
         print_attempts(failed, json)
         raise failed
+    if report.artifact is not None:
+        remember_exports([report.artifact.path])
     print_report(report, json, quiet)
 
 
@@ -174,5 +177,8 @@ def _export_several(request: ExportRequest, json: bool, quiet: bool) -> None:
         console.note(sentence, quiet)
     with console.progress(quiet) as show:
         outcomes = all_formats.export_all(requests, show)
+    made = [Path(outcome.record["artifact"]) for outcome in outcomes if outcome.record]
+    if made:
+        remember_exports(made)
     report.print_outcomes(outcomes, json, quiet)
     raise typer.Exit(1 if any(outcome.exit_code for outcome in outcomes) else 0)

@@ -35,6 +35,7 @@ _BLAMED: dict[type[UsageError], str] = {
     ImageSizeError: "image_size",
     LabelsError: "labels",
 }
+_IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 
 class Request:
@@ -63,6 +64,10 @@ class Request:
             if value is not None and name in self._context.params and not self.given(name)
         }
 
+    def put(self, values: Mapping[str, Any]) -> None:
+        """Set parameters of the command, given or not."""
+        self._context.params |= values
+
     def note(self, text: str) -> None:
         """Say what was taken, on stderr, unless the command is to be quiet."""
         console.note(text, bool(self.value("quiet")))
@@ -87,6 +92,15 @@ class Request:
             named = self.project.settings.bench.peers
             peers = [self.project.resolve_model(name) for name in named]
         return choose_comparison(self.choice, peers, image_size)
+
+    def take_artifact(self) -> Path:
+        """Choose the artifact of a command that names none, and say which it is."""
+        from affnet.project.last_export import last_export
+
+        output = _path(self.project, self.project.settings.export.output) if self.project else None
+        path, reason = last_export(output or Path())
+        self.note(f"No ARTIFACT given: using {path}, {reason}.")
+        return path
 
     def blame(self, error: UsageError) -> None:
         """Raise `ProjectError`, with line and key, where the project's model is at fault."""
@@ -195,8 +209,31 @@ def _fill_check(request: Request) -> None:
             request.note(f"No --budgets given: using those of {path}.")
 
 
+def _fill_verify(request: Request) -> None:
+    if not request.given("artifact"):
+        request.fill({"artifact": request.take_artifact()})
+
+
+def _fill_eval(request: Request) -> None:
+    if not request.given("model"):
+        request.fill({"model": str(request.take_artifact())})
+
+
+def _fill_run(request: Request) -> None:
+    words = [request.value("artifact")] if request.given("artifact") else []
+    words += request.value("images") or []
+    # the first word is an image where the artifact is left open
+    if words and Path(words[0]).suffix.lower() in _IMAGES:
+        request.put({"artifact": request.take_artifact(), "images": words})
+    elif len(words) < 2:
+        raise UsageError("There is no image to run on: affnet run [ARTIFACT] IMAGE...")
+
+
 FILLERS: dict[str, Callable[[Request], None]] = {
     "bench": _fill_bench,
     "check": _fill_check,
+    "eval": _fill_eval,
     "export": _fill_export,
+    "run": _fill_run,
+    "verify": _fill_verify,
 }

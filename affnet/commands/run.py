@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 
 def run(
-    artifact: Annotated[Path, typer.Argument(help="A file that export made.")],
-    images: Annotated[list[Path], typer.Argument(help="Pictures of any size.")],
+    artifact: Annotated[
+        Path, typer.Argument(help="A file that export made.  Default: what export wrote last.")
+    ] = Path(),
+    images: Annotated[list[Path], typer.Argument(help="Pictures of any size.")] = [],  # noqa: B006
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for what is drawn.")
     ] = Path(),

@@ -20,8 +20,12 @@ from affnet.errors import UsageError
 
 def verify(
     artifact: Annotated[
-        Path, typer.Argument(help="A file that export made, or with --against any other.")
-    ],
+        Path,
+        typer.Argument(
+            help="A file that export made, or with --against any other.  Default: what export "
+            "wrote last."
+        ),
+    ] = Path(),
     against: Annotated[
         str | None, typer.Option(help="The source; default: the one it was exported from.")
     ] = None,

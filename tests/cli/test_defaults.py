@@ -13,6 +13,7 @@ from affnet.artifact import Artifact
 from affnet.devices import catalog
 from affnet.devices.fake import FakeDevice
 from affnet.export import open_or_export
+from affnet.model.bundled import bundled_folder
 from tests.conftest import Finished
 
 Run = Callable[..., Finished]
@@ -162,3 +163,31 @@ def test_check_finds_budgets_toml(
 def test_stored_results_need_written_budgets(refused: Refused, workspace: Path) -> None:
     (workspace / "results.json").write_text("{}")
     assert refused("check", "results.json").startswith("budgets.toml does not exist;")
+
+
+@pytest.mark.usefixtures("instant_conversion", "workspace")
+def test_what_export_wrote_last_is_verified_evaluated_and_run(run: Run) -> None:
+    photograph = bundled_folder("digits").parent / "photographs" / "temple.jpg"
+    assert run("export", "digits", "--no-verify", "-o", "build").code == 0
+    taken = "Note: No ARTIFACT given: using build/digits.onnx, exported last from this folder."
+    verified = run("verify")
+    assert (verified.code, taken in verified.err) == (0, True)
+    seen = run("run", photograph)
+    assert (seen.code, taken in seen.err) == (0, True)
+    accurate = run("eval", "--data", "emoji", "--limit", "2")
+    assert taken in accurate.err
+
+
+@pytest.mark.parametrize("command", ["verify", "eval --data emoji", "run a.jpg"])
+def test_without_an_export_a_file_must_be_named(refused: Refused, command: str) -> None:
+    assert refused(*command.split()) == (
+        "No ARTIFACT given, and nothing was exported from this folder; name a file, or make one "
+        "with: affnet export"
+    )
+
+
+@pytest.mark.parametrize("words", ["", "digits.onnx"])
+def test_run_needs_an_image(refused: Refused, words: str) -> None:
+    assert refused("run", *words.split()) == (
+        "There is no image to run on: affnet run [ARTIFACT] IMAGE..."
+    )

@@ -80,7 +80,7 @@ def load_calibration(
         raise UsageError(f"--calibration-samples must be at least 1, not {samples}.")
     if data is None and network.provenance.kind != "bundled":
         raise UsageError(
-            f"Measuring what quantization costs needs images like those {network.name} was trained on; "
+            f"Judging a quantized file needs images like those {network.name} was trained on; "
             "give a folder of one folder per class with --calibration-data."
         )
     progress("Loading images to calibrate with")

@@ -234,7 +234,7 @@ def _check_comparable(subject: Subject, source: Source) -> None:
 
 
 def _are_scalars(given: TensorSpec, spec: TensorSpec) -> bool:
-    """Return whether a file gives the one number that PyTorch does; some formats hold no scalars."""
+    """Return whether both are one number; some formats hold no scalars."""
     return spec.shape == () and set(given.shape) <= {1}
 
 

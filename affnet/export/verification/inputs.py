@@ -84,7 +84,8 @@ def tensor_inputs(
     """Return what a network of the user's own is verified on, of the shape of ``spec``.
 
     ``example`` is the input that came with the network, if one did.  Where it computes in float16,
-    ``half``, nothing distinguishes values from a mean that is a thousand times larger, and it need not.
+    ``half``, nothing distinguishes values from a mean that is a thousand times larger, and it
+    need not.
     """
     shape = spec.static_shape()
     generator = np.random.default_rng(_SEED)

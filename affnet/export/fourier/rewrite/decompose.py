@@ -40,7 +40,7 @@ def graph_modules(program: ExportedProgram) -> list[GraphModule]:
 
 
 def needs_rewriting(node: Node) -> bool:
-    """Return whether an argument or a result of the node is complex, or a transform is inside it."""
+    """Return whether the node takes or gives complex values, or holds a transform."""
     if is_complex(node) or any(is_complex(source) for source in node.all_input_nodes):
         return True
     return isinstance(node.target, OpOverload) and bool(_TRANSFORM.search(str(node.target)))

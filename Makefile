@@ -53,6 +53,7 @@ lint: .venv/.complete
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 format: .venv/.complete
 	$(BIN)/ruff check --fix .

@@ -106,7 +106,7 @@ def depends_on_input(outputs: Sequence[NDArray[Any]]) -> bool:
 
 
 def _is_constant(output: NDArray[Any]) -> bool:
-    """Return whether the values at each place differ at all; without finite ones, unknown."""
+    """Return whether each place has the same value for all inputs; False where none is finite."""
     finite = np.isfinite(output)
     if not finite.any():
         return False

@@ -30,7 +30,7 @@ from affnet.export.converters.fallbacks import FULL, Attempt, failure_of, plan_a
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.options import ExportOptions, check_options
 from affnet.export.passes.heads import with_head
-from affnet.export.passes.prepare import prepare_network
+from affnet.export.prepare import prepare_network
 from affnet.export.quantization import CALIBRATED
 from affnet.export.verification.accuracy_gate import judged
 from affnet.export.verification.compare import verify_against

@@ -12,8 +12,8 @@ from affnet.export.converters import get_converter
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.options import ExportOptions
 from affnet.export.passes.folding import fold_batch_norms
-from affnet.export.passes.prepare import prepare_network
 from affnet.export.pipeline import export_once
+from affnet.export.prepare import prepare_network
 from affnet.export.quantization import CALIBRATED
 from affnet.export.quantization.sensitivity import Sensitivity, measure_sensitivity
 from affnet.export.verification.reference import Reference

@@ -18,6 +18,7 @@ from affnet.commands import (
     devices,
     evaluate,
     export,
+    init,
     inspect,
     plan,
     run,
@@ -57,6 +58,7 @@ def _globals(
 
 
 for command in (
+    init.init,
     export.export,
     verify.verify,
     inspect.inspect,

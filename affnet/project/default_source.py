@@ -14,8 +14,8 @@ from affnet.project.project_file import Project
 
 #: The trained network that is taken where there is nothing else.
 BUNDLED = "emoji"
-_PROGRAM = ".pt2"
-CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", _PROGRAM)
+PROGRAM_SUFFIX = ".pt2"
+CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", PROGRAM_SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def find_checkpoints(folder: Path) -> list[Path]:
         for path in folder.iterdir()
         if path.suffix in CHECKPOINT_SUFFIXES
         and path.is_file()
-        and not (path.suffix == _PROGRAM and manifest_path(path).exists())
+        and not (path.suffix == PROGRAM_SUFFIX and manifest_path(path).exists())
     )
 
 

@@ -91,7 +91,7 @@ def find_project(folder: Path | None = None) -> Project | None:
         shown = Path() if folder is None and place == start else place
         if (own := shown / NAME).is_file():
             return _read(own, ())
-        if (shared := shown / _PYPROJECT).is_file() and _mentions(shared):
+        if shared := pyproject_in(shown):
             return _read(shared, _TABLE)
     return None
 
@@ -103,13 +103,15 @@ def _up_to_root(start: Path) -> Iterator[Path]:
             return
 
 
-def _mentions(path: Path) -> bool:
-    """Return whether a pyproject.toml may have the table: others need not be TOML that we read."""
+def pyproject_in(folder: Path) -> Path | None:
+    """Return a folder's pyproject.toml if it may have our table: others are not read as TOML."""
+    path = folder / _PYPROJECT
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        return False
-    return re.search(r"^\s*\[+\s*tool\s*\.\s*affnet\b", text, re.MULTILINE) is not None
+        return None
+    found = re.search(r"^\s*\[+\s*tool\s*\.\s*affnet\b", text, re.MULTILINE)
+    return path if found else None
 
 
 def _read(path: Path, table: tuple[str, ...]) -> Project:

@@ -14,6 +14,8 @@ from affnet.errors import UsageError
 from affnet.export import all_formats, open_or_export
 from affnet.export.all_formats import ExportOutcome
 from affnet.export.request import ExportRequest
+from affnet.project.project_file import find_project
+from affnet.project.schema import schema_text
 from tests.conftest import Finished
 
 Run = Callable[..., Finished]
@@ -57,7 +59,10 @@ def test_several_formats_and_precisions_are_exported_side_by_side(
 
     def export_all(requests: Sequence[ExportRequest], _: Any) -> list[ExportOutcome]:
         asked.extend(requests)
-        return [ExportOutcome(one, 1.0, {"format": one.format}) for one in requests]
+        return [
+            ExportOutcome(one, 1.0, {"format": one.format, "artifact": one.format})
+            for one in requests
+        ]
 
     monkeypatch.setattr(all_formats, "export_all", export_all)
     write(
@@ -170,3 +175,72 @@ def test_check_takes_budgets_of_the_project_and_its_model(
     )
     sentence = refused("check", "-q")
     assert sentence == "pyproject.toml, line 1: at_most is missing."
+
+
+def test_init_names_what_it_finds_and_the_file_can_be_read(run: Run, other_digits: Path) -> None:
+    folder = other_digits.parent
+    (folder / "labels.txt").write_text("\n".join("abcdefghij"))
+    (folder / "budgets.toml").write_text('[[budget]]\nmodel = "x"\nat_most = "1 s"\n')
+    done = run("init")
+    assert (done.code, done.err) == (0, "")
+    found = dict(line.split("  ", 1) for line in done.out.splitlines())
+    assert {name: value.strip() for name, value in found.items()} == {
+        "model": "other.safetensors",
+        "config": "config.yaml",
+        "image size": "64x64",
+        "labels": "labels.txt",
+        "budgets": "budgets.toml",
+        "written": "affnet.toml, affnet.schema.json",
+    }
+    assert (folder / "affnet.toml").read_text().startswith("#:schema ./affnet.schema.json\n")
+    project = find_project()
+    assert project is not None
+    source = project.settings.source
+    assert source is not None
+    assert (source.model, source.config, source.image_size, source.labels) == (
+        "other.safetensors", "config.yaml", "64x64", "labels.txt",
+    )  # fmt: skip
+    assert project.budgets_file() == (Path("budgets.toml"), ())
+    assert (folder / "affnet.schema.json").read_text() == schema_text()
+
+
+def test_init_in_an_empty_folder_leaves_the_model_open(run: Run, workspace: Path) -> None:
+    done = run("init")
+    assert done.code == 0
+    assert "none found: commands take the bundled emoji" in done.out
+    project = find_project()
+    assert project is not None
+    assert project.model() is None
+    assert "# [source]" in (workspace / "affnet.toml").read_text()
+
+
+def test_init_takes_a_named_source(run: Run, workspace: Path) -> None:
+    assert run("init", "--source", "my.nets:build").code == 0
+    assert 'model = "my.nets:build"' in (workspace / "affnet.toml").read_text()
+
+
+def test_init_replaces_a_file_only_by_force(run: Run, refused: Refused, workspace: Path) -> None:
+    write(workspace, "mine = ")
+    assert refused("init") == "affnet.toml exists; edit it, or replace it with --force."
+    assert run("init", "--force").code == 0
+    (workspace / "affnet.toml").unlink()
+    (workspace / "pyproject.toml").write_text("[tool.affnet]\n")
+    assert refused("init").startswith("pyproject.toml holds [tool.affnet] already, which")
+
+
+def test_init_refuses_what_is_not_there_or_not_one(refused: Refused, other_digits: Path) -> None:
+    assert "no.pt does not exist" in refused("init", "--source", "no.pt")
+    shutil.copy(other_digits, other_digits.with_name("best.pt"))
+    assert refused("init").startswith("There are 2 checkpoints in this folder, best.pt, other.saf")
+    (other_digits.parent / "config.yaml").write_text("]")
+    assert "is not valid YAML" in refused("init", "--source", "best.pt")
+
+
+def test_init_names_paths_from_its_folder(
+    run: Run, other_digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = other_digits.parent / "below"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    assert run("init", "--source", "../other.safetensors").code == 0
+    assert 'config = "../config.yaml"' in (below / "affnet.toml").read_text()

@@ -188,7 +188,7 @@ def exists(path: Path) -> bool:
     """Return whether a file or folder is there that can be an artifact.
 
     Raises:
-        ArtifactError: it can be none, or it cannot be told.
+        ArtifactError: it can be none, or it cannot be determined.
     """
     if not path.name:
         raise ArtifactError(f"{path} is a folder, not an exported file.")

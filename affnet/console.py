@@ -60,7 +60,7 @@ def progress(
 
 
 def note(text: str, quiet: bool = False) -> None:
-    """Tell the user something about the run, on stderr."""
+    """Print a note about the run on stderr."""
     if not quiet:
         print(f"Note: {text}", file=sys.stderr)
 

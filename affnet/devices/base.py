@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked 
 
 Progress = Callable[[str], None]
 
+MEMORY_RUNS = 5  # after which a process's peak memory is read
+
 
 @dataclass(frozen=True)
 class Capabilities:
@@ -66,7 +68,7 @@ class Startup:
 
 @dataclass(frozen=True)
 class Memory:
-    """What a measuring process takes, the runtime and all else in it included; None: not told."""
+    """What a measuring process takes, the runtime and all else in it included; None: unknown."""
 
     peak_rss_bytes: int | None  # the largest resident set so far
     pss_bytes: int | None = None  # now: what it shares with other processes counts by its share
@@ -75,7 +77,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class BlockStatistics:
-    """What a tool tells of a block of runs where it does not tell the single ones."""
+    """Summary statistics of a block, for tools that do not report individual runs."""
 
     runs: int
     first_ns: int
@@ -101,7 +103,7 @@ class OperatorTime:
     name: str  # the node's, or that of the tensor it makes
     operator: str  # its type, as the runtime calls what it made of the file's
     mean_ns: int  # of all its calls in one inference
-    module: str | None = None  # of the PyTorch network, where the file tells it
+    module: str | None = None  # of the PyTorch network, where the file names it
 
 
 @dataclass(frozen=True)
@@ -134,64 +136,64 @@ class QualifiedProcess(MeasuringProcess, Protocol):
     """A `MeasuringProcess` over a tool that does not do all that our own workers do."""
 
     def caveats(self) -> Sequence[str]:
-        """Say what the results do not hold, a sentence each without its full stop."""
+        """Return what the results lack, a sentence each without its full stop."""
         ...
 
     def warnings(self) -> Sequence[str]:
-        """Say what speaks against trusting the results, a sentence each without its full stop."""
+        """Return why the results may be invalid, a sentence each without its full stop."""
         ...
 
 
 @runtime_checkable
 class SummarisingProcess(QualifiedProcess, Protocol):
-    """A `MeasuringProcess` over a tool that tells statistics of its runs and no single one.
+    """A `MeasuringProcess` over a tool that reports statistics of its runs, and no single ones.
 
     Its `run` returns one sample, the block's `BlockStatistics.typical_ns`.
     """
 
     def last_block(self) -> BlockStatistics:
-        """Return what was told of the last block."""
+        """Return the statistics of the last block."""
         ...
 
 
 @runtime_checkable
 class ComputingProcess(MeasuringProcess, Protocol):
-    """A `MeasuringProcess` that tells what it computes, so that it can be proven."""
+    """A `MeasuringProcess` that returns its outputs, so that they can be checked."""
 
     arithmetic: str  # "fp32" or "fp16", the coarsest it computes in
 
     def outputs(self) -> list[NDArray[np.float32]] | None:
-        """Return the outputs for `affnet.parity.reference_image`; None if they are not told."""
+        """Return the outputs for `affnet.parity.reference_image`; None if not available."""
         ...
 
 
 @runtime_checkable
 class ProfilingProcess(MeasuringProcess, Protocol):
-    """A `MeasuringProcess` that can tell how long each operator takes."""
+    """A `MeasuringProcess` that can profile its operators."""
 
     def profile(self, runs: int) -> list[OperatorTime]:
         """Run ``runs`` times under the runtime's profiler, apart from all that is timed.
 
         Raises:
             MissingError: this runtime, or this build of a tool, has no profiler.
-            MeasurementError: it told nonsense.
+            MeasurementError: it reported nonsense.
         """
         ...
 
 
 @runtime_checkable
 class PlacingProcess(MeasuringProcess, Protocol):
-    """A `MeasuringProcess` that tells which of the device's processors each operator runs on."""
+    """A `MeasuringProcess` that reports which of the device's processors each operator runs on."""
 
     def placement(self) -> Sequence[PlacedOperator] | str:
         """Return the operators in the runtime's plan, the most expensive first.
 
-        Where it is not told, that is a sentence without its full stop which says why.
+        Where it is not known, a sentence without its full stop that says why.
         """
         ...
 
     def caveats(self) -> Sequence[str]:
-        """Say what the results do not hold, a sentence each without its full stop."""
+        """Return what the results lack, a sentence each without its full stop."""
         ...
 
 
@@ -207,7 +209,7 @@ class Device(Protocol):
     name: str
 
     def address(self) -> str:
-        """Return what tells one piece of hardware from another: two names may mean the same."""
+        """Return what identifies the hardware: two names may mean the same device."""
         ...
 
     def checks(self) -> Iterator[Check]:

@@ -56,7 +56,7 @@ def classify(
         dataset: what to classify.
         preprocessing: what makes its pictures the network's input.
         labels: the names of the network's classes, None where they are in the folders' order.
-        show: told of progress.
+        show: called with the progress.
 
     Raises:
         DatasetError: the folders' names are not the network's labels, their count is not that of

@@ -27,7 +27,7 @@ class DenseSubject:
     name: str
     task: str
     labels: tuple[str, ...] | None
-    num_classes: int | None  # None where a file that gives classes does not tell
+    num_classes: int | None  # None where a file that gives classes does not say
     runtime: str  # with its version
     precision: str
     size: tuple[int, int]

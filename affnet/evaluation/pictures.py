@@ -58,8 +58,8 @@ def look_at(
     manifest = artifact.manifest
     if not manifest.inputs[0].is_image or manifest.task == "other":
         raise UsageError(
-            f"{artifact.path} was not exported from a network of affnet, so that it is not known "
-            "what it makes of a picture."
+            f"{artifact.path} was not exported from a network of affnet, so that the meaning "
+            "of its outputs is not known."
         )
     images = [to_rgb(LabelledImage(path, 0).open()) for path in paths]
     look = _looker(artifact, threshold)

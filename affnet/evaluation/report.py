@@ -47,7 +47,7 @@ def fields(
     shown["throughput"] = (
         f"{accuracy.images_per_second:.0f} images/s, decoding not counted"
         if classifier.timed
-        else "not told: an evaluator ran the file, not its runtime"
+        else "not reported: an evaluator ran the file, not its runtime"
     )
     if agreement:
         shown["agreement"] = (

@@ -103,7 +103,7 @@ def check_measurable(runtime: type[Runtime]) -> None:
 
 
 def is_artifact(path: Path) -> bool:
-    """Tell by its suffix whether ``path`` is a file that some runtime executes."""
+    """Return whether, by its suffix, ``path`` is a file that some runtime executes."""
     return any(get_runtime(name).suffix == path.suffix for name in RUNTIMES)
 
 

@@ -61,7 +61,7 @@ def emit(
             if verdict.verdict == FAIL:
                 print(f"{_sentence(verdict)}.")
         for warning in _warnings(verdicts):
-            print(f"Doubtful: {warning}.")
+            print(f"Warning: {warning}.")
         print(f"{overall(verdicts)}: {_count(verdicts)}.")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in github_annotations(verdicts, budgets):
@@ -112,7 +112,7 @@ def markdown(verdicts: Sequence[Verdict]) -> str:
     """Return a table for a summary page."""
     rows = [_HEADERS, ("---", "---", "---:", "---:", "---:"), *map(_cells, verdicts)]
     table = ["| " + " | ".join(map(_markdown_cell, row)) + " |" for row in rows]
-    warnings = [f"- Doubtful: {warning}." for warning in _warnings(verdicts)]
+    warnings = [f"- Warning: {warning}." for warning in _warnings(verdicts)]
     below = [*warnings, ""] if warnings else []
     return "\n".join([f"### Budgets: {overall(verdicts)}", "", *table, "", *below]) + "\n"
 

@@ -23,12 +23,12 @@ class Entry:
 
     index: int  # among all of the page; rows of data name their result by it
     result: Result
-    kind: str  # what tells it from results of other models, runtimes, ..
-    again: bool  # whether there are others of its kind, so that the run must tell them apart
+    kind: str  # what distinguishes it from results of other models, runtimes, ..
+    again: bool  # whether there are others of its kind, so that the run must distinguish them
 
     @property
     def name(self) -> str:
-        """What tells it from the others of its group."""
+        """What distinguishes it from the others of its group."""
         return _joined(self.kind, self.run if self.again else "", self.mark)
 
     @property
@@ -78,13 +78,13 @@ class ReportData:
     @functools.cached_property
     def groups(self) -> list[tuple[Group, list[Entry]]]:
         """The comparison's groups, only within which numbers are compared."""
-        told = ("model", *_differing(self.comparison.results))
+        fields = ("model", *_differing(self.comparison.results))
         found, index = [], 0
         for group in self.comparison.groups:
             repeated = Counter(_kind(result) for result in group.results)
             entries = []
             for result in group.results:
-                kind = _joined(*(printable(getattr(result, name)) for name in told))
+                kind = _joined(*(printable(getattr(result, name)) for name in fields))
                 entries.append(Entry(index, result, kind, again=repeated[_kind(result)] > 1))
                 index += 1
             found.append((group, entries))
@@ -101,7 +101,7 @@ class ReportData:
         return sorted({entry.facet("model") for entry in self.entries})
 
     def heading(self, group: Group) -> str:
-        """Return what tells a group from the others; "" if there are none."""
+        """Return what distinguishes a group from the others; "" if there are none."""
         return group.conditions.title() if len(self.groups) > 1 else ""
 
     def newest(self) -> Iterator[tuple[Group, list[Entry]]]:
@@ -120,7 +120,7 @@ def _kind(result: Result) -> tuple[str, ...]:
 
 
 def _differing(results: Sequence[Result]) -> list[str]:
-    """Return what else than the model must be told to tell kinds of results apart."""
+    """Return the fields, besides the model, that distinguish the kinds of results."""
     names = [
         name
         for name in ("runtime", "format", "precision")
@@ -128,5 +128,5 @@ def _differing(results: Sequence[Result]) -> list[str]:
     ]
     pairs = {(result.runtime, result.format) for result in results}
     if "format" in names and len(pairs) == len({runtime for runtime, _ in pairs}):
-        names.remove("format")  # the runtime tells it
+        names.remove("format")  # the runtime implies it
     return names

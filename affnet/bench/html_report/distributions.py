@@ -25,7 +25,7 @@ _DOTS = 12_000  # on the whole page
 _FEWEST, _MOST = 24, 240  # of one result
 _RESULTS = 30  # drawn at once in one figure
 _BINS = 40
-# beyond this multiple of the 99th percentile (or the median, where that is all) a sample is told
+# beyond this multiple of the 99th percentile (or the median, where that is all) a sample is marked
 # in words: one that waited for the machine would press all others together
 _REACH = 1.5
 
@@ -54,7 +54,7 @@ def distributions(data: ReportData) -> Section:
         "Latency distributions",
         "A dot is a sample; dots spread where samples are dense. The bar holds the middle half "
         "of all samples, the long tick is the median, the short ones are the 90th and 99th "
-        "percentile. An arrow tells of samples that are further off than the axis reaches.",
+        "percentile. An arrow marks samples that are further off than the axis reaches.",
         figures,
     )
 
@@ -102,7 +102,7 @@ def _texts(row: alt.Y) -> list[alt.Chart]:
     beyond = base.mark_text(align="right", style="value", dy=round(_HEIGHT * (_MIDDLE - _NAME_AT)))
     return [
         name.encode(x=alt.value(0), text="name:N"),
-        median.encode(x=alt.value("width"), text="told:N"),
+        median.encode(x=alt.value("width"), text="text:N"),
         beyond.encode(x=alt.value("width"), text="beyond:N"),
     ]
 
@@ -141,7 +141,7 @@ def _summary(entry: Entry) -> Row:
     result, summary = entry.result, entry.result.summary()
     low, high = np.percentile(result.samples_ns, (25, 75))
     _, beyond = _within_reach(entry)
-    told = MILLISECONDS.text(summary.median)
+    text = MILLISECONDS.text(summary.median)
     further = ""
     if len(beyond):
         slowest = MILLISECONDS.text(float(beyond[-1]))
@@ -158,7 +158,7 @@ def _summary(entry: Entry) -> Row:
     }
     return {
         "result": entry.index,
-        "told": told,
+        "text": text,
         "beyond": further,
         "runs": result.runs,
         **{

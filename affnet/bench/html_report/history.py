@@ -103,7 +103,7 @@ def _unit(quantity: _Quantity) -> tuple[float, str]:
 
 
 def _value(result: Result, entries: Sequence[Entry], quantity: _Quantity) -> Interval | None:
-    """Return a result's quantity with its interval, None where it is not told."""
+    """Return a result's quantity with its interval, None where it was not measured."""
     name, peer = quantity
     metric = METRICS[name]
     value = metric.value(result)
@@ -165,8 +165,8 @@ def _limit(budget: Budget, values: Sequence[tuple[Entry, Interval]]) -> Row | No
     if not results:
         return None
     size, _ = _unit((budget.metric, budget.peer))
-    told = f"{budget.model}, {budget.place.runtime}: {budget.text}"
-    return {"results": results, "limit": rounded(budget.limit / size), "budget": told}
+    description = f"{budget.model}, {budget.place.runtime}: {budget.text}"
+    return {"results": results, "limit": rounded(budget.limit / size), "budget": description}
 
 
 def _chart(models: Sequence[str], title: str) -> alt.LayerChart:

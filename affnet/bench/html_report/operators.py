@@ -67,7 +67,7 @@ def _kinds(entries: Sequence[Entry]) -> list[str]:
 
 
 def _divided(entry: Entry) -> list[tuple[str, list[OperatorTime]]]:
-    """Return the parts of a network; one where the runtime does not tell what belongs to which."""
+    """Return the parts of a network; a single one where the runtime names no modules."""
     times = [
         dataclasses.replace(time, operator=printable(time.operator))
         for time in entry.result.operators
@@ -102,13 +102,13 @@ def _parts(entry: Entry) -> list[Row]:
     rows = []
     for order, (name, times) in enumerate(_divided(entry)):
         time = sum(time.mean_ns for time in times)
-        told = f"{MILLISECONDS.text(time)}, {PERCENT.text(time / total)}"
-        rows.append({"result": entry.index, "part": order, "module": _short(name), "told": told})
+        text = f"{MILLISECONDS.text(time)}, {PERCENT.text(time / total)}"
+        rows.append({"result": entry.index, "part": order, "module": _short(name), "text": text})
     return rows
 
 
 def _short(name: str) -> str:
-    """Return the end of a long name, which tells most, from the start of one of its parts."""
+    """Return the end of a long name, which says most, from the start of one of its parts."""
     if len(name) <= _LONGEST:
         return name
     end = name[-_LONGEST:]
@@ -142,6 +142,6 @@ def _chart(kinds: Sequence[str]) -> alt.LayerChart:
         names.mark_text(align="left", style="name", limit=expression("width - 100")).encode(
             x=alt.value(0), text="module:N"
         ),
-        names.mark_text(align="right", style="value").encode(x=alt.value("width"), text="told:N"),
+        names.mark_text(align="right", style="value").encode(x=alt.value("width"), text="text:N"),
         height=alt.Step(_HEIGHT),
     )

@@ -23,7 +23,7 @@ from affnet.errors import require
 from affnet.files import write_whole
 
 _TEMPLATE = resources.files("affnet.bench.html_report") / "template"
-_TILES = 6  # ratios told at the top
+_TILES = 6  # ratios shown at the top
 # what would change how a browser reads on inside a script element
 _ENDS_SCRIPT = re.compile(r"<(?=!--|/?script)", re.IGNORECASE)
 

@@ -33,7 +33,7 @@ def results(data: ReportData) -> Section:
     return Section(
         "Results",
         "What may not be mixed stands in tables of its own: device and hardware, threads, protocol "
-        "and what a sample is are the heading. A ratio is told only where both were measured in "
+        "and what a sample is are the heading. A ratio is shown only where both were measured in "
         "the same session, in turns.",
         tables,
     )
@@ -87,5 +87,5 @@ def _tells(published: dict[tuple[str, str], tuple[str, dict[str, Any]]], field: 
 
 
 def _named(entry: Entry) -> str:
-    told = (entry.series, entry.facet("device"), entry.recorded, entry.result.git_commit[:7])
-    return " \N{MIDDLE DOT} ".join(filter(None, told))
+    parts = (entry.series, entry.facet("device"), entry.recorded, entry.result.git_commit[:7])
+    return " \N{MIDDLE DOT} ".join(filter(None, parts))

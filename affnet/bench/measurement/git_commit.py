@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 
-#: Where systems that run continuous integration tell it: GitHub's, GitLab's.
+#: Where systems that run continuous integration report it: GitHub's, GitLab's.
 _VARIABLES = ("GITHUB_SHA", "CI_COMMIT_SHA")
 _PATIENCE_S = 10
 
@@ -13,7 +13,7 @@ _PATIENCE_S = 10
 def git_commit() -> str:
     """Return the commit of the project in the current directory, "" where there is none.
 
-    What continuous integration tells comes first: it also checks out without git.
+    What continuous integration reports comes first: it also checks out without git.
     """
     for name in _VARIABLES:
         if commit := os.environ.get(name, "").strip():

@@ -19,6 +19,7 @@ from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.measurement.validity import reasons_against
 from affnet.bench.results.result import Result
 from affnet.devices.base import (
+    MEMORY_RUNS,
     BlockStatistics,
     Device,
     MeasuringProcess,
@@ -33,7 +34,6 @@ from affnet.parity import Parity
 
 Progress = Callable[[str], None]
 
-_MEMORY_RUNS = 5
 _WARMUP_BLOCK_RUNS = 5
 _SETTLED = 0.02  # a block's median may still fall by this share
 
@@ -165,7 +165,7 @@ def preflight(
 def _preflight(job: Job, device: Device, threads: int, progress: Progress) -> Preflight:
     progress(f"Measuring the memory of {job.label}")
     with device.start(job.artifact, job.runtime, threads) as process:
-        process.run(_MEMORY_RUNS)
+        process.run(MEMORY_RUNS)
         memory = process.memory()
         placed = process.placement() if isinstance(process, PlacingProcess) else ()
         return Preflight(memory, check_outputs(process, job.artifact, device), placed)

@@ -21,7 +21,7 @@ def check_outputs(
         return None
     actual = process.outputs()
     if actual is None:
-        return f"{device.name} does not tell its outputs, which were not compared"
+        return f"{device.name} does not report its outputs, which were not compared"
     spec, manifest = artifact.manifest.inputs[0], artifact.manifest
     image = reference_image(spec.static_shape(), spec.dtype, spec.range or (0.0, 1.0))
     runtime = runtime_for(manifest.format)

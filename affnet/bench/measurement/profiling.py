@@ -1,7 +1,7 @@
 """How long each operator takes, and which part of the network it belongs to.
 
 A profile is taken in a pass of its own, after all timing: watching costs time, so its sum is no
-latency.  Which module of the PyTorch network a node of an ONNX file belongs to is told by the
+latency.  Which module of the PyTorch network a node of an ONNX file belongs to is recorded in the
 weights it reads, which keep their names; nodes without weights belong to what feeds them.
 """
 
@@ -27,7 +27,7 @@ def take_profile(
     """Return the operators' times, or a sentence without full stop that says why there are none."""
     with device.start(artifact, runtime, threads) as process:
         if not isinstance(process, ProfilingProcess):
-            return f"{device.name} does not tell the times of operators"
+            return f"{device.name} does not report the times of operators"
         try:
             times = process.profile(RUNS)
         except MissingError as error:
@@ -105,7 +105,7 @@ def by_module(times: Sequence[OperatorTime], depth: int) -> dict[str, int]:
 
 
 def parts_of(times: Sequence[OperatorTime], most: int = 20) -> list[tuple[str, list[OperatorTime]]]:
-    """Return the parts of a network that tell most: what takes long is divided into its modules.
+    """Return the parts of a network that say most: what takes long is divided into its modules.
 
     Whatever takes more than a tenth of the time is divided, the longest first, while there are at
     most so many parts.  They come in the order they are run; "" is what has no module.

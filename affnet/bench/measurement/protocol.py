@@ -70,5 +70,5 @@ def choose_protocol(preset: str, minutes: float | None) -> Protocol:
     if minutes is None:
         return get_protocol(preset)
     if preset != "default":
-        raise UsageError("--sustained is a protocol of its own", "leave --preset away.")
+        raise UsageError("--sustained is a protocol of its own", "omit --preset.")
     return sustained(minutes)

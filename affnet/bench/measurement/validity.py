@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-_BUSY_CORES = 0.25
+from affnet.bench.statistics.throttling import BUSY_CORES
+
 _DRIFT = 0.10
 _ENOUGH_FOR_CLOCK = 10  # samples
 _COARSE = 0.01  # of the median
@@ -37,7 +38,7 @@ def disturbances(
 ) -> tuple[str, ...]:
     """Return a sentence for each thing that can have slowed this run alone."""
     reasons = []
-    if (busy := environment.get("before", {}).get("busy_cores") or 0) > _BUSY_CORES:
+    if (busy := environment.get("before", {}).get("busy_cores") or 0) > BUSY_CORES:
         reasons.append(f"other processes kept {busy:.1f} cores busy before the run")
     if "during" in environment:  # of minutes of load, heat and drift are what is looked for
         return tuple(reasons)
@@ -62,9 +63,11 @@ def _clock_faults(samples_ns: Sequence[int]) -> list[str]:
     median, longest, step = float(np.median(samples_ns)), max(samples_ns), math.gcd(*samples_ns)
     faults = []
     if min(samples_ns) == longest:
-        faults.append(f"all {len(samples_ns)} runs took exactly as long, which no clock shows")
+        faults.append(
+            f"all {len(samples_ns)} runs have the same duration; the clock is not working"
+        )
     elif step > _COARSE * median:
-        faults.append(f"the clock tells steps of {step / median:.0%} of the latency only")
+        faults.append(f"the clock only resolves {step / median:.0%} of the latency")
     if longest > max(_STEP * median, _STEP_NS):
         faults.append(
             f"one run took {longest / 1e9:.0f} s, {longest / median:.0f} times the median: the "

@@ -206,7 +206,7 @@ def _verdict(grid: Grid, setting: Setting) -> str:
         for value, mixer in faster
     ]
     if level:
-        parts.append(f"{', '.join(level)} cannot be told from {REFERENCE}")
+        parts.append(f"{', '.join(level)} cannot be distinguished from {REFERENCE}")
     if slower:
         all_ = "" if parts else "every global, adaptive mixer here: "
         parts.append(f"{REFERENCE} is faster than {all_}{', '.join(slower)}")

@@ -13,7 +13,7 @@ from rich.table import Table
 from affnet.bench.results.result import QUOTED, Result, quoted_metrics
 from affnet.units import MEGABYTES, MILLIONS, MILLISECONDS, Unit
 
-_KINDS_TOLD = 4  # of a processor's operators
+_KINDS_NAMED = 4  # of a processor's operators
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def _quantity(name: str, unit: Unit, value: Callable[[Result], float | None]) ->
 
 def columns(results: Sequence[Result]) -> list[Column]:
     """Return the columns that these results fill."""
-    chosen = [Column("device", lambda r: r.device, text=True)] if _tells_devices(results) else []
+    chosen = [Column("device", lambda r: r.device, text=True)] if _names_devices(results) else []
     chosen += [
         Column("model", lambda r: r.model, text=True),
         Column("runtime", lambda r: r.runtime, text=True),
@@ -58,8 +58,10 @@ def columns(results: Sequence[Result]) -> list[Column]:
         _quantity("MACs", MILLIONS, lambda r: r.macs),
     ]
     chosen += [_accuracy_column(*key) for key in _data_sets(results)]
-    told = {field for r in results for field in quoted_metrics(r.published)}
-    return chosen + [_quoted_column(field, name) for field, name in QUOTED.items() if field in told]
+    quoted = {field for r in results for field in quoted_metrics(r.published)}
+    return chosen + [
+        _quoted_column(field, name) for field, name in QUOTED.items() if field in quoted
+    ]
 
 
 def _data_sets(results: Sequence[Result]) -> list[tuple[str, str]]:
@@ -79,9 +81,9 @@ def _accuracy_column(dataset: str, fingerprint: str) -> Column:
     return Column(f"top-1 % (measured on {dataset})", cell)
 
 
-def _tells_devices(results: Sequence[Result]) -> bool:
+def _names_devices(results: Sequence[Result]) -> bool:
     """Whether rows name their device: there are several, or one that does not measure."""
-    return len({r.device for r in results}) > 1 or any(map(_is_computed, results))
+    return len({r.device for r in results}) > 1 or any(r.is_computed for r in results)
 
 
 def _in_groups(results: Sequence[Result]) -> bool:
@@ -89,10 +91,6 @@ def _in_groups(results: Sequence[Result]) -> bool:
     return all(r.ratio_to_peer for r in results) and len(
         {(r.device, r.runtime, r.session) for r in results}
     ) > len({(r.device, r.runtime) for r in results})
-
-
-def _is_computed(result: Result) -> bool:
-    return "not_measured" in result.environment
 
 
 def ratio_cell(result: Result) -> str:
@@ -135,7 +133,7 @@ def notes(results: Sequence[Result]) -> list[str]:
     lines = [device_note(group) for group in by_device.values()]
     lines += _memory_notes(results)
     lines += _course_notes(results)
-    if random := dict.fromkeys(r.model for r in results if r.weights.startswith("random")):
+    if random := dict.fromkeys(r.model for r in results if r.has_random_weights):
         lines.append(
             f"Random weights: {', '.join(random)}; latency does not depend on them, "
             "the quoted accuracy is that of the published weights."
@@ -172,7 +170,7 @@ def _images_of(results: Sequence[Result], dataset: str, fingerprint: str) -> int
 def device_note(results: Sequence[Result]) -> str:
     """Say how the results of one device came about."""
     first = results[0]
-    if _is_computed(first):
+    if first.is_computed:
         return f"Not measured: {first.device} computes its numbers from the size of each model."
     runtimes = sorted({f"{r.runtime} {r.runtime_version}" for r in results})
     runs = min(r.runs for r in results)
@@ -185,7 +183,7 @@ def device_note(results: Sequence[Result]) -> str:
 
 def _memory_note(results: Sequence[Result]) -> str:
     if all(result.peak_rss_bytes is None for result in results):
-        return "Memory is not told there."
+        return "Memory is not available on this device."
     return "Memory is the peak of a whole process, runtime included."
 
 
@@ -196,11 +194,11 @@ def _memory_notes(results: Sequence[Result]) -> list[str]:
     shared = zip(names, (result.pss_bytes for result in results), strict=True)
     own = zip(names, (result.runtime_bytes for result in results), strict=True)
     lines = []
-    for what, told in (
+    for what, found in (
         ("PSS, in which pages that processes share count by their share", shared),
         ("The runtime's own account of its memory", own),
     ):
-        known = [f"{name} {MEGABYTES.text(found)}" for name, found in told if found]
+        known = [f"{name} {MEGABYTES.text(size)}" for name, size in found if size]
         if known:
             lines.append(f"{what}: {', '.join(dict.fromkeys(known))}.")
     return lines
@@ -214,9 +212,11 @@ def _placement_note(result: Result, several: bool) -> str:
     most, *others = result.placement
     parts = [f"{result.placement[most]} on {most}"]
     for unit in others:
-        told = ", ".join(f"{count} {kind}" for kind, count in kinds[unit].most_common(_KINDS_TOLD))
-        more = ", .." if len(kinds[unit]) > _KINDS_TOLD else ""
-        parts.append(f"{result.placement[unit]} on {unit} ({told}{more})")
+        named = ", ".join(
+            f"{count} {kind}" for kind, count in kinds[unit].most_common(_KINDS_NAMED)
+        )
+        more = ", .." if len(kinds[unit]) > _KINDS_NAMED else ""
+        parts.append(f"{result.placement[unit]} on {unit} ({named}{more})")
     where = f" on {result.device}" if several else ""
     return f"Operators of {result.model}{where} in the runtime's plan: {'; '.join(parts)}."
 
@@ -235,7 +235,7 @@ def to_rich(results: Sequence[Result], chosen: Sequence[Column] | None = None) -
 def to_markdown(
     results: Sequence[Result],
     chosen: Sequence[Column] | None = None,
-    told: Sequence[str] | None = None,
+    footnotes: Sequence[str] | None = None,
 ) -> str:
     """Return the table and its notes as Markdown."""
     chosen = columns(results) if chosen is None else chosen
@@ -245,7 +245,7 @@ def to_markdown(
         *([column.cell(result) for column in chosen] for result in results),
     ]
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    below = [f"- {note}" for note in (notes(results) if told is None else told)]
+    below = [f"- {note}" for note in (notes(results) if footnotes is None else footnotes)]
     return "\n".join([*lines, "", *below]) + "\n"
 
 

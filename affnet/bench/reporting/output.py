@@ -53,7 +53,7 @@ def emit(
     form: str,
     output: Path | None,
 ) -> int:
-    """Show and write what a sweep brought, tell of the devices that failed, return the exit code.
+    """Show and write what a sweep brought, report the devices that failed, return the exit code.
 
     Raises:
         AffnetError: there was one device, and this is how it failed.

@@ -1,4 +1,4 @@
-"""What may not differ between results whose numbers stand in one table."""
+"""Which results are comparable."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class MeasurementConditions:
             threads=result.threads,
             protocol=result.protocol,
             samples=result.sample_kind,
-            values=COMPUTED if "not_measured" in environment else MEASURED,
+            values=COMPUTED if result.is_computed else MEASURED,
         )
 
     def title(self) -> str:

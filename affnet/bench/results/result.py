@@ -35,7 +35,7 @@ _CONVERTED = (
 class Result:
     """One artifact, measured once on one device.
 
-    Raw samples are kept, statistics derived; where a tool tells statistics only, those are kept.
+    Raw samples are kept, statistics derived; where a tool reports statistics only, those are kept.
     """
 
     model: str  # the row's name
@@ -52,7 +52,7 @@ class Result:
     warmup_ns: tuple[int, ...]
     load_ns: int
     first_inference_ns: int
-    peak_rss_bytes: int | None  # of a process of its own, runtime included; None: not told
+    peak_rss_bytes: int | None  # of a process of its own, runtime included; None: unknown
     file_bytes: int
     parameters: int
     macs: int
@@ -62,7 +62,7 @@ class Result:
     environment: dict[str, Any]
     peer: str | None = None
     ratio_to_peer: Interval | None = None
-    # where a tool tells no single runs: what it told of each turn, whose one sample is its median
+    # where a tool reports no single runs: its statistics of each turn, whose one sample is a median
     block_statistics: tuple[BlockStatistics, ...] = ()
     limits: tuple[str, ...] = ()  # what a result does not hold that others do
     operators: tuple[OperatorTime, ...] = ()  # of a profile, where one was asked for
@@ -70,7 +70,7 @@ class Result:
     recorded_at: str = ""  # UTC, ISO 8601
     exported_error: float | None = None  # of the artifact against PyTorch, when it was exported
     parity: Parity | None = None  # of the device's outputs with this machine's, where compared
-    placed: tuple[PlacedOperator, ...] = ()  # where a runtime tells what runs on which processor
+    placed: tuple[PlacedOperator, ...] = ()  # where a runtime reports what runs on which processor
     git_commit: str = ""  # of the project in whose folder it was measured
     accuracy: tuple[MeasuredAccuracy, ...] = ()  # of the file, as evaluations recorded it
     pss_bytes: int | None = None  # of that process after its runs, shared pages by their share
@@ -97,13 +97,23 @@ class Result:
 
     @property
     def placement(self) -> dict[str, int]:
-        """How many operators each of the device's processors runs; empty where it is not told."""
+        """How many operators each of the device's processors runs; empty where unknown."""
         return dict(Counter(operator.unit for operator in self.placed).most_common())
 
     @property
     def valid(self) -> bool:
         """Whether nothing speaks against the result."""
         return not self.validity_reasons
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether its numbers are computed by the fake device, and not measured."""
+        return "not_measured" in self.environment
+
+    @property
+    def has_random_weights(self) -> bool:
+        """Whether the network was never trained."""
+        return self.weights.startswith("random")
 
     @property
     def sustained(self) -> LatencyCurve | None:
@@ -191,7 +201,7 @@ def _adapter() -> TypeAdapter[Result]:
 
 
 def quoted_metrics(published: dict[str, Any] | None) -> dict[str, float]:
-    """Return the accuracies that ``published`` tells, by the fields of `QUOTED`."""
+    """Return the accuracies in ``published``, by the fields of `QUOTED`."""
     known = published or {}
     return {field: known[field] for field in QUOTED if known.get(field) is not None}
 
@@ -212,7 +222,7 @@ def _check_texts(fields: dict[str, Any]) -> None:
 def _in_blocks(samples: list[int], lengths: list[int]) -> tuple[tuple[int, ...], ...]:
     """Return samples in the turns they were taken in."""
     if samples and min(samples) <= 0:
-        raise ValueError(f"a run of {min(samples)} ns: the clock stood still or stepped back")
+        raise ValueError(f"a run of {min(samples)} ns: the clock did not advance")
     if not samples or sum(lengths) != len(samples) or min(lengths) <= 0:
         raise ValueError(f"its {len(samples)} samples are not those of {len(lengths)} turns")
     ends = list(itertools.accumulate(lengths))

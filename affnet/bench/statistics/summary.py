@@ -40,7 +40,7 @@ def summarise_blocks(blocks: Sequence[BlockStatistics]) -> Summary:
     """Summarise blocks of which only statistics are known.
 
     Mean, standard deviation and minimum are exact; the median is that of the blocks' own medians
-    (means, where a tool tells no median); the tail is not known.
+    (means, where a tool reports no median); the tail is not known.
     """
     runs = np.array([block.runs for block in blocks], np.float64)
     means = np.array([block.mean_ns for block in blocks], np.float64)

@@ -1,4 +1,4 @@
-"""Latency over minutes of load: what a device that grows warm makes of it."""
+"""How latency changes over minutes of load as the device heats up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from affnet.units import MILLISECONDS
 _WINDOWS = 10  # of the whole time, each with as many turns
 _SLOWER = 0.10  # than in the first window; less is noise
 _SLOWER_WINDOW = 0.05
-BUSY_CORES = 0.25  # as for the validity of a result
+BUSY_CORES = 0.25  # of other processes, above which a result is in doubt
 _STATE = ("temperature_celsius", "frequency_mhz", "thermal_status")
 
 
@@ -28,13 +28,13 @@ class Window:
 
 @dataclass(frozen=True)
 class LatencyCurve:
-    """The curve of one model's latency."""
+    """One model's latency over time."""
 
     windows: tuple[Window, ...]
     baseline_ns: float  # the median of the first window
     final_ns: float  # of the last quarter of all turns
     other_busy_cores: float  # cores that other processes kept busy meanwhile, typically
-    thermal_status: str | None  # the thermal status that the device told of most often, but "none"
+    thermal_status: str | None  # reported most often, other than "none"
 
     @property
     def change(self) -> float:
@@ -49,7 +49,7 @@ class LatencyCurve:
         )
 
     def throttled_from_seconds(self) -> float | None:
-        """Return when it became slower for good; None if it did not."""
+        """Return when it became slower for good, in seconds; None if it did not."""
         slower = [s.median_ns > self.baseline_ns * (1 + _SLOWER_WINDOW) for s in self.windows]
         if not (self.throttled and slower[-1]):
             return None
@@ -91,7 +91,7 @@ class LatencyCurve:
 def latency_curve(
     blocks_ns: Sequence[Sequence[int]], starts_s: Sequence[float], seen: Sequence[Mapping[str, Any]]
 ) -> LatencyCurve | None:
-    """Return the curve of turns that began at ``starts_s``; None for fewer than four of them."""
+    """Return the curve of turns that began at ``starts_s``; None for fewer than four."""
     if len(starts_s) < 4:
         return None
     windows = []

@@ -39,7 +39,7 @@ def compare(store: Store, query: Query, against: str | None, where: str) -> Comp
     """Return what a store, called ``where``, holds for a query, with ratios to a peer.
 
     Raises:
-        ResultsError: there is nothing, or not of a model or device; or no ratio can be told.
+        ResultsError: there is nothing, or not of a model or device; or no ratio can be computed.
     """
     _check_names(store, query, against, where)
     results = store.find(query)

@@ -76,21 +76,21 @@ def translating_errors(name: str) -> Iterator[None]:
 
 def _sentence(error: Exception, name: str) -> AffnetError:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    told = first_line(cause)
+    reason = first_line(cause)
     if isinstance(cause, sqlite3.Error):
-        if "full" in told:
+        if "full" in reason:
             return OutputError(f"No space is left for the store {name}", "free some.")
-        if "locked" in told:
+        if "locked" in reason:
             return StoreError(
                 f"Another process has been writing to the store {name} for {_PATIENCE_S} s",
                 "try again.",
             )
-        if "not a database" in told or "malformed" in told:
+        if "not a database" in reason or "malformed" in reason:
             return StoreError(
-                f"{name} is damaged, or no store of results: {told}",
+                f"{name} is damaged, or no store of results: {reason}",
                 "restore it from a copy, or name another with --store.",
             )
-    return StoreError(f"The store {name} cannot be used: {told}.")
+    return StoreError(f"The store {name} cannot be used: {reason}.")
 
 
 def _check_path(path: Path, create: bool) -> None:

@@ -1,6 +1,6 @@
 """Android phones over adb, measured by each runtime's own tool.
 
-The tool loads the model anew in each turn.  One that tells statistics of its runs but no single
+The tool loads the model anew in each turn.  One that reports statistics of its runs but no single
 one, as LiteRT's does, makes a result whose samples are the medians of its turns.
 """
 
@@ -238,11 +238,11 @@ class AdbDevice:
 
 def _state_checks(now: dict[str, Any]) -> Iterator[Check]:
     """Say what of the phone's state lets results vary."""
-    status = now["thermal_status"] or "not told"
-    cool = status in ("none", "not told")
+    status = now["thermal_status"] or "not reported"
+    cool = status in ("none", "not reported")
     remedy = None if cool else "let the phone cool down"
     yield Check("heat", cool, f"thermal status {status}", remedy, needed=False)
     level = now["battery_percent"]
     charged = level is None or level >= 20
-    sentence = "no battery told" if level is None else f"{level} %"
+    sentence = "no battery reported" if level is None else f"{level} %"
     yield Check("battery", charged, sentence, None if charged else "charge it", needed=False)

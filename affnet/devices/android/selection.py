@@ -58,7 +58,7 @@ def select_device(program: str, wanted: DeviceFilter) -> Adb:
         raise UnreachableError(
             f"Several phones fit: {names}", f"name one by its serial number: --device {fitting[0]}"
         )
-    for phone in attached:  # it may be the one, but does not tell
+    for phone in attached:  # it may be the one, but does not say so
         check_state(phone)
     names = ", ".join(f"{serial} ({' '.join(kind)})" for serial, kind in kinds.items())
     raise UnreachableError(f"None of the attached phones is {wanted}; attached: {names}.")

@@ -50,7 +50,7 @@ echo $$ >"$1"
 shift
 exec "$@" 2>&1
 """
-# The same, with the largest memory of the program so far told again and again until it has ended.
+# The same, with the program's peak memory so far reported repeatedly until it has ended.
 _RUN_WATCHED = """
 record=$1
 shift
@@ -77,7 +77,7 @@ class Phone:
         columns = (done.output.strip().splitlines() or [""])[-1].split()
         if done.code or len(columns) < 4 or not columns[3].isdigit():
             raise MeasurementError(
-                f"The phone {self.adb.serial} did not tell its free space: "
+                f"The phone {self.adb.serial} did not report its free space: "
                 f"{done.output.strip()[:80]!r}."
             )
         return int(columns[3]) * 1024
@@ -157,8 +157,8 @@ class Phone:
             raise DeviceSpaceError(f"{phone} has no space left for {path.name}", "free some.")
         if done.code:
             raise MeasurementError(f"{phone} did not take {path.name}: {reason}.")
-        told = self.adb.shell('sha256sum <"$1"', target).output.split()
-        if told[:1] != [content_sha256(path)]:
+        reported = self.adb.shell('sha256sum <"$1"', target).output.split()
+        if reported[:1] != [content_sha256(path)]:
             raise MeasurementError(f"{phone} holds another {path.name} than was pushed.")
 
 

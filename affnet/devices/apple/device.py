@@ -165,7 +165,7 @@ class IosDevice:
         }
 
     def conditions(self) -> dict[str, Any]:
-        """See `Device.conditions`: coremltools tells nothing of an attached device's."""
+        """See `Device.conditions`: coremltools reports nothing of an attached device's."""
         return host_probes.conditions() if self._local else {}
 
     @contextmanager

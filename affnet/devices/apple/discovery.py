@@ -23,7 +23,7 @@ _FIND_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class Attached:
-    """A device that Xcode has paired, as coremltools tells of it."""
+    """A device that Xcode has paired, as coremltools reports it."""
 
     name: str
     type: str
@@ -93,7 +93,7 @@ def find_devicectl() -> Path:
 
 
 def select_device(attached: Sequence[Attached], kind: str, wanted: str | None) -> Attached:
-    """Return the one device of a ``kind`` that is meant: by name, identifier or UDID if told.
+    """Return the one device of a ``kind`` that is meant: by name, identifier or UDID if given.
 
     Raises:
         UnreachableError: none fits or several do, or it cannot be used.

@@ -137,14 +137,14 @@ class CoreMlProcess(RemoteProcess):
         units = (
             f"Core ML may use {self._job['compute_units'].replace('_', ' ')} of the compute units"
         )
-        told = [f"{units} and chooses its threads itself"]
+        caveats = [f"{units} and chooses its threads itself"]
         if self._job["remote"]:
-            told.append(
+            caveats.append(
                 "coremltools sends each prediction to the device by itself, seconds apart, so "
-                "that processors and caches are those of a device at rest, and does not tell its "
-                "memory, load and heat"
+                "that processors and caches are those of a device at rest, and does not report "
+                "its memory, load and heat"
             )
-        return told
+        return caveats
 
     def unload(self) -> None:
         """Free the model; a service that has ended, or is stuck, has nothing to free."""
@@ -158,5 +158,5 @@ class CoreMlProcess(RemoteProcess):
         return super()._ask(addressed, expected, timeout_s)
 
     def warnings(self) -> Sequence[str]:
-        """See `QualifiedProcess.warnings`: a plan that is not kept to is not told."""
+        """See `QualifiedProcess.warnings`: a deviation from the plan is not reported."""
         return []

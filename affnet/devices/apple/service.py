@@ -40,7 +40,7 @@ _REMEDIES = {
     "signing": "name a team that may sign: development_team in devices.toml",
 }
 
-# coremltools does not tell why a launch failed
+# coremltools does not say why a launch failed
 _AT_LAUNCH = f"{_REMEDIES['locked']}, and {_REMEDIES['trust']}"
 
 
@@ -126,7 +126,7 @@ class CoreMlService:
             return {"operators": None, "reason": complaint(error)}
 
     async def _memory(self, request: dict[str, Any]) -> dict[str, Any]:
-        # a device does not tell what the model runner takes
+        # a device does not report what the model runner takes
         return {"peak_rss_bytes": None if self._device is not None else peak_rss_bytes()}
 
     async def _unload(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -175,8 +175,8 @@ def complaint(error: BaseException) -> str:
             if not isinstance(text, str) or not text.strip():
                 continue
             lines = [line.strip() for line in text.splitlines() if line.strip()]
-            told = next((line for line in lines if "error:" in line.lower()), lines[-1])
-            return told[:200].removeprefix("ERROR: ").removeprefix("error: ").rstrip(".")
+            line = next((line for line in lines if "error:" in line.lower()), lines[-1])
+            return line[:200].removeprefix("ERROR: ").removeprefix("error: ").rstrip(".")
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
 
 

@@ -91,10 +91,10 @@ class BrowserDevice:
         target = (
             f"{threads} thread(s) of WebAssembly" if settings.accelerator == "wasm" else "WebGPU"
         )
-        told = ", ".join(f"{name} {version}" for name, version in versions().items())
+        packages = ", ".join(f"{name} {version}" for name, version in versions().items())
         return [
             f"Start {which}, without a window, and see what it offers",
-            f"Install {told} for pages into {installed_folder().parent}, {installed}",
+            f"Install {packages} for pages into {installed_folder().parent}, {installed}",
             "Look at the load, the frequency governor and the temperature of this machine",
             *(f"Load {file} in a browser of its own, for its peak memory" for file in files),
             *(
@@ -205,11 +205,11 @@ class BrowserDevice:
 
 def _packages_check() -> Check:
     """Look for the runtimes, or for what installs them."""
-    told = ", ".join(f"{name} {version}" for name, version in versions().items())
+    packages = ", ".join(f"{name} {version}" for name, version in versions().items())
     if installed_folder().is_dir():
-        return Check("runtimes", True, f"{told} are installed")
+        return Check("runtimes", True, f"{packages} are installed")
     try:
         find_npm()
     except MissingError as error:
         return Check.failed("runtimes", error)
-    return Check("runtimes", True, f"{told} are installed by npm with the first measurement")
+    return Check("runtimes", True, f"{packages} are installed by npm with the first measurement")

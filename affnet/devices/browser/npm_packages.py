@@ -142,10 +142,10 @@ def _kill(process: subprocess.Popen[str]) -> None:
 
 def _reason(stderr: str) -> str:
     """Return what npm gives as the reason: its codes first, then a sentence."""
-    told = [
+    lines = [
         line.removeprefix("npm error ").strip()
         for line in stderr.splitlines()
         if line.startswith("npm error ")
     ]
-    sentences = [line for line in told if line.split(" ")[0] not in ("code", "errno", "syscall")]
-    return next(iter(sentences or told), "it gave no reason").rstrip(".")
+    sentences = [line for line in lines if line.split(" ")[0] not in ("code", "errno", "syscall")]
+    return next(iter(sentences or lines), "it gave no reason").rstrip(".")

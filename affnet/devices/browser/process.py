@@ -35,7 +35,7 @@ class Processes:
         """Start a driver; at the end it, its browser and their files are gone.
 
         The driver closes the browser when its input ends, which the end of this process brings
-        about too.  A browser that does not let itself be closed is told by its temporary folder,
+        about too.  A browser that does not let itself be closed is found by its temporary folder,
         which is its own, and killed.
         """
         short = len(tempfile.gettempdir()) <= _LONGEST_PARENT

@@ -151,13 +151,13 @@ def _sentence(message: str, starting: bool, subject: str) -> str:
     if "Target crashed" in message:
         return f"The page that measures {subject} crashed, perhaps for want of memory."
     if starting:
-        return f"The browser did not start: {_told(message)}."
+        return f"The browser did not start: {_start_failure(message)}."
     if "has been closed" in message or "Connection closed" in message:
         return f"The browser that measures {subject} crashed or was ended."
     return f"The page that measures {subject} failed: {first_line(Exception(message))}."
 
 
-def _told(message: str) -> str:
+def _start_failure(message: str) -> str:
     """Return the line of Playwright's log on which the browser says why it does not start."""
     lines = [
         line.rpartition("[err]")[2].strip() for line in message.splitlines() if "[err]" in line

@@ -19,7 +19,7 @@ _OLDEST_PYTHON = (3, 10)
 _INSTALL_TIMEOUT_S = 1800.0
 _SPARE_BYTES = 10_000_000  # that a system needs to stay well
 _CLEANUP_TIMEOUT_S = 10.0
-# Makes the session's folder, and removes it when its input ends: when told to, or when the
+# Makes the session's folder, and removes it when its input ends: on request, or when the
 # connection is gone.  Only processes that were started from the folder are ended.
 _WATCHDOG = """
 umask 077
@@ -109,7 +109,7 @@ class Board:
         if done.code or not isinstance(answer, dict):
             said = (done.err.strip() or done.out.strip() or "it said nothing").splitlines()[-1]
             raise MeasurementError(
-                f"The runner on {self._name} could not tell its {question}: {said[:200]}"
+                f"The runner on {self._name} did not report its {question}: {said[:200]}"
             )
         return answer
 

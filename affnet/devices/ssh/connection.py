@@ -223,7 +223,7 @@ class SshChannel:
         await self._process.stdin.drain()
 
     async def _read_stderr(self) -> None:
-        with contextlib.suppress(Exception):  # whoever waits for an answer tells of the loss
+        with contextlib.suppress(Exception):  # whoever waits for an answer reports the loss
             while text := await self._process.stderr.read(_TAIL_CHARACTERS):
                 self._stderr = (self._stderr + text)[-_TAIL_CHARACTERS:]
 

@@ -3,7 +3,7 @@
 The board needs Python and a runtime.  It gets a folder of its own for the session, with the runner
 (`affnet.devices.worker.bundle`) and the models.  A shell process there, the watchdog, removes the
 folder and ends what runs in it as soon as its input ends, which a lost connection brings about too:
-the board cleans up after itself even when nobody can tell it to.
+the board cleans up after itself even when nobody can ask it to.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def _known_hosts(configured: object) -> asyncssh.SSHKnownHosts:
 
 
 async def _shows_another_key(known: _Known) -> bool:
-    """Ask a listed host for its key, and tell whether it is none of those that are known."""
+    """Ask a listed host for its key, and return whether it is none of those that are known."""
     import asyncssh
 
     trusted = known.keys()
@@ -155,7 +155,7 @@ async def _shows_another_key(known: _Known) -> bool:
 
 
 def _untrusted(target: Target, known: _Known) -> UnreachableError:
-    """Tell a host that was never seen from one whose key is not the known one."""
+    """Distinguish a host that was never seen from one whose key is not the known one."""
     if known.keys():
         name = known.host if known.port == _USUAL_PORT else f"[{known.host}]:{known.port}"
         return UnreachableError(

@@ -1,4 +1,4 @@
-"""What runs on a board: it tells of the board, or measures like on any host.
+"""What runs on a board: it describes the board, or measures as on any host.
 
 It is shipped as one file, see `affnet.devices.worker.bundle`.  Measuring needs a runtime and numpy;
 the rest needs only Python.
@@ -22,7 +22,7 @@ NEEDED: dict[str, dict[str, str]] = {
 
 
 def look(folder: str) -> dict[str, Any]:
-    """Tell what there is: space in ``folder``, and which packages each runtime lacks."""
+    """Return the free space of ``folder``, and which packages each runtime lacks."""
     missing = {
         runtime: [name for module, name in modules.items() if not _is_installed(module)]
         for runtime, modules in NEEDED.items()

@@ -132,8 +132,8 @@ class RemoteProcess(Conversation):
             raise self._nonsense(json.dumps(samples))
         if samples and min(samples) <= 0:
             raise MeasurementError(
-                f"Measuring {self._label} told of a run of {min(samples)} ns: its clock stood "
-                "still or stepped back",
+                f"Measuring {self._label} reported a run of {min(samples)} ns: the clock "
+                "did not advance",
                 "measure again, or on another device.",
             )
         if len(samples) != iterations:

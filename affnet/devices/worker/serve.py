@@ -1,4 +1,4 @@
-"""The measuring process: loads one artifact, then runs it as often as it is told.
+"""The measuring process: loads one artifact, then runs it on request.
 
 It is started by a device, reads one JSON request per line from stdin and answers each with one
 JSON line; it ends when stdin does, so it cannot outlive its parent.  While the parent thinks or

@@ -126,7 +126,7 @@ def _filled(blueprint: Blueprint, config: Any, pretrained: Pretrained) -> nn.Mod
                 None,
                 config=config,
                 state_dict=dict(pretrained.entries),
-                ignore_mismatched_sizes=True,  # they are told below
+                ignore_mismatched_sizes=True,  # they are reported below
                 output_loading_info=True,
             )
     except Exception as error:  # settings that contradict each other raise nearly every kind

@@ -1,4 +1,4 @@
-"""Telling which kind of SOURCE a name or path is, and loading it."""
+"""Recognizing which kind of SOURCE a name or path is, and loading it."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_each_result_has_its_percentiles_and_its_samples() -> None:
     (figure,) = figures(distributions(data_of(runs([1]))))
     mine, peer = figure.rows["summaries"]
     assert (mine["median"], peer["median"]) == (pytest.approx(8.075), pytest.approx(10.075))
-    assert (mine["told"], mine["beyond"], mine["runs"]) == ("8.07 ms", "", 40)
+    assert (mine["text"], mine["beyond"], mine["runs"]) == ("8.07 ms", "", 40)
     assert mine["fastest"] == 8 and mine["slowest"] == pytest.approx(8.15)
     drawn = sorted(row["ms"] for row in figure.rows["samples"] if row["result"] == 0)
     assert drawn == pytest.approx(sorted(ns / MS for turn in samples(8.0) for ns in turn))
@@ -169,7 +169,7 @@ def test_one_run_has_a_history_only_beside_a_budget() -> None:
 def test_operators_are_summed_by_module_in_the_order_of_execution() -> None:
     mine, peer = figures(operators(data_of(runs([1]))))
     assert "watched by the profiler of onnxruntime" in mine.heading
-    assert [(row["module"], row["told"]) for row in mine.rows["parts"]] == [
+    assert [(row["module"], row["text"]) for row in mine.rows["parts"]] == [
         ("stem.conv", "2.00 ms, 25.0 %"),
         ("stage.0.gate", "1.00 ms, 12.5 %"),
         ("stage.0.conv", "5.00 ms, 62.5 %"),

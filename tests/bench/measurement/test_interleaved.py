@@ -131,7 +131,7 @@ def test_a_result_carries_what_the_device_and_the_manifest_say(tmp_path: Path) -
         "other processes kept 1.5 cores busy before the run",
         "the frequency governor is powersave",
         "4 threads on 2 cores",
-        "all 40 runs took exactly as long, which no clock shows",
+        "all 40 runs have the same duration; the clock is not working",
     )
 
 

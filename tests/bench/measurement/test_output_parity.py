@@ -72,7 +72,7 @@ def test_outputs_that_are_wrong_by_a_thousandth_fail(digits_onnx: Artifact, righ
 
 
 def test_outputs_that_are_not_told_are_a_limit(digits_onnx: Artifact) -> None:
-    assert proven(digits_onnx, None) == "fake does not tell its outputs, which were not compared"
+    assert proven(digits_onnx, None) == "fake does not report its outputs, which were not compared"
 
 
 def test_a_runtime_that_is_missing_here_is_a_limit(

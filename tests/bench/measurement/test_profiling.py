@@ -122,7 +122,7 @@ def test_a_device_without_a_profiler_says_so_and_is_not_asked_unless_wanted(
     (watched,) = measure([job], device, get_protocol("quick"), threads=1, profile=True)
     assert device.started - started == started + 1
     assert plain.limits == ()
-    assert watched.limits == ("fake does not tell the times of operators",)
+    assert watched.limits == ("fake does not report the times of operators",)
 
 
 def test_a_runtime_without_a_profiler_is_a_limit(digits_pt2: Artifact) -> None:

@@ -43,5 +43,5 @@ def test_minutes_of_load_are_a_protocol_of_their_own() -> None:
     )
     assert choose_protocol("quick", None).name == "quick"
     assert choose_protocol("quick", None).watch_seconds is None
-    with pytest.raises(UsageError, match="leave --preset away"):
+    with pytest.raises(UsageError, match="omit --preset"):
         choose_protocol("quick", 10)

@@ -37,7 +37,7 @@ def test_the_verdict_names_who_is_faster_among_those_that_do_what_aff_does() -> 
     assert lines[0] == (
         "16x8x8, onnxruntime: attention is faster than aff by 93.8 %; aff is faster than luna."
     )
-    assert "16x32x32, onnxruntime: attention cannot be told from aff." in lines
+    assert "16x32x32, onnxruntime: attention cannot be distinguished from aff." in lines
     assert f"No tflite file of pool (16x8x8): {REASON}" in lines
     assert "Not measured: luna on 16x32x32, onnxruntime: A measuring process ended." in lines
     assert not [line for line in lines if "pool is faster" in line]

@@ -135,7 +135,7 @@ def test_latencies_have_at_least_three_digits_from_one_ms_on(latency_ns: int, ce
 def test_memory_that_is_not_told_has_a_dash() -> None:
     results = [a_result(peak_rss_bytes=None)]
     assert dict(zip(*csv.reader(io.StringIO(to_csv(results))), strict=True))["memory MB"] == "-"
-    assert notes(results)[0].endswith("Memory is not told there.")
+    assert notes(results)[0].endswith("Memory is not available on this device.")
 
 
 def test_placement_names_what_runs_elsewhere() -> None:

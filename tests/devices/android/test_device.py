@@ -97,7 +97,7 @@ def test_a_tool_that_knows_no_files_is_told_as_a_limit(
         jobs = label_jobs([digits_tflite], "litert")
         (result,) = measure(jobs, device, get_protocol("quick"), threads=1)
     assert result.parity is None
-    assert "pixel does not tell its outputs, which were not compared" in result.limits
+    assert "pixel does not report its outputs, which were not compared" in result.limits
 
 
 @pytest.mark.parametrize("kind", ["", "litert"])
@@ -127,7 +127,7 @@ def test_a_table_from_the_command_line(
     assert [row[0] for row in rows] == ["pixel"] * 2 + [phone.serial] * 2  # one after the other
     assert (cells["p90 ms"], cells["p99 ms"]) == ("-", "-")
     assert float(cells["median ms"]) > 0.05
-    assert "- benchmark_model tells statistics and no single runs: " in done.out
+    assert "- benchmark_model reports statistics and no single runs: " in done.out
 
 
 @pytest.mark.parametrize(

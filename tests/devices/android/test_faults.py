@@ -180,7 +180,8 @@ def test_no_runner(attached: Attached, tmp_path: object) -> None:
         ("echo 'ERROR: no such op'; echo 'ERROR: failed'; exit 1", MeasurementError,
          "ended with exit code 1: no such op"),
         ("echo hello; echo '<html>'", MeasurementError,
-         "answered with nonsense (it tells no initialisation, warm-up and measurement): '<html>'."),
+         "answered with nonsense (it reports no initialization, warm-up and measurement): "
+         "'<html>'."),
     ],
 )  # fmt: skip
 def test_runners_that_fail(

@@ -72,7 +72,7 @@ def test_models_are_measured_in_turns_in_one_model_runner(
     assert record["placed"][0]["estimated_ns"] == 500_000
     notes = "\n".join(latency_table.notes([first, second]))
     assert "Operators of one in the runtime's plan: 2 on ane; 1 on cpu (1 softmax)." in notes
-    assert "Memory is not told there." in notes
+    assert "Memory is not available on this device." in notes
     assert "seconds apart" in notes
     assert "| iphone" not in latency_table.to_markdown([first])
     assert "| - |" in latency_table.to_markdown([first])

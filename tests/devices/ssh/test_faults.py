@@ -173,7 +173,7 @@ def test_samples_that_are_none(board: Board, digits_onnx: Artifact) -> None:
     for reply, complaint in [
         (
             '{"samples_ns": [1, -5, 3]}',
-            "told of a run of -5 ns: its clock stood still or stepped back; measure again, or on "
+            "reported a run of -5 ns: the clock did not advance; measure again, or on "
             "another device.",
         ),
         ('{"samples_ns": "many"}', "answered with nonsense: '\"many\"'."),
@@ -206,7 +206,7 @@ def test_a_runner_that_hangs_is_not_waited_for(
 
 def test_a_runner_that_answers_with_nonsense(board: Board) -> None:
     board.python('case "$1" in *.pyz) echo no JSON;; *) exec "$REAL" "$@";; esac')
-    assert str(failing(board)) == f"The runner on {board.address} could not tell its look: no JSON"
+    assert str(failing(board)) == f"The runner on {board.address} did not report its look: no JSON"
 
 
 def test_a_connection_that_is_lost_while_pushing(

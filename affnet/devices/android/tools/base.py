@@ -1,4 +1,4 @@
-"""What a phone's benchmarking tool is to us: arguments for an invocation, and what it tells of it.
+"""What a phone's benchmarking tool is to us: arguments for an invocation, and what it reports.
 
 Each tool is a module with the names of `Tool`: its command line and its grammar, and nothing of
 how it gets to the phone.  `affnet.devices.android.tools.process` invokes it.
@@ -30,8 +30,8 @@ class Invocation:
     graph: str
     runs: int
     warmup_runs: int = 1
-    memory: bool = False  # tell the peak too
-    profile: bool = False  # tell the operators' times too
+    memory: bool = False  # report the peak too
+    profile: bool = False  # report the operators' times too
     image: str | None = None  # a file with the input's bytes; without it the tool invents them
     shape: tuple[int, ...] = ()  # the input's
     folder: str | None = None  # where files are written, such as the outputs for the image
@@ -39,12 +39,12 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Report:
-    """What one invocation tells."""
+    """What one invocation reports."""
 
     load_ns: int
     first_inference_ns: int
-    samples_ns: tuple[int, ...] = ()  # of the measured runs, where they are told
-    block: BlockStatistics | None = None  # what is told in their place
+    samples_ns: tuple[int, ...] = ()  # of the measured runs, where they are reported
+    block: BlockStatistics | None = None  # what is reported in their place
     peak_rss_bytes: int | None = None  # where it was asked for
     runtime_bytes: int | None = None  # what the runtime says that it has taken
     delegated: tuple[tuple[int, int, str], ...] = ()  # nodes taken, of how many, by which delegate
@@ -81,7 +81,7 @@ class Tool(Protocol):
     def operators(
         self, output: str, files: Mapping[str, bytes], runs: int, /
     ) -> list[OperatorTime]:
-        """Return the operators' times from the output, or the files written; none if not told.
+        """Return the operators' times from the output, or the files written; none if not reported.
 
         Raises:
             ValueError: it is nonsense.

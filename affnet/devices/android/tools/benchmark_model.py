@@ -8,15 +8,15 @@ written by the class they share (tflite/tools/benchmark/benchmark_model.cc)::
     INFO: count=2112 first=463 curr=459 min=442 max=979 avg=464.545 std=13 p5=460 median=462 p95=478
 
 The first count is the warm-up's, the second the measurement's; times are microseconds.  Neither
-tool tells the latencies of single runs, on its output or in a file: ``--result_file_path`` of
+tool reports the latencies of single runs, on its output or in a file: ``--result_file_path`` of
 LiteRT's holds the same statistics, profiles are averages of operators.  Tools before 2025 lack the
 percentiles.  TensorFlow's ``Stat`` writes ``count=5 curr=463 (all same)`` where all runs agree.
 
 Only TensorFlow Lite's takes an input from a file and writes its outputs to one
 (``--input_layer_value_files``, ``--output_filepath``: tensors as they stand in memory, one after the
-other).  LiteRT's, up to 2.2.0 at least, tells that it knows neither flag.  Both print the same table
-of operators, asked for by ``--enable_op_profiling`` and by ``--use_profiler``; each tells the other's
-flag to be unknown.
+other).  LiteRT's, up to 2.2.0 at least, says that it knows neither flag.  Both print the same table
+of operators, asked for by ``--enable_op_profiling`` and by ``--use_profiler``; each reports the
+other's flag to be unknown.
 """  # noqa: E501  # lines of the tool
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def arguments(invocation: Invocation, settings: Settings) -> list[str]:
         f"--num_threads={settings.threads}",
         f"--num_runs={invocation.runs}",
         "--min_secs=0",  # else it goes on for a second
-        f"--warmup_runs={max(1, invocation.warmup_runs)}",  # the first tells the first inference
+        f"--warmup_runs={max(1, invocation.warmup_runs)}",  # the first gives the first inference
         f"--warmup_min_secs={settings.warmup_seconds:g}",
         f"--use_xnnpack={'true' if settings.xnnpack else 'false'}",
     ]
@@ -96,7 +96,7 @@ def parse(output: str, _files: Mapping[str, bytes]) -> Report:
     load = _LOAD.search(output)
     counts = [_FIELD.findall(line) for line in _COUNT.findall(output)]
     if load is None or len(counts) < 2:
-        raise ValueError("it tells no initialisation, warm-up and measurement")
+        raise ValueError("it reports no initialization, warm-up and measurement")
     warmup, block = (_statistics(dict(fields)) for fields in counts[:2])
     peak = _PEAK.search(output)
     grown = _GROWN.search(output)
@@ -150,7 +150,7 @@ def operators(output: str, _files: Mapping[str, bytes], _runs: int) -> list[Oper
     own, and then the node that stands for the delegate as a whole is left out.
     """
     found = [[_operator(row) for row in table] for table in _tables(output)]
-    # what a delegate tells of its inside is the time of the node that stands for it, again
+    # what a delegate reports of its inside is the time of the node that stands for it, again
     inside = len(found) > 1 or any(
         time.name.startswith(_INSIDE) for table in found for time in table
     )

@@ -6,7 +6,7 @@ Its lines come with a time and a place in the source::
     I 00:00:00.006576 executorch:executor_runner.cpp:284] Iteration 1 of 2: 0.691078 ms
     I 00:00:00.006576 executorch:executor_runner.cpp:284] Model executed successfully 2 time(s) in 1.3 ms.
 
-(examples/portable/executor_runner/executor_runner.cpp).  Releases before 1.3 tell the sum only, of
+(examples/portable/executor_runner/executor_runner.cpp).  Releases before 1.3 report the sum only, of
 which nothing can be discarded, so they are refused.  ``--inputs`` are files of bytes, outputs go to
 ``FILE-0.bin`` and so on.  A build by ExecuTorch's preset for Android logs to the phone's log, where
 nothing of this is seen.
@@ -36,7 +36,7 @@ _DONE = re.compile(r"Model executed successfully (\d+) time\(s\) in ([\d.]+) ms"
 _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 # of each memory that tensors share, planned when the program was exported
 _PLANNED = re.compile(r"Setting up planned buffer \d+, size (\d+)")
-_TOO_OLD = "it tells no single runs, as releases before 1.3 do not; build a newer one"
+_TOO_OLD = "it reports no single runs, as releases before 1.3 do not; build a newer one"
 _OUTPUTS = "outputs"
 _OUTPUT_FILE = re.compile(rf"{_OUTPUTS}-(\d+)\.bin")
 
@@ -60,11 +60,11 @@ def parse(output: str, _files: Mapping[str, bytes]) -> Report:
     if done is not None and not samples:
         raise ValueError(_TOO_OLD)
     if loaded is None or done is None:
-        raise ValueError("it tells no loading and execution; was it built to log to its output?")
+        raise ValueError("it reports no loading and execution; was it built to log to its output?")
     if len(samples) != int(done[1]):
-        raise ValueError(f"it ran {done[1]} times and told {len(samples)}")
+        raise ValueError(f"it reported {len(samples)} of {done[1]} runs")
     if not all(samples):
-        raise ValueError(f"it ran {done[1]} times and told {len(samples)}, some of no duration")
+        raise ValueError(f"it reported {len(samples)} of {done[1]} runs, some of no duration")
     peaks = [int(text) * 1024 for text in _PEAK.findall(output)]
     return Report(
         load_ns=round(float(loaded[1]) * 1e6),

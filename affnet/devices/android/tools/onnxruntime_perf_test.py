@@ -54,7 +54,7 @@ def parse(output: str, files: Mapping[str, bytes]) -> Report:
     """See `affnet.devices.android.tools.base.Tool.parse`."""
     load, first, peak = (pattern.search(output) for pattern in (_LOAD, _FIRST, _PEAK))
     if load is None or first is None or _SAMPLES not in files:
-        raise ValueError("it tells no creation of a session, first inference and single runs")
+        raise ValueError("it reports no creation of a session, first inference and single runs")
     rows = files[_SAMPLES].decode(errors="replace").split("\n\n")[0].split()
     try:
         # the model's name may hold commas; four fields stand after it

@@ -16,12 +16,11 @@ from affnet.artifact import Artifact
 from affnet.devices.android.session import Phone
 from affnet.devices.android.tools.base import Invocation, Report, Settings, Tool, complaint
 from affnet.devices.android.tools.binaries import Runner
-from affnet.devices.base import BlockStatistics, Memory, OperatorTime, Startup
+from affnet.devices.base import MEMORY_RUNS, BlockStatistics, Memory, OperatorTime, Startup
 from affnet.devices.worker.channel import RUN_TIMEOUT_S, ending
 from affnet.errors import MeasurementError, MissingError
 from affnet.parity import reference_image
 
-_MEMORY_RUNS = 5
 _CANNOT_RUN = (126, 127)  # a shell's exit codes: found but not executable, and not found
 FILE_FLAGS = ("--input", "--output")  # of invocations that read an input, and write what came out
 
@@ -37,7 +36,7 @@ class Invoked:
 
 @dataclass(frozen=True)
 class Invoker:
-    """Starts a tool on a phone, and tells what went wrong in a sentence."""
+    """Starts a tool on a phone, and says what went wrong in a sentence."""
 
     phone: Phone
     runner: Runner
@@ -51,7 +50,7 @@ class Invoker:
 
         Raises:
             MissingError: the phone cannot run it.
-            MeasurementError: it crashed, hung, told nonsense, or does not know a flag.
+            MeasurementError: it crashed, hung, reported nonsense, or does not know a flag.
         """
         folder = ""
         if invocation.image or invocation.profile or self.tool.WRITES_SAMPLES:
@@ -121,9 +120,9 @@ class ToolProcess:
 
     def memory(self) -> Memory:
         """See `MeasuringProcess.memory`: of an invocation that is watched."""
-        report = self._invoker.invoke(Invocation(self._graph, _MEMORY_RUNS, memory=True)).report
+        report = self._invoker.invoke(Invocation(self._graph, MEMORY_RUNS, memory=True)).report
         if report.peak_rss_bytes is None:
-            raise MeasurementError(f"Measuring {self._invoker.label} told no peak of the memory.")
+            raise MeasurementError(f"Measuring {self._invoker.label} reported no peak memory.")
         return Memory(report.peak_rss_bytes, runtime_bytes=report.runtime_bytes)
 
     def outputs(self) -> list[NDArray[np.float32]] | None:
@@ -206,7 +205,7 @@ class ToolProcess:
 
 
 class SummarisingToolProcess(ToolProcess):
-    """A `affnet.devices.base.SummarisingProcess` over a tool that tells statistics of its runs."""
+    """A `SummarisingProcess` over a tool that reports statistics of its runs."""
 
     def __init__(
         self,
@@ -232,21 +231,21 @@ class SummarisingToolProcess(ToolProcess):
         """See `QualifiedProcess.caveats`."""
         kind = "mean" if self._last.median_ns is None else "median"
         return [
-            f"{self._invoker.tool.NAME} tells statistics and no single runs: a sample is the "
+            f"{self._invoker.tool.NAME} reports statistics and no single runs: a sample is the "
             f"{kind} of a turn, p90 and p99 are not known",
             *super().caveats(),
         ]
 
     def _statistics(self, report: Report) -> BlockStatistics:
         if report.block is None:
-            raise self._invoker.nonsense("it tells no statistics", "")
+            raise self._invoker.nonsense("it reports no statistics", "")
         return report.block
 
 
 def open_process(
     invoker: Invoker, artifact: Artifact, graph: str, pause: Callable[[], None] = lambda: None
 ) -> ToolProcess:
-    """Start the tool once, and return the process that its way of telling asks for."""
+    """Start the tool once, and return the process that its kind of report needs."""
     first = invoker.invoke(Invocation(graph, runs=1)).report
     kind = ToolProcess if first.samples_ns else SummarisingToolProcess
     return kind(invoker, artifact, graph, first, pause)

@@ -1,7 +1,7 @@
 """Compressed weights: quantised, palettised (by a look-up table), sparse, and combinations.
 
 Each operator has the form of iOS 16, whose data are flat and packed, and the form of iOS 18,
-whose data have the shape of the weights; the parameters tell which.
+whose data have the shape of the weights; the parameters say which.
 """
 
 from __future__ import annotations

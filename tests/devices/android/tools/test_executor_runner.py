@@ -37,11 +37,11 @@ def test_what_the_tool_tells_of_each_run() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "it tells no loading and execution"),
+        ("", "it reports no loading and execution"),
         ("E 00:00:00.1 executorch:method.cpp:1] Missing operator", "it tells no loading"),
         (TOLD.replace("Model loaded", "x"), "it tells no loading"),
-        (TOLD.replace("Iteration 2", "x"), "it ran 2 times and told 1"),
-        (TOLD.replace("0.5 ms", "0.0 ms"), "it ran 2 times and told 2, some of no duration"),
+        (TOLD.replace("Iteration 2", "x"), "it reported 1 of 2 runs"),
+        (TOLD.replace("0.5 ms", "0.0 ms"), "it reported 2 of 2 runs, some of no duration"),
     ],
 )
 def test_what_is_no_finished_run_is_refused(text: str, reason: str) -> None:

@@ -70,7 +70,7 @@ def test_a_phone_is_measured_and_each_run_is_known(
     assert 50_000 < summary.minimum <= summary.median <= summary.p99 < 1e9
     assert result.runtime_version.startswith("onnxruntime_perf_test of sha256 ")
     assert 2e7 < result.peak_rss_bytes < 1e9
-    assert "pixel does not tell its outputs, which were not compared" in result.limits
+    assert "pixel does not report its outputs, which were not compared" in result.limits
     assert {"Conv", "MatMul"} <= {time.operator for time in result.operators}
     assert "layer_3.1.fusion.block.conv" in {time.module for time in result.operators}
 

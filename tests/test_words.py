@@ -1,0 +1,90 @@
+"""Words that users never read: see docs/messages.md, and which folders are checked so far."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import affnet
+
+ROOT = Path(affnet.__file__).parent
+#: Files and folders of the package whose texts are checked.
+CHECKED = (
+    "__init__.py",
+    "artifact.py",
+    "bench",
+    "console.py",
+    "devices",
+    "errors.py",
+    "evaluation",
+    "exported_program.py",
+    "files.py",
+    "model",
+    "parity.py",
+    "processes.py",
+    "runtimes",
+    "silence.py",
+    "units.py",
+)
+COMMANDS = ROOT / "commands"  # where docstrings are shown, as help
+WORSE = re.compile(
+    r"\btell(s|ing)?\b|\btold\b|\bmend(s|ed|ing)?\b|\bleave\b.*\baway\b|\bwhat\b.*\bmakes of\b"
+    r"|\bfew bits\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def modules() -> list[Path]:
+    found = [ROOT / name for name in CHECKED]
+    return sorted(path for one in found for path in ([one] if one.is_file() else one.rglob("*.py")))
+
+
+def texts(source: str, docstrings: bool) -> Iterator[tuple[int, str]]:
+    """Yield the line and text of each string; an f-string's values are left out of it."""
+    tree = ast.parse(source)
+    silent: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and not docstrings:
+            silent.add(id(node.value))
+        if isinstance(node, ast.JoinedStr):
+            parts = [one for one in node.values if isinstance(one, ast.Constant)]
+            silent.update(map(id, parts))
+            yield node.lineno, "{}".join(str(part.value) for part in parts)
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in silent
+        ):
+            yield node.lineno, node.value
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_users_read_plain_words(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    found = [
+        f"{path}:{line}: {text}"
+        for line, text in texts(source, docstrings=path.is_relative_to(COMMANDS))
+        if " " in text and WORSE.search(text)
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("source", "wrong"),
+    [
+        ("raise E('it tells nothing')", True),
+        ("raise E(f'{name} told {count} times')", True),
+        ("raise E(f'leave {option} away')", True),
+        ("raise E('it reports nothing')", False),
+        ("def f():\n    '''Tell it.'''", False),
+        ("x = a['told']", False),
+    ],
+)
+def test_what_counts_as_a_text(source: str, wrong: bool) -> None:
+    found = [text for _, text in texts(source, docstrings=False)]
+    assert any(" " in text and WORSE.search(text) for text in found) is wrong

@@ -78,7 +78,7 @@ app.add_typer(devices.app, name="devices")
 
 def _stop(signal_number: int, _: object) -> NoReturn:
     """End the command by an exception, so that temporary files are removed on the way out."""
-    print("Stopped; files that stood there before are untouched.", file=sys.stderr)
+    print("Interrupted; existing files were not changed.", file=sys.stderr)
     raise SystemExit(128 + signal_number)
 
 

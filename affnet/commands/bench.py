@@ -33,7 +33,10 @@ def bench(
         ),
     ] = None,
     against: Annotated[
-        list[str] | None, typer.Option(help="A peer to measure in turns; the first one divides.")
+        list[str] | None,
+        typer.Option(
+            help="Model to compare with, interleaved; ratios are relative to the first one."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="A name, user@host or several: host,rpi.")] = "host",
     devices_file: DevicesFileOption = None,
@@ -47,7 +50,10 @@ def bench(
         str | None, typer.Option(help="Of Core ML: all, cpu_only, cpu_and_gpu or cpu_and_ne.")
     ] = None,
     profile: Annotated[
-        bool, typer.Option("--profile", help="Also tell the time of each operator, run apart.")
+        bool,
+        typer.Option(
+            "--profile", help="Also report per-operator time, from a separate profiled run."
+        ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     runtime: RuntimesOption = None,
@@ -58,7 +64,7 @@ def bench(
     sustained: Annotated[
         float | None,
         typer.Option(
-            metavar="MINUTES", min=0.1, help="Run each so long; tell whether it throttles."
+            metavar="MINUTES", min=0.1, help="Run each for so long; report thermal throttling."
         ),
     ] = None,
     image_size: SizeOption = None,

@@ -22,7 +22,7 @@ def bench_zoo(
         list[str] | None, typer.Option(help="Only this network; repeatable. Default: all.")
     ] = None,
     against: Annotated[
-        str, typer.Option(help="The network that divides the others' latency.")
+        str, typer.Option(help="Reference model for the latency ratios.")
     ] = "mobilevit_xxs",
     device: Annotated[str, typer.Option(help="A name or user@host.")] = "host",
     devices_file: DevicesFileOption = None,

@@ -40,11 +40,16 @@ def check(
     ] = None,
     baseline: Annotated[
         Path | None,
-        typer.Option(help="Results of before, or a folder with the artifacts of before."),
+        typer.Option(help="Baseline: a results file, or a folder of baseline artifacts."),
     ] = None,
     devices_file: DevicesFileOption = None,
     max_rounds: Annotated[
-        int, typer.Option(min=2, max=100, help="Measure at most so often; fewer if it is clear.")
+        int,
+        typer.Option(
+            min=2,
+            max=100,
+            help="Maximum number of rounds; stops early once every budget is decided.",
+        ),
     ] = 12,
     calibrate: Annotated[
         bool,
@@ -76,7 +81,9 @@ def check(
 
     if results and (calibrate or output):
         option = "--calibrate" if calibrate else "--output"
-        raise UsageError(f"{option} is for what is measured; leave the stored results away.")
+        raise UsageError(
+            f"{option} applies only when models are measured; remove the result files."
+        )
     wanted, settings, size = _budgets(context, budgets, bool(results))
     targets = Targets(junit, summary, output)
     targets.check()

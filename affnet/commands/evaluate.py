@@ -192,7 +192,7 @@ def _reference(
     try:
         return reload_source(artifact.manifest.provenance)
     except AffnetError as error:
-        console.note(f"Agreement with PyTorch is not told: {error}", quiet)
+        console.note(f"Agreement with PyTorch is not available: {error}", quiet)
         return None
 
 

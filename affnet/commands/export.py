@@ -42,7 +42,7 @@ CalibrationDataOption = Annotated[
     str | None,
     typer.Option(
         metavar="FOLDER|bundled",
-        help="Images that ranges come from and few bits are judged by: one folder per class.",
+        help="Calibration images, one folder per class; they also show what quantization costs.",
     ),
 ]
 CalibrationSamplesOption = Annotated[
@@ -52,7 +52,7 @@ MaxAccuracyDropOption = Annotated[
     float | None,
     typer.Option(
         metavar="POINTS",
-        help="Of top-1, that few bits may cost on the calibration images; default: 1 if trained.",
+        help="Largest top-1 drop on the calibration images; default: 1 for trained networks.",
     ),
 ]
 FftOption = Annotated[
@@ -82,7 +82,10 @@ def export(
     max_accuracy_drop: MaxAccuracyDropOption = None,
     fft: FftOption = "auto",
     device: Annotated[
-        str, typer.Option(help="Where --fft measure and --precision auto time: a name, user@host.")
+        str,
+        typer.Option(
+            help="Device that --fft measure and --precision auto time on: a name, user@host."
+        ),
     ] = "host",
     dynamic_batch: Annotated[
         bool, typer.Option("--dynamic-batch", help="Leave the batch size open.")

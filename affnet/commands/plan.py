@@ -41,7 +41,7 @@ def plan(
     if (map_size is None) != (channels is None):
         raise UsageError("--size and --channels describe one map; give both or neither.")
     if map_size is not None and (source or image_size):
-        raise UsageError("--size describes one map; leave SOURCE and --image-size away.")
+        raise UsageError("--size describes one map; drop SOURCE and --image-size.")
     if device != "host" and not measure:
         raise UsageError("--device says where plans are timed; add --measure.")
     from affnet.export.autotuning.plan_cache import Wisdom

@@ -25,7 +25,7 @@ class TwoWordCommands(TyperGroup):
 
 
 def refuse_second_words(context: typer.Context, words: list[str] | None) -> list[str] | None:
-    """Return a command's arguments unless one is the second word of another, told too late.
+    """Return a command's arguments unless one is the second word of another, given too late.
 
     Raises:
         UsageError: ``affnet bench --threads 2 zoo``.

@@ -22,8 +22,8 @@ def verify(
     artifact: Annotated[
         Path,
         typer.Argument(
-            help="A file that export made, or with --against any other.  Default: what export "
-            "wrote last."
+            help="An exported artifact, or any model file together with --against.  "
+            "Default: what export wrote last."
         ),
     ] = Path(),
     against: Annotated[

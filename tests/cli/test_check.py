@@ -148,7 +148,7 @@ def test_stored_results_that_cannot_be_judged_are_refused(
     folder = budgets('model = "one"\nat_most = "+5 %"').parent
     new = stored(folder, "new.json")
     assert "name one with --baseline" in refused("check", new)
-    assert "leave the stored results away" in refused("check", new, "--calibrate")
+    assert "remove the result files" in refused("check", new, "--calibrate")
     other = stored(folder, "other.json", protocol="default")
     assert "the protocol is quick here" in refused("check", new, "--baseline", other)
     elsewhere = stored(folder, "elsewhere.json", device="pixel")

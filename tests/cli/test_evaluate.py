@@ -91,7 +91,7 @@ def test_without_its_source_only_the_agreement_is_missing(
     edit_manifest(onnx_copy, provenance=gone)
     finished = run("eval", onnx_copy, "--data", digits, "--json")
     assert finished.json["agreement"] is None
-    assert "Note: Agreement with PyTorch is not told: " in finished.err
+    assert "Note: Agreement with PyTorch is not available: " in finished.err
     assert "gone.pt, which is gone" in finished.err
 
 

@@ -104,7 +104,7 @@ def test_an_export_measures_the_maps_of_its_network(
         (("plan", "--size", "4y", "--channels", "16"), "--size '4y' is not HxW"),
         (
             ("plan", "affnet_et", "--size", "4x4", "--channels", "16"),
-            "leave SOURCE and --image-size",
+            "drop SOURCE and --image-size",
         ),
         (("plan", "--size", "0x4", "--channels", "16"), "--size 0x4 is empty"),
         (("plan", "affnet_et", "--image-size", "33"), "cannot take 33x33 images"),

@@ -10,8 +10,7 @@ from pathlib import Path
 def module_command(module: str) -> list[str]:
     """Return the command that runs ``module`` with this interpreter."""
     # -P keeps a file called like one of our packages in the working directory from being imported
-    safe_path = ["-P"] if sys.version_info >= (3, 11) else []
-    return [sys.executable, *safe_path, "-m", module]
+    return [sys.executable, "-P", "-m", module]
 
 
 def module_environment() -> dict[str, str]:

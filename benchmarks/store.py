@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from affnet.bench.results.result import Result
@@ -26,7 +26,7 @@ from affnet.bench.store.database import Store
 MODELS = ("peer", *(f"model_{number}" for number in range(9)))
 SAMPLES = 200
 _AT_ONCE = 2_000
-_START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+_START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def invented(session: int, model: str, noise: random.Random) -> Result:

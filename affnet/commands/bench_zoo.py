@@ -112,7 +112,7 @@ def _export(
     for name in names:
         try:
             artifacts.append(open_or_export(name, format_, None, "auto", folder, show))
-        except (ConversionError, VerificationError) as error:  # noqa: PERF203
+        except (ConversionError, VerificationError) as error:
             if not artifacts:
                 raise
             show(f"Left out: {error}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked 
 import dataclasses
 import os
 import re
-import sys
+import tomllib
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,11 +28,6 @@ from pathlib import Path
 from affnet.devices.base import Device
 from affnet.devices.registry import DEVICES, device_class
 from affnet.errors import CatalogError, existing_file, first_line
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _SHIPPED = Path(__file__).with_name("catalog.toml")
 _SSH = re.compile(r"(?P<user>[^@]+)@(?P<host>\[[^\]]+\]|[^@:\[\]]+)(:(?P<port>\d+))?")

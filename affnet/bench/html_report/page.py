@@ -64,7 +64,7 @@ def render(data: ReportData) -> str:
     )
     return environment.from_string(_read("page.html")).render(
         version=__version__,
-        made_at=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        made_at=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         data=data,
         sections=sections,
         add_figure=figures.add,

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from affnet.artifact import Artifact
 from affnet.bench.measurement.git_commit import git_commit
@@ -261,7 +261,7 @@ def _result(
         block_statistics=tuple(entry.statistics),
         limits=tuple(limits),
         session=session,
-        recorded_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
         exported_error=manifest.parity.max_rel_error if manifest.parity else None,
         parity=parity,
         placed=() if isinstance(first.placed, str) else tuple(first.placed),

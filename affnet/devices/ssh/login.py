@@ -103,7 +103,7 @@ async def log_in(target: Target) -> asyncssh.SSHClientConnection:
             f"{target} broke off the login: {first_line(error)}",
             f"run: ssh -v {target.ssh_command()}",
         ) from error
-    except (asyncssh.Error, ValueError, OSError, asyncio.TimeoutError) as error:
+    except (TimeoutError, asyncssh.Error, ValueError, OSError) as error:
         raise _failed(target, error) from error
 
 

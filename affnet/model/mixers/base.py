@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import Tensor, nn
-from typing_extensions import Self
 
 
 class TokenMixer(nn.Module):

@@ -69,7 +69,6 @@ def resolve(
         AffnetError: as `load_source`, `load_calibration`, `read_inputs` and ``open_timer``.
     """
     check_combination(request)
-    progress(f"Loading {request.source}")
     source = _source(request)
     options = ExportOptions(
         format=request.format,

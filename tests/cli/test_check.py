@@ -116,7 +116,7 @@ def test_calibration_is_remembered(run: Run, budgets: Callable[..., Path], mine:
     remembered.write_text(json.dumps(dict.fromkeys(known, 0.5)))
     refusal = run("check", "--baseline", mine.parent, "--quiet")
     assert refusal.code == 2
-    assert "tells changes of mine.onnx from none above 50.0% only" in refusal.error
+    assert "cannot detect changes of mine.onnx below 50.0%" in refusal.error
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ def test_what_the_tool_tells_of_each_run() -> None:
     ("text", "reason"),
     [
         ("", "it reports no loading and execution"),
-        ("E 00:00:00.1 executorch:method.cpp:1] Missing operator", "it tells no loading"),
-        (TOLD.replace("Model loaded", "x"), "it tells no loading"),
+        ("E 00:00:00.1 executorch:method.cpp:1] Missing operator", "it reports no loading"),
+        (TOLD.replace("Model loaded", "x"), "it reports no loading"),
         (TOLD.replace("Iteration 2", "x"), "it reported 1 of 2 runs"),
         (TOLD.replace("0.5 ms", "0.0 ms"), "it reported 2 of 2 runs, some of no duration"),
     ],
@@ -51,7 +51,7 @@ def test_what_is_no_finished_run_is_refused(text: str, reason: str) -> None:
 
 def test_a_tool_that_tells_only_the_sum_is_too_old() -> None:
     older = "\n".join(line for line in TOLD.splitlines() if "Iteration" not in line)
-    with pytest.raises(ValueError, match="it tells no single runs, as releases before"):
+    with pytest.raises(ValueError, match="it reports no single runs, as releases before"):
         parse(older, {})
 
 

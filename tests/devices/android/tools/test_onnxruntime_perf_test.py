@@ -98,7 +98,7 @@ def test_two_phones_at_once_from_the_command_line(
         ("exit 126", MissingError, "cannot be run on the phone"),
         ("kill -ABRT $$", MeasurementError, "ended with signal 6"),
         ("echo 'Load model failed'; exit 255", MeasurementError, "Load model failed"),
-        ("echo hello", MeasurementError, "answered with nonsense (it tells no creation of a"),
+        ("echo hello", MeasurementError, "answered with nonsense (it reports no creation of a"),
     ],
 )
 def test_tools_that_fail(

@@ -45,6 +45,7 @@ from pathlib import Path
 from typing import Any
 
 _MAX_REASON = 300  # characters
+_FULL_STOP = re.compile(r"(?<=[^\s.])\.$")  # the folder "." is none
 _ANSI_CODE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
@@ -58,8 +59,8 @@ class AffnetError(Exception):
     exit_code = 1
 
     def __init__(self, problem: str, remedy: str | None = None) -> None:
-        super().__init__(problem if remedy is None else f"{problem.removesuffix('.')}; {remedy}")
-        self.problem = problem.removesuffix(".")
+        self.problem = _FULL_STOP.sub("", problem)
+        super().__init__(problem if remedy is None else f"{self.problem}; {remedy}")
         self.remedy = remedy
 
 

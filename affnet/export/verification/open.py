@@ -19,7 +19,7 @@ from affnet.export.verification.inputs import (
 )
 from affnet.export.verification.subject import Subject
 from affnet.model.source import Source, load_source, reload_source
-from affnet.runtimes import runtime_of_file
+from affnet.runtimes import runtime_for, runtime_of_file
 from affnet.runtimes.trial import try_out
 
 _COLOURS = 3
@@ -58,6 +58,7 @@ def inputs_for(subject: Subject, source: Source) -> list[VerificationInput]:
     One of 8 bits saw images like those of its network's training when its ranges were chosen, and
     promises nothing about others.
     """
+    runtime_for(subject.format)  # a format that nothing runs is refused as such
     taken = subject.input
     if subject.precision in CALIBRATED and source.provenance.kind == "bundled":
         calibration = load_calibration(source, None, REAL_IMAGES, taken.image_size())

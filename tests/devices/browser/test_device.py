@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.bench.measurement.output_parity import prove
+from affnet.bench.measurement.output_parity import check_outputs
 from affnet.devices.browser import device as browser_module
 from affnet.devices.browser.npm_packages import PACKAGES, versions
 from affnet.errors import ArtifactError, CatalogError, MissingError, UsageError
@@ -37,7 +37,7 @@ def test_a_browser_gives_every_sample_and_what_it_computes(digits_onnx: Artifact
             assert len(samples) == 7
             assert all(1e5 < sample < 10e9 for sample in samples)
             assert 50e6 < process.memory().peak_rss_bytes < 2e9
-            parity = prove(process, digits_onnx, chromium)
+            parity = check_outputs(process, digits_onnx, chromium)
         found = chromium.fingerprint()
     assert isinstance(parity, Parity)
     assert parity.passed, parity
@@ -57,7 +57,7 @@ def test_litert_s_page_computes_what_this_machine_s_litert_does(digits_tflite: A
     with chromium.start(digits_tflite, "litert", 1) as process:
         assert process.startup.runtime_version == f"@litertjs/core {versions()['litert']}"
         samples = process.run(iterations=20, discard=3)
-        parity = prove(process, digits_tflite, chromium)
+        parity = check_outputs(process, digits_tflite, chromium)
     assert len(samples) == 20
     assert isinstance(parity, Parity)
     assert parity.passed, parity
@@ -101,7 +101,7 @@ def test_a_hostile_file_name_reaches_the_page_unharmed(
     artifact, chromium = Artifact.open(path), device()
     with chromium.start(artifact, "onnxruntime", 1) as process:
         assert len(process.run(2)) == 2
-        parity = prove(process, artifact, chromium)
+        parity = check_outputs(process, artifact, chromium)
     assert isinstance(parity, Parity)
     assert parity.passed
     assert list(tmp_path.rglob("owned")) == []

@@ -56,7 +56,7 @@ def test_a_checkpoint_without_a_classifier_is_refused(damage: str, tmp_path: Pat
 
 def test_widths_of_no_published_variant_are_refused(tmp_path: Path) -> None:
     published = Published(0, 0, 0, "")
-    odd = Variant("odd", "odd", (8, 8, 16, 24, 32), 2, published)
+    odd = Variant("odd", "odd", (8, 8, 16, 24, 32), 2, published, "mobilevit_xxs")
     path = save(tmp_path, AFFNet(odd, 3, "relu", "layer_norm").state_dict())
     assert error_of(path) == (
         f"{path} is an AFFNet of widths that match none of affnet_et, affnet_t, affnet."

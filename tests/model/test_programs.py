@@ -113,7 +113,7 @@ def test_several_outputs_are_described(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("network", "inputs", "sentence"),
     [
-        (Double(), (torch.zeros(2, dtype=torch.int64),), "input is of the type int64; float32"),
+        (Double(), (torch.zeros(2, dtype=torch.int64),), "input is of the type int64, not float32"),
         (
             nn.BatchNorm2d(3),
             (torch.zeros(2, 3, 4, 4),),

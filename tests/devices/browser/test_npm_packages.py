@@ -74,7 +74,7 @@ def test_without_a_network_one_sentence_says_so(
     sentence = str(info.value)
     assert sentence.startswith("npm cannot install @litertjs/core, onnxruntime-web (")
     assert "127.0.0.1:9" in sentence
-    assert sentence.endswith("); the first measurement in a browser needs the network once.")
+    assert sentence.endswith("); connect to the network for the first measurement in a browser.")
     assert "\n" not in sentence
     assert left() == []
 

@@ -75,6 +75,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(
 ) -> None:
     monkeypatch.setattr(module, "_record_path", lambda: Path("/proc/none/exports.json"))
     remember_exports([artifact(here, "a.onnx")])
+    assert last_export(Path()) == (Path("a.onnx"), f"the only artifact in {here.name}")
 
 
 def test_folders_are_kept_by_the_hundred(

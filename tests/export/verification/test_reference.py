@@ -20,6 +20,11 @@ class Angle2(nn.Module):
         return torch.fft.rfft2(x).angle()
 
 
+class Spectrum(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.view_as_real(torch.fft.rfft(x))
+
+
 class Normalised(nn.Module):
     """Each row without its mean, at unit length."""
 
@@ -74,6 +79,19 @@ def test_the_sign_of_a_zero_is_open_where_axes_are_transformed_together() -> Non
     assert real.max() > 6
     others = np.delete(found.ravel(), [0, 4, 4 * 5, 4 * 5 + 4])
     assert others.max() < 1e-4
+
+
+def test_a_transform_is_as_open_as_a_plain_sum_of_its_terms_leaves_it() -> None:
+    terms = np.cos(2 * np.pi * np.outer(np.arange(151), np.arange(300)) / 300).astype(np.float32)
+    error = abs(np.cumsum(terms, axis=1, dtype=np.float32)[1:, -1])  # one by one; exactly zero
+    found = spread(Spectrum(), np.ones((1, 300)))[0, 1:, 0]
+    assert error.max() < 2 * found.max() < 40 * error.max()
+
+
+def test_what_a_transform_has_exactly_stays_so() -> None:
+    signal = np.random.default_rng(0).standard_normal((1, 16))
+    assert spread(Spectrum(), signal)[0, [0, 8], 1].max() == 0  # a real signal's real bins
+    assert spread(Spectrum(), np.zeros((1, 16))).max() == 0  # silence
 
 
 def test_cancellation_leaves_everything_open() -> None:

@@ -42,7 +42,7 @@ def progress(
 
     with Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         auto_refresh=animated,
@@ -102,7 +102,11 @@ def print_fields(fields: Mapping[str, object]) -> None:
 
 
 def print_table(table: Table) -> None:
-    """Print a table on stdout, as wide as it needs where stdout is no terminal."""
+    """Print a table on stdout, as wide as it needs where stdout is no terminal.
+
+    Its cells are data, in which brackets mean nothing.
+    """
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else 250, highlight=False).print(table)
+    width = None if sys.stdout.isatty() else 250
+    Console(width=width, highlight=False, markup=False).print(table)

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET  # only written, never parsed
 
-from rich.markup import escape
 from rich.table import Table
 
 from affnet import console
@@ -98,7 +97,7 @@ def show_calibration(found: Sequence[Sensitivity], *, as_json: bool) -> None:
     for one in found:
         place = (one.place.device, one.place.runtime)
         cells = (f"{one.ratio:.3f} x", f"{PERCENT.text(one.detectable)}")
-        table.add_row(*map(escape, (one.model, one.metric, *place)), *cells)
+        table.add_row(one.model, one.metric, *place, *cells)
     console.print_table(table)
     print("Remembered for this machine: tighter budgets relative to a baseline are refused.")
 
@@ -186,7 +185,7 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
     for index, header in enumerate(_HEADERS):
         table.add_column(header, justify="left" if index < 2 else "right")
     for verdict in verdicts:
-        table.add_row(*map(escape, _cells(verdict)))  # a name may hold brackets
+        table.add_row(*_cells(verdict))
     return table
 
 

@@ -1,0 +1,32 @@
+"""What the terminal shows: names of files and models are data, brackets included."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.table import Table
+
+from affnet import console
+
+NAME = "net [bold] and [/].onnx"
+
+
+def test_brackets_reach_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("file")
+    table.add_row(NAME)
+    console.print_table(table)
+    assert NAME in capsys.readouterr().out
+
+
+def test_brackets_reach_the_progress_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr("sys.stderr", terminal)
+    with console.progress(quiet=False, animated=False) as show:
+        show(f"Loading {NAME}")
+    assert f"Loading {NAME}" in terminal.getvalue()

@@ -24,6 +24,7 @@ from affnet.commands import (
     run,
     verify,
 )
+from affnet.commands.panels import PanelledCommand
 from affnet.commands.project_defaults import FILLERS, ProjectCommand
 from affnet.commands.two_words import TwoWordCommands
 from affnet.errors import AffnetError
@@ -33,7 +34,6 @@ app = typer.Typer(
     cls=TwoWordCommands,
     help="Export, verify and measure vision networks with Fourier token mixers.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -71,7 +71,7 @@ for command in (
     compare.compare,
 ):
     name = command.__name__.replace("_", " ")
-    app.command(name, cls=ProjectCommand if name in FILLERS else None)(command)
+    app.command(name, cls=ProjectCommand if name in FILLERS else PanelledCommand)(command)
 app.command("eval", cls=ProjectCommand)(evaluate.evaluate)
 app.add_typer(devices.app, name="devices")
 

@@ -10,8 +10,10 @@ import typer
 
 from affnet import console
 from affnet.commands.options import (
+    ComputeUnits,
     DevicesFileOption,
     JsonOption,
+    Preset,
     QuietOption,
     RuntimesOption,
     SizeOption,
@@ -35,41 +37,62 @@ def bench(
     against: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model to compare with, interleaved; ratios are relative to the first one."
+            help="Model to compare with, interleaved; ratios are relative to the first one.",
+            rich_help_panel="Model",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="A name, user@host or several: host,rpi.")] = "host",
+    device: Annotated[
+        str, typer.Option(help="A name, user@host or several: host,rpi.", rich_help_panel="Device")
+    ] = "host",
     devices_file: DevicesFileOption = None,
     install: Annotated[
-        bool, typer.Option("--install", help="Install what is missing on a board, in a venv there.")
+        bool,
+        typer.Option(
+            "--install",
+            help="Install what is missing on a board, in a venv there.",
+            rich_help_panel="Device",
+        ),
     ] = False,
     runner_dir: Annotated[
-        Path | None, typer.Option(help="The folder with the runtime's tool for a phone.")
+        Path | None,
+        typer.Option(
+            help="The folder with the runtime's tool for a phone.", rich_help_panel="Device"
+        ),
     ] = None,
     compute_units: Annotated[
-        str | None, typer.Option(help="Of Core ML: all, cpu_only, cpu_and_gpu or cpu_and_ne.")
+        ComputeUnits | None, typer.Option(help="Of Core ML.", rich_help_panel="Device")
     ] = None,
     profile: Annotated[
         bool,
         typer.Option(
-            "--profile", help="Also report per-operator time, from a separate profiled run."
+            "--profile",
+            help="Also report per-operator time, from a separate profiled run.",
+            rich_help_panel="Measurement",
         ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     runtime: RuntimesOption = None,
-    threads: Annotated[int, typer.Option(min=1)] = 1,
+    threads: Annotated[int, typer.Option(min=1, rich_help_panel="Device")] = 1,
     preset: Annotated[
-        str, typer.Option(help="default, quick, check, benchmark_model (50 runs) or mlperf.")
+        Preset, typer.Option(help="How long to measure.", rich_help_panel="Measurement")
     ] = "default",
     sustained: Annotated[
         float | None,
         typer.Option(
-            metavar="MINUTES", min=0.1, help="Run each for so long; report thermal throttling."
+            metavar="MINUTES",
+            min=0.1,
+            help="Run each for so long; report thermal throttling.",
+            rich_help_panel="Measurement",
         ),
     ] = None,
     image_size: SizeOption = None,
     fft: Annotated[
-        str, typer.Option("--fft", help="Of sources that are exported: auto, native or a plan.")
+        str,
+        typer.Option(
+            "--fft",
+            help="Of sources that are exported: auto, native or a plan.",
+            rich_help_panel="Model",
+        ),
     ] = "auto",
     weights: WeightsOption = None,
     output: Annotated[

@@ -12,6 +12,7 @@ from affnet import console
 from affnet.commands.options import (
     DevicesFileOption,
     JsonOption,
+    Preset,
     QuietOption,
     StoreOption,
     parse_size,
@@ -46,9 +47,7 @@ def bench_mixers(
     device: Annotated[str, typer.Option(help="A name or user@host.")] = "host",
     devices_file: DevicesFileOption = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
-    preset: Annotated[
-        str, typer.Option(help="default, quick, check, benchmark_model (50 runs) or mlperf.")
-    ] = "quick",
+    preset: Annotated[Preset, typer.Option(help="How long to measure.")] = "quick",
     plot: Annotated[
         Path | None, typer.Option(help="Also draw latency over tokens here: .png or .svg.")
     ] = None,

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from affnet import console
-from affnet.commands.options import DevicesFileOption, JsonOption, QuietOption, StoreOption
+from affnet.commands.options import (
+    DevicesFileOption,
+    JsonOption,
+    Preset,
+    QuietOption,
+    RuntimeName,
+    StoreOption,
+)
 from affnet.errors import AffnetError, ConversionError, UsageError, VerificationError
 
 if TYPE_CHECKING:
@@ -27,16 +34,11 @@ def bench_zoo(
     device: Annotated[str, typer.Option(help="A name or user@host.")] = "host",
     devices_file: DevicesFileOption = None,
     runtime: Annotated[
-        str | None,
-        typer.Option(
-            help="onnxruntime, litert, executorch, coreml (on a Mac) or torch; default: the first "
-            "that the device is at home in."
-        ),
+        RuntimeName | None,
+        typer.Option(help="Default: the first that the device is at home in; coreml on a Mac."),
     ] = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
-    preset: Annotated[
-        str, typer.Option(help="default, quick, check, benchmark_model (50 runs) or mlperf.")
-    ] = "quick",
+    preset: Annotated[Preset, typer.Option(help="How long to measure.")] = "quick",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Also write here: .json, .md, .csv; add to .jsonl."),

@@ -13,7 +13,13 @@ import typer
 
 from affnet import console
 from affnet.commands.evaluate_dense import evaluate_dense, print_dense, task_of_data
-from affnet.commands.options import ConfigOption, JsonOption, QuietOption, WeightsOption
+from affnet.commands.options import (
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    RuntimeName,
+    WeightsOption,
+)
 from affnet.errors import AffnetError, UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +45,7 @@ def evaluate(
         ),
     ],
     runtime: Annotated[
-        str | None,
+        RuntimeName | None,
         typer.Option(help="Export a source for this runtime first; default: run it in PyTorch."),
     ] = None,
     against: Annotated[

@@ -9,17 +9,21 @@ import typer
 
 from affnet import console
 from affnet.commands.options import (
+    FORMATS,
+    PRECISIONS,
     ConfigOption,
+    Head,
     JsonOption,
     LabelsOption,
+    Layout,
     QuietOption,
     SizeOption,
     VerifyOnOption,
     WeightsOption,
+    completing,
     parse_size,
 )
 from affnet.export.request import DEFAULT_SAMPLES, ExportRequest, check_combination
-from affnet.project.last_export import remember_exports
 
 FORMAT_HELP = (
     "onnx, coreml, tflite, executorch, torch, several of them (onnx,coreml), or all that are "
@@ -43,16 +47,18 @@ CalibrationDataOption = Annotated[
     typer.Option(
         metavar="FOLDER|bundled",
         help="Calibration images, one folder per class; they also show what quantization costs.",
+        rich_help_panel="Precision",
     ),
 ]
 CalibrationSamplesOption = Annotated[
-    int, typer.Option(metavar="N", help="How many of them at most.")
+    int, typer.Option(metavar="N", help="How many of them at most.", rich_help_panel="Precision")
 ]
 MaxAccuracyDropOption = Annotated[
     float | None,
     typer.Option(
         metavar="POINTS",
         help="Largest top-1 drop on the calibration images; default: 1 for trained networks.",
+        rich_help_panel="Precision",
     ),
 ]
 FftOption = Annotated[
@@ -61,22 +67,45 @@ FftOption = Annotated[
         "--fft",
         help="auto (predict the fastest plan), measure (time them), native (keep FFT "
         "operators), or a plan that affnet plan shows.",
+        rich_help_panel="File",
     ),
 ]
 
 
 def export(
     source: Annotated[str, typer.Argument(help=SOURCE_HELP)] = "",
-    format_: Annotated[str, typer.Option("--format", "-f", help=FORMAT_HELP)] = "onnx",
-    variant: Annotated[str | None, typer.Option(help="The variant it must be.")] = None,
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            autocompletion=completing(*FORMATS, "all"),
+            help=FORMAT_HELP,
+            rich_help_panel="File",
+        ),
+    ] = "onnx",
+    variant: Annotated[
+        str | None, typer.Option(help="The variant it must be.", rich_help_panel="Model")
+    ] = None,
     config: ConfigOption = None,
     weights: WeightsOption = None,
-    activation: Annotated[str | None, typer.Option(help="Overrides the config.")] = None,
-    attn_norm: Annotated[str | None, typer.Option(help="Overrides the config.")] = None,
-    ema: Annotated[bool, typer.Option("--ema", help="Take the EMA weights.")] = False,
+    activation: Annotated[
+        str | None, typer.Option(help="Overrides the config.", rich_help_panel="Model")
+    ] = None,
+    attn_norm: Annotated[
+        str | None, typer.Option(help="Overrides the config.", rich_help_panel="Model")
+    ] = None,
+    ema: Annotated[
+        bool, typer.Option("--ema", help="Take the EMA weights.", rich_help_panel="Model")
+    ] = False,
     image_size: SizeOption = None,
     labels: LabelsOption = None,
-    precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=completing(*PRECISIONS), help=PRECISION_HELP, rich_help_panel="Precision"
+        ),
+    ] = None,
     calibration_data: CalibrationDataOption = None,
     calibration_samples: CalibrationSamplesOption = DEFAULT_SAMPLES,
     max_accuracy_drop: MaxAccuracyDropOption = None,
@@ -88,21 +117,34 @@ def export(
         ),
     ] = "host",
     dynamic_batch: Annotated[
-        bool, typer.Option("--dynamic-batch", help="Leave the batch size open.")
+        bool,
+        typer.Option("--dynamic-batch", help="Leave the batch size open.", rich_help_panel="File"),
     ] = False,
     head: Annotated[
-        str | None,
-        typer.Option(help="argmax: the class of each pixel; nms: the best boxes (onnx, coreml)."),
+        Head | None,
+        typer.Option(
+            help="argmax: the class of each pixel; nms: the best boxes (onnx, coreml).",
+            rich_help_panel="File",
+        ),
     ] = None,
-    layout: Annotated[str | None, typer.Option(help="Of the input: NCHW or NHWC.")] = None,
+    layout: Annotated[
+        Layout | None,
+        typer.Option(case_sensitive=False, help="Of the input.", rich_help_panel="File"),
+    ] = None,
     image_input: Annotated[
-        bool, typer.Option("--image-input", help="Take 8-bit images (coreml).")
+        bool,
+        typer.Option("--image-input", help="Take 8-bit images (coreml).", rich_help_panel="File"),
     ] = False,
     deployment_target: Annotated[
-        str | None, typer.Option(help="Oldest system to run on (coreml); default: iOS16.")
+        str | None,
+        typer.Option(
+            help="Oldest system to run on (coreml); default: iOS16.", rich_help_panel="File"
+        ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path(),
-    verify: Annotated[bool, typer.Option(help="Run the file and compare it.")] = True,
+    verify: Annotated[
+        bool, typer.Option(help="Run the file and compare it.", rich_help_panel="Verification")
+    ] = True,
     verify_on: VerifyOnOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -156,6 +198,7 @@ def _export_one(request: ExportRequest, json: bool, quiet: bool) -> None:
         from affnet.errors import AccuracyError
         from affnet.export.reporting.export import print_attempts, print_report
         from affnet.export.run import run
+        from affnet.project.last_export import remember_exports
 
         failed = None
         try:
@@ -174,6 +217,7 @@ def _export_several(request: ExportRequest, json: bool, quiet: bool) -> None:
     """Export to several formats or precisions, and end with one table."""
     from affnet.export import all_formats
     from affnet.export.reporting import export as report
+    from affnet.project.last_export import remember_exports
 
     requests, lacking = all_formats.requests_of(request)
     for sentence in lacking:

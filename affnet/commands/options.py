@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import typer
 
@@ -18,6 +19,26 @@ def _reserve_stdout(context: typer.Context, asked: bool) -> bool:
     return asked
 
 
+#: Choices, listed by ``--help`` and by completion.
+Preset = Literal["default", "quick", "check", "benchmark_model", "mlperf"]
+RuntimeName = Literal["onnxruntime", "litert", "executorch", "coreml", "torch"]
+Head = Literal["argmax", "nms"]
+Layout = Literal["NCHW", "NHWC"]
+ComputeUnits = Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"]
+FORMATS = ("onnx", "coreml", "tflite", "executorch", "torch")
+PRECISIONS = ("fp32", "fp16", "int8", "int8-weights", "palette4", "auto")
+
+
+def completing(*names: str) -> Callable[[str], list[str]]:
+    """Return a function that completes the last of a list such as ``onnx,coreml``."""
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, begun = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in names if name.startswith(begun)]
+
+    return complete
+
+
 JsonOption = Annotated[
     bool,
     typer.Option("--json", callback=_reserve_stdout, help="Print one JSON object on stdout."),
@@ -27,25 +48,39 @@ RuntimesOption = Annotated[
     str | None,
     typer.Option(
         "--runtime",
+        autocompletion=completing(*get_args(RuntimeName), "all"),
         help="onnxruntime, litert, executorch, coreml (on a Mac) or torch, several of them, or "
         "all; default: those that the device is at home in.",
+        rich_help_panel="Device",
     ),
 ]
 SizeOption = Annotated[
-    str | None, typer.Option("--image-size", metavar="HxW", help="Default: the source's own.")
+    str | None,
+    typer.Option(
+        "--image-size", metavar="HxW", help="Default: the source's own.", rich_help_panel="Model"
+    ),
 ]
 DevicesFileOption = Annotated[
-    Path | None, typer.Option("--devices-file", help="Instead of ~/.config/affnet/devices.toml.")
+    Path | None,
+    typer.Option(
+        "--devices-file", help="Instead of ~/.config/affnet/devices.toml.", rich_help_panel="Device"
+    ),
 ]
 StoreOption = Annotated[
     str | None,
     typer.Option("--store", envvar="AFFNET_STORE", help="A SQLite file or URL that keeps results."),
 ]
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="Training config (YAML) of a checkpoint.")
+    Path | None,
+    typer.Option(
+        "--config", help="Training config (YAML) of a checkpoint.", rich_help_panel="Model"
+    ),
 ]
 LabelsOption = Annotated[
-    Path | None, typer.Option("--labels", help="Class names, one a line, instead of its own.")
+    Path | None,
+    typer.Option(
+        "--labels", help="Class names, one a line, instead of its own.", rich_help_panel="Model"
+    ),
 ]
 WeightsOption = Annotated[
     Path | None,
@@ -53,6 +88,7 @@ WeightsOption = Annotated[
         "--weights",
         metavar="PATH",
         help="Of a peer: a safetensors file, or its folder, as save_pretrained writes it.",
+        rich_help_panel="Model",
     ),
 ]
 VerifyOnOption = Annotated[
@@ -61,6 +97,7 @@ VerifyOnOption = Annotated[
         "--verify-on",
         metavar="PATH",
         help="Verify also on these inputs: a folder of pictures or .npy files, or an .npz file.",
+        rich_help_panel="Verification",
     ),
 ]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from affnet import console
-from affnet.commands.options import JsonOption, QuietOption, SizeOption, parse_size
+from affnet.commands.options import JsonOption, QuietOption, RuntimeName, SizeOption, parse_size
 from affnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ def plan(
         str | None, typer.Option("--size", metavar="HxW", help="One map instead of a network's.")
     ] = None,
     channels: Annotated[int | None, typer.Option(min=8, help="Of that map.")] = None,
-    runtime: Annotated[
-        str, typer.Option(help="onnxruntime, litert, executorch or coreml (on a Mac).")
-    ] = "onnxruntime",
+    runtime: Annotated[RuntimeName, typer.Option(help="coreml on a Mac.")] = "onnxruntime",
     measure: Annotated[
         bool, typer.Option("--measure", help="Also time the plans, and remember.")
     ] = False,

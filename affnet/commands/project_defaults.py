@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from typer.core import TyperCommand
-
 from affnet import console
+from affnet.commands.panels import PanelledCommand
 from affnet.errors import (
     CheckpointError,
     ConfigError,
@@ -21,7 +20,6 @@ from affnet.errors import (
     UnknownNameError,
     UsageError,
 )
-from affnet.project.project_file import BUDGETS, find_project
 
 if TYPE_CHECKING:
     from affnet.project.default_models import Comparison
@@ -120,7 +118,7 @@ class Request:
         project.fail(("source", key), f"is wrong: {error}")
 
 
-class ProjectCommand(TyperCommand):
+class ProjectCommand(PanelledCommand):
     """A command whose open parameters are filled by a function of `FILLERS`."""
 
     # Any: typer's context is click's, or its own copy of it, as its version goes
@@ -128,6 +126,8 @@ class ProjectCommand(TyperCommand):
         """Parse the words of the command line, then fill in what they leave open."""
         rest = super().parse_args(ctx, args)
         if not ctx.resilient_parsing:
+            from affnet.project.project_file import find_project
+
             ctx.obj = request = Request(ctx)
             request.project = find_project()
             FILLERS[str(self.name)](request)
@@ -196,6 +196,8 @@ def _fill_places(request: Request) -> None:
 
 
 def _fill_check(request: Request) -> None:
+    from affnet.project.project_file import BUDGETS
+
     _fill_places(request)
     if request.given("budgets"):
         return

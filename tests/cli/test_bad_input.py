@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from affnet.artifact import Artifact
-from affnet.bench.measurement.protocol import PRESETS
 from affnet.devices.catalog import _SHIPPED, load_catalog
 from affnet.errors import UnknownNameError
 from affnet.export.converters import CONVERTERS
@@ -42,7 +41,6 @@ DEVICE_NAMES = (*load_catalog(_SHIPPED), "user@host", "the serial of a phone")
         ),
         ("export digits -o new --fft fast", "FFT plan 'fast'", FFT_CHOICES),
         ("bench digits --runtime tensorrt", "runtime 'tensorrt'", RUNTIMES),
-        ("bench digits --preset slow", "preset 'slow'", PRESETS),
         ("bench digits --device toaster", "device 'toaster'", DEVICE_NAMES),
     ],
 )

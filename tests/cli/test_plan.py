@@ -113,7 +113,7 @@ def test_an_export_measures_the_maps_of_its_network(
         (("export", "digits", "--device", "fake"), "add --fft measure"),
         (("plan", "--measure", "--device", "no such"), "no such"),
         (("plan", "--runtime", "torch"), "torch computes FFTs itself"),
-        (("plan", "--runtime", "tflite"), "Unknown runtime 'tflite'"),
+        (("plan", "--runtime", "tflite"), "'tflite' is not one of 'onnxruntime'"),
         (("export", "digits", "--fft", "measure", "--format", "all"), "one format at a time"),
         (
             ("plan", "--size", "4x4", "--channels", "16", "--measure", "--threads", "1000"),

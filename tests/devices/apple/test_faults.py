@@ -15,6 +15,7 @@ from affnet.bench.measurement.interleaved import label_jobs, measure
 from affnet.devices.apple import discovery
 from affnet.devices.apple import process as coreml_process
 from affnet.devices.apple.discovery import check_model_runner
+from affnet.devices.catalog import open_devices
 from affnet.devices.worker import channel
 from affnet.errors import CatalogError, MeasurementError, MissingError
 from tests.conftest import Finished
@@ -56,13 +57,11 @@ def test_it_runs_core_ml_only(run: Run) -> None:
     )
 
 
-def test_compute_units_that_there_are_not(run: Run) -> None:
-    done = run(
-        "bench", "digits", "--device", "iphone", "--runtime", "coreml", "--compute-units", "npu"
-    )
-    assert (done.code, done.error) == (
-        2,
-        "iphone: compute_units must be one of all, cpu_only, cpu_and_gpu, cpu_and_ne.",
+def test_compute_units_that_there_are_not() -> None:
+    with pytest.raises(CatalogError) as caught:
+        open_devices("iphone", compute_units="npu")
+    assert str(caught.value) == (
+        "iphone: compute_units must be one of all, cpu_only, cpu_and_gpu, cpu_and_ne."
     )
 
 

@@ -49,6 +49,11 @@ def angle(x: Tensor) -> Any:
     return torch.where(x < 0, math.pi, torch.where(x == x, 0.0, x))  # a NaN is no equal of itself
 
 
+def negative(x: Tensor) -> Any:
+    """Return -x, of 0 as -0: ``aten.neg``, which XNNPACK computes as 0 - x, and so as +0."""
+    return x * -1.0 if x.is_floating_point() else NotImplemented
+
+
 def _is_negative(x: Tensor) -> Tensor:
     """Tell where ``x`` has a minus, that of -0 included; of infinity the reciprocal does not."""
     return torch.logical_or(x < 0, torch.ones_like(x) / x < 0)

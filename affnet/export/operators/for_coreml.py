@@ -67,6 +67,7 @@ RULES: dict[Any, Rule] = {
     aten.log2.default: logarithms.exact_at_zero(torch.log2),
     aten.log_softmax.int: activations.log_softmax,
     aten.max_pool2d_with_indices.default: window_maxima.max_pool_with_indices,
+    aten.pow.Tensor_Scalar: quotients.square,
     aten.reciprocal.default: quotients.reciprocal,
     aten.rsqrt.default: quotients.rsqrt,
     aten.std.correction: statistics.over_named_axes(torch.std),

@@ -13,4 +13,5 @@ aten = torch.ops.aten
 
 RULES: dict[Any, Rule] = {
     aten.angle.default: angles.angle,
+    aten.neg.default: angles.negative,
 }

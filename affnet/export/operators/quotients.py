@@ -1,6 +1,7 @@
-"""Quotients: of one, to which coremltools adds an epsilon, and of integers, which it makes floats.
+"""Quotients and squares, as coremltools gets them right.
 
-It adds 1e-4 to what it inverts and 1e-12 to what it roots.
+It adds 1e-4 to what it inverts and 1e-12 to what it roots, makes floats of quotients of integers,
+and takes the root of a square for the number itself, negative ones too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ def reciprocal(x: Tensor) -> Any:
 def rsqrt(x: Tensor) -> Any:
     """Return 1 / sqrt(x): ``aten.rsqrt``."""
     return torch.ones_like(x) / torch.sqrt(x) if x.is_floating_point() else NotImplemented
+
+
+def square(x: Tensor, exponent: float) -> Any:
+    """Return x * x for ``aten.pow`` with 2; other powers stay as they are."""
+    return x * x if exponent == 2 else NotImplemented
 
 
 def floor_divide(a: Any, b: Any) -> Any:

@@ -145,6 +145,7 @@ def many(x: Tensor) -> Tensor:
         ((x > 0) ^ (x < 1)).float(),
         torch.where(x > 0, x, -1.0),
         *torch.std_mean(x, 1),
+        torch.sqrt(x**2),
         x.std(),
         F.rms_norm(x, (4,)),
         torch.stack(((x.argmax(-1) - 2) // 2, x.argmax(-1) % 2), -1).float(),

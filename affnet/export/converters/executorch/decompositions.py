@@ -47,10 +47,13 @@ def _group_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = True,  # noqa: ARG001 - the operator has it
 ) -> Any:
-    """Normalise one image as a whole; the mean of its channels' means keeps the blocked layout."""
-    if groups != 1 or x.ndim != 4:
-        return NotImplemented
-    return _normalised(x, _mean_of_image, weight, bias, (1, -1, 1, 1), eps)
+    """Normalise groups of channels; of one image as a whole the blocked layout is kept."""
+    channels = (1, -1, *[1] * (x.ndim - 2))
+    if groups == 1 and x.ndim == 4:
+        return _normalised(x, _mean_of_image, weight, bias, channels, eps)
+    rows = x.reshape(x.shape[0] * groups, -1)
+    y = _normalised(rows, _mean_of_row, None, None, (), eps).reshape(x.shape)
+    return _scaled(y, weight, bias, channels)
 
 
 def _layer_norm(
@@ -61,10 +64,9 @@ def _layer_norm(
     eps: float = 1e-5,
     cudnn_enable: bool = True,  # noqa: ARG001 - the operator has it
 ) -> Any:
-    """Normalise over the last axis."""
-    if len(shape) != 1:
-        return NotImplemented
-    return _normalised(x, _mean_of_row, weight, bias, (-1,), eps)
+    """Normalise over the last axes."""
+    rows = x.reshape(*x.shape[: x.ndim - len(shape)], -1)
+    return _normalised(rows, _mean_of_row, weight, bias, (-1,), eps).reshape(x.shape)
 
 
 def _normalised(
@@ -85,7 +87,14 @@ def _normalised(
         scale = torch.rsqrt(mean(centred * centred) + eps)
     if weight is not None:
         scale = scale * weight.reshape(shape)
-    y = centred * scale
+    return _scaled(centred * scale, None, bias, shape)
+
+
+def _scaled(
+    y: Tensor, weight: Tensor | None, bias: Tensor | None, shape: tuple[int, ...]
+) -> Tensor:
+    if weight is not None:
+        y = y * weight.reshape(shape)
     return y if bias is None else y + bias.reshape(shape)
 
 

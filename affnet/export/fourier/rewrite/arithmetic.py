@@ -106,16 +106,22 @@ def product(emitter: Emitter, a: Operand, b: Operand) -> Operand:
 def _with_zeros_of_product(emitter: Emitter, imag: Part, a: Operand, b: Operand) -> Part:
     """Return the imaginary part of a complex a times a real b with the zeros that torch gives it.
 
-    Added to it is a_r * 0, by which it becomes +0 where a_r is positive; and only where b is
+    torch adds a_r * 0 to it, by which it becomes +0 where a_r is positive; and only where b is
     negative does that make a difference to an angle.
     """
     if a[1] is None:
         a, b = b, a
     if b[1] is not None or not emitter.signed_zeros:
         return imag
-    if isinstance(b[0], Node):
-        return plus(emitter, imag, times(emitter, a[0], 0.0))
-    return with_positive_zeros(emitter, imag) if b[0] is not None and b[0] < 0 else imag
+    if isinstance(b[0], Node) and isinstance(a[0], Node) and isinstance(imag, Node):
+        # chosen, not added: TFLite's converter drops a product with 0
+        of_positive = emitter.call(aten.ge.Scalar, a[0], 0)
+        is_zero = emitter.call(aten.eq.Scalar, imag, 0)
+        becomes_zero = emitter.call(aten.logical_and.default, is_zero, of_positive)
+        zeros = emitter.call(aten.zeros_like.default, imag)
+        return emitter.call(aten.where.self, becomes_zero, zeros, imag)
+    may_be_negative = isinstance(b[0], Node) or (b[0] is not None and b[0] < 0)
+    return with_positive_zeros(emitter, imag) if may_be_negative else imag
 
 
 def squared_modulus(emitter: Emitter, a: Operand) -> Part:

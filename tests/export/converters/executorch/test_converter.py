@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,35 @@ def test_normalisations_in_float16_have_no_squares_that_overflow(size: float) ->
     expected = functional.group_norm(x.float(), 1, weight.float(), bias.float(), 1e-5)
     assert found.dtype == torch.float16
     torch.testing.assert_close(found.float(), expected, rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 5, 5), (2, 6, 7), (1, 6)])
+def test_normalisations_of_groups_and_of_several_axes(shape: tuple[int, ...]) -> None:
+    x = 1e4 + noise(*shape)
+    weight, bias = noise(6, seed=1), noise(6, seed=2)
+    for groups in (1, 2, 3):
+        found = decompositions._group_norm(x, groups, weight, bias, 1e-5)
+        expected = functional.group_norm(x.double(), groups, weight.double(), bias.double(), 1e-5)
+        torch.testing.assert_close(found.double(), expected, rtol=1e-2, atol=1e-2)
+    axes = shape[1:]
+    weight, bias = noise(*axes, seed=3), noise(*axes, seed=4)
+    found = decompositions._layer_norm(x, axes, weight, bias, 1e-5)
+    expected = functional.layer_norm(x.double(), axes, weight.double(), bias.double(), 1e-5)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-2, atol=1e-2)
+
+
+def test_groups_of_almost_equal_values_agree(tmp_path: Path) -> None:
+    network = nn.GroupNorm(2, 4).eval()
+    x = 100 + 0.01 * noise(1, 4, 6, 6)
+    asked = replace(
+        request(),
+        input=TensorSpec("input", tuple(x.shape), "float32"),
+        outputs=(TensorSpec("output", tuple(x.shape), "float32"),),
+    )
+    conversion = ExecutorchConverter().convert(network, asked, tmp_path)
+    (actual,) = ExecutorchRuntime.load(conversion.path, threads=1).run(x.numpy())
+    expected = functional.group_norm(x.double(), 2).float()
+    torch.testing.assert_close(torch.from_numpy(actual), expected, rtol=1e-2, atol=1e-2)
 
 
 def test_an_operator_that_is_not_delegated_is_told_with_the_reason(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ reject.  In float16 the squares of a normalisation over channels would overflow,
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import logging
@@ -20,6 +21,7 @@ from torch import nn
 from affnet.errors import ConversionError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.mixed_precision import choose_float32
+from affnet.export.converters.onnx.capture import capture, translations
 from affnet.export.converters.onnx.float16 import in_float16
 from affnet.export.converters.onnx.float16_trial import OnnxHalfProgram, named
 from affnet.export.converters.onnx.folding import fold_constants
@@ -66,8 +68,7 @@ class OnnxConverter:
             request = dataclasses.replace(request, outputs=outputs)
         if request.precision == "fp16":
             replace_channel_norms(network)
-        if request.precision == "int8":
-            fold_batch_norms(network)
+        fold_batch_norms(network)
         merge_scale_and_shift(network)
         chunk_filters(network, _CHUNK_BYTES)
         merge_skips(network)
@@ -111,19 +112,28 @@ def _export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.
 
 
 def _by_torch_export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.ModelProto:
-    dynamic = request.input.dynamic_batch
-    program = torch.onnx.export(
-        network,
-        (request.example(),),
-        dynamo=True,
-        opset_version=opset,
-        input_names=[request.input.name],
-        output_names=request.output_names,
-        dynamic_shapes=({0: torch.export.Dim("batch")},) if dynamic else None,
-        optimize=False,  # it drops constants that are nearly 0 or 1
-        verbose=False,
-    )
-    assert program is not None  # what it returns with dynamo=True
+    example = request.example()
+
+    def translated(subject: nn.Module | torch.export.ExportedProgram, **options: Any) -> Any:
+        return torch.onnx.export(
+            subject,
+            (example,),
+            dynamo=True,
+            opset_version=opset,
+            input_names=[request.input.name],
+            output_names=request.output_names,
+            optimize=False,  # it drops constants that are nearly 0 or 1
+            verbose=False,
+            **options,
+        )
+
+    program = None
+    if request.input.dynamic_batch:
+        program = translated(network, dynamic_shapes=({0: torch.export.Dim("batch")},))
+    else:
+        with contextlib.suppress(Exception):  # the long way succeeds, or says why it does not
+            program = translated(capture(network, example), custom_translation_table=translations())
+    program = program or translated(network)
     fold_constants(program.model)
     model: onnx.ModelProto = program.model_proto
     return model

@@ -1,0 +1,88 @@
+"""A network as a program that ``torch.onnx`` translates without tracing it a second time.
+
+``torch.onnx.export`` retraces every program to decompose operators, half of its time, though
+nearly all networks consist of operators that it translates as they are.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+aten = torch.ops.aten
+
+# Composite operators that torchlib has although torch's table of decompositions leaves them out.
+_TRANSLATED = {
+    aten.contiguous.default,
+    aten.dropout.default,
+    aten.flatten.using_ints,
+    aten.reshape.default,
+}
+
+#: Operators of `translations`, with the argument that says whether they are in training.
+_IN_TRAINING = {aten.batch_norm.default: 5, aten.dropout_.default: 2}
+
+
+def capture(network: nn.Module, example: Tensor) -> ExportedProgram:
+    """Return ``network`` as a program of ``example``'s shape that is decomposed only if need be."""
+    program = torch.export.export(network, (example,))
+    decompose = program.run_decompositions
+
+    def decompose_if_needed(table: Mapping[Any, Any] | None = None) -> ExportedProgram:
+        return program if _is_translated(program, table or {}) else decompose(table)
+
+    program.run_decompositions = decompose_if_needed
+    return program
+
+
+def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
+    """Return how to write operators of evaluation for which torchlib has decompositions only."""
+    from onnxscript import opset18 as op
+
+    def batch_norm(
+        x: Any,
+        weight: Any,
+        bias: Any,
+        mean: Any,
+        variance: Any,
+        training: bool,  # noqa: ARG001 - the operator has it
+        momentum: float,  # noqa: ARG001
+        eps: float,
+        cudnn_enabled: bool,  # noqa: ARG001
+    ) -> Any:
+        zeros = op.Sub(mean, mean)
+        weight = op.Exp(zeros) if weight is None else weight
+        bias = zeros if bias is None else bias
+        return op.BatchNormalization(x, weight, bias, mean, variance, epsilon=eps)
+
+    def dropout(x: Any, p: float, train: bool) -> Any:  # noqa: ARG001
+        return op.Identity(x)
+
+    return {aten.batch_norm.default: batch_norm, aten.dropout_.default: dropout}
+
+
+def _is_translated(program: ExportedProgram, decomposed: Mapping[Any, Any]) -> bool:
+    """Tell whether torchlib has every operator; ``decomposed`` are those that it has not."""
+    composite = torch.export.default_decompositions()
+
+    def has(node: torch.fx.Node) -> bool:
+        target = node.target
+        if target is operator.getitem or target in _TRANSLATED:
+            return True
+        if target in _IN_TRAINING:
+            return not node.args[_IN_TRAINING[target]]
+        if not isinstance(target, torch._ops.OpOverload) or target._schema.is_mutable:
+            return False
+        is_composite = target.has_kernel_for_dispatch_key(
+            torch._C.DispatchKey.CompositeImplicitAutograd
+        )
+        return target not in decomposed and (not is_composite or target in composite)
+
+    calls = [node for node in program.graph.nodes if node.op == "call_function"]
+    submodules = any(isinstance(m, nn.Module) for m in program.graph_module.children())
+    return not submodules and all(map(has, calls))

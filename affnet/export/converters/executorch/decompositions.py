@@ -32,6 +32,8 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     aten = torch.ops.aten
     return {
         aten.group_norm.default: _group_norm,
+        aten._native_batch_norm_legit.no_stats: _batch_norm,
+        aten.instance_norm.default: _instance_norm,
         aten.layer_norm.default: _layer_norm,
         aten.matmul.default: _matmul,
         aten.mean.dim: _mean,
@@ -54,6 +56,42 @@ def _group_norm(
     rows = x.reshape(x.shape[0] * groups, -1)
     y = _normalised(rows, _mean_of_row, None, None, (), eps).reshape(x.shape)
     return _scaled(y, weight, bias, channels)
+
+
+def _batch_norm(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,  # noqa: ARG001 - the operator has it
+    momentum: float,  # noqa: ARG001
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalise each channel over the batch by the batch's own statistics.
+
+    The mean and the scale, of which nothing is made in evaluation, are left to be zeros.
+    """
+    first = x.transpose(0, 1)
+    y = _normalised(first.reshape(x.shape[1], -1), _mean_of_row, None, None, (), eps)
+    y = y.reshape(first.shape).transpose(0, 1)
+    unused = x.new_zeros(x.shape[1])
+    return _scaled(y, weight, bias, (1, -1, *[1] * (x.ndim - 2))), unused, unused
+
+
+def _instance_norm(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,  # noqa: ARG001 - the operator has it
+    running_var: Tensor | None,  # noqa: ARG001
+    use_input_stats: bool,
+    momentum: float,  # noqa: ARG001
+    eps: float,
+    cudnn_enabled: bool,  # noqa: ARG001
+) -> Any:
+    """Normalise each channel by itself."""
+    if not use_input_stats:
+        return NotImplemented
+    return _group_norm(x, x.shape[1], weight, bias, eps)
 
 
 def _layer_norm(

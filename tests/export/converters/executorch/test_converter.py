@@ -98,17 +98,25 @@ def test_normalisations_of_groups_and_of_several_axes(shape: tuple[int, ...]) ->
     torch.testing.assert_close(found.double(), expected, rtol=1e-2, atol=1e-2)
 
 
-def test_groups_of_almost_equal_values_agree(tmp_path: Path) -> None:
-    network = nn.GroupNorm(2, 4).eval()
-    x = 100 + 0.01 * noise(1, 4, 6, 6)
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.GroupNorm(2, 4),
+        nn.InstanceNorm2d(4),
+        nn.InstanceNorm2d(4, affine=True),
+        nn.BatchNorm2d(4, track_running_stats=False),
+    ],
+)
+def test_groups_of_almost_equal_values_agree(network: nn.Module, tmp_path: Path) -> None:
+    x = 100 + 0.01 * noise(2, 4, 6, 6)
     asked = replace(
         request(),
         input=TensorSpec("input", tuple(x.shape), "float32"),
         outputs=(TensorSpec("output", tuple(x.shape), "float32"),),
     )
-    conversion = ExecutorchConverter().convert(network, asked, tmp_path)
+    conversion = ExecutorchConverter().convert(network.eval(), asked, tmp_path)
     (actual,) = ExecutorchRuntime.load(conversion.path, threads=1).run(x.numpy())
-    expected = functional.group_norm(x.double(), 2).float()
+    expected = network.double()(x.double()).float()
     torch.testing.assert_close(torch.from_numpy(actual), expected, rtol=1e-2, atol=1e-2)
 
 

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from affnet.artifact import Artifact
+from affnet.call_stack import roomy
 from affnet.errors import MissingError
 from affnet.export.autotuning.accuracy_bound import export_bounded
 from affnet.export.autotuning.plan_timing import Timer
 from affnet.export.autotuning.precision_search import Choice, choose_precision
+from affnet.export.provenance import shared_provenance
 from affnet.export.quantization import AUTO
 from affnet.export.replaced import replacement, sources_in
 from affnet.export.request import ExportRequest
@@ -31,6 +33,7 @@ class ExportReport:
     seconds: float
 
 
+@roomy
 def run(
     request: ExportRequest, open_timer: OpenTimer, progress: Progress = lambda _: None
 ) -> ExportReport:
@@ -55,7 +58,8 @@ def run(
         if reason is not None:
             notes.append(f"The smallest file is taken: {reason}")
     else:
-        artifact = export_bounded(source, options, output, progress)
+        with shared_provenance():
+            artifact = export_bounded(source, options, output, progress)
     if artifact and (replaced := replacement(before, artifact)):
         notes.append(replaced)
     return ExportReport(artifact, choice, tuple(notes), time.perf_counter() - started)

@@ -1,0 +1,83 @@
+"""What ExecuTorch is kept from doing twice changes no file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from affnet.export.converters.executorch.decompositions import decompositions
+from affnet.export.converters.executorch.lowering import (
+    decomposed,
+    partitioner_for,
+    without_idle_passes,
+)
+from tests.tiny import noise
+
+pytestmark = [pytest.mark.converters, pytest.mark.filterwarnings("ignore")]
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.silu(self.norm(self.first(x)))
+        y = functional.max_pool2d(torch.cat([y] * 7), 2)
+        return torch.softmax(self.second(y.mean((2, 3))), -1)
+
+
+class Upsampled(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+        return functional.pad(y[:, :, ::2], (1, 1))
+
+
+class Unsupported(nn.Module):
+    """Of these poolings XNNPACK takes only the first."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        plain = functional.max_pool2d(x, 2)
+        return plain + functional.max_pool2d(x, 2, ceil_mode=True)[..., :4, :4]
+
+
+def lowered(network: nn.Module, *, plain: bool) -> bytes:
+    from executorch import exir
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+
+    torch.manual_seed(0)
+    program = torch.export.export(network.eval(), (noise(1, 3, 9, 9),))
+    partitioner: Any = XnnpackPartitioner() if plain else partitioner_for(XnnpackPartitioner)
+    if plain:
+        program = program.run_decompositions(decompositions())
+        edge = exir.to_edge_transform_and_lower(program, partitioner=[partitioner])
+    else:
+        program = decomposed(program, partitioner)
+        with without_idle_passes(program):
+            edge = exir.to_edge_transform_and_lower(program, partitioner=[partitioner])
+    return bytes(edge.to_executorch().buffer)
+
+
+@pytest.mark.parametrize(
+    "network", [Block(), Upsampled(), Unsupported()], ids=lambda n: type(n).__name__
+)
+def test_the_program_is_the_one_that_executorch_makes_by_itself(network: nn.Module) -> None:
+    assert lowered(network, plain=False) == lowered(network, plain=True)
+
+
+def test_a_pass_is_left_as_it_was() -> None:
+    from executorch.backends.xnnpack.partition.graphs import sdpa
+    from executorch.exir.pass_base import ExportPass
+
+    before = ExportPass.call, sdpa.get_graphs
+    program = torch.export.export(nn.ReLU(), (noise(1, 3),))
+    with without_idle_passes(program):
+        assert ExportPass.call is not before[0]
+        assert sdpa.get_graphs() == []
+    assert (ExportPass.call, sdpa.get_graphs) == before
+    assert "call" not in vars(ExportPass)

@@ -38,6 +38,7 @@ from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.coreml.compression import COMPRESSED, compressed
 from affnet.export.converters.coreml.float16 import HalfSelector
 from affnet.export.converters.coreml.nms import suppressed
+from affnet.export.converters.coreml.validation import validated_now_and_then
 from affnet.export.passes.heads import Detector
 from affnet.export.passes.normalization import replace_norms
 from affnet.runtimes.coreml import quiet_coremltools
@@ -173,16 +174,17 @@ def _convert(
         else coremltools.transform.FP16ComputePrecision(op_selector=selector)
     )
     try:
-        return coremltools.convert(
-            program,
-            convert_to="mlprogram",
-            inputs=[image],
-            outputs=outputs,
-            compute_precision=precision,
-            minimum_deployment_target=target,
-            skip_model_load=True,
-            package_dir=str(folder / "converted.mlpackage"),  # else in a folder left to the end
-        )
+        with validated_now_and_then():
+            return coremltools.convert(
+                program,
+                convert_to="mlprogram",
+                inputs=[image],
+                outputs=outputs,
+                compute_precision=precision,
+                minimum_deployment_target=target,
+                skip_model_load=True,
+                package_dir=str(folder / "converted.mlpackage"),  # else in a folder left to the end
+            )
     except OSError:
         raise
     except Exception as error:  # coremltools raises every kind, assertions included

@@ -46,6 +46,13 @@ class Unsupported(nn.Module):
         return plain + functional.max_pool2d(x, 2, ceil_mode=True)[..., :4, :4]
 
 
+class Products(nn.Module):
+    """A product that is not of batches of one shape."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.matmul(x, x[0, 0]) + x.mean((2, 3), keepdim=True)
+
+
 def lowered(network: nn.Module, *, plain: bool) -> bytes:
     from executorch import exir
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
@@ -64,7 +71,7 @@ def lowered(network: nn.Module, *, plain: bool) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "network", [Block(), Upsampled(), Unsupported()], ids=lambda n: type(n).__name__
+    "network", [Block(), Upsampled(), Unsupported(), Products()], ids=lambda n: type(n).__name__
 )
 def test_the_program_is_the_one_that_executorch_makes_by_itself(network: nn.Module) -> None:
     assert lowered(network, plain=False) == lowered(network, plain=True)

@@ -18,14 +18,11 @@ from torch import Tensor, nn
 
 from affnet.errors import ConversionError, MissingError, UsageError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.executorch.decompositions import decompositions
 from affnet.export.converters.executorch.delegation import Delegation, reasons_for_refusals
 from affnet.export.converters.executorch.float16 import in_float16
 from affnet.export.converters.executorch.int8 import in_int8
-from affnet.export.converters.executorch.lowering import (
-    decomposed,
-    partitioner_for,
-    without_idle_passes,
-)
+from affnet.export.converters.executorch.lowering import partitioner_for, without_idle_passes
 from affnet.export.converters.executorch.tensors import own_storage
 from affnet.export.fourier.forward_only import ForwardOnlyFFT, replace_native_transforms
 from affnet.export.passes.folding import fold_batch_norms
@@ -92,8 +89,8 @@ def _lowered(network: nn.Module, example: Tensor, *, delegate: bool) -> tuple[by
     exir, partitioner = _import_executorch()
     program = torch.export.export(network, (example,))
     chosen = [partitioner_for(partitioner.XnnpackPartitioner)] if delegate else []
-    for each in chosen:
-        program = decomposed(program, each)
+    if delegate:
+        program = program.run_decompositions(decompositions())
     with reasons_for_refusals() as reasons, without_idle_passes(program):
         edge = exir.to_edge_transform_and_lower(program, partitioner=chosen)
     known = frozenset(name for each in chosen for name in each.target_partitioner_configs)

@@ -13,40 +13,12 @@ from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
 
-import torch
 from torch import fx
 from torch.export import ExportedProgram
 from torch.fx.passes.infra.pass_base import PassResult
 
-from affnet.export.converters.executorch.decompositions import decompositions
-
 _PATTERNS = "executorch.backends.xnnpack.partition.graphs"
 _NOT_A_STEP = ("call", "requires", "ensures")  # methods of a pass that tracing does not call
-
-
-def decomposed(program: ExportedProgram, partitioner: Any) -> ExportedProgram:
-    """Return ``program`` in the operators that the partitioner is to see, at one go."""
-    module = import_module("executorch.exir.program._program")
-    defaults: dict[Any, Any] = getattr(module, "_default_decomposition_table", dict)()
-    table = {**defaults, **decompositions()}
-    kept, _ = partitioner.ops_to_not_decompose(program)
-    for operator in kept:
-        table.pop(operator, None)
-    program = program.run_decompositions(table)
-    refused = {node.target for node in program.graph.nodes} & decompositions().keys()
-    if refused <= {torch.ops.aten.mean.dim}:  # others, as matmul, torch is still to decompose
-        program.__class__ = _Functional
-    return program
-
-
-class _Functional(ExportedProgram):
-    """A program that has just been decomposed."""
-
-    def run_decompositions(self, decomp_table: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Return the program itself where it is only asked to be functional, which it is."""
-        if decomp_table == {}:
-            return self
-        return super().run_decompositions(decomp_table, *args, **kwargs)
 
 
 def partitioner_for(base: type[Any]) -> Any:

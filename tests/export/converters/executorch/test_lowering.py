@@ -10,11 +10,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from affnet.export.converters.executorch.decompositions import decompositions
-from affnet.export.converters.executorch.lowering import (
-    decomposed,
-    partitioner_for,
-    without_idle_passes,
-)
+from affnet.export.converters.executorch.lowering import partitioner_for, without_idle_passes
 from tests.tiny import noise
 
 pytestmark = [pytest.mark.converters, pytest.mark.filterwarnings("ignore")]
@@ -60,11 +56,10 @@ def lowered(network: nn.Module, *, plain: bool) -> bytes:
     torch.manual_seed(0)
     program = torch.export.export(network.eval(), (noise(1, 3, 9, 9),))
     partitioner: Any = XnnpackPartitioner() if plain else partitioner_for(XnnpackPartitioner)
+    program = program.run_decompositions(decompositions())
     if plain:
-        program = program.run_decompositions(decompositions())
         edge = exir.to_edge_transform_and_lower(program, partitioner=[partitioner])
     else:
-        program = decomposed(program, partitioner)
         with without_idle_passes(program):
             edge = exir.to_edge_transform_and_lower(program, partitioner=[partitioner])
     return bytes(edge.to_executorch().buffer)

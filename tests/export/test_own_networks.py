@@ -55,6 +55,22 @@ def test_it_agrees_and_has_no_fft(name: str, format_: str, tmp_path: Path) -> No
     assert not [word for word in ("fft", "dft", "complex", "custom", "flex") if word in operators]
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("format_", ["onnx", pytest.param("coreml", marks=pytest.mark.converters)])
+def test_an_input_may_be_given_back(format_: str, precision: str, tmp_path: Path) -> None:
+    class GivesBack(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return x, x.relu()
+
+    for network in (GivesBack(), torch.nn.Identity()):
+        path = tmp_path / "net.pt2"
+        torch.export.save(torch.export.export(network, (torch.randn(1, 3, 8),)), path)
+        options = ExportOptions(format_, precision=precision)
+        artifact = export_artifact(load_source(str(path)), options, tmp_path)
+        assert artifact.manifest.fallbacks == ()
+        assert len(artifact.manifest.outputs) == 1 + isinstance(network, GivesBack)
+
+
 def test_the_commands_take_it(run: Callable[..., Finished], tmp_path: Path) -> None:
     program("gfnet", tmp_path)
     done = run("export", tmp_path / "gfnet.pt2", "-o", tmp_path, "--quiet")

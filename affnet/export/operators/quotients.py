@@ -1,7 +1,7 @@
 """Quotients and squares, as coremltools gets them right.
 
 It adds 1e-4 to what it inverts and 1e-12 to what it roots, makes floats of quotients of integers,
-and takes the root of a square for the number itself, negative ones too.
+takes the root of a square for the number itself, negative ones too, and lacks ``trunc``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,17 @@ def rsqrt(x: Tensor) -> Any:
 def square(x: Tensor, exponent: float) -> Any:
     """Return x * x for ``aten.pow`` with 2; other powers stay as they are."""
     return x * x if exponent == 2 else NotImplemented
+
+
+def trunc(x: Tensor) -> Tensor:
+    """Return x without its fraction: ``aten.trunc``."""
+    return torch.sign(x) * torch.floor(torch.abs(x))
+
+
+def fmod(x: Tensor, y: Any) -> Tensor:
+    """Return the remainder of a quotient rounded towards zero: ``aten.fmod``."""
+    result: Tensor = torch.sign(x) * (torch.abs(x) % abs(y))
+    return result
 
 
 def floor_divide(a: Any, b: Any) -> Any:

@@ -141,7 +141,22 @@ def _export(network: nn.Module, request: ConversionRequest) -> Any:
     aten = torch.ops.aten
     for node in program.graph.find_nodes(op="call_function", target=aten.alias.default):
         node.target = aten.clone.default  # of x[:]; coremltools knows only this one
+    _compute_outputs(program)
     return program
+
+
+def _compute_outputs(program: torch.export.ExportedProgram) -> None:
+    """Multiply by 1 what a program gives back as it took it, for which coremltools has no name."""
+    (output,) = program.graph.find_nodes(op="output")
+    for taken in program.graph.find_nodes(op="placeholder"):
+        if taken in output.args[0]:
+            with program.graph.inserting_before(output):
+                given = program.graph.call_function(torch.ops.aten.mul.Tensor, (taken, 1.0))
+            given.meta = dict(taken.meta)
+            output.replace_input_with(taken, given)
+            for spec in program.graph_signature.output_specs:
+                if spec.arg.name == taken.name:
+                    spec.arg.name = given.name
 
 
 def _as_taken(sample: NDArray[np.float32], request: ConversionRequest) -> NDArray[np.float32]:

@@ -33,7 +33,9 @@ class OnnxHalfProgram:
             computed[start : start + _TENSORS_A_RUN]
             for start in range(0, len(computed), _TENSORS_A_RUN)
         ]
-        self._exact = unoptimised_session(_exposing(model, computed), _THREADS)
+        self._exact: Any = None
+        if computed:
+            self._exact = unoptimised_session(_exposing(model, computed), _THREADS)
         self._mixed: tuple[frozenset[str] | None, Any] = (None, None)
 
     def compare(
@@ -42,6 +44,8 @@ class OnnxHalfProgram:
         """See `HalfProgram.compare`."""
         (name,) = self._inputs
         yield name, sample, sample
+        if not self._groups:  # the input as it came
+            return
         mixed, stored = self._rounding(float32)
         for group in self._groups:
             exact = self._exact.run(group, {name: sample})

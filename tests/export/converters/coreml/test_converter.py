@@ -228,9 +228,9 @@ def test_failure_leaves_nothing(run, tmp_path, monkeypatch):
 
     with quiet_coremltools() as coremltools:
         monkeypatch.setattr(coremltools, "convert", fail)
-    done = run("export", "digits", "-f", "coreml", "-o", tmp_path)
+    done = run("export", "tests.tiny:with_image", "-f", "coreml", "-o", tmp_path)
     assert (done.code, done.out) == (1, "")
-    assert done.error.startswith("coremltools cannot convert digits: no such luck.")
+    assert done.error.startswith("coremltools cannot convert tiny_with_image: no such luck.")
     assert list(tmp_path.iterdir()) == []
 
 

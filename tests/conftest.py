@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 import sys
@@ -22,6 +23,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Let workers start with the slow tests, lest one be alone with them at the end."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_runtest_setup() -> None:
+    """Once PyTorch's exporter to ONNX is imported, read its library of operators only once.
+
+    It parses the source of 500 functions for each export, which takes longer than a small network.
+    """
+    module = sys.modules.get("torch.onnx._internal.exporter._registration")
+    if module is not None and "affnet_tests" not in vars(module):
+        module.affnet_tests = True
+        module.ONNXRegistry.from_torchlib = classmethod(
+            _copying(functools.cache(module.ONNXRegistry.from_torchlib))
+        )
+
+
+def _copying(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Give each export a registry of its own, to which it adds its translations."""
+
+    def from_torchlib(cls: Any, *arguments: Any, **options: Any) -> Any:
+        known, registry = original(*arguments, **options), cls()
+        vars(registry).update(vars(known))
+        registry.functions = {name: [*found] for name, found in known.functions.items()}
+        return registry
+
+    return from_torchlib
 
 
 @dataclass(frozen=True)

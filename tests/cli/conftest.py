@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 import affnet
 from affnet.artifact import Artifact, manifest_path
-from affnet.export.converters import Conversion
+from affnet.export.converters import Conversion, Converter
 from affnet.export.converters.onnx.converter import OnnxConverter
 from affnet.files import content_sha256
 from affnet.model.bundled import bundled_folder
@@ -67,12 +67,7 @@ def onnx_copy(digits_onnx: Artifact, workspace: Path) -> Path:
 @pytest.fixture
 def instant_conversion(digits_onnx: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the ONNX converter deliver the digits that were exported before, whatever is asked."""
-
-    def convert(_self: Any, _network: Any, request: Any, folder: Path) -> Conversion:
-        path = shutil.copy(digits_onnx.path, folder / f"{request.name}.onnx")
-        return Conversion(path, {"opset": 18})
-
-    monkeypatch.setattr(OnnxConverter, "convert", convert)
+    deliver(digits_onnx, OnnxConverter, monkeypatch)
 
 
 @pytest.fixture
@@ -84,6 +79,18 @@ def other_digits(workspace: Path) -> Path:
     save_file(entries, workspace / "other.safetensors")
     shutil.copy(folder / "config.yaml", workspace / "config.yaml")
     return workspace / "other.safetensors"
+
+
+def deliver(
+    artifact: Artifact, converter: type[Converter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let a converter deliver an artifact that was exported before, whatever is asked."""
+
+    def convert(_self: Any, _network: Any, request: Any, folder: Path) -> Conversion:
+        path = shutil.copy(artifact.path, folder / f"{request.name}{artifact.path.suffix}")
+        return Conversion(Path(path), artifact.manifest.details)
+
+    monkeypatch.setattr(converter, "convert", convert)
 
 
 def copy_artifact(artifact: Artifact, target: Path) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from affnet.artifact import Artifact, manifest_path
+from affnet.export.converters.onnx.converter import OnnxConverter
 from affnet.files import content_sha256
 from tests.cli.conftest import contents
 from tests.conftest import Finished
@@ -83,8 +84,13 @@ def test_no_verify_is_said_and_leaves_the_numbers_out(run: Run) -> None:
 
 @pytest.mark.usefixtures("instant_conversion")
 def test_an_export_that_disagrees_with_pytorch_fails_and_writes_nothing(
-    refused: Callable[..., str], workspace: Path, other_digits: Path
+    refused: Callable[..., str],
+    workspace: Path,
+    other_digits: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(OnnxConverter, "plans", ("dense",))
+    monkeypatch.setattr(OnnxConverter, "routes", ("torch.export",))  # it has nothing else to try
     (workspace / "other.onnx").write_text("what stood before")
     sentence = refused("export", other_digits, code=1)
     assert sentence.startswith("The exported other.onnx disagrees with PyTorch in fp32 on ")

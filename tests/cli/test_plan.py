@@ -36,6 +36,16 @@ def timed(monkeypatch: pytest.MonkeyPatch, own_wisdom: Path) -> list[int]:  # no
     return calls
 
 
+@pytest.fixture
+def instant_plans(digits_onnx: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is timed for each plan be the digits that were exported before."""
+
+    def deliver(*_: object) -> Artifact:
+        return digits_onnx
+
+    monkeypatch.setattr("affnet.export.autotuning.plan_timing.export_artifact", deliver)
+
+
 def test_the_plans_of_each_map_are_shown(run: Run) -> None:
     record = run("plan", "affnet_et", "--json", "--quiet").json
     assert (record["runtime"], record["chosen_by"]) == ("onnxruntime", "predicted")
@@ -59,6 +69,7 @@ def test_an_export_takes_what_is_planned(run: Run, tmp_path: Path) -> None:
     assert record["fft_plan"] == expected
 
 
+@pytest.mark.usefixtures("instant_plans")
 def test_measured_costs_choose_and_are_remembered(run: Run, timed: list[int]) -> None:
     options = ("--size", "4x4", "--channels", "16")
     record = run("plan", *options, "--measure", "--json", "--quiet").json
@@ -71,7 +82,10 @@ def test_measured_costs_choose_and_are_remembered(run: Run, timed: list[int]) ->
     assert len(timed) == 1
 
 
-def test_plans_are_timed_on_the_device_that_is_named(run: Run, own_wisdom: Path) -> None:
+def test_plans_are_timed_on_the_device_that_is_named(
+    run: Run, own_wisdom: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OnnxConverter, "plans", ("separable", "dense"))  # each is an export
     options = ("--size", "8x8", "--channels", "16", "--measure", "--device", "fake")
     record = run("plan", *options, "--json", "--quiet").json
     (entry,) = record["maps"]
@@ -83,13 +97,15 @@ def test_plans_are_timed_on_the_device_that_is_named(run: Run, own_wisdom: Path)
     assert (done.json, "Measuring" in done.err) == (record, False)  # it is remembered
 
 
+@pytest.mark.usefixtures("instant_plans", "instant_conversion")
 def test_an_export_measures_the_maps_of_its_network(
     run: Run, timed: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(OnnxConverter, "plans", ("separable", "dense"))  # each is an export
+    monkeypatch.setattr(OnnxConverter, "plans", ("separable", "dense"))
     done = run(
-        "export", "digits", "--fft", "measure", "--image-size", "32", "-o", tmp_path, "--json"
-    )
+        "export", "digits", "--fft", "measure", "--image-size", "32", "-o", tmp_path, "--json",
+        "--no-verify",
+    )  # fmt: skip
     assert done.code == 0, done.err
     assert len(timed) == 3
     assert "Measuring the plans for maps of 64x4x4 on onnxruntime" in done.err
@@ -115,10 +131,6 @@ def test_an_export_measures_the_maps_of_its_network(
         (("plan", "--runtime", "torch"), "torch computes FFTs itself"),
         (("plan", "--runtime", "tflite"), "'tflite' is not one of 'onnxruntime'"),
         (("export", "digits", "--fft", "measure", "--format", "all"), "one format at a time"),
-        (
-            ("plan", "--size", "4x4", "--channels", "16", "--measure", "--threads", "1000"),
-            "threads at once, not 1000",
-        ),
         (("bench", "digits", "--fft", "measure"), "--fft measure needs measured costs"),
     ],
 )
@@ -126,6 +138,12 @@ def test_what_cannot_be_planned_is_one_sentence(
     refused: Refused, arguments: tuple[str, ...], sentence: str
 ) -> None:
     assert sentence in refused(*arguments)
+
+
+@pytest.mark.usefixtures("instant_plans", "own_wisdom")
+def test_more_threads_than_there_are_is_one_sentence(refused: Refused) -> None:
+    options = ("--size", "4x4", "--channels", "16", "--measure", "--threads", "1000")
+    assert "threads at once, not 1000" in refused("plan", *options)
 
 
 def test_a_network_without_filters_has_nothing_to_plan(refused: Refused) -> None:

@@ -13,9 +13,13 @@ from affnet.artifact import Artifact
 from affnet.errors import UsageError
 from affnet.export import all_formats, open_or_export
 from affnet.export.all_formats import ExportOutcome
+from affnet.export.converters.onnx.converter import OnnxConverter
+from affnet.export.converters.torch import TorchConverter
 from affnet.export.request import ExportRequest
+from affnet.model.bundled import bundled_folder
 from affnet.project.project_file import find_project
 from affnet.project.schema import schema_text
+from tests.cli.conftest import deliver
 from tests.conftest import Finished
 
 Run = Callable[..., Finished]
@@ -122,8 +126,16 @@ def test_help_does_not_read_the_file(run: Run, workspace: Path) -> None:
     assert run("export", "--help").code == 0
 
 
-@pytest.mark.usefixtures("digits_onnx")
-def test_bench_takes_model_peers_devices_and_runtimes(run: Run, other_digits: Path) -> None:
+def test_bench_takes_model_peers_devices_and_runtimes(
+    run: Run,
+    other_digits: Path,
+    digits_onnx: Artifact,
+    digits_pt2: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deliver(digits_onnx, OnnxConverter, monkeypatch)
+    deliver(digits_pt2, TorchConverter, monkeypatch)
+    shutil.copy(bundled_folder("digits") / "weights.safetensors", other_digits)  # what they hold
     (other_digits.parent / "names.txt").write_text("\n".join("abcdefghij"))
     write(
         other_digits.parent,

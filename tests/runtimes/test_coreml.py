@@ -16,6 +16,8 @@ from affnet.artifact import Artifact
 from affnet.errors import ArtifactError, MissingError
 from affnet.runtimes import RUNTIMES, check_measurable, get_runtime, is_artifact
 from affnet.runtimes.coreml import CoreMLRuntime, CoreMLSession, EvaluatorSession, quiet_coremltools
+from affnet.runtimes.mlprogram import load_program
+from tests.tiny import CLASSES
 
 pytest.importorskip("coremltools")
 pytestmark = pytest.mark.converters
@@ -29,16 +31,16 @@ class Model:
 
     def predict(self, data, state=None):
         self.data = data
-        return {"logits": np.arange(10, dtype=np.float32)[None]}
+        return {"logits": np.arange(CLASSES, dtype=np.float32)[None]}
 
 
 @pytest.fixture(
     scope="module",
-    params=[{"deployment_target": "iOS17"}, {"image_input": True}],
+    params=[{}, {"image_input": True}],
     ids=["floats", "image"],
 )
 def artifact(request, shared_artifact) -> Artifact:
-    return shared_artifact("digits", "coreml", precision="fp32", **request.param)
+    return shared_artifact("tiny", "coreml", precision="fp32", **request.param)
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def test_evaluator(artifact):
     session = CoreMLRuntime.load(artifact.path, threads=1)
     assert isinstance(session, EvaluatorSession)
     (logits,) = session.run(feed(artifact))
-    assert logits.shape == (1, 10)
+    assert logits.shape == (1, CLASSES)
     assert np.isfinite(logits).all()
     assert CoreMLRuntime.version().endswith("(evaluator)")
 
@@ -70,10 +72,10 @@ def test_core_ml(artifact):
     assert isinstance(session, CoreMLSession)
     image = feed(artifact)
     (logits,) = session.run(image)
-    np.testing.assert_array_equal(logits, np.arange(10)[None])
+    np.testing.assert_array_equal(logits, np.arange(CLASSES)[None])
     given = session._model.data["image"]
     if artifact.manifest.inputs[0].dtype == "uint8":
-        assert (given.mode, given.size) == ("RGB", (64, 64))
+        assert (given.mode, given.size) == ("RGB", (32, 32))
         np.testing.assert_array_equal(np.asarray(given), image[0])
     else:
         assert given is image
@@ -110,7 +112,7 @@ def test_operators_need_neither_coremltools_nor_torch(artifact):
     done = subprocess.run(
         [sys.executable, "-c", code, artifact.path], capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["21"]
+    assert int(done.stdout) == load_program(artifact.path).operator_counts()["layer_norm"] > 0
 
 
 def test_packages_are_artifacts(artifact):

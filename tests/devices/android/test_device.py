@@ -111,23 +111,28 @@ def test_a_profile_on_the_phone(attached: Attached, digits_tflite: Artifact, kin
     assert 10_000 < delegate.mean_ns < 1_000_000_000
 
 
+@pytest.mark.slow
 def test_a_table_from_the_command_line(
-    attached: Attached, run: Run, digits_tflite: Artifact, tmp_path: Path
+    attached: Attached, run: Run, digits_tflite: Artifact, shared_artifact: SharedArtifacts
 ) -> None:
     phone = attached.attach()
-    twin = copy_artifact(digits_tflite, tmp_path / "twin.tflite")
+    peer = shared_artifact("mobilevit_xxs", "tflite", image_size=(64, 128)).path
     done = run(
-        "bench", digits_tflite.path, "--against", twin, "--device", f"pixel,{phone.serial}",
-        "--runtime", "litert", "--runner-dir", attached.runner(), "--preset", "quick",
+        "bench", digits_tflite.path, "--against", peer, "--device", f"pixel,{phone.serial}",
+        "--runtime", "litert", "--runner-dir", attached.runner(), "--preset", "check",
         "--markdown",
     )  # fmt: skip
     assert done.code == 0, done.err
     header, _, *rows = (line.strip("| ").split(" | ") for line in done.out.splitlines()[:6])
     cells = dict(zip(header, rows[0], strict=True))
     assert [row[0] for row in rows] == ["pixel"] * 2 + [phone.serial] * 2  # one after the other
+    models = [dict(zip(header, row, strict=True))["model"] for row in rows]
+    assert models == ["digits", "mobilevit_xxs"] * 2
+    assert float(cells["x mobilevit_xxs [95 %]"].split()[0]) > 0
     assert (cells["p90 ms"], cells["p99 ms"]) == ("-", "-")
     assert float(cells["median ms"]) > 0.05
     assert "- benchmark_model reports statistics and no single runs: " in done.out
+    assert "- Measured on pixel (Google Pixel 8), litert benchmark_model of sha256 " in done.out
 
 
 @pytest.mark.parametrize(
@@ -186,26 +191,3 @@ def test_a_doctor_finds_what_works(attached: Attached) -> None:
     assert all(check.passed for check in checks.values())
     assert checks["reachable"].detail == f"Google Pixel 8, serial {phone.serial}"
     assert checks["battery"].detail == "83 %"
-
-
-@pytest.mark.slow
-def test_affnet_et_against_mobilevit_to_the_table(
-    attached: Attached, run: Run, shared_artifact: SharedArtifacts
-) -> None:
-    one, two = (
-        shared_artifact(name, "tflite", image_size=(192, 320)).path
-        for name in ("affnet_et", "mobilevit_xxs")
-    )
-    attached.attach()
-    done = run(
-        "bench", one, "--against", two, "--device", "pixel", "--runtime", "litert",
-        "--runner-dir", attached.runner(), "--preset", "quick", "--markdown",
-    )  # fmt: skip
-    assert done.code == 0, done.err
-    header, _, affnet_et, mobilevit = (
-        line.strip("| ").split(" | ") for line in done.out.splitlines()[:4]
-    )
-    cells = dict(zip(header, affnet_et, strict=True))
-    assert (cells["model"], mobilevit[0]) == ("affnet_et", "mobilevit_xxs")
-    assert float(cells["x mobilevit_xxs [95 %]"].split()[0]) > 0
-    assert "- Measured on pixel (Google Pixel 8), litert benchmark_model of sha256 " in done.out

@@ -27,12 +27,16 @@ ct = pytest.importorskip("coremltools")
 STRIDES = [8] * 2 + [16] * 4 + [32] * 3
 
 
-def affnet(name, size, plan=SeparablePlan, **options):
+def affnet(name, size, **options):
     model = fill(create_model(name, **options))
-    filters = [m for m in model.modules() if isinstance(m, AdaptiveFrequencyFilter)]
-    for part, stride in zip(filters, STRIDES, strict=True):
-        part.transform = plan(size // stride, size // stride)
+    with_plans(model, size, STRIDES)
     return model
+
+
+def with_plans(model, size, strides, plan=SeparablePlan):
+    filters = [m for m in model.modules() if isinstance(m, AdaptiveFrequencyFilter)]
+    for part, stride in zip(filters, strides, strict=True):
+        part.transform = plan(size // stride, size // stride)
 
 
 def statistics_in_float32(op):
@@ -85,19 +89,18 @@ def psnr(expected, result):
     return 10 * np.log10(np.square(np.abs(expected).max()) / noise)
 
 
-def test_affnet(run):
-    expected, single, half = run(affnet("affnet_et", 64), 64, "FLOAT32", "FLOAT16")
-    assert relative_error(expected, single) < 1e-4
-    assert 1e-5 < relative_error(expected, half) < 1e-2  # float16 is felt, and harmless
-    assert psnr(expected, half) > 60
-    assert expected.argmax() == single.argmax() == half.argmax()
+def test_each_stage_with_one_block(run, monkeypatch):
+    monkeypatch.setattr(AFFNet, "_STAGE_BLOCKS", (1, 1, 1))
+    model = fill(create_model("affnet_et"))
+    with_plans(model, 64, [8, 16, 32])
+    expected, result = run(model, 64, "FLOAT32")
+    assert relative_error(expected, result) < 1e-4
+    assert expected.argmax() == result.argmax()
 
 
 def test_dense_plan(run):
     model = fill(TinyNet())
-    for part in model.modules():
-        if isinstance(part, AdaptiveFrequencyFilter):
-            part.transform = DensePlan(16, 16)
+    with_plans(model, 128, [8], DensePlan)
     expected, result = run(model, 128, "FLOAT32")
     assert relative_error(expected, result) < 1e-4
 
@@ -158,9 +161,7 @@ def test_activations_of_the_whole_network(run, activation):
 
 def test_other_normalization(run):
     model = fill(TinyNet(attn_norm="layer_norm"))
-    for part in model.modules():
-        if isinstance(part, AdaptiveFrequencyFilter):
-            part.transform = SeparablePlan(8, 8)
+    with_plans(model, 64, [8])
     expected, result = run(model, 64, "FLOAT32")
     assert relative_error(expected, result) < 1e-4
 
@@ -186,6 +187,8 @@ def test_float16_quality(run, name, size):
     """Squares of GroupNorm overflow float16 in the larger variants, which costs 30 dB."""
     expected, result = run(affnet(name, size), size, "FLOAT16")
     assert psnr(expected, result) > (65 if name == "affnet_et" else 38)
+    if name == "affnet_et":
+        assert 1e-5 < relative_error(expected, result) < 1e-2  # float16 is felt, and harmless
     assert expected.argmax() == result.argmax()
 
 

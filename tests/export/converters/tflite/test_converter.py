@@ -18,7 +18,6 @@ from affnet.export.converters.tflite.converter import TfliteConverter
 from affnet.export.converters.tflite.metadata import with_metadata
 from affnet.export.fourier import planner
 from affnet.export.fourier.planner import Candidate
-from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.runtimes.litert import LiteRtRuntime
 from tests.conftest import Finished
@@ -52,6 +51,9 @@ def test_the_file_agrees_with_pytorch_and_has_builtin_operators_only(
 ) -> None:
     assert_proven(digits_tflite)
     assert set(digits_tflite.manifest.fft_plan.values()) <= {*TfliteConverter.plans}
+    stored = json.loads(manifest_path(digits_tflite.path).read_text())
+    assert stored["inputs"][0]["shape"] == [1, 3, 64, 64]
+    assert stored["tools"].keys() >= {"litert-torch", "ai-edge-litert", "torch"}
 
 
 def test_float16_halves_the_weights_and_keeps_the_metadata(tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_the_commands_print_the_result_and_nothing_else(
     assert inspected.json["inputs"][0]["shape"] == [1, 3, 64, 64]
     assert "DELEGATE" not in inspected.json["operators"]
 
-    measured = run("bench", path, "--runtime", "litert", "--preset", "quick", "--json", "--quiet")
+    measured = run("bench", path, "--runtime", "litert", "--preset", "check", "--json", "--quiet")
     assert measured.code == 0
     assert measured.json["results"][0]["runtime"] == "litert"
 
@@ -165,17 +167,17 @@ def test_litert_s_own_transform_takes_powers_of_two_only(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_wrong_plan_falls_back_to_the_one_that_agrees(
+def test_a_plan_that_cannot_be_converted_falls_back_to_the_one_that_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a second plan in the format, the planner takes it for the small map; its sign is off."""
-    right = DensePlan.synthesise
-    monkeypatch.setattr(DensePlan, "synthesise", lambda *args: -right(*args))
-    monkeypatch.setattr(TfliteConverter, "plans", ("dense", "right"))
+    """With a second plan in the format, the planner takes it; its product has too many axes."""
+    monkeypatch.setattr(TfliteConverter, "plans", ("right", "dense"))
     monkeypatch.setattr(planner, "rank_plans", lambda *_: [Candidate("dense", 1.0)])
     artifact = export_artifact(tiny_source(), ExportOptions("tflite"), tmp_path)
     assert set(artifact.manifest.fft_plan.values()) == {"right"}
-    assert [failure["fft"] for failure in artifact.manifest.fallbacks] == ["auto", "dense"]
+    (failure,) = artifact.manifest.fallbacks
+    assert failure["fft"] == "auto"
+    assert failure["reason"].startswith("litert-torch cannot convert tiny: ")
 
 
 def test_an_operator_without_a_builtin_form_is_refused(tmp_path: Path) -> None:
@@ -239,10 +241,16 @@ def test_a_package_that_does_not_import_is_missing(
         TfliteConverter().convert(nn.Identity(), request(), tmp_path)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "size", [(192, 320), pytest.param((256, 256), marks=pytest.mark.exhaustive)]
-)
+def test_images_need_not_be_square(tmp_path: Path) -> None:
+    artifact = export_artifact(tiny_source(), ExportOptions("tflite", (192, 320)), tmp_path)
+    assert list(artifact.manifest.fft_plan) == ["24x40"]
+    assert artifact.manifest.parity is not None
+    assert artifact.manifest.parity.max_rel_error <= 1e-4
+    assert LiteRtRuntime.describe(artifact.path).inputs[0].shape == (1, 3, 192, 320)
+
+
+@pytest.mark.exhaustive  # the trained AFFNet-ET, ``digits``, is a sample of them
+@pytest.mark.parametrize("size", [(192, 320), (256, 256)])
 def test_affnet_et_agrees_with_pytorch(
     size: tuple[int, int], shared_artifact: SharedArtifacts
 ) -> None:

@@ -40,7 +40,6 @@ import functools
 import importlib.util
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +226,8 @@ def require(package: str, *, extra: str | None, purpose: str) -> None:
 @functools.cache
 def _outdated(distribution: str) -> str | None:
     """Say what affnet requires of a distribution and what is installed, if that is older."""
+    from importlib import metadata  # takes a tenth of what `affnet --help` may
+
     try:
         from packaging.requirements import Requirement
 

@@ -25,6 +25,7 @@ from affnet.export.converters.tflite.quantization import (
     with_float16_weights,
     with_int8_weights,
 )
+from affnet.export.converters.tflite.quantizer import QUANTIZER
 from affnet.export.fourier.forward_only import replace_native_transforms
 from affnet.export.passes.chunked_filter import chunk_filters
 from affnet.export.passes.folding import fold_batch_norms
@@ -50,9 +51,9 @@ class TfliteConverter:
     plans = ("channels_last", "right", "folded_channels_last", "mixed_radix_channels_last")
     options = ()
     heads = ("argmax",)
-    packages = ("litert_torch", "ai_edge_litert", "ai_edge_quantizer")
+    packages = ("litert_torch", "ai_edge_litert", QUANTIZER.replace("-", "_"))
     extra = "tflite"
-    tools = ("torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "onnx", "onnxsim")
+    tools = ("torch", "litert-torch", "ai-edge-litert", QUANTIZER, "onnx", "onnxsim")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""

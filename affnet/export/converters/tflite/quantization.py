@@ -1,4 +1,4 @@
-"""TFLite files of other precisions, made from the float32 file by Google's AI Edge Quantizer."""
+"""TFLite files of other precisions, made from the float32 file by LiteRT's quantizer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from affnet.errors import ConversionError, reason_of
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.tflite.metadata import aligned_builder
+from affnet.export.converters.tflite.quantizer import QUANTIZER, quantizer_module
 from affnet.export.passes.normalization import ChannelsLastNorm
 from affnet.export.quantization.layers import part_of
 from affnet.silence import silenced
@@ -41,8 +42,7 @@ def with_float16_weights(content: bytes) -> bytes:
         ConversionError: the quantizer fails on the file.
     """
     with silenced():  # it prints the sizes
-        from ai_edge_quantizer import algorithm_manager, qtyping
-
+        qtyping = quantizer_module("qtyping")
         weights = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
         config = qtyping.OpQuantizationConfig(
             weight_tensor_config=weights,
@@ -54,7 +54,7 @@ def with_float16_weights(content: bytes) -> bytes:
             _EVERYTHING,
             qtyping.TFLOperationName.ALL_SUPPORTED,
             config,
-            algorithm_manager.AlgorithmName.FLOAT_CASTING,
+            quantizer_module("algorithm_manager").AlgorithmName.FLOAT_CASTING,
         )
         return _quantized(quantizer)
 
@@ -68,10 +68,9 @@ def with_int8_weights(content: bytes) -> bytes:
         ConversionError: the quantizer fails on the file.
     """
     with silenced():
-        from ai_edge_quantizer.qtyping import TFLOperationName
-
+        every_kind = quantizer_module("qtyping").TFLOperationName.ALL_SUPPORTED
         quantizer = _quantizer(content)
-        quantizer.add_weight_only_config(_EVERYTHING, TFLOperationName.ALL_SUPPORTED, 8)
+        quantizer.add_weight_only_config(_EVERYTHING, every_kind, 8)
         return _with_short_names(_quantized(quantizer))
 
 
@@ -86,15 +85,14 @@ def in_int8(content: bytes, request: ConversionRequest) -> bytes:
     if request.layout == "NHWC":
         images = images.transpose(0, 2, 3, 1)
     with silenced():
-        from ai_edge_quantizer.algorithm_manager import AlgorithmName
-        from ai_edge_quantizer.qtyping import TFLOperationName
-
+        kinds = quantizer_module("qtyping").TFLOperationName
+        nothing = quantizer_module("algorithm_manager").AlgorithmName.NO_QUANTIZE
         quantizer = _quantizer(content)
         for kind in _QUANTISED:
-            quantizer.add_static_config(_EVERYTHING, TFLOperationName[kind], 8, 8)
+            quantizer.add_static_config(_EVERYTHING, kinds[kind], 8, 8)
         for kind, tensor in _excluded(content, request.keep_float):
             quantizer.update_quantization_recipe(
-                f"^{re.escape(tensor)}", TFLOperationName[kind], None, AlgorithmName.NO_QUANTIZE
+                f"^{re.escape(tensor)}", kinds[kind], None, nothing
             )
         signature, name = _signature(content)
         feeds = [{name: np.ascontiguousarray(image[None])} for image in images]
@@ -109,12 +107,11 @@ def _ranges(content: bytes, quantizer: Any, feeds: dict[str, list[dict[str, Any]
     `Quantizer.calibrate` itself averages them over the images, which cuts off what is rare: on the
     spectrum, the largest frequencies.
     """
-    from ai_edge_quantizer.calibrator import Calibrator
-    from ai_edge_quantizer.recipe_manager import RecipeManager
-
-    recipe = RecipeManager()
+    recipe = quantizer_module("recipe_manager").RecipeManager()
     recipe.load_quantization_recipe(quantizer.get_quantization_recipe())
-    calibrator = Calibrator(bytearray(content), num_threads=1, qsv_update_func=_widest)
+    calibrator = quantizer_module("calibrator").Calibrator(
+        bytearray(content), num_threads=1, qsv_update_func=_widest
+    )
     calibrator.calibrate(feeds, recipe)
     ranges = calibrator.get_model_qsvs()
     for taken, given in _linear_maps(content):
@@ -193,15 +190,13 @@ def _signature(content: bytes) -> tuple[str, str]:
 
     signatures = Interpreter(model_content=content).get_signature_list()
     if len(signatures) != 1:
-        raise ConversionError("ai-edge-quantizer calibrates files of one signature only.")
+        raise ConversionError(f"{QUANTIZER} calibrates files of one signature only.")
     ((name, tensors),) = signatures.items()
     return name, tensors["inputs"][0]
 
 
 def _quantizer(content: bytes) -> Any:
-    from ai_edge_quantizer.quantizer import Quantizer
-
-    return Quantizer(bytearray(content))
+    return quantizer_module("quantizer").Quantizer(bytearray(content))
 
 
 def _quantized(quantizer: Any, calibration: Any = None) -> bytes:
@@ -209,7 +204,7 @@ def _quantized(quantizer: Any, calibration: Any = None) -> bytes:
         return _with_buffers_inside(bytes(quantizer.quantize(calibration).quantized_model))
     except Exception as error:  # it raises nearly every kind
         raise ConversionError(
-            f"ai-edge-quantizer cannot quantise the network: {reason_of(error)}."
+            f"{QUANTIZER} cannot quantize the network: {reason_of(error)}."
         ) from error
 
 

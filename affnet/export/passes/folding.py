@@ -78,10 +78,9 @@ def fold_batch_norms(model: nn.Module) -> None:
     quantised are the weights that the format holds.
     """
     for layer in model.modules():
-        if isinstance(layer, ConvLayer) and isinstance(layer.block.norm, nn.BatchNorm2d):
-            layer.block.conv = fuse_conv_bn_eval(
-                cast(nn.Conv2d, layer.block.conv), layer.block.norm
-            )
+        norm = getattr(layer.block, "norm", None) if isinstance(layer, ConvLayer) else None
+        if isinstance(layer, ConvLayer) and isinstance(norm, nn.BatchNorm2d):
+            layer.block.conv = fuse_conv_bn_eval(cast(nn.Conv2d, layer.block.conv), norm)
             layer.block.norm = nn.Identity()
 
 

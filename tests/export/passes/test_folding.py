@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from affnet import create_model
-from affnet.export.passes.folding import fold_linear_maps, merge_scale_and_shift
+from affnet.export.passes.folding import fold_batch_norms, fold_linear_maps, merge_scale_and_shift
+from affnet.export.verification.reference import outputs_of
 from affnet.model.layers import ACTIVATIONS
 from affnet.model.network import AFFBlock, AFFStage
 from affnet.model.random_weights import randomise
@@ -103,3 +104,15 @@ def test_folding_leaves_a_network_without_stages_alone() -> None:
     before = str(model)
     fold_linear_maps(model)
     assert str(model) == before
+
+
+@pytest.mark.parametrize("name", ["affnet_et_ssdlite", "affnet_et_deeplabv3"])
+def test_batch_norms_are_folded_where_some_convolutions_have_none(name: str) -> None:
+    model = create_model(name).eval()
+    randomise(model)
+    x = noise(1, 3, 128, 128)
+    expected = model(x)
+    fold_batch_norms(model)
+    found = model(x)
+    for after, before in zip(outputs_of(found), outputs_of(expected), strict=True):
+        assert relative_error(after, before) < 1e-4

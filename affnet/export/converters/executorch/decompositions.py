@@ -103,6 +103,8 @@ def _layer_norm(
     cudnn_enable: bool = True,  # noqa: ARG001 - the operator has it
 ) -> Any:
     """Normalise over the last axes."""
+    if len(shape) == 1:
+        return _normalised(x, _mean_of_row, weight, bias, (-1,), eps)
     rows = x.reshape(*x.shape[: x.ndim - len(shape)], -1)
     return _normalised(rows, _mean_of_row, weight, bias, (-1,), eps).reshape(x.shape)
 

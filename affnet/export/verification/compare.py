@@ -16,7 +16,7 @@ from affnet.evaluation.held_out import held_out_images
 from affnet.export.passes.heads import ClassMap, Detector
 from affnet.export.verification.dense_parity import class_map_parity, detections_parity
 from affnet.export.verification.inputs import VerificationInput
-from affnet.export.verification.reference import RERUNS, Reference, reference_outputs, uncertainty
+from affnet.export.verification.reference import Reference, reference_outputs, uncertainties
 from affnet.export.verification.subject import Outputs, Subject
 from affnet.model.bundled import BUNDLED
 from affnet.model.source import Source
@@ -141,8 +141,7 @@ def _compared(
     for i in worst_first:
         if details[i].passed:
             break
-        for reruns in RERUNS:
-            doubt = uncertainty(network, inputs[i].array, expected[i], reruns)
+        for doubt in uncertainties(network, inputs[i].array, expected[i]):
             details[i] = compare_input(
                 inputs[i].name, expected[i], actual[i], tolerance, doubt, peaks
             )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,38 +116,39 @@ class Reference:
         return split_outputs(joined, arrays)
 
 
-def uncertainty(
-    network: nn.Module,
-    array: NDArray[np.float32],
-    outputs: Sequence[NDArray[np.float32]],
-    reruns: int,
-) -> list[NDArray[np.float64]]:
-    """Return how far float32 leaves each value of ``outputs`` open.
+def uncertainties(
+    network: nn.Module, array: NDArray[np.float32], outputs: Sequence[NDArray[np.float32]]
+) -> Iterator[list[NDArray[np.float64]]]:
+    """Yield how far float32 leaves each value of ``outputs`` open, from ever more runs.
 
     Args:
         network: what gave them, in eval mode.
         array: its input.
         outputs: what it gave in float32.
-        reruns: how often it is run with other roundings.
 
-    Returns:
-        For each output the largest distance, value by value, of its float32 result and of results
-        with other roundings from that in float64; infinity where one of them is no finite number.
+    Yields:
+        After each number of `RERUNS`, for each output the largest distance, value by value, of its
+        float32 result and of results with other roundings from that in float64; infinity where one
+        of them is no finite number.
     """
     network = copy.deepcopy(network)
     network._apply(_wide)  # type: ignore[no-untyped-call]  # some operators ask for types first
-    modes = map(_Arithmetic, range(reruns))
-    runs = [found for mode in modes if (found := _run(network, array, mode))]
     exact = _run(network, array, _Arithmetic(None))
-    if exact is None or not runs:  # an operator that float64 lacks: nothing is known, nothing open
-        return [np.zeros(output.shape) for output in outputs]
-    spreads = []
-    for index, (output, centre) in enumerate(zip(outputs, exact, strict=True)):
-        others = [np.asarray(output, np.float64), *(run[index] for run in runs)]
-        with np.errstate(invalid="ignore"):
-            spread = np.max([np.abs(other - centre) for other in others], axis=0)
-        spreads.append(np.where(np.isnan(spread), np.inf, spread))
-    return spreads
+    if exact is None:  # an operator that float64 lacks: nothing is known, and nothing open
+        yield [np.zeros(output.shape) for output in outputs]
+        return
+    spreads = list(map(_distance, outputs, exact))
+    for seed in range(RERUNS[-1]):
+        found = _run(network, array, _Arithmetic(seed)) or outputs
+        spreads = list(map(np.maximum, spreads, map(_distance, found, exact)))
+        if seed + 1 in RERUNS:
+            yield spreads
+
+
+def _distance(value: NDArray[Any], centre: NDArray[Any]) -> NDArray[np.float64]:
+    with np.errstate(invalid="ignore"):
+        distance = np.abs(np.asarray(value, np.float64) - centre)
+    return np.where(np.isnan(distance), np.inf, distance)
 
 
 def _run(

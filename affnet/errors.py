@@ -48,8 +48,13 @@ _FULL_STOP = re.compile(r"(?<=[^\s.])\.$")  # the folder "." is none
 _ANSI_CODE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
+def printable(text: str) -> str:
+    """Return a text with a space for each line break and other character that prints nothing."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 class AffnetError(Exception):
-    """Root of the tree.
+    """Root of the tree: one line, whatever the file or the device that it quotes holds.
 
     ``problem`` has no full stop, whether or not it was given with one.  ``remedy`` is kept as it is
     given: it ends with a full stop unless it ends with a command to copy.
@@ -58,9 +63,10 @@ class AffnetError(Exception):
     exit_code = 1
 
     def __init__(self, problem: str, remedy: str | None = None) -> None:
+        problem = printable(problem)
         self.problem = _FULL_STOP.sub("", problem)
-        super().__init__(problem if remedy is None else f"{self.problem}; {remedy}")
-        self.remedy = remedy
+        self.remedy = remedy if remedy is None else printable(remedy)
+        super().__init__(problem if remedy is None else f"{self.problem}; {self.remedy}")
 
 
 class UsageError(AffnetError):
@@ -287,8 +293,7 @@ def _causes(error: BaseException) -> list[BaseException]:
 def _plain_lines(text: str) -> Iterator[str]:
     """Yield the lines with a word in them, without colours and control characters, shortened."""
     for line in _ANSI_CODE.sub("", text).splitlines():
-        printable = "".join(letter if letter.isprintable() else " " for letter in line)
-        plain = " ".join(printable.split()).removesuffix('."').rstrip(".: ")
+        plain = " ".join(printable(line).split()).removesuffix('."').rstrip(".: ")
         if any(map(str.isalnum, plain)):
             yield plain if len(plain) <= _MAX_REASON else plain[: _MAX_REASON - 2] + " …"
 

@@ -38,6 +38,12 @@ def test_an_error_is_one_sentence_of_its_problem_and_its_remedy() -> None:
     assert (error.problem, error.remedy) == ("There is nothing to measure", "name a model.")
 
 
+def test_an_error_stays_one_line_whatever_it_quotes() -> None:
+    error = AffnetError("It has no function ma\nn.\x1b[31m", "rename\r it.")
+    assert str(error) == "It has no function ma n. [31m; rename  it."
+    assert (error.problem, error.remedy) == ("It has no function ma n. [31m", "rename  it.")
+
+
 def test_an_error_may_have_no_remedy() -> None:
     error = UsageError("The folder is empty.")
     assert str(error) == "The folder is empty."

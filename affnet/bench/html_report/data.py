@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from affnet.bench.budgets.budget_file import Budget
 from affnet.bench.results.result import Result
 from affnet.bench.store.comparison import Comparison, Group
+from affnet.errors import printable
 
 #: Behind the name of a result that is not valid; the second character keeps it from being an emoji.
 DOUBTFUL = "\N{WARNING SIGN}\N{VARIATION SELECTOR-15}"
@@ -56,11 +57,6 @@ class Entry:
         if name == "validity":
             return "valid" if self.result.valid else "not valid"
         return printable(getattr(self.result, name))
-
-
-def printable(text: str) -> str:
-    """Return a text without control characters and the like, which Vega's parser stumbles over."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _joined(*parts: str) -> str:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import altair as alt
 
 from affnet.bench.html_report.charts import expression, layered, tooltips
-from affnet.bench.html_report.data import Entry, ReportData, printable
+from affnet.bench.html_report.data import Entry, ReportData
 from affnet.bench.html_report.section import Figure, Row, Section, rounded
 from affnet.bench.measurement.profiling import by_operator, parts_of
 from affnet.devices.base import OperatorTime
+from affnet.errors import printable
 from affnet.units import MILLISECONDS, PERCENT
 
 _PROFILES = 12  # figures

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from affnet.errors import (
@@ -220,6 +220,8 @@ def test_contradicting_input_is_an_error(package):
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255), cut=st.booleans())
+@example(place=0.25, value=10, cut=False)  # a line break in the name of a function
+@example(place=0.4375, value=10, cut=False)  # and of a weight file
 def test_any_damage_to_the_model_is_an_affnet_error_or_harmless(package, place, value, cut):
     path = data(package, "model.mlmodel")
     original = path.read_bytes()

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from affnet.bench.reporting.latency_table import notes
+from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results.ratios import relate_to_peer
 from affnet.bench.results.reading import read_results
 from affnet.bench.results.result import Result
@@ -173,7 +173,7 @@ def table(
         results = []
         if latency and format_ != UNTIMED:
             results = time_together(format_, made, folder)
-            below += [f"- {note}" for note in notes(results)]
+            below += [f"- {note}" for note in table_notes(results)]
         whole = {cell.network: cell for cell in made if cell.precision == "fp32"}
         for cell in made:
             yield row(cell, whole[cell.network], results)

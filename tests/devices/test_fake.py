@@ -8,7 +8,8 @@ import pytest
 
 from affnet.bench.measurement.interleaved import label_jobs, measure
 from affnet.bench.measurement.protocol import get_protocol
-from affnet.bench.reporting.latency_table import notes, to_csv
+from affnet.bench.reporting.latency_table import to_csv
+from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results.result import Result
 from affnet.devices.fake import FakeDevice, FakeSettings
 from affnet.errors import MeasurementError
@@ -40,10 +41,10 @@ def test_no_one_takes_the_numbers_for_measured(tmp_path: Path) -> None:
     result = measured(tmp_path)
     assert not result.valid
     assert result.validity_reasons == ("not measured: the fake device computes its numbers",)
-    assert notes([result])[0] == (
+    assert table_notes([result])[0] == (
         "Not measured: imagined computes its numbers from the size of each model."
     )
-    assert notes([result])[-1] == (
+    assert table_notes([result])[-1] == (
         "Not valid for publication: not measured: the fake device computes its numbers."
     )
     assert to_csv([result]).splitlines()[0].startswith("device,model,")

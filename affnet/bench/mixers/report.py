@@ -12,6 +12,7 @@ from rich.table import Table
 from affnet.bench.mixers.grid import REFERENCE, Cell, Curve, Grid, Setting
 from affnet.bench.mixers.growth import REFERENCE_TOKENS
 from affnet.bench.reporting import latency_table
+from affnet.bench.reporting.notes import device_note
 from affnet.bench.statistics.intervals import Interval
 from affnet.units import MEGABYTES, MILLIONS, MILLISECONDS, PERCENT
 
@@ -170,7 +171,7 @@ def _measurement_notes(grid: Grid) -> list[str]:
     """Say how the results came about, and how many of them may not be trusted."""
     if not grid.results:
         return []
-    lines = [latency_table.device_note(grid.results)]
+    lines = [device_note(grid.results)]
     doubted = [result for result in grid.results if not result.valid]
     if doubted:
         lines.append(

@@ -10,6 +10,7 @@ from pathlib import Path
 from affnet import console
 from affnet.bench.reporting import latency_table, output
 from affnet.bench.reporting.latency_table import Column
+from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results import jsonl
 from affnet.bench.results.comparability import MeasurementConditions
 from affnet.bench.results.ratios import median_interval
@@ -123,7 +124,7 @@ def _text(comparison: Comparison, form: str, history: bool) -> str:
 def notes(group: Group, history: bool) -> Sequence[str]:
     """Return what a reader must know to trust a group's table, a sentence each."""
     if not history:
-        return latency_table.notes(group.results)
+        return table_notes(group.results)
     doubts = sorted({why for result in group.results for why in result.validity_reasons})
     return [f"Not valid for publication where it says so: {'; '.join(doubts)}."] if doubts else []
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from affnet import console
 from affnet.bench.reporting import latency_table, profile_table, throttling_table
+from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results import jsonl
 from affnet.bench.results.outcome import DeviceOutcome, exit_code
 from affnet.bench.results.ratios import relate_to_peer
@@ -85,7 +86,7 @@ def show(results: Sequence[Result], form: str, failed: Sequence[DeviceOutcome] =
         print(latency_table.to_csv(results), end="")
     else:
         console.print_table(latency_table.to_rich(results))
-        for note in latency_table.notes(results):
+        for note in table_notes(results):
             print(note)
         for title, table in (
             *throttling_table.to_rich(results),

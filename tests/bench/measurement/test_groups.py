@@ -15,7 +15,7 @@ from affnet.bench.measurement.groups import GROUP, measure_in_groups
 from affnet.bench.measurement.interleaved import Job
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.reporting.accuracy_chart import write_chart
-from affnet.bench.reporting.latency_table import notes
+from affnet.bench.reporting.notes import table_notes
 from affnet.bench.statistics.intervals import Interval
 from affnet.devices.fake import FakeDevice
 from affnet.errors import MeasurementError, MissingError, UsageError
@@ -55,7 +55,7 @@ def test_each_group_has_the_reference_and_ratios_to_its_own(tmp_path: Path) -> N
     assert all(result.ratio_to_peer for result in outcome.results)
     sessions = [result.session for result in outcome.results]
     assert [sessions.count(session) for session in dict.fromkeys(sessions)] == [GROUP + 1, 2]
-    assert any("ratios compare all" in note for note in notes(outcome.results))
+    assert any("ratios compare all" in note for note in table_notes(outcome.results))
 
 
 def test_an_error_leaves_the_groups_before_it(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 from affnet.bench.measurement.interleaved import label_jobs
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.measurement.sweep import sweep
-from affnet.bench.reporting.latency_table import notes, to_csv, to_markdown
+from affnet.bench.reporting.latency_table import to_csv, to_markdown
+from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results.outcome import DeviceOutcome, exit_code
 from affnet.bench.results.ratios import relate_to_peer
 from affnet.devices.fake import FakeDevice, FakeSettings
@@ -138,5 +139,5 @@ def test_a_table_of_several_devices_has_them_in_a_column_of_their_own() -> None:
     assert rows[0] == ["device", "model", "runtime", "median ms"]
     assert rows[3] == ["y", "one", "onnxruntime", "90.00"]
     assert to_markdown(TWO).splitlines()[1].startswith("| --- | --- | --- | ---: |")
-    assert [note[:16] for note in notes(TWO)[:2]] == ["Measured on x (I", "Measured on y (I"]
-    assert notes(TWO)[-1] == "Not valid for publication: y: hot."
+    assert [note[:16] for note in table_notes(TWO)[:2]] == ["Measured on x (I", "Measured on y (I"]
+    assert table_notes(TWO)[-1] == "Not valid for publication: y: hot."

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from affnet.artifact import MeasuredAccuracy
 from affnet.bench.html_report.accuracies import accuracies
-from affnet.bench.reporting.latency_table import notes, to_csv, to_markdown, to_rich
+from affnet.bench.reporting.latency_table import to_csv, to_markdown, to_rich
+from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results.result import Result
 from affnet.bench.statistics.intervals import Interval
 from affnet.devices.base import PlacedOperator
@@ -60,7 +61,7 @@ def test_markdown_parses_back() -> None:
     assert rows[0] == HEADERS
     assert rows[1] == ["---"] * 2 + ["---:"] * 11
     assert rows[2] == FIRST_ROW
-    assert [line.removeprefix("- ") for line in below.splitlines()] == notes(PAIR)
+    assert [line.removeprefix("- ") for line in below.splitlines()] == table_notes(PAIR)
 
 
 def test_a_bar_in_a_name_does_not_break_markdown() -> None:
@@ -83,7 +84,7 @@ def test_columns_that_no_result_fills_are_left_out() -> None:
 
 
 def test_notes_tell_the_conditions_the_random_weights_and_the_quoted_sources() -> None:
-    measured, random, quoted = notes(PAIR)
+    measured, random, quoted = table_notes(PAIR)
     assert measured == (
         "Measured on fake (Imagined 9000), onnxruntime 1.2, 1 thread(s), protocol quick: "
         "5 runs or more each, in turns. "
@@ -105,7 +106,7 @@ def test_each_quoted_metric_has_its_own_column() -> None:
     assert header[-2:] == ["top-1 % (quoted)", "mIoU % (quoted)"]
     assert [row[-2:] for row in rows] == [["73.0", "-"], ["-", "80.5"]]
     assert "top-1" not in to_csv(results[1:])
-    assert notes(results)[-2:] == [
+    assert table_notes(results)[-2:] == [
         f"Quoted, not measured: top-1 from {PAPER['source']}.",
         f"Quoted, not measured: mIoU from {voc['source']}.",
     ]
@@ -116,12 +117,12 @@ def test_each_quoted_metric_has_its_own_column() -> None:
 
 def test_the_fewest_runs_of_any_row_are_told() -> None:
     few, many = a_result(), a_result(blocks_ns=((MS,) * 50,))
-    assert "5 runs or more each" in notes([many, few])[0]
+    assert "5 runs or more each" in table_notes([many, few])[0]
 
 
 def test_doubts_are_told_once() -> None:
     doubtful = a_result(validity_reasons=("too warm", "too busy"))
-    assert notes([doubtful, doubtful])[-1] == "Not valid for publication: too busy; too warm."
+    assert table_notes([doubtful, doubtful])[-1] == "Not valid for publication: too busy; too warm."
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_latencies_have_at_least_three_digits_from_one_ms_on(latency_ns: int, ce
 def test_memory_that_is_not_told_has_a_dash() -> None:
     results = [a_result(peak_rss_bytes=None)]
     assert dict(zip(*csv.reader(io.StringIO(to_csv(results))), strict=True))["memory MB"] == "-"
-    assert notes(results)[0].endswith("Memory is not available on this device.")
+    assert table_notes(results)[0].endswith("Memory is not available on this device.")
 
 
 def test_placement_names_what_runs_elsewhere() -> None:
@@ -147,7 +148,7 @@ def test_placement_names_what_runs_elsewhere() -> None:
     many = (*placed(6, "conv", "gpu"), *(one for kind in kinds for one in placed(1, kind, "cpu")))
     results = [a_result(placed=few), a_result(model="two", device="b", placed=many)]
     assert results[0].placement == {"ane": 3, "cpu": 1}
-    assert [line for line in notes(results) if line.startswith("Operators of ")] == [
+    assert [line for line in table_notes(results) if line.startswith("Operators of ")] == [
         "Operators of one on fake in the runtime's plan: 3 on ane; 1 on cpu (1 cast).",
         "Operators of two on b in the runtime's plan: 6 on gpu; "
         "5 on cpu (1 cast, 1 softmax, 1 gather, 1 pad, ..).",
@@ -166,5 +167,5 @@ def test_measured_accuracy_stands_beside_the_quoted_one() -> None:
     assert rows[0][-3:] == [measured, measured, "top-1 % (quoted)"]  # two sets of the same name
     assert [row[-3:] for row in rows[1:]] == [["75.1", "-", "73.0"], ["-", "50.0", "-"]]
     told = "Measured accuracy on emoji/heldout: 1216 images, of this very file."
-    assert told in notes(results)
+    assert told in table_notes(results)
     assert Result.from_json(json.loads(json.dumps(results[0].to_json()))) == results[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from affnet.bench.reporting import latency_table, output
+from affnet.bench.reporting.notes import table_notes
 from affnet.errors import OutputError, UsageError
 from tests.bench.fakes import a_result
 
@@ -35,7 +36,7 @@ def test_the_terminal_gets_one_line_a_result_and_the_notes(
     output.show(RESULTS, "terminal")
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["model", "one", "two"]
-    assert lines[3:] == latency_table.notes(RESULTS)
+    assert lines[3:] == table_notes(RESULTS)
 
 
 @pytest.mark.parametrize(

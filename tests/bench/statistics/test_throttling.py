@@ -10,7 +10,8 @@ import pytest
 
 from affnet.bench.measurement.interleaved import label_jobs, measure
 from affnet.bench.measurement.protocol import Protocol
-from affnet.bench.reporting import latency_table, throttling_table
+from affnet.bench.reporting import throttling_table
+from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results.result import Result
 from affnet.bench.statistics.throttling import LatencyCurve, latency_curve
 from tests.bench.fakes import MS, FakeDevice, a_result, an_artifact
@@ -86,7 +87,7 @@ def test_it_is_told_in_tables_and_json_and_survives_a_file() -> None:
     assert Result.from_json(record).sustained == result.sustained
     assert a_result().to_json()["sustained"] is None
     note = "Under load for 10 min one went from 10.00 ms to 15.00 ms (+50%): throttled"
-    assert any(line.startswith(note) for line in latency_table.notes([result]))
+    assert any(line.startswith(note) for line in table_notes([result]))
     lines = throttling_table.to_markdown([result]).splitlines()
     assert lines[1] == "Median latency under load on fake"
     assert lines[3] == "| minute | one ms | °C | thermal status |"

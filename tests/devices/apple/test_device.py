@@ -11,6 +11,7 @@ import pytest
 from affnet.artifact import Artifact
 from affnet.bench.measurement.interleaved import Job, label_jobs, measure
 from affnet.bench.reporting import latency_table
+from affnet.bench.reporting.notes import table_notes
 from affnet.devices.apple.coreml_benchmarker import Benchmark
 from affnet.devices.base import ComputingProcess, PlacedOperator, PlacingProcess
 from affnet.devices.catalog import find, load_catalog, open_device
@@ -70,7 +71,7 @@ def test_models_are_measured_in_turns_in_one_model_runner(
     assert record["peak_rss_bytes"] is None
     assert record["placement"] == {"ane": 2, "cpu": 1}
     assert record["placed"][0]["estimated_ns"] == 500_000
-    notes = "\n".join(latency_table.notes([first, second]))
+    notes = "\n".join(table_notes([first, second]))
     assert "Operators of one in the runtime's plan: 2 on ane; 1 on cpu (1 softmax)." in notes
     assert "Memory is not available on this device." in notes
     assert "seconds apart" in notes

@@ -1,0 +1,134 @@
+"""What a reader must know to trust a table of results, a sentence each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from affnet.bench.results.result import QUOTED, Result, quoted_metrics
+from affnet.units import MEGABYTES
+
+_KINDS_NAMED = 4  # of a processor's operators
+
+
+def data_sets(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """Return name and fingerprint of each data set on which an accuracy was measured."""
+    return list(dict.fromkeys((a.dataset, a.fingerprint) for r in results for a in r.accuracy))
+
+
+def _in_groups(results: Sequence[Result]) -> bool:
+    """Whether models of one device and runtime were measured in other turns, with the peer."""
+    return all(r.ratio_to_peer for r in results) and len(
+        {(r.device, r.runtime, r.session) for r in results}
+    ) > len({(r.device, r.runtime) for r in results})
+
+
+def _course_notes(results: Sequence[Result]) -> list[str]:
+    """Say how the measurements went, where that is not one run of turns."""
+    lines = [
+        f"Under load for {r.protocol.removeprefix('sustained ')} {r.model} {curve.sentence()}."
+        for r in results
+        if (curve := r.sustained)
+    ]
+    if _in_groups(results):
+        lines.append(
+            "Measured in groups, one after the other, the peer in each: ratios compare all, "
+            "milliseconds only those of a group."
+        )
+    return lines
+
+
+def table_notes(results: Sequence[Result]) -> list[str]:
+    """Return what a reader must know to trust the table, a sentence each."""
+    by_device: dict[str, list[Result]] = {}
+    for result in results:
+        by_device.setdefault(result.device, []).append(result)
+    lines = [device_note(group) for group in by_device.values()]
+    lines += _memory_notes(results)
+    lines += _course_notes(results)
+    if random := dict.fromkeys(r.model for r in results if r.has_random_weights):
+        lines.append(
+            f"Random weights: {', '.join(random)}; latency does not depend on them, "
+            "the quoted accuracy is that of the published weights."
+        )
+    lines += [
+        f"Measured accuracy on {name}: {_images_of(results, name, key)} images, of this very file."
+        for name, key in data_sets(results)
+    ]
+    for field, name in QUOTED.items():
+        quoted = [r.published for r in results if field in quoted_metrics(r.published)]
+        if sources := sorted({published["source"] for published in quoted if published}):
+            lines.append(f"Quoted, not measured: {name} from {'; '.join(sources)}.")
+    lines += [f"{limit}." for limit in dict.fromkeys(why for r in results for why in r.limits)]
+    several = len(by_device) > 1
+    lines += [_placement_note(result, several) for result in results if result.placed]
+    if proven := [r.parity.max_rel_error for r in results if r.parity and r.parity.passed]:
+        lines.append(
+            "Outputs on the device agree with this machine's: "
+            f"the largest error is {max(proven):.1e} of the largest output."
+        )
+    doubts = sorted(
+        {f"{r.device}: {why}" if several else why for r in results for why in r.validity_reasons}
+    )
+    if doubts:
+        lines.append(f"Not valid for publication: {'; '.join(doubts)}.")
+    return lines
+
+
+def _images_of(results: Sequence[Result], dataset: str, fingerprint: str) -> int:
+    known = (a for result in results for a in result.accuracy)
+    return next(a.images for a in known if (a.dataset, a.fingerprint) == (dataset, fingerprint))
+
+
+def device_note(results: Sequence[Result]) -> str:
+    """Say how the results of one device came about."""
+    first = results[0]
+    if first.is_computed:
+        return f"Not measured: {first.device} computes its numbers from the size of each model."
+    runtimes = sorted({f"{r.runtime} {r.runtime_version}" for r in results})
+    runs = min(r.runs for r in results)
+    cpu = first.environment.get("model") or first.environment.get("cpu", "unknown processor")
+    return (
+        f"Measured on {first.device} ({cpu}), {', '.join(runtimes)}, {first.threads} thread(s), "
+        f"protocol {first.protocol}: {runs} runs or more each, in turns. {_memory_note(results)}"
+    )
+
+
+def _memory_note(results: Sequence[Result]) -> str:
+    if all(result.peak_rss_bytes is None for result in results):
+        return "Memory is not available on this device."
+    return "Memory is the peak of a whole process, runtime included."
+
+
+def _memory_notes(results: Sequence[Result]) -> list[str]:
+    """Say what else is known of the memory, where anything is."""
+    several = len({result.runtime for result in results}) > 1
+    names = [f"{r.model} on {r.runtime}" if several else r.model for r in results]
+    shared = zip(names, (result.pss_bytes for result in results), strict=True)
+    own = zip(names, (result.runtime_bytes for result in results), strict=True)
+    lines = []
+    for what, found in (
+        ("PSS, in which pages that processes share count by their share", shared),
+        ("The runtime's own account of its memory", own),
+    ):
+        known = [f"{name} {MEGABYTES.text(size)}" for name, size in found if size]
+        if known:
+            lines.append(f"{what}: {', '.join(dict.fromkeys(known))}.")
+    return lines
+
+
+def _placement_note(result: Result, several: bool) -> str:
+    """Say which processors run how many operators, and which kinds the less used ones run."""
+    kinds: dict[str, Counter[str]] = {}
+    for placed in result.placed:
+        kinds.setdefault(placed.unit, Counter())[placed.operator] += 1
+    most, *others = result.placement
+    parts = [f"{result.placement[most]} on {most}"]
+    for unit in others:
+        named = ", ".join(
+            f"{count} {kind}" for kind, count in kinds[unit].most_common(_KINDS_NAMED)
+        )
+        more = ", .." if len(kinds[unit]) > _KINDS_NAMED else ""
+        parts.append(f"{result.placement[unit]} on {unit} ({named}{more})")
+    where = f" on {result.device}" if several else ""
+    return f"Operators of {result.model}{where} in the runtime's plan: {'; '.join(parts)}."

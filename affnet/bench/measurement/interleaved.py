@@ -18,6 +18,7 @@ from affnet.bench.measurement.profiling import take_profile
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.measurement.validity import reasons_against
 from affnet.bench.results.result import Result
+from affnet.bench.results.workload import workload_of
 from affnet.devices.base import (
     MEMORY_RUNS,
     BlockStatistics,
@@ -266,5 +267,6 @@ def _result(
         parity=parity,
         placed=() if isinstance(first.placed, str) else tuple(first.placed),
         git_commit=git_commit(),
+        workload=workload_of(manifest),
         block_starts_s=tuple(entry.starts_s) if protocol.watch_seconds is not None else (),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from affnet.bench.reporting.notes import data_sets, table_notes
+from affnet.bench.reporting.notes import DOUBTED, data_sets, table_notes
 from affnet.bench.results.result import QUOTED, Result, quoted_metrics
 from affnet.units import MEGABYTES, MILLIONS, MILLISECONDS, Unit
 
@@ -37,6 +37,7 @@ def columns(results: Sequence[Result]) -> list[Column]:
     chosen += [
         Column("model", lambda r: r.model, text=True),
         Column("runtime", lambda r: r.runtime, text=True),
+        *_distinguishing(results),
         _quantity("median", MILLISECONDS, lambda r: r.summary().median),
         _quantity("p90", MILLISECONDS, lambda r: r.summary().p90),
         _quantity("p99", MILLISECONDS, lambda r: r.summary().p99),
@@ -62,6 +63,16 @@ def columns(results: Sequence[Result]) -> list[Column]:
     ]
 
 
+def _distinguishing(results: Sequence[Result]) -> list[Column]:
+    """Return the columns of what makes rows differ though they may be named alike."""
+    possible = (
+        Column("precision", lambda r: r.precision, text=True),
+        Column("input", lambda r: ", ".join(r.workload.inputs) if r.workload else "-", text=True),
+        Column("layout", lambda r: (r.workload and r.workload.layout) or "-", text=True),
+    )
+    return [column for column in possible if len(set(map(column.cell, results))) > 1]
+
+
 def _accuracy_column(dataset: str, fingerprint: str) -> Column:
     """Return the column of one data set: of another one of that name there is another column."""
 
@@ -85,7 +96,8 @@ def ratio_cell(result: Result) -> str:
         return "-"
     if result.peer == result.model:
         return "1"
-    return f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
+    doubted = f" {DOUBTED}" if result.ratio_doubts else ""
+    return f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]{doubted}"
 
 
 def _quoted_column(field: str, name: str) -> Column:

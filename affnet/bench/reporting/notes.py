@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from affnet.bench.results.result import QUOTED, Result, quoted_metrics
 from affnet.units import MEGABYTES
 
+#: Behind a ratio that compares different work.
+DOUBTED = "(*)"
 _KINDS_NAMED = 4  # of a processor's operators
 
 
@@ -16,7 +18,7 @@ def data_sets(results: Sequence[Result]) -> list[tuple[str, str]]:
     return list(dict.fromkeys((a.dataset, a.fingerprint) for r in results for a in r.accuracy))
 
 
-def _in_groups(results: Sequence[Result]) -> bool:
+def _in_sessions(results: Sequence[Result]) -> bool:
     """Whether models of one device and runtime were measured in other turns, with the peer."""
     return all(r.ratio_to_peer for r in results) and len(
         {(r.device, r.runtime, r.session) for r in results}
@@ -30,10 +32,11 @@ def _course_notes(results: Sequence[Result]) -> list[str]:
         for r in results
         if (curve := r.sustained)
     ]
-    if _in_groups(results):
+    if _in_sessions(results):
+        whole = "those of one runtime" if len({r.runtime for r in results}) > 1 else "all"
         lines.append(
-            "Measured in groups, one after the other, the peer in each: ratios compare all, "
-            "milliseconds only those of a group."
+            "Measured in groups, one after the other, the peer in each: ratios compare "
+            f"{whole}, milliseconds only those of a group."
         )
     return lines
 
@@ -55,10 +58,8 @@ def table_notes(results: Sequence[Result]) -> list[str]:
         f"Measured accuracy on {name}: {_images_of(results, name, key)} images, of this very file."
         for name, key in data_sets(results)
     ]
-    for field, name in QUOTED.items():
-        quoted = [r.published for r in results if field in quoted_metrics(r.published)]
-        if sources := sorted({published["source"] for published in quoted if published}):
-            lines.append(f"Quoted, not measured: {name} from {'; '.join(sources)}.")
+    lines += _quoted_notes(results)
+    lines += _ratio_notes(results)
     lines += [f"{limit}." for limit in dict.fromkeys(why for r in results for why in r.limits)]
     several = len(by_device) > 1
     lines += [_placement_note(result, several) for result in results if result.placed]
@@ -67,12 +68,50 @@ def table_notes(results: Sequence[Result]) -> list[str]:
             "Outputs on the device agree with this machine's: "
             f"the largest error is {max(proven):.1e} of the largest output."
         )
-    doubts = sorted(
-        {f"{r.device}: {why}" if several else why for r in results for why in r.validity_reasons}
-    )
-    if doubts:
+    if doubts := [why for group in by_device.values() for why in _doubts(group, several)]:
         lines.append(f"Not valid for publication: {'; '.join(doubts)}.")
     return lines
+
+
+def _quoted_notes(results: Sequence[Result]) -> list[str]:
+    """Say which numbers were published, and by whom those of each model."""
+    lines = []
+    for field, name in QUOTED.items():
+        models: dict[str, dict[str, None]] = {}
+        for result in results:
+            if result.published and field in quoted_metrics(result.published):
+                models.setdefault(result.published["source"], {})[result.model] = None
+        if models:
+            parts = [f"of {', '.join(named)} from {source}" for source, named in models.items()]
+            lines.append(f"Quoted, not measured: {name} {'; '.join(parts)}.")
+    return lines
+
+
+def _ratio_notes(results: Sequence[Result]) -> list[str]:
+    """Say which ratios compare different work, as the table marks them."""
+    doubts = dict.fromkeys(why for result in results for why in result.ratio_doubts)
+    if not doubts:
+        return []
+    return [
+        f"{DOUBTED} This ratio compares different work: {'; '.join(doubts)}; "
+        "export both alike, for images with --image-size."
+    ]
+
+
+def _doubts(results: Sequence[Result], several_devices: bool) -> list[str]:
+    """Return why results of one device are not valid, each with the models that it is about."""
+    several_runtimes = len({result.runtime for result in results}) > 1
+    found: dict[str, dict[str, None]] = {}
+    for r in results:
+        name = f"{r.model} on {r.runtime}" if several_runtimes else r.model
+        for why in r.validity_reasons:
+            found.setdefault(why, {})[name] = None
+    count = len({(result.model, result.runtime) for result in results})
+    place = f"{results[0].device}: " if several_devices else ""
+    return [
+        f"{place}{why}" if len(names) == count else f"{place}{why} ({', '.join(names)})"
+        for why, names in sorted(found.items())
+    ]
 
 
 def _images_of(results: Sequence[Result], dataset: str, fingerprint: str) -> int:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from affnet.bench.results.result import Result
+from affnet.bench.results.workload import ratio_doubts
 from affnet.bench.statistics.intervals import Interval, percentile_interval, ratio_interval
 from affnet.errors import UsageError
 
@@ -34,6 +35,20 @@ def relate_to_peer(results: Sequence[Result], peer: str | Mapping[str, str]) -> 
         reference = places.get((result.device, result.runtime, name))
         if reference is None:
             raise UsageError(f"{name} was not measured in this run.")
-        ratio = ratio_interval(result.blocks_ns, reference.blocks_ns)
-        related.append(dataclasses.replace(result, peer=name, ratio_to_peer=ratio))
+        related.append(relate(result, reference))
     return related
+
+
+def relate(result: Result, peer: Result) -> Result:
+    """Fill in a result's ratio to a peer of the same turns, and what speaks against it."""
+    return dataclasses.replace(
+        result,
+        peer=peer.model,
+        ratio_to_peer=ratio_interval(result.blocks_ns, peer.blocks_ns),
+        ratio_doubts=ratio_doubts(result, peer),
+    )
+
+
+def unrelated(result: Result) -> Result:
+    """Return a result without its ratio."""
+    return dataclasses.replace(result, peer=None, ratio_to_peer=None, ratio_doubts=())

@@ -28,7 +28,18 @@ QUOTED = {"top1_percent": "top-1", "miou_percent": "mIoU", "map_percent": "mAP"}
 # fields that JSON holds in another form
 _CONVERTED = (
     "accuracy", "blocks_ns", "ratio_to_peer", "block_statistics", "operators", "parity", "placed",
+    "workload",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a model computes in one run; see `affnet.bench.results.workload`."""
+
+    inputs: tuple[str, ...]  # shape and type of each, such as "1x3x256x256 float32"
+    layout: str  # of its images, NCHW or NHWC; "" without any
+    outputs: tuple[str, ...]  # as the inputs; an axis of classes has no size
+    task: str  # of `affnet.artifact.TASKS`
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,8 @@ class Result:
     pss_bytes: int | None = None  # of that process after its runs, shared pages by their share
     block_starts_s: tuple[float, ...] = ()  # of minutes of load: when each turn began
     runtime_bytes: int | None = None  # what the runtime itself says that the model takes
+    workload: Workload | None = None  # None of a result of an older version
+    ratio_doubts: tuple[str, ...] = ()  # why the ratio compares different work, a clause each
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
@@ -144,6 +157,7 @@ class Result:
             "block_statistics": [dataclasses.asdict(block) for block in self.block_statistics],
             "operators": [dataclasses.asdict(time) for time in self.operators],
             "parity": dataclasses.asdict(self.parity) if self.parity else None,
+            "workload": dataclasses.asdict(self.workload) if self.workload else None,
             "accuracy": [dataclasses.asdict(measured) for measured in self.accuracy],
             "placement": self.placement,
             "placed": [dataclasses.asdict(operator) for operator in self.placed],

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from affnet.bench.results.comparability import MeasurementConditions
+from affnet.bench.results.ratios import relate, unrelated
 from affnet.bench.results.result import Result
-from affnet.bench.statistics.intervals import ratio_interval
 from affnet.bench.store.database import Query, Store
 from affnet.errors import ResultsError
 
@@ -50,7 +49,7 @@ def compare(store: Store, query: Query, against: str | None, where: str) -> Comp
     if against is not None:
         results, notes = _relate(results, store, against)
     elif len(peers := sorted({result.peer for result in results if result.peer})) > 1:
-        results = [_unrelated(result) for result in results]
+        results = [unrelated(result) for result in results]
         notes = [f"There are ratios to {', '.join(peers)}; choose one with --against."]
     else:
         against = peers[0] if peers else None
@@ -92,12 +91,11 @@ def _relate(results: Sequence[Result], store: Store, peer: str) -> tuple[list[Re
             continue
         partner = partners.get(result.session)
         if partner is None or MeasurementConditions.of(partner) != MeasurementConditions.of(result):
-            related.append(_unrelated(result))
+            related.append(unrelated(result))
             if result.model != peer:
                 refusals[_refusal(result, partner, store, peer)] = None
             continue
-        ratio = ratio_interval(result.blocks_ns, partner.blocks_ns)
-        related.append(dataclasses.replace(result, peer=peer, ratio_to_peer=ratio))
+        related.append(relate(result, partner))
     if refusals and not any(r.ratio_to_peer for r in related if r.model != peer):
         raise ResultsError(next(iter(refusals)))
     return related, list(refusals)
@@ -116,7 +114,3 @@ def _refusal(result: Result, partner: Result | None, store: Store, peer: str) ->
         f"There is no ratio of {result.model} to {peer}: {why}; "
         "measure both in one run, with --against."
     )
-
-
-def _unrelated(result: Result) -> Result:
-    return dataclasses.replace(result, peer=None, ratio_to_peer=None)

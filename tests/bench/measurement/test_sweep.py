@@ -140,4 +140,4 @@ def test_a_table_of_several_devices_has_them_in_a_column_of_their_own() -> None:
     assert rows[3] == ["y", "one", "onnxruntime", "90.00"]
     assert to_markdown(TWO).splitlines()[1].startswith("| --- | --- | --- | ---: |")
     assert [note[:16] for note in table_notes(TWO)[:2]] == ["Measured on x (I", "Measured on y (I"]
-    assert table_notes(TWO)[-1] == "Not valid for publication: y: hot."
+    assert table_notes(TWO)[-1] == "Not valid for publication: y: hot (one)."

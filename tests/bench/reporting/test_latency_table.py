@@ -14,7 +14,7 @@ from affnet.artifact import MeasuredAccuracy
 from affnet.bench.html_report.accuracies import accuracies
 from affnet.bench.reporting.latency_table import to_csv, to_markdown, to_rich
 from affnet.bench.reporting.notes import table_notes
-from affnet.bench.results.result import Result
+from affnet.bench.results.result import Result, Workload
 from affnet.bench.statistics.intervals import Interval
 from affnet.devices.base import PlacedOperator
 from tests.bench.fakes import MS, a_result
@@ -95,7 +95,8 @@ def test_notes_tell_the_conditions_the_random_weights_and_the_quoted_sources() -
         "the quoted accuracy is that of the published weights."
     )
     assert quoted == (
-        f"Quoted, not measured: top-1 from {PEER_PAPER['source']}; {PAPER['source']}."
+        f"Quoted, not measured: top-1 of affnet_et from {PAPER['source']}; "
+        f"of mobilevit_xxs from {PEER_PAPER['source']}."
     )
 
 
@@ -107,8 +108,8 @@ def test_each_quoted_metric_has_its_own_column() -> None:
     assert [row[-2:] for row in rows] == [["73.0", "-"], ["-", "80.5"]]
     assert "top-1" not in to_csv(results[1:])
     assert table_notes(results)[-2:] == [
-        f"Quoted, not measured: top-1 from {PAPER['source']}.",
-        f"Quoted, not measured: mIoU from {voc['source']}.",
+        f"Quoted, not measured: top-1 of one from {PAPER['source']}.",
+        f"Quoted, not measured: mIoU of two from {voc['source']}.",
     ]
     (found,) = accuracies(results[1])
     assert (found.metric, found.percent, found.known) == ("mIoU", 80.5, "quoted")
@@ -123,6 +124,35 @@ def test_the_fewest_runs_of_any_row_are_told() -> None:
 def test_doubts_are_told_once() -> None:
     doubtful = a_result(validity_reasons=("too warm", "too busy"))
     assert table_notes([doubtful, doubtful])[-1] == "Not valid for publication: too busy; too warm."
+
+
+def test_a_doubt_names_the_models_that_it_is_about() -> None:
+    one = a_result(model="one", validity_reasons=("too warm", "latency drifted by -10 %"))
+    other = a_result(model="other", validity_reasons=("too warm", "latency drifted by -11 %"))
+    assert table_notes([one, other])[-1] == (
+        "Not valid for publication: latency drifted by -10 % (one); "
+        "latency drifted by -11 % (other); too warm."
+    )
+
+
+def test_ratios_of_groups_are_said_to_compare_only_within_a_runtime() -> None:
+    fields = {"peer": "one", "ratio_to_peer": Interval(1.0, 1.0, 1.0)}
+    grouped = [a_result(session=session, **fields) for session in "ab"]
+    assert "ratios compare all," in " ".join(table_notes(grouped))
+    other = [dataclasses.replace(result, runtime="litert") for result in grouped]
+    assert "ratios compare those of one runtime," in " ".join(table_notes([*grouped, *other]))
+
+
+def test_what_makes_rows_differ_has_a_column() -> None:
+    small = Workload(("1x3x256x256 float32",), "NCHW", ("1xC float32",), "classification")
+    large = dataclasses.replace(small, inputs=("1x3x288x288 float32",), layout="NHWC")
+    results = [a_result(workload=small), a_result(workload=large, precision="fp16")]
+    header, *rows = csv.reader(io.StringIO(to_csv(results)))
+    assert header[2:5] == ["precision", "input", "layout"]
+    assert [row[2:5] for row in rows] == [
+        ["fp32", "1x3x256x256 float32", "NCHW"],
+        ["fp16", "1x3x288x288 float32", "NHWC"],
+    ]
 
 
 @pytest.mark.parametrize(

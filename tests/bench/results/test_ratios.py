@@ -1,0 +1,82 @@
+"""Ratios, and when they compare different work."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from affnet.artifact import TensorSpec
+from affnet.bench.reporting.latency_table import ratio_cell
+from affnet.bench.reporting.notes import table_notes
+from affnet.bench.results.ratios import relate_to_peer
+from affnet.bench.results.result import Result, Workload
+from affnet.bench.results.workload import workload_of
+from tests.bench.fakes import a_result, an_artifact
+
+IMAGE = Workload(("1x3x256x256 float32",), "NCHW", ("1xC float32",), "classification")
+DENSE = dataclasses.replace(IMAGE, task="segmentation", outputs=("1xCx32x32 float32",))
+
+
+def related(one: Workload | None, other: Workload | None) -> Result:
+    results = [a_result(model="mine", workload=one), a_result(model="peer", workload=other)]
+    return relate_to_peer(results, "peer")[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "sentence"),
+    [
+        (
+            dataclasses.replace(IMAGE, inputs=("1x3x288x288 float32",)),
+            IMAGE,
+            "the input of mine is 1x3x288x288 float32, that of peer 1x3x256x256 float32",
+        ),
+        (
+            dataclasses.replace(IMAGE, inputs=("8x3x256x256 float32",)),
+            IMAGE,
+            "the input of mine is 8x3x256x256 float32, that of peer 1x3x256x256 float32",
+        ),
+        (DENSE, IMAGE, "the task of mine is segmentation, that of peer classification"),
+        (
+            dataclasses.replace(DENSE, outputs=("1x256x256 int64",)),
+            DENSE,
+            "the output of mine is 1x256x256 int64, that of peer 1xCx32x32 float32",
+        ),
+    ],
+)
+def test_a_ratio_of_different_work_is_marked_and_explained(
+    one: Workload, other: Workload, sentence: str
+) -> None:
+    result = related(one, other)
+    assert result.ratio_doubts == (sentence,)
+    assert ratio_cell(result) == "1.000 [1.000, 1.000] (*)"
+    assert any(
+        note.startswith("(*) This ratio compares different work: ") and sentence in note
+        for note in table_notes([result])
+    )
+    assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        IMAGE,
+        dataclasses.replace(IMAGE, layout="NHWC"),  # a choice for the same work
+        dataclasses.replace(IMAGE, task="other"),  # of a file of another tool
+        None,  # a result of an older version
+    ],
+)
+def test_a_ratio_of_the_same_work_is_not(other: Workload | None) -> None:
+    assert related(IMAGE, other).ratio_doubts == ()
+    assert "(*)" not in " ".join(table_notes([related(IMAGE, other)]))
+
+
+def test_a_workload_is_of_the_manifest(tmp_path: Path) -> None:
+    image = TensorSpec("image", ("batch", 288, 256, 3), "float32", "NHWC", (0.0, 1.0))
+    scores = TensorSpec("scores", ("batch", 37), "float32", class_axis=1)
+    manifest = an_artifact("mine", tmp_path, inputs=(image,), outputs=(scores,)).manifest
+    assert workload_of(manifest) == dataclasses.replace(
+        IMAGE, inputs=("1x3x288x256 float32",), layout="NHWC"
+    )

@@ -18,6 +18,11 @@ from affnet.bench.html_report import page
 from affnet.project import last_export
 from tests.shared_artifacts import SharedArtifacts
 
+# A shell's background jobs, and nohup, have interruption ignored, which what they start inherits:
+# tests that interrupt a process would wait for it to no end.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let workers start with the slow tests, lest one be alone with them at the end."""

@@ -1,0 +1,30 @@
+"""What all tests rely on, however pytest was started."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from affnet.processes import module_environment
+
+#: What a test of interruption does: start a process, interrupt it, and look how it ended.
+INTERRUPTS = """
+import signal, subprocess
+from tests import conftest
+child = subprocess.Popen(["sleep", "5"])
+child.send_signal(signal.SIGINT)
+raise SystemExit(-child.wait())
+"""
+
+
+def test_what_tests_start_can_be_interrupted_where_the_shell_ignores_interruption() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTS],
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN),
+        env=module_environment(),
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.returncode == signal.SIGINT

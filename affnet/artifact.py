@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 from affnet.errors import ArtifactError
 from affnet.files import content_bytes, content_sha256
 from affnet.parity import TOLERANCES, Parity
+from affnet.reading import parse_json, read_text
 
 SCHEMA = 1
 #: What a network is for; ``other`` is a program of the user's own, of which that is not known.
@@ -115,7 +118,7 @@ class Manifest:
     @classmethod
     def from_json(cls, text: str) -> Manifest:
         """Parse a manifest file's text; raise `ValueError` with the reason if it is none."""
-        fields = json.loads(text)
+        fields = parse_json(text)
         if not isinstance(fields, dict) or "schema" not in fields:
             raise ValueError("it has no schema number")
         if (schema := fields.pop("schema")) != SCHEMA:
@@ -170,8 +173,8 @@ class Artifact:
                 "is compared by: affnet verify FILE --against SOURCE)",
             )
         try:
-            manifest = Manifest.from_json(manifest_file.read_text(encoding="utf-8"))
-        except (ValueError, UnicodeDecodeError) as error:
+            manifest = Manifest.from_json(read_text(manifest_file))
+        except (OSError, ValueError) as error:
             raise ArtifactError(
                 f"{manifest_file} is not a manifest of affnet: {error}", "export the model again."
             ) from error
@@ -193,9 +196,16 @@ def exists(path: Path) -> bool:
     if not path.name:
         raise ArtifactError(f"{path} is a folder, not an exported file.")
     try:
-        return path.exists()
-    except OSError as error:  # too long a name, or a folder that cannot be searched
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:  # too long a name, a loop of links, a folder that cannot be searched
         raise ArtifactError(f"{path} cannot be read: {error.strerror}.") from error
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a pipe would be waited for
+        raise ArtifactError(f"{path} is a pipe or a device, not an exported file.")
+    if not os.access(path, os.R_OK):
+        raise ArtifactError(f"{path} may not be read by this user", "change its rights.")
+    return True
 
 
 def manifest_path(artifact: Path) -> Path:

@@ -23,6 +23,7 @@
     │   └── RewriteError           an operator has no form in real arithmetic, on no route
     ├── UnsupportedOperatorError   an artifact holds an operator that a runtime here cannot execute
     ├── VerificationError          the artifact ran but disagrees with PyTorch
+    ├── StoreLostError             a store of results that stopped answering, or is in use
     ├── AccuracyError              a precision costs more accuracy than is allowed
     └── MeasurementError           a measuring process failed, hung or returned nonsense
         ├── ConnectionLostError    a device went away while it was in use
@@ -40,7 +41,6 @@ import functools
 import importlib.util
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 _MAX_REASON = 300  # characters
@@ -154,6 +154,10 @@ class UnsupportedOperatorError(AffnetError):
 
 class VerificationError(AffnetError):
     """The artifact ran but disagrees with PyTorch."""
+
+
+class StoreLostError(AffnetError):
+    """A store of results that does not answer, or that another process is using."""
 
 
 class AccuracyError(AffnetError):
@@ -296,12 +300,3 @@ def _plain_lines(text: str) -> Iterator[str]:
         plain = " ".join(printable(line).split()).removesuffix('."').rstrip(".: ")
         if any(map(str.isalnum, plain)):
             yield plain if len(plain) <= _MAX_REASON else plain[: _MAX_REASON - 2] + " …"
-
-
-def existing_file(path: Path, what: str) -> Path:
-    """Return ``path`` if it is a file, else raise `UsageError` that names ``what`` it should be."""
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder, not {what}.")
-    if not path.is_file():
-        raise UsageError(f"{path} does not exist", f"give the path of {what}.")
-    return path

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import re
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from affnet.errors import ArtifactError
+from affnet.reading import check_inflation, parse_json
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -33,6 +34,7 @@ def load_exported_program(path: Path) -> ExportedProgram:
     Raises:
         ArtifactError: the file is damaged, no exported program, or holds pickled objects.
     """
+    check_archive(path)
     _refuse_pickles(path)
     import torch
 
@@ -46,22 +48,39 @@ def load_exported_program(path: Path) -> ExportedProgram:
         raise ArtifactError(f"PyTorch cannot load {path}; it is damaged or too new.") from error
 
 
+def check_archive(path: Path) -> None:
+    """Refuse what is no archive of an exported program, by its directory alone.
+
+    Raises:
+        ArtifactError: it is another file, or declares more than weights can be.
+    """
+    try:
+        check_inflation(path)
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise ArtifactError(f"{path} is damaged or no exported program.") from error
+    except ValueError as error:
+        raise ArtifactError(f"{path} cannot be loaded: {error}.") from error
+    weights = [name for name in names if _PAYLOADS.fullmatch(name)]
+    if not any(name.endswith("/archive_format") for name in names) or len(weights) < 2:
+        raise ArtifactError(f"{path} is no exported program of torch 2.9 or later.")
+
+
 def _refuse_pickles(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             configs = {name: archive.read(name) for name in names if _PAYLOADS.fullmatch(name)}
             samples = {name: archive.read(name) for name in names if _SAMPLES.fullmatch(name)}
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, NotImplementedError, zlib.error) as error:
         raise ArtifactError(f"{path} is damaged or no exported program.") from error
-    if not any(name.endswith("/archive_format") for name in names) or len(configs) < 2:
-        raise ArtifactError(f"{path} is no exported program of torch 2.9 or later.")
     pickled = [name for name in names if _LEGACY.fullmatch(name)]
     try:
         for content in configs.values():
             pickled += [
                 entry
-                for entry, payload in json.loads(content)["config"].items()
+                for entry, payload in parse_json(content)["config"].items()
                 if payload["use_pickle"] or payload["path_name"].startswith(_OBJECTS)
             ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from affnet.errors import AffnetError, first_line
+from affnet.reading import parse_toml, read_text
 
 _NAME = r"(?:\"[^\"]*\"|'[^']*'|[A-Za-z0-9_-]+)"
 _DOTTED = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
@@ -37,13 +37,13 @@ class TomlFile:
                 about it, or it cannot be read or is no TOML.
         """
         try:
-            text = path.read_text(encoding="utf-8")
-            return cls(path, text, tomllib.loads(text))
+            text = read_text(path)
+            return cls(path, text, parse_toml(text))
         except FileNotFoundError:
             raise error(f"{path} does not exist", f"{missing}.") from None
         except OSError as problem:
             raise error(f"{path} cannot be read: {problem.strerror}.") from problem
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        except ValueError as problem:
             raise error(f"{path} is not TOML: {first_line(problem)}.") from problem
 
     def line_of(self, location: Sequence[str | int]) -> int:

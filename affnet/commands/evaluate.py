@@ -122,6 +122,7 @@ def _open(
     """Return an artifact, exported first where ``runtime`` is to run a source; or a source."""
     from affnet.artifact import Artifact
     from affnet.export.open_or_export import check_takes_weights, names_artifact, open_or_export
+    from affnet.model.source_file import check_source_file
     from affnet.runtimes import get_runtime
 
     if runtime is not None:
@@ -131,6 +132,7 @@ def _open(
     check_takes_weights(model, weights)
     if names_artifact(model):
         return Artifact.open(Path(model)), None
+    check_source_file(model)
     from affnet.model.source import load_source
 
     return None, load_source(model, config=config, weights=weights)

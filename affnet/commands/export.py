@@ -179,7 +179,10 @@ def export(
         verify=verify,
         verify_on=_text(verify_on),
     )
+    from affnet.model.source_file import check_source_file
+
     check_combination(request)
+    check_source_file(request.source)
     if request.is_several:
         _export_several(request, json, quiet)
     else:

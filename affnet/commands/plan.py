@@ -67,7 +67,7 @@ def _sizes(
 ) -> list[MapSize]:
     from affnet.export.fourier.planner import filter_maps
     from affnet.export.fourier.plans.base import MapSize
-    from affnet.model.source import load_source
+    from affnet.model.source_file import check_source_file
 
     if map_size is not None and channels is not None:
         sides = parse_size(map_size, option="--size")
@@ -78,6 +78,9 @@ def _sizes(
             raise UsageError(f"--size {map_size} is empty; each side must be at least 1.")
         return [MapSize(channels, *sides)]
     size = parse_size(image_size)
+    check_source_file(source)
+    from affnet.model.source import load_source
+
     loaded = load_source(source, image_size=size)
     shape = loaded.input.static_shape()
     if size and loaded.input.is_image:

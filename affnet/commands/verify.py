@@ -45,6 +45,13 @@ def verify(
     """
     if weights is not None and against is None:
         raise UsageError("--weights fills the peer to compare with; name it with --against.")
+    from affnet.artifact import Artifact
+    from affnet.model.source_file import check_source_file
+
+    if against is None:  # what needs no torch is found before its import, which takes seconds
+        Artifact.open(artifact)
+    else:
+        check_source_file(against)
     with console.progress(quiet) as show:
         show(f"Running {artifact} and comparing it with PyTorch")
         from affnet.export.reporting import artifact as report

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from affnet.errors import UnknownNameError, UsageError
+from affnet.reading import existing_file, parse_toml, read_text
 
 if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked at
     pass
@@ -20,14 +21,13 @@ if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked 
 import dataclasses
 import os
 import re
-import tomllib
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 
 from affnet.devices.base import Device
 from affnet.devices.registry import DEVICES, device_class
-from affnet.errors import CatalogError, existing_file, first_line
+from affnet.errors import CatalogError, first_line
 
 _SHIPPED = Path(__file__).with_name("catalog.toml")
 _SSH = re.compile(r"(?P<user>[^@]+)@(?P<host>\[[^\]]+\]|[^@:\[\]]+)(:(?P<port>\d+))?")
@@ -117,10 +117,10 @@ def open_device(entry: Entry, **overrides: Any) -> Device:
 def _read(path: Path, base: Mapping[str, Entry]) -> dict[str, Entry]:
     """Return the entries of ``base``, changed and extended by a file."""
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = parse_toml(read_text(path))
     except OSError as error:
         raise CatalogError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise CatalogError(f"{path} is not valid TOML: {first_line(error)}.") from error
     catalog = dict(base)
     for name, table in tables.items():

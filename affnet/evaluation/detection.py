@@ -6,7 +6,6 @@ are found among the network's classes by their names.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from affnet.errors import DatasetError, require, suggestion
 from affnet.evaluation.datasets import LabelledImage
 from affnet.evaluation.dense import DenseSubject
 from affnet.evaluation.preprocessing import to_rgb
+from affnet.reading import LARGEST_RESULTS, parse_json, read_text
 from affnet.silence import silenced
 
 ANNOTATIONS, IMAGES = "annotations.json", "images"
@@ -50,7 +50,7 @@ def open_coco(folder: Path, limit: int | None = None) -> CocoFolder:
     """
     path = folder / ANNOTATIONS
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path, LARGEST_RESULTS))
         images = [{"id": i["id"], "file_name": str(i["file_name"])} for i in content["images"]]
         known = {image["id"] for image in images}
         categories = {category["id"]: str(category["name"]) for category in content["categories"]}

@@ -9,6 +9,7 @@ from typing import Any
 
 from affnet.artifact import Artifact, manifest_path
 from affnet.errors import UsageError
+from affnet.model.source_file import check_source_file
 from affnet.runtimes import get_runtime, is_artifact
 
 
@@ -39,6 +40,7 @@ def open_or_export(
                 f"{format_}; choose another --runtime."
             )
         return artifact
+    check_source_file(model)
     # torch is needed from here on, not to measure what is exported already
     from affnet.export.options import ExportOptions
     from affnet.export.pipeline import export_artifact

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from affnet.reading import read_text
+
 if TYPE_CHECKING:  # the command line imports this module, and answers --help without numpy
     from affnet.artifact import Artifact, Provenance
 
@@ -17,7 +19,7 @@ def sources_in(folder: Path) -> dict[Path, Provenance]:
     found = {}
     for path in folder.glob(manifest_path(Path("*")).name):
         try:
-            manifest = Manifest.from_json(path.read_text(encoding="utf-8"))
+            manifest = Manifest.from_json(read_text(path))
         except (OSError, ValueError):  # no manifest, or one of another version
             continue
         found[path] = manifest.provenance

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import pickletools
 import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from affnet.errors import CheckpointError, ConfigError, UnknownNameError, existing_file
+from affnet.errors import CheckpointError, ConfigError, UnknownNameError
 from affnet.files import content_sha256
 from affnet.model.config import TrainingConfig, find_config, read_config
 from affnet.model.create import NETWORKS, Network, create_model, head_of, network_name
 from affnet.model.identity import infer_network
-from affnet.model.weights import SAFETENSORS, fill, first_names, read_safetensors
+from affnet.model.source_file import SAFETENSORS, check_weight_file, unreadable
+from affnet.model.weights import check_plain, fill, first_names, read_safetensors
 
 _WEIGHTS_KEYS = ("model_state_dict", "state_dict")
 _EMA_KEY = "ema_state_dict"
 _AUXILIARY_HEAD = "seg_head.aux_head."
 _DEFAULTS = {"activation": "swish", "attn_norm": "layer_norm_2d"}
-_TENSOR_OBJECTS = ("torch.", "collections.OrderedDict")  # what state dicts are made of
-_LEGACY_PICKLES = 5  # torch's format before archives: three of a header, the content, its keys
 
 
 class AssumptionWarning(UserWarning):
@@ -97,7 +92,7 @@ def read_checkpoint(
     ema: bool = False,
 ) -> Checkpoint:
     """Do the work of `load_checkpoint`, and note what was assumed instead of warning."""
-    existing_file(path, "a checkpoint")
+    check_weight_file(path)
     if variant not in (None, *NETWORKS):
         raise UnknownNameError("variant", variant, NETWORKS)
     found = config if config is not None else find_config(path)
@@ -132,60 +127,7 @@ def _read_file(path: Path) -> Any:
             warnings.simplefilter("ignore")  # of odd pickle protocols; the errors say more
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises nearly every kind here; which one tells nothing
-        foreign = _foreign_objects(path)
-        raise CheckpointError(
-            _foreign_message(path, foreign[0]) if foreign else _damage_message(path)
-        ) from error
-
-
-def _foreign_objects(path: Path) -> list[str]:
-    """Name the objects other than tensors that a pickle would build, by reading its opcodes.
-
-    Nothing is unpickled.  ``path`` is torch's archive with a ``data.pkl``, or bare pickles.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            member = next(name for name in archive.namelist() if name.endswith("data.pkl"))
-            pickled = archive.read(member)
-    except Exception:  # no archive, or a damaged one: zipfile raises many kinds
-        pickled = path.read_bytes()
-    names, stream = [], io.BytesIO(pickled)
-    # a damaged pickle names nothing reliably, and what is none, such as text, nothing at all
-    with contextlib.suppress(Exception):
-        for _ in range(_LEGACY_PICKLES):
-            names += _pickled_names(stream)
-    return [name for name in names if not name.startswith(_TENSOR_OBJECTS)]
-
-
-def _pickled_names(stream: io.BytesIO) -> list[str]:
-    """Name all objects of one pickle, and leave ``stream`` at its end."""
-    names, strings = [], [""]
-    for opcode, argument, _ in pickletools.genops(stream):
-        if opcode.name == "GLOBAL":
-            names.append(str(argument).replace(" ", "."))
-        elif opcode.name == "STACK_GLOBAL":
-            names.append(".".join(strings[-2:]))
-        elif isinstance(argument, str):
-            strings.append(argument)
-    return names
-
-
-def _foreign_message(path: Path, name: str) -> str:
-    return (
-        f"{path} holds a pickled object besides tensors ({name}), which affnet never loads "
-        "because it could run code; where you trust the file, save its weights alone: "
-        "torch.save(model.state_dict(), PATH)."
-    )
-
-
-def _damage_message(path: Path) -> str:
-    with path.open("rb") as file:
-        is_zip = file.read(4) == b"PK\x03\x04"
-    if path.stat().st_size == 0:
-        return f"{path} is empty; fetch it again."
-    if is_zip and not zipfile.is_zipfile(path):
-        return f"{path} is truncated: the end of the archive is missing; fetch it again."
-    return f"{path} is not a checkpoint that torch can read, or it is damaged."
+        raise unreadable(path) from error
 
 
 def _select_state_dict(path: Path, content: Any, ema: bool) -> dict[str, Tensor]:
@@ -207,6 +149,7 @@ def _select_state_dict(path: Path, content: Any, ema: bool) -> dict[str, Tensor]
     if strays:
         raise CheckpointError(f"{path} is not a state dict: no tensors in {first_names(strays)}.")
     entries = {str(key): value for key, value in content.items()}
+    check_plain(path, entries)
     if all(key.startswith("module.") for key in entries):
         entries = {key.removeprefix("module."): value for key, value in entries.items()}
     return entries

@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
-from affnet.errors import ConfigError, existing_file
+from affnet.errors import ConfigError
 from affnet.model.mixers import MIXERS
 from affnet.model.variants import VARIANTS
+from affnet.reading import existing_file, read_text
 
 _ACTIVATION_KEYS = ("model.classification.activation.name", "model.activation.name")
 #: Where the class count of each head stands; the dense tasks' configs hold the encoder's too.
@@ -44,8 +45,8 @@ def read_config(path: Path) -> TrainingConfig:
     """
     existing_file(path, "a training config (YAML)")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or no such date
+        content = yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:  # or no such date
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         raise ConfigError(f"{path} is not valid YAML{where}.") from error

@@ -18,6 +18,7 @@ from affnet.errors import AffnetError, UsageError, first_line
 from affnet.exported_program import load_exported_program
 from affnet.model.export_failures import export_failure, own_failure
 from affnet.model.program_interface import LoadedProgram, described
+from affnet.model.source_file import check_program_file
 from affnet.model.stack_traces import helpers_noted
 from affnet.silence import silenced
 
@@ -37,8 +38,7 @@ def load_program(path: Path) -> LoadedProgram:
         UsageError: the file is missing or damaged, or the network is none of one float32 tensor
             in and float32 tensors out, of static shapes, in eval mode.
     """
-    if not path.is_file():
-        raise UsageError(f"{path} does not exist", "write it with torch.export.save.")
+    check_program_file(path)
     program = load_exported_program(path)
     return described(path.name, program, program.module())
 

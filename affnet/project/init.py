@@ -7,11 +7,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from affnet.errors import UsageError, existing_file
+from affnet.errors import UsageError
 from affnet.files import is_path, write_whole
 from affnet.project.default_source import PROGRAM_SUFFIX, checkpoint_in
 from affnet.project.project_file import BUDGETS, LABELS, NAME, pyproject_in
 from affnet.project.schema import schema_file
+from affnet.reading import existing_file
 from affnet.units import image_size
 
 _SCHEMA = "affnet.schema.json"

@@ -15,6 +15,7 @@ from typing import Any
 
 from affnet.errors import AffnetError, UsageError
 from affnet.files import translating_os_errors, write_whole
+from affnet.reading import parse_json, read_text
 
 _SCHEMA = 1
 _KEPT = 100  # folders
@@ -74,7 +75,7 @@ def _from_here(path: Path) -> Path:
 
 def _read() -> dict[str, Any]:
     try:
-        content = json.loads(_record_path().read_text(encoding="utf-8"))
+        content = parse_json(read_text(_record_path()))
         folders = content["folders"] if content["schema"] == _SCHEMA else {}
         return {k: v for k, v in folders.items() if isinstance(v, list)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from affnet.errors import ProjectError, suggestion
 from affnet.files import is_path
+from affnet.reading import read_text
 from affnet.toml_file import Location, TomlFile
 
 if TYPE_CHECKING:
@@ -107,8 +108,8 @@ def pyproject_in(folder: Path) -> Path | None:
     """Return a folder's pyproject.toml if it may have our table: others are not read as TOML."""
     path = folder / _PYPROJECT
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = read_text(path)
+    except (OSError, ValueError):
         return None
     found = re.search(r"^\s*\[+\s*tool\s*\.\s*affnet\b", text, re.MULTILINE)
     return path if found else None

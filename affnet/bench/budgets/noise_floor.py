@@ -22,6 +22,7 @@ from affnet.bench.measurement.protocol import get_protocol
 from affnet.devices.base import Device
 from affnet.errors import BudgetError, first_line
 from affnet.files import write_whole
+from affnet.reading import parse_json, read_text
 
 _TWIN = "the same once more"
 
@@ -112,7 +113,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path))
     except (OSError, ValueError) as error:
         raise BudgetError(
             f"{path} cannot be read ({first_line(error)})", "remove it and recalibrate."

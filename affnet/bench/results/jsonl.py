@@ -12,6 +12,7 @@ from typing import BinaryIO
 from affnet.bench.results.result import Result
 from affnet.errors import ResultsError
 from affnet.files import translating_os_errors
+from affnet.reading import LARGEST_RESULTS, parse_json
 
 SUFFIX = ".jsonl"
 _BEGINNING = b'{"result_schema"'  # of each line that is written here
@@ -54,11 +55,16 @@ def read(path: Path) -> Iterator[tuple[int, object]]:
         ResultsError: another line is not JSON.
     """
     with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+        lines = iter(lambda: file.readline(LARGEST_RESULTS), b"")
+        for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
+            if len(line) == LARGEST_RESULTS and not line.endswith(b"\n"):
+                raise ResultsError(
+                    f"{path}, line {number} has more than {LARGEST_RESULTS / 1e6:.0f} MB."
+                )
             try:
-                record = json.loads(line)
+                record = parse_json(line)
             except ValueError as error:
                 if not line.endswith(b"\n"):  # it is the last one
                     _tell_torn(path, f"its last line, {number}, is left out")

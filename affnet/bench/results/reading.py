@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from affnet.bench.results import jsonl
 from affnet.bench.results.result import Result
 from affnet.console import SCHEMA
-from affnet.errors import ResultsError, existing_file, first_line
+from affnet.errors import ResultsError, first_line
+from affnet.reading import LARGEST_RESULTS, existing_file, parse_json, read_text
 
 
 def read_results(path: Path) -> list[Result]:
@@ -21,8 +21,8 @@ def read_results(path: Path) -> list[Result]:
     if path.suffix == jsonl.SUFFIX:
         return _read_lines(path)
     try:
-        text = existing_file(path, "results that affnet bench wrote").read_text(encoding="utf-8")
-        content = json.loads(text)
+        existing_file(path, "results that affnet bench wrote")
+        content = parse_json(read_text(path, LARGEST_RESULTS))
     except (OSError, ValueError) as error:
         raise ResultsError(f"{path} is not JSON, or not all of it: {first_line(error)}.") from error
     schema = content.get("schema", SCHEMA) if isinstance(content, dict) else SCHEMA

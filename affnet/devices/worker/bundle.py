@@ -23,6 +23,7 @@ MODULES = (
     "affnet.errors",
     "affnet.files",
     "affnet.parity",
+    "affnet.reading",
     "affnet.runtimes",
     "affnet.runtimes.litert",
     "affnet.runtimes.onnxruntime",

@@ -13,6 +13,7 @@ from typing import Any
 from affnet import export
 from affnet.export.fourier.plans.base import MapSize
 from affnet.files import translating_os_errors, write_whole
+from affnet.reading import parse_json, read_text
 
 _SCHEMA = 1
 
@@ -66,7 +67,7 @@ class Wisdom:
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
+            content = parse_json(read_text(self.path))
             entries = content["costs"] if content["schema"] == _SCHEMA else {}
             return {key: entry for key, entry in entries.items() if isinstance(entry, dict)}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

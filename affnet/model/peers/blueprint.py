@@ -10,7 +10,7 @@ from torch import nn
 
 from affnet.errors import CheckpointError, first_line, require
 from affnet.model.peers.pretrained import Pretrained, labels_of
-from affnet.model.weights import check_finite, check_fit, refuse_misfits
+from affnet.model.weights import check_finite, check_fit, check_kinds, check_plain, refuse_misfits
 from affnet.silence import silenced
 
 #: What a config may not ask for: kernels from a hub and tools of quantization are others' code.
@@ -57,6 +57,7 @@ def build_filled(blueprint: Blueprint, pretrained: Pretrained) -> Filled:
         MissingError: transformers is not installed.
         CheckpointError: the weights or the config are not this network's.
     """
+    check_plain(pretrained.path, pretrained.entries)
     check_finite(pretrained.path, pretrained.entries)
     if pretrained.config is not None:
         config = _config_of(blueprint, pretrained)
@@ -66,6 +67,7 @@ def build_filled(blueprint: Blueprint, pretrained: Pretrained) -> Filled:
     with torch.device("meta"):  # shapes without values
         published = build(blueprint, config.num_labels).state_dict()
     check_fit(pretrained.path, blueprint.name, published, model.state_dict())
+    check_kinds(pretrained.path, blueprint.name, published, pretrained.entries)
     return Filled(model, config.num_labels, labels_of(config.id2label, config.num_labels))
 
 

@@ -12,7 +12,6 @@ by std once more (``include_top``).  MobileViT and PP-LCNet take blue first.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import torch
 from torch import nn
 
 from affnet.errors import CheckpointError
+from affnet.reading import parse_json, read_text
 
 _BLUE_FIRST = ("MobileViT", "PPLCNet")
 _AS_THEY_ARE = "MobileViT"
@@ -34,11 +34,11 @@ def read_pixels(path: Path) -> nn.Conv2d:
         CheckpointError: it is no JSON object, or its numbers are none.
     """
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = parse_json(read_text(path))
         if not isinstance(settings, dict):
             raise ValueError("it is no object")
         return _convolution(settings)
-    except (ValueError, TypeError, ArithmeticError) as error:
+    except (OSError, ValueError, TypeError, ArithmeticError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}.") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from affnet.errors import CheckpointError, existing_file
+from affnet.errors import CheckpointError
 from affnet.files import content_sha256
 from affnet.model.peers.pixels import read_pixels
-from affnet.model.weights import SAFETENSORS, first_names, read_safetensors
+from affnet.model.source_file import SAFETENSORS, check_weight_file
+from affnet.model.weights import first_names, read_safetensors
+from affnet.reading import existing_file, parse_json, read_text
 
 _CONFIG_FILE = "config.json"
 _PIXELS_FILE = "preprocessor_config.json"
@@ -81,6 +82,7 @@ def read_pretrained(path: Path) -> Pretrained:
         CheckpointError: as `weights_file`, or a file is damaged, or none of its kind.
     """
     file = weights_file(path)
+    check_weight_file(file)
     config = pixels = None
     if (beside := file.with_name(_CONFIG_FILE)).is_file():
         config = _read_config(beside)
@@ -102,8 +104,8 @@ def labels_of(id2label: object, classes: int) -> tuple[str, ...] | None:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        content = parse_json(read_text(path))
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged or no JSON ({error}).") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} is no config of a network: it holds no object.")

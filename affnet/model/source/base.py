@@ -12,11 +12,12 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from affnet.artifact import Provenance, TensorSpec, image_spec, logits_spec
-from affnet.errors import LabelsError, existing_file
+from affnet.errors import LabelsError
 from affnet.model.create import Network
 from affnet.model.dense.base import DenseNetwork
 from affnet.model.published import Published
 from affnet.model.sizes import SizeRule
+from affnet.reading import existing_file, read_text
 
 SEED = 0  # of random weights
 _DEFAULT_SIZE = (256, 256)
@@ -54,7 +55,7 @@ def with_labels(source: Source, path: Path) -> Source:
         LabelsError: it has not one line for each class.
     """
     existing_file(path, "a file of class names")
-    labels = tuple(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    labels = read_labels(path)
     counts = [spec.shape[spec.class_axis] for spec in source.outputs if spec.class_axis is not None]
     if not counts:
         raise LabelsError(f"{source.name} has no scores of classes that {path} could name.")
@@ -64,6 +65,18 @@ def with_labels(source: Source, path: Path) -> Source:
             "one class name a line."
         )
     return replace(source, labels=labels)
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Return the lines of a text file, which are class names.
+
+    Raises:
+        LabelsError: it cannot be read.
+    """
+    try:
+        return tuple(read_text(path, errors="replace").splitlines())
+    except (OSError, ValueError) as error:
+        raise LabelsError(f"{path} holds no class names: {error}.") from error
 
 
 def interface(model: Network | DenseNetwork, size: tuple[int, int] | None) -> dict[str, Any]:

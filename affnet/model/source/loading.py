@@ -27,10 +27,10 @@ from affnet.model.program_interface import LoadedProgram
 from affnet.model.programs import build_program, is_function, load_program
 from affnet.model.published import Published
 from affnet.model.random_weights import randomise
-from affnet.model.source.base import SEED, Source, interface, with_labels
+from affnet.model.source.base import SEED, Source, interface, read_labels, with_labels
 from affnet.model.source.peers import is_peer, library_source, peer_source
+from affnet.model.source_file import PROGRAM_SUFFIX
 
-PROGRAM_SUFFIX = ".pt2"
 _MIXER_SIGN = "+"
 
 
@@ -278,7 +278,7 @@ def _labels(
     classes, notes = model.num_classes, []
     path = checkpoint.with_name("labels.txt") if checkpoint else None
     if path and path.is_file():
-        labels = tuple(path.read_text(encoding="utf-8", errors="replace").splitlines())
+        labels = read_labels(path)
         if len(labels) == classes:
             return labels, ()
         notes.append(f"{path} has {len(labels)} lines for {classes} classes: ignored.")

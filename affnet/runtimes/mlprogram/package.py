@@ -13,12 +13,12 @@ still lie inside the package.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from affnet.errors import ArtifactError
+from affnet.reading import parse_json, read_text
 
 #: How constants of a model name the folder of the model file.
 _MODEL_FOLDER = "@model_path/"
@@ -57,7 +57,7 @@ def open_package(path: Path) -> Package:
     if not manifest_file.is_file():
         raise ArtifactError(f"{path} is not an .mlpackage: it has no Manifest.json.")
     try:
-        manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
+        manifest = parse_json(read_text(manifest_file))
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{manifest_file} cannot be read: {error}.") from error
     return Package(path, _model_file(path, manifest))

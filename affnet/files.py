@@ -27,16 +27,16 @@ def translating_os_errors(target: Path) -> Iterator[None]:
         if error.errno in _DISK_FULL:
             raise OutputError(
                 f"No space is left for {target}",
-                "free some or choose another --output. What stood there before is untouched.",
+                "free some or choose another place. What stood there before is untouched.",
             ) from error
         if error.errno in _NO_RIGHTS:
             raise UsageError(
-                f"{target} is not writable", "change its rights or choose another --output."
+                f"{target} is not writable", "change its rights or choose another place."
             ) from error
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
             raise UsageError(
                 f"{target} cannot be a folder, because a file stands in its path",
-                "choose another --output.",
+                "choose another place.",
             ) from error
         raise OutputError(f"Writing to {target} failed: {error.strerror or error}.") from error
 

@@ -82,18 +82,18 @@ def test_a_file_is_written_in_one_step(data: str | bytes, tmp_path: Path) -> Non
         (
             errno.ENOSPC,
             OutputError,
-            "No space is left for {}; free some or choose another --output. "
+            "No space is left for {}; free some or choose another place. "
             "What stood there before is untouched.",
         ),
         (
             errno.EACCES,
             UsageError,
-            "{} is not writable; change its rights or choose another --output.",
+            "{} is not writable; change its rights or choose another place.",
         ),
         (
             errno.EROFS,
             UsageError,
-            "{} is not writable; change its rights or choose another --output.",
+            "{} is not writable; change its rights or choose another place.",
         ),
         (errno.EIO, OutputError, "Writing to {} failed: Input/output error."),
     ],
@@ -127,7 +127,7 @@ def test_a_file_in_the_folders_path_is_named(below: str, tmp_path: Path) -> None
     with pytest.raises(UsageError) as error, files.staging_folder(output):
         pass
     assert str(error.value) == (
-        f"{output} cannot be a folder, because a file stands in its path; choose another --output."
+        f"{output} cannot be a folder, because a file stands in its path; choose another place."
     )
 
 

@@ -69,3 +69,38 @@ def test_users_read_plain_words(path: Path) -> None:
 def test_what_counts_as_a_text(source: str, wrong: bool) -> None:
     found = [text for _, text in texts(source, docstrings=False)]
     assert any(" " in text and WORSE.search(text) for text in found) is wrong
+
+
+#: Rooms that serve several commands, of which none knows which one is running.
+SHARED = ("artifact.py", "files.py", "bench/measurement", "devices", "model", "runtimes")
+# of a command that is named with it, or one that was given and is to go
+RIGHT_OPTION = re.compile(
+    r"affnet [a-z]+[^;,]*? --[a-z-]+|--[a-z-]+ of affnet|\b(drop|omit|without) --[a-z-]+"
+    r"|pip install [^;]*--[a-z-]+|xcode-select --switch|build.sh [^;]*--[a-z_]+"
+)
+
+
+def remedies(source: str) -> Iterator[str]:
+    """Yield what errors advise, an f-string's values left out."""
+    for node in ast.walk(ast.parse(source)):
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error")):
+            continue
+        text = [" ".join(part for _, part in texts(ast.unparse(a), False)) for a in node.args[:2]]
+        yield text[1] if len(text) == 2 else text[0].partition(";")[2] if text else ""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in modules() if str(path.relative_to(ROOT)).startswith(SHARED)],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_advice_names_no_option_that_the_running_command_may_lack(path: Path) -> None:
+    for remedy in remedies(path.read_text(encoding="utf-8")):
+        assert "--" not in RIGHT_OPTION.sub("", remedy), remedy
+
+
+def test_advice_that_names_an_option_is_found() -> None:
+    (wrong,) = remedies('raise UsageError(f"{a} is no b", f"choose another --runtime: {c}.")')
+    (right,) = remedies('raise UsageError("a is no b", "let affnet bench --install do it.")')
+    assert "--" in RIGHT_OPTION.sub("", wrong)
+    assert "--" not in RIGHT_OPTION.sub("", right)

@@ -49,17 +49,15 @@ def runtimes_of(
 ) -> RuntimePlan:
     """Return the runtimes of each device; see `affnet.bench.measurement.runtimes.plan_runtimes`."""
     from affnet.bench.measurement.runtimes import plan_runtimes
-    from affnet.export.open_or_export import names_artifact
-    from affnet.runtimes import get_runtime, runtime_of_file
+    from affnet.runtimes import file_format, get_runtime, names_artifact
 
     def check(runtime: str) -> None:
         from affnet.export.converters import check_installed, get_converter
 
         check_installed(get_converter(get_runtime(runtime).format))
 
-    files = [name for name in chosen.names if names_artifact(name)]
-    format_ = runtime_of_file(Path(files[0])).format if files else None
-    must_export = exporting and len(files) < len(chosen.names)
+    format_ = file_format(chosen.names)
+    must_export = exporting and not all(map(names_artifact, chosen.names))
     return plan_runtimes(text, places, format_, check if must_export else lambda _: None)
 
 

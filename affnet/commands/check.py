@@ -84,7 +84,7 @@ def check(
         raise UsageError(
             f"{option} applies only when models are measured; remove the result files."
         )
-    wanted, settings, size = _budgets(context, budgets, bool(results))
+    wanted, settings, size = _budgets(context, budgets, devices_file, bool(results))
     targets = Targets(junit, summary, output)
     targets.check()
 
@@ -119,7 +119,7 @@ def check(
 
 
 def _budgets(
-    context: typer.Context, path: Path | None, judging: bool
+    context: typer.Context, path: Path | None, devices_file: Path | None, judging: bool
 ) -> tuple[Budgets, dict[str, dict[str, Any]], tuple[int, int] | None]:
     """Return the budgets, what loading the project's model takes, and the size of all images."""
     from affnet.bench.budgets.budget_file import read_budgets
@@ -131,7 +131,8 @@ def _budgets(
         choice = project_model(request.project) if request.project else None
         settings = dict(choice.settings) if choice else {}
         size = parse_size(settings.pop("image_size", None))
-        return read_budgets(path, request.table), {choice.source: settings} if choice else {}, size
+        read = read_budgets(path, request.table, devices_file)
+        return read, {choice.source: settings} if choice else {}, size
     if judging:
         return read_budgets(Path("budgets.toml")), {}, None
     comparison = request.take_comparison(None, None)

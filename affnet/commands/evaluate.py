@@ -121,9 +121,9 @@ def _open(
 ) -> tuple[Artifact | None, Source | None]:
     """Return an artifact, exported first where ``runtime`` is to run a source; or a source."""
     from affnet.artifact import Artifact
-    from affnet.export.open_or_export import check_takes_weights, names_artifact, open_or_export
+    from affnet.export.open_or_export import check_takes_weights, open_or_export
     from affnet.model.source_file import check_source_file
-    from affnet.runtimes import get_runtime
+    from affnet.runtimes import get_runtime, names_artifact
 
     if runtime is not None:
         form = get_runtime(runtime).format

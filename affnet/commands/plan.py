@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -23,7 +23,10 @@ def plan(
         str | None, typer.Option("--size", metavar="HxW", help="One map instead of a network's.")
     ] = None,
     channels: Annotated[int | None, typer.Option(min=8, help="Of that map.")] = None,
-    runtime: Annotated[RuntimeName, typer.Option(help="coreml on a Mac.")] = "onnxruntime",
+    runtime: Annotated[
+        RuntimeName | None,
+        typer.Option(help="Default: the first that the device is at home in; coreml on a Mac."),
+    ] = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Also time the plans, and remember.")
     ] = False,
@@ -47,19 +50,25 @@ def plan(
     from affnet.export.reporting import plans
     from affnet.runtimes import get_runtime
 
-    engine, measured = get_runtime(runtime), None
+    runtime, measured = runtime or _usual_runtime(device), None
     with console.progress(quiet, animated=False) as show:
         sizes = _sizes(source or "affnet", image_size, map_size, channels)
         if measure:
             from affnet.bench.measurement.timer import open_timer
 
             with open_timer(device, runtime, threads, show) as timer:
-                measured = measure_plans(sizes, engine.format, timer, Wisdom(), show)
+                measured = measure_plans(sizes, get_runtime(runtime).format, timer, Wisdom(), show)
     record = plans.plan_record(runtime, sizes, measured)
     if json:
         console.print_json(record)
     else:
         console.print_table(plans.plan_table(record))
+
+
+def _usual_runtime(device: str) -> RuntimeName:
+    from affnet.devices.catalog import get_device
+
+    return cast("RuntimeName", get_device(device).capabilities.home_runtimes[0])
 
 
 def _sizes(

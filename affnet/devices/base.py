@@ -274,5 +274,5 @@ def check_capable(device: Device, runtime: str) -> None:
     if runtime not in valid:
         raise UsageError(
             f"{device.name} does not run {runtime}",
-            f"choose another --runtime: {', '.join(valid)}.",
+            f"choose another runtime: {', '.join(valid)}.",
         )

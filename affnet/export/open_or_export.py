@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from affnet.artifact import Artifact, manifest_path
+from affnet.artifact import Artifact
 from affnet.errors import UsageError
 from affnet.model.source_file import check_source_file
-from affnet.runtimes import get_runtime, is_artifact
+from affnet.runtimes import names_artifact, runtime_for
 
 
 def open_or_export(
@@ -36,8 +36,9 @@ def open_or_export(
         artifact = Artifact.open(Path(model))
         if artifact.manifest.format != format_:
             raise UsageError(
-                f"{model} is of the format {artifact.manifest.format}, but the runtime takes "
-                f"{format_}; choose another --runtime."
+                f"{model} is of the format {artifact.manifest.format}, which "
+                f"{runtime_for(format_).name} does not run",
+                f"choose the runtime {runtime_for(artifact.manifest.format).name}.",
             )
         return artifact
     check_source_file(model)
@@ -57,10 +58,3 @@ def check_takes_weights(model: str, weights: Path | None) -> None:
     """Raise `UsageError` where ``model`` is an artifact, which has its weights."""
     if weights is not None and names_artifact(model):
         raise UsageError(f"--weights fills a peer; {model} has its weights already.")
-
-
-def names_artifact(model: str) -> bool:
-    """Tell an artifact from a source, such as a program of the user's own, by name and manifest."""
-    path = Path(model)
-    is_program = path.suffix == get_runtime("torch").suffix
-    return is_artifact(path) and not (is_program and not manifest_path(path).exists())

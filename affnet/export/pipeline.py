@@ -285,7 +285,7 @@ def _disagreement(artifact: Artifact, parity: Parity) -> str:
         )
     )
     half = precision in get_converter(artifact.manifest.format).computes_in_half
-    remedy = f"; export it with --precision {FULL}" if half else ""
+    remedy = f"; export it with affnet export --precision {FULL}" if half else ""
     return (
         f"The exported {artifact.path.name} disagrees with PyTorch in {precision} on "
         f"{worst.name}: {what}{remedy}."

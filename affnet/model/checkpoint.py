@@ -179,11 +179,11 @@ def _check_claims(
     if config.variant is not None and network_name(config.variant, head_of(name)) != name:
         raise ConfigError(
             f"{config.path} describes {config.variant}, but {path.name} has the shapes of {name}",
-            "give the right config with --config.",
+            "give the right config (--config of affnet export, eval and verify).",
         )
     claimed = config.num_classes.get(head_of(name))
     if claimed not in (None, num_classes):
         raise ConfigError(
             f"{config.path} says {claimed} classes, but {path.name} has {num_classes}",
-            "give the right config with --config.",
+            "give the right config (--config of affnet export, eval and verify).",
         )

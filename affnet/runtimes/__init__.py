@@ -6,14 +6,14 @@ A runtime is one file here and one line in `RUNTIMES`.  Its class declares what 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from numpy.typing import NDArray
 
-from affnet.artifact import TensorSpec
+from affnet.artifact import TensorSpec, manifest_path
 from affnet.errors import UnknownNameError, UsageError
 
 RUNTIMES: dict[str, str] = {
@@ -105,6 +105,31 @@ def check_measurable(runtime: type[Runtime]) -> None:
 def is_artifact(path: Path) -> bool:
     """Return whether, by its suffix, ``path`` is a file that some runtime executes."""
     return any(get_runtime(name).suffix == path.suffix for name in RUNTIMES)
+
+
+def names_artifact(model: str) -> bool:
+    """Tell an artifact from a source, such as a program of the user's own, by name and manifest."""
+    path = Path(model)
+    is_program = path.suffix == get_runtime("torch").suffix
+    return is_artifact(path) and not (is_program and not manifest_path(path).exists())
+
+
+def file_format(models: Iterable[str]) -> str | None:
+    """Return the format of the artifacts among ``models``, None where all are sources.
+
+    Raises:
+        UsageError: they are of several formats, which no runtime measures side by side.
+    """
+    formats: dict[str, str] = {}
+    for model in filter(names_artifact, models):
+        formats.setdefault(runtime_of_file(Path(model)).format, model)
+    if len(formats) > 1:
+        listed = " and ".join(f"{model} of {format_}" for format_, model in formats.items())
+        raise UsageError(
+            f"One runtime measures all models side by side, and {listed} need one each",
+            "export them to the same format, or measure each by itself.",
+        )
+    return next(iter(formats), None)
 
 
 def runtime_of_file(path: Path) -> type[Runtime]:

@@ -57,7 +57,7 @@ class CoreMLRuntime:
             raise MissingError(
                 "Core ML is timed on a Mac only: here its programs run in an evaluator, whose time "
                 "says nothing about a device",
-                "measure on a Mac, or choose another --runtime.",
+                "measure on a Mac, or choose another runtime.",
             )
 
     @classmethod

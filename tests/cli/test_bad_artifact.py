@@ -106,9 +106,7 @@ def test_a_format_that_no_runtime_executes_is_refused(refused: Refused, onnx_cop
         assert refused(command, onnx_copy) == (
             "No runtime executes artifacts of the format 'tfjs'."
         )
-    assert refused("bench", onnx_copy) == (
-        f"{onnx_copy} is of the format tfjs, but the runtime takes onnx; choose another --runtime."
-    )
+    assert refused("bench", onnx_copy) == ("No runtime executes artifacts of the format 'tfjs'.")
 
 
 def test_fields_that_a_later_version_adds_are_ignored(

@@ -57,7 +57,7 @@ def test_a_folder_without_write_permission_is_refused_by_the_kernel(
     locked.mkdir(mode=0o500)
     monkeypatch.setattr(tempfile, "mkdtemp", as_nobody)
     assert refused("export", "digits", "-o", locked) == (
-        f"{locked} is not writable; change its rights or choose another --output."
+        f"{locked} is not writable; change its rights or choose another place."
     )
 
 
@@ -81,7 +81,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(
     """This one stops root too, and no call is replaced."""
     (workspace / "taken").write_text("mine")
     assert refused("export", "digits", "-o", output) == (
-        f"{output} cannot be a folder, because a file stands in its path; choose another --output."
+        f"{output} cannot be a folder, because a file stands in its path; choose another place."
     )
 
 
@@ -98,7 +98,7 @@ def test_a_file_that_does_not_fit_is_refused_by_the_kernel_and_leaves_nothing(
     with files_limited_to(MEGABYTE):
         sentence = refused("export", "digits", "--format", "torch", "--no-verify", code=1)
     assert sentence == (
-        "No space is left for .; free some or choose another --output. "
+        "No space is left for .; free some or choose another place. "
         "What stood there before is untouched."
     )
 

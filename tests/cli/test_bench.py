@@ -116,9 +116,19 @@ def test_networks_are_exported_first_and_their_random_weights_told(
 
 def test_a_program_of_another_runtime_is_refused(refused: Refused, digits_pt2: Artifact) -> None:
     assert refused("bench", digits_pt2.path, "--runtime", "onnxruntime") == (
-        f"{digits_pt2.path} is of the format torch, but the runtime takes onnx; "
-        "choose another --runtime."
+        "onnxruntime does not run files of the format torch; choose the runtime torch."
     )
+
+
+def test_files_of_two_formats_are_refused_before_anything_is_exported(
+    refused: Refused, onnx_copy: Path, digits_pt2: Artifact
+) -> None:
+    for dry in ([], ["--dry-run"]):
+        assert refused("bench", onnx_copy, "--against", digits_pt2.path, *dry) == (
+            f"One runtime measures all models side by side, and {onnx_copy} of onnx and "
+            f"{digits_pt2.path} of torch need one each; export them to the same format, or "
+            "measure each by itself."
+        )
 
 
 @pytest.mark.parametrize(

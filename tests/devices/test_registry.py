@@ -25,7 +25,7 @@ def test_a_device_is_got_by_its_name() -> None:
 
 
 def test_a_runtime_that_a_kind_does_not_run_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"^fake does not run tensorrt; choose another --runtime"):
+    with pytest.raises(UsageError, match=r"^fake does not run tensorrt; choose another runtime"):
         get_device("fake").check_runtime("tensorrt")
 
 

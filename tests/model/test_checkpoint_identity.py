@@ -119,7 +119,7 @@ def test_a_config_that_contradicts_the_shapes_is_refused(
     config = save_config(tmp_path, text)
     path = save(tmp_path, state_dict())
     assert error_of(path, ConfigError) == (
-        f"{config} {sentence}; give the right config with --config."
+        f"{config} {sentence}; give the right config (--config of affnet export, eval and verify)."
     )
 
 

@@ -17,7 +17,9 @@ from affnet.model.create import NETWORKS
 from affnet.model.layers import ACTIVATIONS
 from affnet.model.peers import DETECTION_PEERS, PEERS, SEGMENTATION_PEERS
 from affnet.model.source import Source, load_source, reload_source, source_names
+from affnet.model.source.loading import EXPORTED_SUFFIXES, PROGRAM_SUFFIX
 from affnet.model.variants import VARIANTS
+from affnet.runtimes import RUNTIMES, get_runtime
 from tests.model.files import reference_network, save, save_config, state_dict
 from tests.tiny import noise
 
@@ -240,3 +242,14 @@ def test_a_mixer_that_does_not_exist_is_refused() -> None:
 def test_a_peer_takes_no_mixer() -> None:
     with pytest.raises(UsageError, match="only AFFNet takes another token mixer"):
         load_source("mobilevit_xxs+twins")
+
+
+@pytest.mark.parametrize("suffix", EXPORTED_SUFFIXES)
+def test_a_file_for_a_runtime_is_no_source(suffix: str) -> None:
+    with pytest.raises(UsageError, match="is a file for a runtime, not a network to load; name"):
+        load_source(f"build/net{suffix}")
+
+
+def test_every_suffix_of_a_runtimes_files_is_known() -> None:
+    suffixes = {get_runtime(name).suffix for name in RUNTIMES}
+    assert suffixes == {*EXPORTED_SUFFIXES, PROGRAM_SUFFIX}

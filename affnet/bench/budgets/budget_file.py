@@ -17,22 +17,24 @@ metric = "p90"
 model = "mine"
 at_most = "+5 %"             # relative to a baseline
 device = "pixel"
-runtime = "litert"
+runtime = "litert"           # default: what runs the file, else what the device is at home in
 threads = 4
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from affnet.bench.budgets.metrics import METRICS
-from affnet.errors import BudgetError, suggestion
+from affnet.bench.measurement.runtimes import runtime_on
+from affnet.devices.catalog import open_devices
+from affnet.errors import BudgetError, UnknownNameError, UsageError, suggestion
 from affnet.files import is_path
-from affnet.runtimes import RUNTIMES
+from affnet.runtimes import RUNTIMES, file_format, runtime_for
 from affnet.toml_file import Location, TomlFile
 from affnet.units import parse_quantity
 
@@ -86,11 +88,16 @@ class Budgets:
         return _resolved(self.path.parent, self.models.get(model, model))
 
 
-def read_budgets(path: Path, table: Sequence[str] = ()) -> Budgets:
+def read_budgets(
+    path: Path, table: Sequence[str] = (), devices_file: Path | None = None
+) -> Budgets:
     """Read a file of budgets, or the budgets in another file's ``table``.
+
+    ``devices_file`` is the catalog of the devices that they name, if it is not the user's.
 
     Raises:
         BudgetError: it cannot be read, or is wrong; the line and the key are named.
+        CatalogError: the catalog cannot be read, or is wrong.
     """
     file = TomlFile.read(path, BudgetError, "docs/budgets.md shows how budgets are written")
     reader, content = _Reader(file, tuple(table)), file.content
@@ -104,9 +111,29 @@ def read_budgets(path: Path, table: Sequence[str] = ()) -> Budgets:
         reader.fail(("models",), "must give a file or source to each name")
     if not isinstance(entries, list) or not entries:
         raise BudgetError(f"{path} holds no [[{'.'.join((*table, 'budget'))}]].")
-    budgets = tuple(reader.budget(index, entry) for index, entry in enumerate(entries))
+    runtimes = _UsualRuntimes(models, devices_file)
+    budgets = tuple(reader.budget(index, entry, runtimes) for index, entry in enumerate(entries))
     _check_names(reader, budgets)
     return Budgets(path, models, budgets)
+
+
+def usual_runtime(
+    models: Sequence[str], device: str = Place.device, devices_file: Path | None = None
+) -> str:
+    """Return the runtime that runs the files among ``models``, on ``device``.
+
+    Where all are sources, it is the one that the device is at home in; stored results may be of a
+    device that is not in this machine's catalog, which is taken to be like this machine.
+
+    Raises:
+        UsageError: the files are of several formats, or the device runs none of theirs.
+        CatalogError: the catalog cannot be read, or is wrong.
+    """
+    format_ = file_format(models)
+    try:
+        return runtime_on(open_devices(device, devices_file)[0], format_)
+    except UnknownNameError:
+        return runtime_for(format_).name if format_ else Place.runtime
 
 
 def _resolved(folder: Path, text: str) -> str:
@@ -122,6 +149,22 @@ def _check_names(reader: _Reader, budgets: tuple[Budget, ...]) -> None:
         seen.add(budget.name)
 
 
+@dataclass(frozen=True)
+class _UsualRuntimes:
+    """The runtimes of budgets that name none."""
+
+    models: Mapping[str, str]
+    devices_file: Path | None
+
+    def of(self, entry: Mapping[str, Any]) -> str:
+        """Return the runtime of an entry of the file; see `usual_runtime`."""
+        if "runtime" in entry:
+            return str(entry["runtime"])
+        names = filter(None, (entry["model"], entry.get("peer")))
+        sources = [self.models.get(name, name) for name in names]
+        return usual_runtime(sources, entry.get("device", Place.device), self.devices_file)
+
+
 class _Reader:
     """Checks the entries of a file's table, and knows the lines they stand on."""
 
@@ -130,8 +173,8 @@ class _Reader:
     def __init__(self, file: TomlFile, table: tuple[str, ...]) -> None:
         self._file, self._table = file, table
 
-    def budget(self, index: int, entry: Any) -> Budget:
-        """Check one entry."""
+    def budget(self, index: int, entry: Any, runtimes: _UsualRuntimes) -> Budget:
+        """Check one entry; ``runtimes`` gives the runtime that it leaves open."""
 
         def fail(key: str, why: str) -> NoReturn:
             self.fail(("budget", index, key), why)
@@ -165,7 +208,10 @@ class _Reader:
         except ValueError as error:
             fail("at_most", str(error))
         fields = {key: entry[key] for key in ("device", "runtime", "threads") if key in entry}
-        place = Place(**fields)
+        try:
+            place = Place(**fields | {"runtime": runtimes.of(entry)})
+        except UsageError as error:
+            fail("model", f"has no runtime: {error}")
         text = limit_text(entry["at_most"], peer)
         return Budget(
             name=entry.get("name") or _name(entry["model"], metric, place, text),

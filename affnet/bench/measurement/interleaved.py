@@ -119,7 +119,7 @@ def measure(
     if not jobs:
         raise UsageError("There is nothing to measure", "name at least one model.")
     if threads < 1:
-        raise UsageError(f"--threads must be at least 1, not {threads}.")
+        raise UsageError(f"At least 1 thread must run, not {threads}.")
     before = device.conditions()
     if passes is None:
         passes = preflight(jobs, device, threads, progress)

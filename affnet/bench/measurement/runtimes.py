@@ -11,7 +11,7 @@ from affnet.bench.measurement.sweep import Keep, sweep
 from affnet.bench.results.outcome import DeviceOutcome
 from affnet.devices.base import Device
 from affnet.errors import MissingError, UnreachableError, UsageError
-from affnet.runtimes import get_runtime
+from affnet.runtimes import get_runtime, runtime_for
 
 ALL = "all"
 
@@ -38,17 +38,17 @@ def plan_runtimes(
     """Decide which runtimes to measure.
 
     ``text`` is a list such as ``onnxruntime,litert``, ``all`` that a device has, or None: those
-    that it is at home in.  Of the latter two, those count that run files of ``format_``, where it
-    is given, and those that are not installed are left out.  ``check`` raises `MissingError` where
-    models cannot be exported for a runtime.
+    that it is at home in.  Where files of ``format_`` are measured, it is the one that runs them.
+    Of those that nobody named, those that are not installed are left out.  ``check`` raises
+    `MissingError` where models cannot be exported for a runtime.
 
     Raises:
         UnknownNameError: a runtime that does not exist.
-        UsageError: the only device does not run one.
+        UsageError: the only device does not run one, or one does not run files of ``format_``.
         MissingError: the only device has none of them, or not one that was named.
     """
     if text is not None and text != ALL:
-        return _named(text, devices)
+        return _named(text, devices, format_)
     plan = RuntimePlan({}, named=False)
     for device in devices:
         wanted = _wanted(device, text, format_)
@@ -62,6 +62,27 @@ def plan_runtimes(
     return plan
 
 
+def runtime_on(device: Device, format_: str | None) -> str:
+    """Return the runtime in which ``device`` measures files of ``format_``.
+
+    Where that is None, it is the first that the device is at home in.
+
+    Raises:
+        UsageError: the device runs no such files.
+    """
+    capabilities = device.capabilities
+    if format_ is None:
+        return capabilities.home_runtimes[0]
+    fitting = [name for name in capabilities.runtimes if get_runtime(name).format == format_]
+    if not fitting:
+        formats = ", ".join(get_runtime(name).format for name in capabilities.runtimes)
+        raise UsageError(
+            f"{device.name} does not run files of the format {format_}",
+            f"export the model to one that it runs: {formats}.",
+        )
+    return fitting[0]
+
+
 def _lack(device: Device, runtime: str, check: Callable[[str], None]) -> MissingError | None:
     """Return what is known to be missing for a runtime before the device is reached."""
     try:
@@ -72,12 +93,16 @@ def _lack(device: Device, runtime: str, check: Callable[[str], None]) -> Missing
     return None
 
 
-def _named(text: str, devices: Sequence[Device]) -> RuntimePlan:
+def _named(text: str, devices: Sequence[Device], format_: str | None) -> RuntimePlan:
     names = list(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
     if not names:
-        raise UsageError("--runtime names no runtime; leave it out for the device's own.")
-    for name in names:
-        get_runtime(name)  # unknown? say so first
+        raise UsageError("--runtime names no runtime; omit it for the device's own.")
+    for name in names:  # unknown? say so first
+        if format_ not in (None, get_runtime(name).format):
+            raise UsageError(
+                f"{name} does not run files of the format {format_}",
+                f"choose the runtime {runtime_for(str(format_)).name}.",
+            )
     if len(devices) == 1:  # missing? say so before anything is exported
         for name in names:
             devices[0].check_runtime(name)
@@ -85,13 +110,10 @@ def _named(text: str, devices: Sequence[Device]) -> RuntimePlan:
 
 
 def _wanted(device: Device, text: str | None, format_: str | None) -> list[str]:
+    if format_ is not None:  # a file says what runs it
+        return [runtime_on(device, format_)]
     capabilities = device.capabilities
-    wanted = capabilities.runtimes if text == ALL else capabilities.home_runtimes
-    if format_ is None:
-        return list(wanted)
-    # a file says by its format what runs it
-    fitting = [name for name in capabilities.runtimes if get_runtime(name).format == format_]
-    return [name for name in wanted if name in fitting] or fitting or list(wanted[:1])
+    return list(capabilities.runtimes if text == ALL else capabilities.home_runtimes)
 
 
 def measure_runtimes(

@@ -92,7 +92,7 @@ class AdbDevice:
             raise UsageError(
                 f"{self.name} is set to measure on the GPU, which {TOOLS[runtime].NAME} does not "
                 "use",
-                "choose --runtime litert, or set accelerator to cpu.",
+                "choose the runtime litert, or set accelerator to cpu.",
             )
         find_adb()
         if runtime != "litert":

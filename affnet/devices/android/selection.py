@@ -56,7 +56,8 @@ def select_device(program: str, wanted: DeviceFilter) -> Adb:
     if fitting:
         names = ", ".join(f"{serial} ({kinds[serial][1]})" for serial in fitting)
         raise UnreachableError(
-            f"Several phones fit: {names}", f"name one by its serial number: --device {fitting[0]}"
+            f"Several phones fit: {names}",
+            f"name one by its serial number as the device, such as {fitting[0]}.",
         )
     for phone in attached:  # it may be the one, but does not say so
         check_state(phone)

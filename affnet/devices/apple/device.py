@@ -233,7 +233,7 @@ class IosDevice:
             raise ArtifactError(
                 f"{artifact.path} takes an image, and coremltools sends nothing but tensors to a "
                 "device",
-                "export it without --image-input.",
+                "export it by affnet export without --image-input.",
             )
         engine, device = "Core ML of this Mac", "this Mac"
         if not self._local:

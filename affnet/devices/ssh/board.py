@@ -146,7 +146,8 @@ class Board:
             packages = " ".join(self.missing(runtime))
             raise MissingError(
                 f"{self._name} lacks {packages} for {self.python.command}",
-                f"add --install, or run there: {self.python.command} -m pip install {packages}",
+                "let affnet bench --install do it, or run there: "
+                f"{self.python.command} -m pip install {packages}",
             )
         progress(f"Installing {runtime} on {self._name}")
         self._install(list(NEEDED[runtime].values()))

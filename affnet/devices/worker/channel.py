@@ -168,7 +168,7 @@ class RemoteProcess(Conversation):
         if answer is None:
             raise MissingError(
                 f"{self._runtime} has no profiler here",
-                "choose --runtime onnxruntime, or a phone for TFLite files, whose tool has one.",
+                "choose the runtime onnxruntime, or a phone for TFLite files, whose tool has one.",
             )
         try:
             return [OperatorTime(str(name), str(kind), int(time)) for name, kind, time in answer]

@@ -82,7 +82,7 @@ def verify_against(
         raise UsageError(
             f"{source.name} gives no finite number for any of {len(inputs)} inputs "
             f"({', '.join(one.name for one in inputs)}), so that nothing can be compared; "
-            "give inputs that it is made for with --verify-on."
+            "give inputs that it is made for (--verify-on of affnet export and verify)."
         )
     class_axes = [spec.class_axis for spec in source.outputs]
     agreements = [

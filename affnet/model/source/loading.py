@@ -31,6 +31,8 @@ from affnet.model.source.base import SEED, Source, interface, read_labels, with_
 from affnet.model.source.peers import is_peer, library_source, peer_source
 from affnet.model.source_file import PROGRAM_SUFFIX
 
+#: Of files that a runtime executes, from which no network can be loaded.
+EXPORTED_SUFFIXES = (".mlpackage", ".onnx", ".pte", ".tflite")
 _MIXER_SIGN = "+"
 
 
@@ -95,6 +97,11 @@ def load_source(
     if path.suffix == PROGRAM_SUFFIX or (is_function(source) and not path.exists()):
         _refuse_options(source, {**options, "variant": variant})
         return _from_program(path) if path.suffix == PROGRAM_SUFFIX else _from_function(source)
+    if path.suffix in EXPORTED_SUFFIXES:
+        raise UsageError(
+            f"{source} is a file for a runtime, not a network to load",
+            "name what it was exported from: a name, a checkpoint, a program or module:function.",
+        )
     if not path.exists() and path.suffix == "" and path.parent == Path():
         raise UnknownNameError("source", source, (*source_names(), "a path, or module:function"))
     return _from_checkpoint(path, variant=variant, **options)

@@ -116,3 +116,50 @@ def test_paths_start_at_the_file_of_budgets_and_names_stay_names(tmp_path: Path)
     assert budgets.source("function") == "nets.my:f"
     assert budgets.source("affnet_et") == "affnet_et"
     assert budgets.source("other.onnx") == str(tmp_path / "other.onnx")
+
+
+@pytest.mark.parametrize(
+    ("lines", "runtime"),
+    [
+        ([], "onnxruntime"),
+        (['device = "phone"'], "litert"),
+        (['device = "nobody"'], "onnxruntime"),  # results of another machine are judged
+        (['model = "a.tflite"'], "litert"),
+        (['model = "a.pte"', 'device = "nobody"'], "executorch"),
+        (['model = "net.pt2"'], "onnxruntime"),  # a source
+        (['model = "named"'], "executorch"),
+        (['peer = "a.onnx"'], "onnxruntime"),
+        (['model = "a.mlpackage"', 'device = "mac"'], "coreml"),
+        (['device = "phone"', 'runtime = "onnxruntime"'], "onnxruntime"),
+    ],
+)
+def test_the_runtime_follows_from_the_file_else_from_the_device(
+    tmp_path: Path, lines: list[str], runtime: str
+) -> None:
+    devices = tmp_path / "devices.toml"
+    devices.write_text('[phone]\nkind = "adb"\n[mac]\nkind = "fake"\n')
+    limit = "at_most = 2" if any("peer" in line for line in lines) else 'at_most = "1 ms"'
+    model = [] if any("model" in line for line in lines) else ['model = "one"']
+    text = "\n".join(['[models]\nnamed = "build/x.pte"', "[[budget]]", limit, *model, *lines, ""])
+    (budget,) = read_budgets(written(tmp_path, text), devices_file=devices).budgets
+    assert budget.place.runtime == runtime
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (['model = "a.pte"', 'device = "phone"'], "line 5: model has no runtime: phone does not"),
+        (['model = "a.pte"', 'peer = "b.onnx"'], "model has no runtime: One runtime measures all"),
+    ],
+)
+def test_a_file_that_nothing_runs_is_named_with_its_line(
+    tmp_path: Path, lines: list[str], said: str
+) -> None:
+    devices = tmp_path / "devices.toml"
+    devices.write_text('[phone]\nkind = "browser"\n')
+    text = "\n".join(["", "[[budget]]", "threads = 1", "at_most = 1", *lines, ""])
+    if "peer" not in lines[1]:
+        text = text.replace("at_most = 1", 'at_most = "1 ms"')
+    with pytest.raises(BudgetError) as caught:
+        read_budgets(written(tmp_path, text), devices_file=devices)
+    assert said in str(caught.value)

@@ -161,7 +161,7 @@ def test_a_failing_process_ends_the_others(tmp_path: Path) -> None:
 def test_nothing_to_measure_and_no_threads_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^There is nothing to measure; name at least one"):
         measure([], FakeDevice({}), PROTOCOL, threads=1)
-    with pytest.raises(UsageError, match=r"^--threads must be at least 1, not 0\.$"):
+    with pytest.raises(UsageError, match=r"^At least 1 thread must run, not 0\.$"):
         measure(jobs(tmp_path, "a"), FakeDevice({}), PROTOCOL, threads=0)
 
 

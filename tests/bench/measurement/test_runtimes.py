@@ -12,11 +12,12 @@ from affnet.artifact import Artifact
 from affnet.bench.measurement import runtimes
 from affnet.bench.measurement.interleaved import Job
 from affnet.bench.measurement.protocol import get_protocol
-from affnet.bench.measurement.runtimes import measure_runtimes, plan_runtimes
+from affnet.bench.measurement.runtimes import measure_runtimes, plan_runtimes, runtime_on
 from affnet.bench.results.outcome import DeviceOutcome
 from affnet.devices.fake import FakeDevice
 from affnet.devices.registry import DEVICES, device_class
 from affnet.errors import MissingError, UnknownNameError, UnreachableError, UsageError
+from affnet.runtimes import get_runtime
 
 
 class Board(FakeDevice):
@@ -62,6 +63,25 @@ def test_runtimes_follow_the_option_the_files_and_the_device(
 ) -> None:
     plan = plan_runtimes(text, [board()], format_)
     assert (plan.runtimes, plan.left_out) == ({"board": planned}, [])
+
+
+@pytest.mark.parametrize("kind", DEVICES)
+@pytest.mark.parametrize("format_", ["coreml", "executorch", "onnx", "tflite", "torch"])
+def test_a_file_says_what_runs_it_on_each_kind_of_device(kind: str, format_: str) -> None:
+    device: Any = FakeDevice(kind)
+    device.capabilities = capabilities = device_class(kind).capabilities
+    if format_ in capabilities.formats:
+        assert get_runtime(runtime_on(device, format_)).format == format_
+        assert runtime_on(device, format_) in capabilities.runtimes
+    else:
+        with pytest.raises(UsageError, match=f"^{kind} does not run files of the format {format_}"):
+            plan_runtimes(None, [device], format_)
+    assert runtime_on(device, None) == capabilities.home_runtimes[0]
+
+
+def test_a_named_runtime_must_run_the_files() -> None:
+    with pytest.raises(UsageError, match="onnxruntime does not run files of the format tflite; "):
+        plan_runtimes("onnxruntime", [board()], "tflite")
 
 
 def test_what_is_not_installed_is_left_out_unless_it_is_named() -> None:

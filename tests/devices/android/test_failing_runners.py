@@ -112,7 +112,7 @@ def test_a_runner_of_another_machine_is_not_executable(
     device = attached.device()
     (attached.runner() / "benchmark_model").write_bytes(b"\x7fELF\x02\x01\x01" + bytes(57))
     with (
-        pytest.raises(MissingError, match=r"cannot be run on the phone .*--runner-dir$"),
+        pytest.raises(MissingError, match=r"cannot be run on the phone .*--runner-dir\.$"),
         device.session("litert"),
         device.start(digits_tflite, "litert", 1),
     ):

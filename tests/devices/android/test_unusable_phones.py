@@ -35,7 +35,7 @@ def test_a_phone_has_no_core_ml(run: Run) -> None:
     done = run("bench", "digits", "--device", "pixel", "--runtime", "coreml")
     assert (done.code, done.error) == (
         2,
-        "pixel does not run coreml; choose another --runtime: executorch, litert, onnxruntime.",
+        "pixel does not run coreml; choose another runtime: executorch, litert, onnxruntime.",
     )
 
 
@@ -74,7 +74,7 @@ def test_two_phones_and_none_named(attached: Attached) -> None:
     assert error.exit_code == 3
     assert f"{one.serial} (Pixel 8)" in str(error)
     assert f"{two.serial} (Pixel 7)" in str(error)
-    assert "; name one by its serial number: --device 127.0.0.1:" in str(error)
+    assert "; name one by its serial number as the device, such as 127.0.0.1:" in str(error)
 
 
 def test_states_in_which_a_phone_cannot_be_used() -> None:

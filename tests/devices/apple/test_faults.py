@@ -53,7 +53,7 @@ def test_it_runs_core_ml_only(run: Run) -> None:
     done = run("bench", "digits", "--device", "iphone", "--runtime", "onnxruntime")
     assert (done.code, done.error) == (
         2,
-        "iphone does not run onnxruntime; choose another --runtime: coreml.",
+        "iphone does not run onnxruntime; choose another runtime: coreml.",
     )
 
 

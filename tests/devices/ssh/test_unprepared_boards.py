@@ -36,7 +36,7 @@ def test_a_runtime_that_is_missing_there(board: Board) -> None:
     error = failing(board)
     assert isinstance(error, MissingError)
     assert str(error) == (
-        f"{board.address} lacks onnxruntime numpy for python3; add --install, "
+        f"{board.address} lacks onnxruntime numpy for python3; let affnet bench --install do it, "
         "or run there: python3 -m pip install onnxruntime numpy"
     )
     checks = {check.step: check for check in diagnose(entry_of(board))}

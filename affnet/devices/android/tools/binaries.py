@@ -22,6 +22,8 @@ PUBLISHER = "https://storage.googleapis.com/litert/binaries"
 # "latest" in its place, which changes, so that results of two days could be those of two tools.
 VERSION = "2.2.0"
 NAME = "benchmark_model"
+#: How a user names the folder of a runner.
+NAME_FOLDER = "as `runner` of the phone in the file of devices, or by affnet bench --runner-dir"
 _TIMEOUT_S = 60.0
 _ELF = b"\x7fELF"
 #: An Android ABI as the publisher's folders call it.
@@ -66,7 +68,7 @@ def find_built(name: str, folder: str | None, build: str) -> Runner:
     if folder is None:
         raise MissingError(
             f"Nobody publishes {name} for Android",
-            f"{build}, and name its folder with --runner-dir.",
+            f"{build}, and name its folder: {NAME_FOLDER}.",
         )
     return _named(folder, name, lambda: build)
 
@@ -94,7 +96,7 @@ def _folder(abi: str) -> str:
     if abi not in _FOLDERS:
         raise MissingError(
             f"LiteRT publishes no {NAME} for {abi} phones",
-            "build one, and name its folder with --runner-dir.",
+            f"build one, and name its folder: {NAME_FOLDER}.",
         )
     return _FOLDERS[abi]
 
@@ -109,12 +111,12 @@ def _fetch(url: str, path: Path) -> None:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise MissingError(
             f"{NAME} cannot be fetched ({reason or type(error).__name__})",
-            f"fetch {url} and put it at {path}, or name its folder with --runner-dir.",
+            f"fetch {url} and put it at {path}, or name its folder: {NAME_FOLDER}.",
         ) from error
     if not content.startswith(_ELF):  # a proxy's login page
         raise MissingError(
             f"{url} gave no program",
-            f"fetch it and put it at {path}, or name its folder with --runner-dir.",
+            f"fetch it and put it at {path}, or name its folder: {NAME_FOLDER}.",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, content)

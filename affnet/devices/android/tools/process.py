@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from affnet.artifact import Artifact
 from affnet.devices.android.session import Phone
 from affnet.devices.android.tools.base import Invocation, Report, Settings, Tool, complaint
-from affnet.devices.android.tools.binaries import Runner
+from affnet.devices.android.tools.binaries import NAME_FOLDER, Runner
 from affnet.devices.base import MEMORY_RUNS, BlockStatistics, Memory, OperatorTime, Startup
 from affnet.devices.worker.channel import RUN_TIMEOUT_S, ending
 from affnet.errors import MeasurementError, MissingError
@@ -67,7 +67,7 @@ class Invoker:
             raise MissingError(
                 f"{self.runner.path} cannot be run on the phone {self.phone.adb.serial} "
                 f"({complaint(done.output)})",
-                "name the folder of one that can: --runner-dir",
+                f"name the folder of one that can, {NAME_FOLDER}.",
             )
         if done.code:
             code = 128 - done.code if done.code > 128 else done.code  # a shell's way to say signal
@@ -85,7 +85,7 @@ class Invoker:
             raise MeasurementError(
                 f"Measuring {self.label} ignored {' '.join(unknown)}, which this "
                 f"{self.tool.NAME} does not know",
-                "choose other settings or another --runner-dir.",
+                f"choose other settings, or name the folder of another, {NAME_FOLDER}.",
             )
         return Invoked(report, done.output, files)
 

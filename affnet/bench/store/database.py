@@ -53,6 +53,7 @@ class Store:
 
         Raises:
             StoreError: it cannot be opened, or there is none and ``create`` is off.
+            StoreLostError: it does not answer, or another process keeps it.
             MissingError: the database's driver is not installed.
         """
         self._engine, self.name = make_engine(target, create=create)
@@ -82,6 +83,7 @@ class Store:
 
         Raises:
             StoreError: the database does not take them.
+            StoreLostError: as when it is opened.
         """
         rows = {row["id"]: row for row in map(_row, results)}
         with translating_errors(self.name):

@@ -10,10 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sql
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.pool import NullPool, StaticPool
 
-from affnet.errors import AffnetError, OutputError, StoreError, first_line, require
+from affnet.bench.store.patience import connect_options, limit_answers
+from affnet.errors import (
+    AffnetError,
+    OutputError,
+    StoreError,
+    StoreLostError,
+    first_line,
+    require,
+)
 
 MEMORY = "sqlite://"  # a store that ends with the process
 _PATIENCE_S = 30  # for other writers
@@ -40,7 +55,7 @@ def make_engine(target: str, *, create: bool) -> tuple[sql.Engine, str]:
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() != "sqlite":
         try:
-            return sql.create_engine(url, pool_pre_ping=True), name
+            return _engine_of_server(url, name), name
         except (NoSuchModuleError, ImportError) as error:
             raise StoreError(f"The store {name} cannot be used: {first_line(error)}.") from error
     options: dict[str, Any] = {"isolation_level": None, "timeout": _PATIENCE_S}
@@ -55,6 +70,15 @@ def make_engine(target: str, *, create: bool) -> tuple[sql.Engine, str]:
     return engine, name
 
 
+def _engine_of_server(url: sql.URL, name: str) -> sql.Engine:
+    """Return an engine that connects for each transaction, as minutes of measuring lie between."""
+    if url.get_backend_name() != "postgresql":
+        return sql.create_engine(url, poolclass=NullPool)
+    engine = sql.create_engine(url, poolclass=NullPool, connect_args=connect_options(url))
+    limit_answers(engine, name)
+    return engine
+
+
 def writing(engine: sql.Engine) -> contextlib.AbstractContextManager[sql.Connection]:
     """Begin a transaction that writes: it waits for others before it reads anything."""
     return engine.execution_options(**{_WRITING: True}).begin()
@@ -65,7 +89,8 @@ def translating_errors(name: str) -> Iterator[None]:
     """Turn a database's errors into one sentence each.
 
     Raises:
-        StoreError: it is damaged, in use or out of reach.
+        StoreError: it is damaged, or no store.
+        StoreLostError: it is in use or out of reach.
         OutputError: its disk is full.
     """
     try:
@@ -81,7 +106,7 @@ def _sentence(error: Exception, name: str) -> AffnetError:
         if "full" in reason:
             return OutputError(f"No space is left for the store {name}", "free some.")
         if "locked" in reason:
-            return StoreError(
+            return StoreLostError(
                 f"Another process has been writing to the store {name} for {_PATIENCE_S} s",
                 "try again.",
             )
@@ -90,12 +115,16 @@ def _sentence(error: Exception, name: str) -> AffnetError:
                 f"{name} is damaged, or no store of results: {reason}",
                 "restore it from a copy, or name another with --store.",
             )
+    elif isinstance(error, OperationalError | InterfaceError):
+        return StoreLostError(f"The store {name} cannot be used: {reason}.")
     return StoreError(f"The store {name} cannot be used: {reason}.")
 
 
 def _check_path(path: Path, create: bool) -> None:
     if path.is_dir():
         raise StoreError(f"The store {path} is a folder", "name a file.")
+    if path.exists() and not path.is_file():
+        raise StoreError(f"The store {path} is a pipe or a device", "name a file.")
     if not path.parent.is_dir():
         raise StoreError(f"The folder of the store {path} does not exist", "make it first.")
     if not create and not path.is_file():

@@ -40,7 +40,7 @@ def open_recorder(store: str | None) -> Iterator[Recorder]:
     """Open a store, which is made if it does not exist: before minutes of measuring.
 
     Raises:
-        StoreError: it cannot be opened.
+        StoreError, StoreLostError: it cannot be opened.
     """
     if store is None:
         yield Recorder(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from affnet.bench.store import patience
 from affnet.bench.store.database import Query, Store
 from affnet.bench.store.schema import MIGRATIONS, Migration
-from affnet.errors import MissingError, StoreError
+from affnet.errors import MissingError, StoreError, StoreLostError
 from tests.bench.store import postgresql
 from tests.bench.store.test_database import FULL, run_of, start
 
@@ -92,10 +94,69 @@ def test_an_older_store_is_migrated_and_a_newer_one_refused(url: str) -> None:
 def test_a_server_that_does_not_answer_is_one_sentence_without_the_password(
     tmp_path: Path,
 ) -> None:
-    with pytest.raises(StoreError, match="cannot be used: connection") as refused:
+    with pytest.raises(StoreLostError, match="cannot be used: connection") as refused:
         Store(f"postgresql://tester:secret@/postgres?host={tmp_path}")
     assert "\n" not in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+def test_a_server_that_accepts_and_says_nothing_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "CONNECT_TIMEOUT_S", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://tester:secret@127.0.0.1:{silent.getsockname()[1]}/postgres"
+        with pytest.raises(StoreLostError, match="timeout") as refused:
+            Store(url)
+        assert refused.value.exit_code == 1
+        assert "secret" not in str(refused.value)
+        monkeypatch.setattr(patience, "CONNECT_TIMEOUT_S", 3600)
+        with pytest.raises(StoreLostError, match="timeout"):
+            Store(f"{url}?connect_timeout=2")  # what the URL says wins
+
+
+def test_the_environment_may_say_how_long_connecting_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = sqlalchemy.make_url("postgresql+psycopg://host/x")
+    monkeypatch.delenv("PGCONNECT_TIMEOUT", raising=False)
+    assert patience.connect_options(url) == {"connect_timeout": 10}
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "30")
+    assert patience.connect_options(url) == {}
+
+
+def test_a_statement_without_an_answer_is_given_up(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = sqlalchemy.create_engine(url.replace("://", "+psycopg://"))
+    with Store(url) as store:
+        store.add([FULL])
+        with engine.begin() as other:
+            other.execute(sqlalchemy.text("LOCK TABLE affnet_results"))
+            monkeypatch.setattr(patience, "ANSWER_TIMEOUT_S", 0.4)
+            with pytest.raises(StoreLostError) as refused:
+                store.find(Query())
+        assert refused.value.exit_code == 1
+        assert str(refused.value).endswith(" gave no answer for 0 s; try again.")
+        assert "secret" not in str(refused.value)
+        monkeypatch.undo()
+        assert store.find(Query()) == [FULL]  # by a connection of its own
+    engine.dispose()
+
+
+def test_a_server_that_stops_is_no_wrong_use(url: str) -> None:
+    engine = sqlalchemy.create_engine(url.replace("://", "+psycopg://"))
+    with Store(url) as store:
+        store.add([FULL])
+
+        def end(connection: sqlalchemy.Connection, *_: object) -> None:
+            process = connection.connection.dbapi_connection.info.backend_pid  # type: ignore
+            with engine.begin() as other:
+                other.execute(sqlalchemy.text(f"SELECT pg_terminate_backend({process})"))
+
+        sqlalchemy.event.listen(store._engine, "before_cursor_execute", end)
+        with pytest.raises(StoreLostError, match="cannot be used: terminating connection") as lost:
+            store.find(Query())
+        assert lost.value.exit_code == 1
+    engine.dispose()
 
 
 def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

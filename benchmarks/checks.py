@@ -87,7 +87,7 @@ def check(new: Path, baseline: Path, folder: Path, max_rounds: int) -> Verdict:
         read_budgets(budgets),
         baseline,
         get_device,
-        lambda source, _: Artifact.open(Path(source)),
+        lambda source, *_: Artifact.open(Path(source)),
         max_rounds=max_rounds,
     )
     return outcome.verdicts[0]

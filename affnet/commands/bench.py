@@ -37,7 +37,8 @@ def bench(
     against: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model to compare with, interleaved; ratios are relative to the first one.",
+            help="Model to compare with, in turns; ratios are to the first one.  A source is "
+            "exported at the image size of MODELS.",
             rich_help_panel="Model",
         ),
     ] = None,

@@ -11,6 +11,7 @@ from affnet.errors import UsageError
 if TYPE_CHECKING:
     import typer
 
+    from affnet.artifact import Artifact
     from affnet.bench.measurement.interleaved import Job
     from affnet.bench.measurement.runtimes import RuntimePlan
     from affnet.devices.base import Device
@@ -68,26 +69,30 @@ def export_jobs(
     folder: Path,
     show: Callable[[str], None],
 ) -> dict[str, list[Job]]:
-    """Open or export what is to be measured, for each runtime."""
+    """Open or export what is to be measured, for each runtime.
+
+    A peer is exported at the image size of the first model that is compared with it.
+    """
     from affnet.bench.measurement.interleaved import label_jobs
-    from affnet.export.open_or_export import open_or_export
+    from affnet.export.open_or_export import open_or_export, open_or_export_peer
     from affnet.runtimes import get_runtime
 
+    peers = set(chosen.peers.values())
     jobs = {}
     for runtime in runtimes:
-        artifacts = [
-            open_or_export(
-                name,
-                get_runtime(runtime).format,
-                chosen.image_size,
-                fft,
-                folder,
-                show,
-                **_split(chosen.settings.get(name, {})),
+        form = get_runtime(runtime).format
+        found: dict[str, Artifact] = {}
+        for name in sorted(chosen.names, key=peers.__contains__):  # what has peers comes first
+            rest = _split(chosen.settings.get(name, {}))
+            like = next(
+                (found[n] for n, p in chosen.peers.items() if p == name and n in found), None
             )
-            for name in chosen.names
-        ]
-        jobs[runtime] = label_jobs(artifacts, runtime)
+            if like is None or chosen.image_size is not None:
+                made = open_or_export(name, form, chosen.image_size, fft, folder, show, **rest)
+            else:
+                made = open_or_export_peer(name, like, fft, folder, show, **rest)
+            found[name] = made
+        jobs[runtime] = label_jobs([found[name] for name in chosen.names], runtime)
     return jobs
 
 

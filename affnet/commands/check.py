@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from affnet.errors import UsageError
 if TYPE_CHECKING:
     from affnet.artifact import Artifact
     from affnet.bench.budgets.budget_file import Budgets
+    from affnet.bench.budgets.check import Opener
 
 
 def check(
@@ -150,16 +150,26 @@ def _opener(
     size: tuple[int, int] | None,
     folder: Path,
     show: Callable[[str], None],
-) -> Callable[[str, str], Artifact]:
+) -> Opener:
     """Return a function that opens a file, or exports a source once, for a runtime."""
-    from affnet.export.open_or_export import open_or_export
+    from affnet.export.open_or_export import open_or_export, open_or_export_peer
     from affnet.runtimes import get_runtime
 
-    @functools.cache
-    def open_model(source: str, runtime: str) -> Artifact:
-        rest = dict(settings.get(source, {}))
-        weights = rest.pop("weights", None)
-        form = get_runtime(runtime).format
-        return open_or_export(source, form, size, "auto", folder, show, weights, rest)
+    opened: dict[tuple[str, str, tuple[int, int] | None], Artifact] = {}
+
+    def open_model(source: str, runtime: str, model: Artifact | None = None) -> Artifact:
+        like = None
+        if model is not None and model.manifest.inputs[0].is_image and size is None:
+            like = model.manifest.inputs[0].image_size()
+        if (made := opened.get((source, runtime, like))) is None:
+            rest = dict(settings.get(source, {}))
+            given: dict[str, Any] = {"weights": rest.pop("weights", None), "settings": rest}
+            if model is None or like is None:
+                form = get_runtime(runtime).format
+                made = open_or_export(source, form, size, "auto", folder, show, **given)
+            else:
+                made = open_or_export_peer(source, model, "auto", folder, show, **given)
+            opened[source, runtime, like] = made
+        return made
 
     return open_model

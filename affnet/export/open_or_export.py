@@ -54,6 +54,30 @@ def open_or_export(
     return export_artifact(source, options, folder, progress)
 
 
+def open_or_export_peer(
+    peer: str,
+    model: Artifact,
+    fft: str,
+    scratch: Path,
+    progress: Callable[[str], None] = lambda _: None,
+    **rest: Any,
+) -> Artifact:
+    """Open a peer, or export it for images of the size that ``model`` takes, if it can take it.
+
+    Where it cannot, it is exported at its own size, and its ratio is marked as one of other work.
+
+    Raises:
+        AffnetError: as `open_or_export`.
+    """
+    spec, form = model.manifest.inputs[0], model.manifest.format
+    if spec.is_image and not names_artifact(peer):
+        try:
+            return open_or_export(peer, form, spec.image_size(), fft, scratch, progress, **rest)
+        except UsageError as error:
+            progress(f"{peer} is exported at its own size: {error}")
+    return open_or_export(peer, form, None, fft, scratch, progress, **rest)
+
+
 def check_takes_weights(model: str, weights: Path | None) -> None:
     """Raise `UsageError` where ``model`` is an artifact, which has its weights."""
     if weights is not None and names_artifact(model):

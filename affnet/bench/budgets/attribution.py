@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from affnet.artifact import Manifest
 from affnet.bench.budgets.metrics import METRICS
 from affnet.bench.budgets.rounds import BASELINE
 from affnet.bench.budgets.verdicts import FAIL, ModuleRegression, Verdict
 from affnet.bench.measurement.interleaved import Job, Progress
 from affnet.bench.measurement.profiling import by_module, informative_depth, take_profile
+from affnet.bench.results.workload import differences, workload_of
 from affnet.devices.base import Device
 from affnet.errors import AffnetError, first_line
-from affnet.units import MILLISECONDS
+from affnet.units import MILLIONS, MILLISECONDS
 
 _PASSES = 2  # of each: before, after, after, before
 _MOST = 3  # modules that are named
 _WORTH_NAMING = 0.2  # of all that grew
+_NOTABLE = 0.05  # of all time, of a module that must have grown like the whole
+_LEAST_GROWTH = 1.05
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ def _regressions(versions: _Versions, device: Device, threads: int) -> list[Modu
     except AffnetError as error:  # the verdict must not be lost with its explanation
         return f"which module became slower is not known: {first_line(error)}"
     old, new = (_fastest(times[which]) for which in ("old", "new"))
+    if grew_alike(old, new):
+        return _of_all(versions, sum(new.values()) / sum(old.values()))
     regressions = [
         ModuleRegression(module, old.get(module, 0), new.get(module, 0))
         for module in old.keys() | new.keys()
@@ -93,6 +99,45 @@ def _regressions(versions: _Versions, device: Device, threads: int) -> list[Modu
     return [
         g for g in regressions[:_MOST] if g.after_ns - g.before_ns > max(0, _WORTH_NAMING * total)
     ]
+
+
+def grew_alike(old: Mapping[str, int], new: Mapping[str, int]) -> bool:
+    """Whether all modules that matter became slower by about the same factor."""
+    whole = sum(new.values()) / max(1, sum(old.values()))
+    totals = sum(old.values()), sum(new.values())
+    notable = {name for name in old if old[name] > _NOTABLE * totals[0]}
+    notable |= {name for name in new if new[name] > _NOTABLE * totals[1]}
+    factors = [new.get(name, 0) / max(1, old.get(name, 0)) for name in notable]
+    return (
+        whole >= _LEAST_GROWTH
+        and len(notable) >= _MOST
+        and all(whole**0.5 <= factor <= whole**1.5 for factor in factors)
+    )
+
+
+def _of_all(versions: _Versions, factor: float) -> str:
+    """Say that no module stands out, and what the manifests know that could explain it."""
+    new, old = (job.artifact.manifest for job in (versions.new, versions.old))
+    pairs = [(d.what, d.first, d.second) for d in differences(workload_of(new), workload_of(old))]
+    pairs += [
+        ("the precision", new.precision, old.precision),
+        ("the DFT plan", _plan_text(new), _plan_text(old)),
+        ("the route of conversion", new.route, old.route),
+        ("the number of multiply-accumulates", MILLIONS.text(new.macs), MILLIONS.text(old.macs)),
+        *(
+            (tool, version, old.tools.get(tool, "none"))
+            for tool, version in sorted(new.tools.items())
+        ),
+    ]
+    causes = [
+        f"{what} is {after}, was {before}" for what, after, before in pairs if after != before
+    ]
+    known = "; ".join(causes) or "nothing that the manifests hold"
+    return f"all modules became slower alike, {factor:.2f} times; what differs: {known}"
+
+
+def _plan_text(manifest: Manifest) -> str:
+    return ", ".join(f"{size} {plan}" for size, plan in sorted(manifest.fft_plan.items())) or "none"
 
 
 def _fastest(passes: Sequence[dict[str, int]]) -> dict[str, int]:

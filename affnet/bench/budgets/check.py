@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from affnet.artifact import Artifact
 from affnet.bench.budgets.attribution import attribute
 from affnet.bench.budgets.budget_file import Budget, Budgets, Place
+from affnet.bench.budgets.comparable import check_comparable, check_same_results, check_same_work
 from affnet.bench.budgets.estimates import Round
 from affnet.bench.budgets.metrics import METRICS
 from affnet.bench.budgets.noise_floor import Sensitivity, check_sensitivity
@@ -29,12 +31,18 @@ from affnet.bench.measurement.sweep import Keep
 from affnet.bench.results.reading import read_results
 from affnet.bench.results.result import Result
 from affnet.devices.base import Device
-from affnet.errors import BudgetError, ResultsError, UnknownNameError
+from affnet.errors import BudgetError, UnknownNameError
 
 PROTOCOL = "check"
 
-#: Opens a file, or exports a source, for a runtime.
-Opener = Callable[[str, str], Artifact]
+
+class Opener(Protocol):
+    """Opens a file, or exports a source, for a runtime; a peer as its model takes images."""
+
+    def __call__(self, source: str, runtime: str, model: Artifact | None = None, /) -> Artifact:
+        """Return the artifact."""
+
+
 #: Returns the device of a name.
 Finder = Callable[[str], Device]
 
@@ -72,8 +80,9 @@ def evaluate_files(budgets: Budgets, files: Sequence[Path], baseline: Path | Non
     verdicts = {}
     for place, judged in places(budgets.budgets).items():
         new, old = rounds_of(results, place), rounds_of(before or [], place)
-        _check_comparable(new, old if _needs_baseline(judged) else [])
+        check_comparable(new, old if _needs_baseline(judged) else [])
         for budget in judged:
+            check_same_results(budget, new, old)
             verdicts[budget.name] = evaluate(budget, new, old if before else None)
     return CheckReport([verdicts[budget.name] for budget in budgets.budgets])
 
@@ -112,7 +121,7 @@ def measure_and_evaluate(
             test.check_baseline()
         jobs = jobs_of(judged, budgets, place, open_model)
         if baseline is not None and in_turns:
-            jobs += _baseline_jobs(judged, jobs, place, baseline, open_model)
+            jobs += _baseline_jobs(judged, budgets, jobs, place, baseline, open_model)
         prepared.append((place, judged, device, test, jobs))
     verdicts, results = {}, list[Result]()
     for place, judged, device, test, jobs in prepared:
@@ -171,7 +180,9 @@ class _SequentialTest:
     def observe(self, rounds: Rounds) -> bool:
         """Evaluate if an analysis is due; return whether no budget is left to be decided."""
         if len(rounds.new) == 1 and not rounds.old and _needs_baseline(self._budgets):
-            _check_comparable(rounds.new, self._baseline or [])
+            check_comparable(rounds.new, self._baseline or [])
+            for budget in self._budgets:
+                check_same_results(budget, rounds.new, self._baseline or [])
         if len(rounds.new) not in self._analyses:
             return False
         old = rounds.old or self._baseline
@@ -188,11 +199,18 @@ def jobs_of(
     """Return a job for each model and peer of one place's budgets."""
     jobs: dict[str, Job] = {}
     for budget in judged:
-        for name in filter(None, (budget.model, budget.peer)):
-            if name not in jobs:
-                with _blaming(budgets, budget):
-                    artifact = open_model(budgets.source(name), place.runtime)
-                jobs[name] = Job(name, artifact, place.runtime)
+        with _blaming(budgets, budget):
+            model = jobs.get(budget.model)
+            if model is None:
+                artifact = open_model(budgets.source(budget.model), place.runtime)
+                model = jobs[budget.model] = Job(budget.model, artifact, place.runtime)
+            if budget.peer and budget.peer not in jobs:
+                source = budgets.source(budget.peer)
+                artifact = open_model(source, place.runtime, model.artifact)
+                jobs[budget.peer] = Job(budget.peer, artifact, place.runtime)
+    for budget in judged:
+        if budget.peer:
+            check_same_work(budget, budgets.path, jobs[budget.model], jobs[budget.peer])
     return list(jobs.values())
 
 
@@ -222,6 +240,7 @@ def _needs_baseline(budgets: Sequence[Budget]) -> bool:
 
 def _baseline_jobs(
     judged: Sequence[Budget],
+    budgets: Budgets,
     measured: Sequence[Job],
     place: Place,
     folder: Path,
@@ -236,7 +255,11 @@ def _baseline_jobs(
                 f"{folder} holds no {path.name}, the baseline of {name}",
                 "export it there from the baseline code.",
             )
-        jobs.append(Job(BASELINE + name, open_model(str(path), place.runtime), place.runtime))
+        old = Job(BASELINE + name, open_model(str(path), place.runtime), place.runtime)
+        for budget in judged:
+            if budget.model == name and budget.relative_to_baseline:
+                check_same_work(budget, budgets.path, job, old)
+        jobs.append(old)
     return jobs
 
 
@@ -244,31 +267,3 @@ def _read_baseline(baseline: Path | None) -> list[Result] | None:
     if baseline is None or baseline.is_dir():
         return None
     return read_results(baseline)
-
-
-def _conditions(result: Result) -> dict[str, object]:
-    """Return what may not differ between results that are compared."""
-    return {
-        "the protocol": result.protocol,
-        "the processor": result.environment.get("cpu"),
-        "the device": result.environment.get("model"),
-        "the kind of samples": result.sample_kind,
-    }
-
-
-def _check_comparable(new: Sequence[Round], old: Sequence[Round]) -> None:
-    """Raise `ResultsError` where results were measured elsewhere or otherwise than others."""
-    first: dict[str, object] = {}
-    of_before = "The baseline cannot be compared"
-    for rounds, problem in ((new, "The results cannot be evaluated together"), (old, of_before)):
-        for result in (result for found in rounds for result in found.values()):
-            conditions = _conditions(result)
-            first = first or conditions
-            for what, found in conditions.items():
-                if found != first[what]:
-                    raise ResultsError(
-                        f"{problem}: {what} is {first[what]} here, and {found} there",
-                        f"measure all on one machine by the protocol {PROTOCOL}, that of affnet "
-                        "check, or name a folder of artifacts as the baseline, which is measured "
-                        "in the same turns.",
-                    )

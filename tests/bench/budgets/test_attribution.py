@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -127,3 +128,34 @@ def test_a_profile_that_fails_costs_the_explanation_not_the_verdict(
         "it is above; which module became slower is not known: "
         "Measuring it ended with signal 9: it said nothing"
     )
+
+
+def test_where_all_grew_alike_no_module_is_blamed_but_what_differs_is_named(
+    device: Device, tmp_path: Path
+) -> None:
+    after = {"stem.0": 1270, "body.1": 6500, "body.2": 5000}
+    device.passes = {"old": [BEFORE, BEFORE], "new": [after, after]}
+    new, *old = jobs(tmp_path)
+    tools = {"onnx": "1.22", "torch": "2.13"}
+    changed = an_artifact("new", tmp_path, precision="fp16", macs=500_000_000, tools=tools)
+    measured = [dataclasses.replace(new, artifact=changed), *old]
+    (attributed,) = attribute([a_verdict()], measured, device, 1)  # type: ignore[arg-type]
+    assert attributed.slower_modules == ()
+    assert attributed.reason == (
+        "it is above; all modules became slower alike, 1.28 times; what differs: the precision is "
+        "fp16, was fp32; the number of multiply-accumulates is 500 M, was 400 M; onnx is 1.22, was "
+        "none; torch is 2.13, was none"
+    )
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        {**BEFORE, "body.1": 6500},  # one of them
+        {"stem.0": 1250, "body.1": 6250, "body.2": 2000, "head.0": 3000},  # some renamed
+        {name: round(1.02 * time) for name, time in BEFORE.items()},  # hardly at all
+        {name: round(0.8 * time) for name, time in BEFORE.items()},
+    ],
+)
+def test_not_all_grew_alike(after: Times) -> None:
+    assert not attribution.grew_alike(BEFORE, after)

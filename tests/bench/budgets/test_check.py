@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any, cast
 
 import pytest
 
-from affnet.artifact import Artifact
+from affnet.artifact import Artifact, TensorSpec
 from affnet.bench.budgets.budget_file import Budgets, read_budgets
 from affnet.bench.budgets.check import CheckReport, evaluate_files, measure_and_evaluate, rounds_of
 from affnet.bench.budgets.verdicts import FAIL, INCONCLUSIVE, PASS
 from affnet.bench.reporting.output import write
+from affnet.bench.results.result import Workload
 from affnet.devices.base import Capabilities, Device
 from affnet.errors import AffnetError, BudgetError, MeasurementError, ResultsError
 from tests.bench.checks import FAKE
@@ -59,7 +61,7 @@ def measured(
 ) -> tuple[CheckReport, ReachableDevice]:
     device = ReachableDevice(scripts)
 
-    def open_model(source: str, _runtime: str) -> Artifact:
+    def open_model(source: str, _runtime: str, _model: Artifact | None = None) -> Artifact:
         path = Path(source)
         return an_artifact("old" if path.parent.name == "before" else path.stem, folder)
 
@@ -204,3 +206,54 @@ def test_what_chance_leaves_open_stays_open(tmp_path: Path) -> None:
     noisy: Script = lambda _: round(MS * (10 + (next(calls) // 60 % 5 - 2)))  # noqa: E731
     outcome, _ = measured(tmp_path, budgets, one=noisy)
     assert (outcome.verdicts[0].verdict, outcome.verdicts[0].rounds) == (INCONCLUSIVE, 12)
+
+
+def test_a_model_and_a_peer_or_baseline_of_another_size_are_refused_before_measuring(
+    tmp_path: Path,
+) -> None:
+    large = TensorSpec("image", (1, 3, 288, 288), "float32", "NCHW", (0.0, 1.0))
+    device = cast(Device, ReachableDevice({}))
+    asked = list[tuple[str, str | None]]()
+
+    def open_model(source: str, _runtime: str, model: Artifact | None = None) -> Artifact:
+        asked.append((source, model and model.manifest.model))
+        changes = {"inputs": (large,)} if source == "one" else {}
+        return an_artifact(source.replace("/", "-"), tmp_path, **changes)
+
+    def refusal(text: str, baseline: Path | None = None) -> str:
+        with pytest.raises(BudgetError) as found:
+            measure_and_evaluate(
+                budgets_of(tmp_path, text), baseline, lambda _: device, open_model,
+                max_rounds=4,
+            )  # fmt: skip
+        return str(found.value)
+
+    assert refusal('model = "one"\npeer = "two"\nat_most = 1.1') == (
+        f"{tmp_path / 'budgets.toml'}, line 3: the input of one is 1x3x288x288 float32, that of "
+        "two 1x3x64x64 float32, and so their ratio says nothing; export both alike, for images "
+        "with --image-size."
+    )
+    assert asked == [("one", None), ("two", "one")]  # a source is exported at the model's size
+    before = tmp_path / "before"
+    before.mkdir()
+    (before / "one.onnx").touch()
+    assert "of baseline of one 1x3x64x64 float32" in refusal(
+        'model = "one"\nat_most = "+5 %"', before
+    )
+
+
+def test_stored_results_of_another_size_are_refused(tmp_path: Path) -> None:
+    small = Workload(("1x3x64x64 float32",), "NCHW", ("1xC float32",), "classification")
+    large = dataclasses.replace(small, inputs=("1x3x96x96 float32",))
+    budgets = budgets_of(
+        tmp_path,
+        'model = "one"\nmetric = "file_size"\nat_most = "+5 %"',
+        'model = "one"\nat_most = "+5 %"',
+    )
+    files = [tmp_path / "new.json", tmp_path / "old.json"]
+    for file, workload in zip(files, (large, small), strict=True):
+        write([a_result(device="fake", workload=workload)], file)
+    with pytest.raises(ResultsError, match="the input of one is 1x3x96x96 float32, that of base"):
+        evaluate_files(budgets, files[:1], files[1])
+    size_only = dataclasses.replace(budgets, budgets=budgets.budgets[:1])
+    assert evaluate_files(size_only, files[:1], files[1]).verdicts[0].budget.metric == "file_size"

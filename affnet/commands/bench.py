@@ -37,8 +37,8 @@ def bench(
     against: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model to compare with, in turns; ratios are to the first one.  A source is "
-            "exported at the image size of MODELS.",
+            help="Peer to compare with, in turns: PEER, several with commas, or MODEL:PEER.  A "
+            "ratio is to the model's pair, else its published rival, else the first.",
             rich_help_panel="Model",
         ),
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,13 +32,12 @@ def choose_models(
         UsageError: ``weights`` fill none or several of the models.
         AffnetError: as `affnet.project.default_models.choose_comparison`.
     """
-    from affnet.project.default_models import Comparison
+    from affnet.project.default_models import pair_with_peers
 
     if models:
-        names = list(dict.fromkeys([*models, *(against or [])]))
-        peers = dict.fromkeys(names, against[0]) if against else {}
-        settings = {name: {"weights": weights} for name in _filled(names, weights)}
-        return Comparison(names, peers, image_size, settings)
+        chosen = pair_with_peers(list(dict.fromkeys(models)), against or [])
+        settings = {name: {"weights": weights} for name in _filled(chosen.names, weights)}
+        return dataclasses.replace(chosen, image_size=image_size, settings=settings)
     if weights is not None:
         raise UsageError("--weights fills a peer, such as mobilevit_xxs; name it among MODELS.")
     comparison: Comparison = context.obj.take_comparison(image_size, against)
@@ -69,27 +69,21 @@ def export_jobs(
     folder: Path,
     show: Callable[[str], None],
 ) -> dict[str, list[Job]]:
-    """Open or export what is to be measured, for each runtime.
-
-    A peer is exported at the image size of the first model that is compared with it.
-    """
+    """Open or export what is measured, for each runtime; peers at their models' image sizes."""
     from affnet.bench.measurement.interleaved import label_jobs
     from affnet.export.open_or_export import open_or_export, open_or_export_peer
     from affnet.runtimes import get_runtime
 
-    peers = set(chosen.peers.values())
     jobs = {}
     for runtime in runtimes:
         form = get_runtime(runtime).format
         found: dict[str, Artifact] = {}
-        for name in sorted(chosen.names, key=peers.__contains__):  # what has peers comes first
+        for name in sorted(chosen.names, key=chosen.sized_like.__contains__):  # models first
             rest = _split(chosen.settings.get(name, {}))
-            like = next(
-                (found[n] for n, p in chosen.peers.items() if p == name and n in found), None
-            )
-            if like is None or chosen.image_size is not None:
+            if name not in chosen.sized_like or chosen.image_size is not None:
                 made = open_or_export(name, form, chosen.image_size, fft, folder, show, **rest)
             else:
+                like = found[chosen.sized_like[name]]
                 made = open_or_export_peer(name, like, fft, folder, show, **rest)
             found[name] = made
         jobs[runtime] = label_jobs([found[name] for name in chosen.names], runtime)
@@ -99,8 +93,6 @@ def export_jobs(
 def related(chosen: Comparison, jobs: dict[str, list[Job]]) -> dict[str, str] | None:
     """Return the row that each row's ratio is to, None where nothing is compared."""
     peers = chosen.peers | {peer: peer for peer in chosen.peers.values()}
-    if len(set(peers.values())) == 1:  # of all, those too that nothing was said of
-        peers = dict.fromkeys(chosen.names, next(iter(peers.values())))
     found: dict[str, str] = {}
     for entries in jobs.values():
         labels = {name: job.label for name, job in zip(chosen.names, entries, strict=True)}

@@ -169,8 +169,8 @@ def test_check_takes_budgets_of_the_project_and_its_model(
     monkeypatch.setenv("XDG_CACHE_HOME", str(other_digits.parent / "cache"))
     asked = []
 
-    def export(model: str, *arguments: Any) -> Artifact:
-        asked.append((model, arguments[1], arguments[-1]))
+    def export(model: str, *arguments: Any, settings: Any, **_: Any) -> Artifact:
+        asked.append((model, arguments[1], settings))
         raise UsageError("enough")
 
     monkeypatch.setattr(open_or_export, "open_or_export", export)

@@ -69,7 +69,7 @@ class Provenance:
 
     kind: str  # variant, checkpoint, bundled, peer
     location: str  # its name, or the absolute path of the checkpoint
-    weights: str  # what tables say of them: "trained" or "random (seed 0)"
+    weights: str  # what is known of them: "trained", "from a file", "as given", "random (seed 0)"
     sha256: str | None  # of the checkpoint file
     settings: dict[str, Any]  # what building the network again needs
 

@@ -24,7 +24,7 @@ from affnet.export.quantization.calibration import load_calibration
 from affnet.export.request import MEASURE, ExportRequest, check_combination
 from affnet.export.verification.inputs import VerificationInput
 from affnet.export.verification.user_inputs import read_inputs
-from affnet.model.source import Source, load_source
+from affnet.model.source import OWN_WEIGHTS, Source, load_source
 from affnet.runtimes import runtime_for
 
 Progress = Callable[[str], None]
@@ -132,7 +132,7 @@ def _with_calibration(
     calibration = load_calibration(
         source, request.calibration_data, request.calibration_samples, request.image_size, progress
     )
-    trained = source.provenance.weights == "trained" and request.verify
+    trained = source.provenance.weights in ("trained", OWN_WEIGHTS) and request.verify
     if bound is None and classifies and (request.precision == AUTO or trained):
         bound = DEFAULT_MAX_DROP
     return dataclasses.replace(options, calibration=calibration, max_accuracy_drop=bound)

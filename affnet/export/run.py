@@ -15,6 +15,7 @@ from affnet.export.autotuning.plan_timing import Timer
 from affnet.export.autotuning.precision_search import Choice, choose_precision
 from affnet.export.provenance import shared_provenance
 from affnet.export.quantization import AUTO
+from affnet.export.quantization.accuracy import chance_warning
 from affnet.export.replaced import replacement, sources_in
 from affnet.export.request import ExportRequest
 from affnet.export.resolve import OpenTimer, ResolvedExport, resolve
@@ -60,6 +61,8 @@ def run(
     else:
         with shared_provenance():
             artifact = export_bounded(source, options, output, progress)
+    if artifact and (warning := chance_warning(artifact.manifest.details)):
+        notes.append(warning)
     if artifact and (replaced := replacement(before, artifact)):
         notes.append(replaced)
     return ExportReport(artifact, choice, tuple(notes), time.perf_counter() - started)

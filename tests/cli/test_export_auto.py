@@ -52,7 +52,8 @@ def test_what_was_tried_stands_above_what_was_taken(run: Run, workspace: Path) -
         ("fp16", "larger"),
     ]
     assert "Note: The smallest file is taken: Nothing can be timed here." in done.err
-    assert "points of top-1 below PyTorch on 20 images of bundled digits (0.5 allowed)" in done.out
+    assert " of 20 images of bundled digits (0.5 points may be lost)" in done.out
+    assert "warning" not in done.out
     assert sorted(contents(workspace)) == ["digits.onnx", "digits.onnx.manifest.json"]
 
 
@@ -85,3 +86,17 @@ def test_what_does_not_go_together(
     refused: Callable[..., str], options: tuple[str, ...], sentence: str
 ) -> None:
     assert sentence in refused("export", "digits", *options)
+
+
+@pytest.mark.usefixtures("instant_conversion", "untimed", "workspace")
+def test_a_network_that_guesses_is_warned_of(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    guessing = Accuracy(images=37, right=1, right_pytorch=1, classes=37)
+    monkeypatch.setattr(
+        "affnet.export.verification.accuracy_gate.compare_accuracy", lambda *_: guessing
+    )
+    done = run("export", "digits", "--precision", "auto", *BOUND)
+    assert done.code == 0
+    assert "top-1 2.7 %, 1 (PyTorch 2.7 %, 1) of 20 images of bundled digits" in done.out
+    sentence = "PyTorch itself has the right class of 1 of 20 images of bundled digits, as guessing"
+    assert f"Note: {sentence}" in done.err
+    assert any(line.startswith("warning") and sentence in line for line in done.out.splitlines())

@@ -57,7 +57,7 @@ def test_a_folders_network_is_the_users_with_his_labels(tmp_path: Path) -> None:
         torch.testing.assert_close(source.model(images), trained()(images).logits)
     assert (source.labels, source.published) == (("cat", "dog", "cow"), None)
     assert source.outputs[0].shape == (1, 3)
-    assert source.provenance.weights == "trained"
+    assert source.provenance.weights == "from a file"
     assert source.notes == (
         f"mobilevit_xxs has the weights of {tmp_path / 'mine' / 'model.safetensors'}, "
         "with 3 classes.",

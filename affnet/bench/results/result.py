@@ -67,7 +67,7 @@ class Result:
     file_bytes: int
     parameters: int
     macs: int
-    weights: str  # "trained" or "random (seed 0)"
+    weights: str  # as `affnet.artifact.Provenance`
     published: dict[str, Any] | None  # quoted numbers with their source
     validity_reasons: tuple[str, ...]  # why not to trust it; empty where nothing speaks against it
     environment: dict[str, Any]

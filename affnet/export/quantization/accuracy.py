@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affnet.export.quantization.calibration import Calibration
+
+_GUESSED = 0.01  # how probable it may be that guessing gets so many right
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,17 @@ class Accuracy:
     images: int
     right: int  # of the file
     right_pytorch: int
+    classes: int | None = None  # None where the true ones are unknown, and PyTorch's count
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether guessing would get as many right as PyTorch does."""
+        from scipy.stats import binom
+
+        if self.classes is None:
+            return False
+        guessed = binom.sf(self.right_pytorch - 1, self.images, 1 / self.classes)
+        return bool(guessed > _GUESSED)
 
     @property
     def top1(self) -> float:
@@ -46,7 +61,8 @@ def compare_accuracy(
     """
     found, given = actual.argmax(axis=1), expected.argmax(axis=1)
     truth = given if calibration.labels is None else calibration.labels
-    return Accuracy(len(truth), int((found == truth).sum()), int((given == truth).sum()))
+    classes = None if calibration.labels is None else expected.shape[1]
+    return Accuracy(len(truth), int((found == truth).sum()), int((given == truth).sum()), classes)
 
 
 def accuracy_drop(
@@ -54,3 +70,15 @@ def accuracy_drop(
 ) -> float:
     """Return how many points of top-1 accuracy ``actual`` is below ``expected``, 0 at least."""
     return compare_accuracy(expected, actual, calibration).drop_points
+
+
+def chance_warning(details: Mapping[str, Any]) -> str | None:
+    """Return why a manifest's accuracy says nothing, in a sentence; None where it does."""
+    if not details.get("at_chance"):
+        return None
+    return (
+        f"PyTorch itself has the right class of {details['right_pytorch']} of "
+        f"{details['judged_on']}, as guessing would, and so the accuracy bound says nothing of "
+        "this file; check that the weights are trained, and that the folders of the images are "
+        "the network's classes (--labels names them)."
+    )

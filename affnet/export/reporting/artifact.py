@@ -8,6 +8,7 @@ from typing import Any
 
 from affnet.artifact import Artifact
 from affnet.export.converters.executorch.delegation import DELEGATION_DETAILS
+from affnet.export.quantization.accuracy import chance_warning
 from affnet.export.verification.compare import HeldOutAgreement
 from affnet.export.verification.subject import Subject
 from affnet.files import content_bytes
@@ -199,11 +200,23 @@ def precision_fields(details: dict[str, Any]) -> dict[str, str]:
         fields["calibrated on"] = details["calibration"]
         fields["kept in float32"] = _kept_text(details["float_parts"])
     if "accuracy_drop" in details:
-        fields["accuracy"] = (
-            f"{details['accuracy_drop']:.1f} points of top-1 below PyTorch on "
-            f"{details['judged_on']} ({details['max_accuracy_drop']:g} allowed)"
-        )
+        fields["accuracy"] = _accuracy_text(details)
+    if warning := chance_warning(details):
+        fields["warning"] = warning
     return fields
+
+
+def _accuracy_text(details: dict[str, Any]) -> str:
+    """Say what a file and PyTorch get right of the same images, and what may be lost."""
+    own, reference = (PERCENT.text(details[name]) for name in ("top1", "top1_pytorch"))
+    if "right" in details:  # manifests of older versions hold only the shares
+        own = f"{own}, {details['right']}"
+        reference = f"{reference}, {details['right_pytorch']}"
+    bound = details["max_accuracy_drop"]
+    allowed = f"{bound:g} point{'' if bound == 1 else 's'} may be lost"
+    if not details.get("classes_known", True):
+        return f"PyTorch's class in {own} of {details['judged_on']} ({allowed})"
+    return f"top-1 {own} (PyTorch {reference}) of {details['judged_on']} ({allowed})"
 
 
 def _kept_text(kept: Sequence[dict[str, Any]]) -> str:
@@ -222,6 +235,10 @@ _PRECISION_DETAILS = (
     "judged_on",
     "top1",
     "top1_pytorch",
+    "right",
+    "right_pytorch",
+    "classes_known",
+    "at_chance",
     "accuracy_drop",
     "max_accuracy_drop",
 )

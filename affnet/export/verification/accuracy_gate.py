@@ -44,6 +44,10 @@ def judged(
         details |= {
             "judged_on": calibration.description,
             "top1": accuracy.top1,
+            "right": accuracy.right,
+            "right_pytorch": accuracy.right_pytorch,
+            "classes_known": accuracy.classes is not None,
+            "at_chance": accuracy.at_chance,
             "top1_pytorch": accuracy.top1_pytorch,
             "accuracy_drop": round(drop, 3),
             "max_accuracy_drop": max_drop,

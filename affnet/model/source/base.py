@@ -20,6 +20,8 @@ from affnet.model.sizes import SizeRule
 from affnet.reading import existing_file, read_text
 
 SEED = 0  # of random weights
+#: What is said of weights that a user has: only of our own is it known that they are trained.
+OWN_WEIGHTS = "from a file"
 _DEFAULT_SIZE = (256, 256)
 
 

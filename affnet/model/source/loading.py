@@ -27,7 +27,7 @@ from affnet.model.program_interface import LoadedProgram
 from affnet.model.programs import build_program, is_function, load_program
 from affnet.model.published import Published
 from affnet.model.random_weights import randomise
-from affnet.model.source.base import SEED, Source, interface, read_labels, with_labels
+from affnet.model.source.base import OWN_WEIGHTS, SEED, Source, interface, read_labels, with_labels
 from affnet.model.source.peers import is_peer, library_source, peer_source
 from affnet.model.source_file import PROGRAM_SUFFIX
 
@@ -203,7 +203,7 @@ def _from_checkpoint(path: Path, **options: Any) -> Source:
         model=model,
         name=path.stem,
         provenance=Provenance(
-            "checkpoint", str(path.resolve()), "trained", checkpoint.sha256, settings
+            "checkpoint", str(path.resolve()), OWN_WEIGHTS, checkpoint.sha256, settings
         ),
         labels=labels,
         published=_published(model),

@@ -25,7 +25,7 @@ from affnet.model.peers import (
 )
 from affnet.model.peers.libraries import create_of_library
 from affnet.model.random_weights import randomise
-from affnet.model.source.base import SEED, Source, interface
+from affnet.model.source.base import OWN_WEIGHTS, SEED, Source, interface
 
 
 def is_peer(name: str) -> bool:
@@ -135,6 +135,6 @@ def _origin(name: str, pretrained: Pretrained | None, classes: int) -> dict[str,
         }
     settings = {"weights": str(pretrained.path.resolve())}
     return {
-        "provenance": Provenance("peer", name, "trained", pretrained.sha256(), settings),
+        "provenance": Provenance("peer", name, OWN_WEIGHTS, pretrained.sha256(), settings),
         "notes": pretrained.notes(name, classes),
     }

@@ -201,9 +201,9 @@ def test_what_is_no_folder_of_weights_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     file.write_bytes(b"damaged")
     assert "model.safetensors is damaged" in refusal("mobilevit_s", tmp_path)
+    save_file({"a": torch.zeros(1)}, file)
     (tmp_path / "config.json").write_text("{")
     assert "config.json is damaged or no JSON" in refusal("mobilevit_s", file)
-    save_file({"a": torch.zeros(1)}, file)
     (tmp_path / "config.json").write_text('{"model_type": "mobilevit", "hidden_sizes": 3}')
     assert refusal("mobilevit_s", tmp_path).startswith(f"{tmp_path / 'config.json'} ")
     shutil.copy(file, tmp_path / "other.safetensors")

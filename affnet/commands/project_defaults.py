@@ -43,7 +43,7 @@ class Request:
         self._context = context
         self.project: Project | None = None
         self.choice: ModelChoice | None = None  # where the command names no model
-        self.table: tuple[str, ...] = ()  # of the file of budgets, that holds them
+        self.table: tuple[str, ...] | None = None  # of the file of budgets, that holds them
 
     def given(self, name: str) -> bool:
         """Return whether the command line, or an environment variable, says it."""
@@ -203,7 +203,7 @@ def _fill_check(request: Request) -> None:
         return
     found = request.project.budgets_file() if request.project else None
     if found is None and Path(BUDGETS).is_file():
-        found = Path(BUDGETS), ()
+        found = Path(BUDGETS), None
     if found is not None:
         path, request.table = found
         request.fill({"budgets": path})

@@ -64,14 +64,14 @@ class Project:
         """Return a model as commands take it: a path as one from here, a name as it is."""
         return self.resolve(name) if is_path(name) else name
 
-    def budgets_file(self) -> tuple[Path, tuple[str, ...]] | None:
-        """Return the file that holds the project's budgets, and the table of it; None without."""
+    def budgets_file(self) -> tuple[Path, tuple[str, ...] | None] | None:
+        """Return the file of the project's budgets, and its table if it holds more; or None."""
         if self.settings.budget:
             return self.path, self.table
         if self.settings.budgets is not None:
-            return Path(self.resolve(self.settings.budgets)), ()
+            return Path(self.resolve(self.settings.budgets)), None
         beside = self.path.with_name(BUDGETS)
-        return (beside, ()) if beside.is_file() else None
+        return (beside, None) if beside.is_file() else None
 
     def fail(self, location: Location, why: str) -> NoReturn:
         """Raise `ProjectError` with the line and the key of what is wrong."""

@@ -163,8 +163,16 @@ def test_bench_names_the_line_of_a_model_that_cannot_be_loaded(
     assert sentence.startswith("affnet.toml, line 2: source.model is wrong: Unknown source")
 
 
+@pytest.mark.parametrize(
+    ("name", "table"), [("pyproject.toml", "tool.affnet."), ("affnet.toml", "")]
+)
 def test_check_takes_budgets_of_the_project_and_its_model(
-    run: Run, refused: Refused, other_digits: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run,
+    refused: Refused,
+    other_digits: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    table: str,
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(other_digits.parent / "cache"))
     asked = []
@@ -174,19 +182,18 @@ def test_check_takes_budgets_of_the_project_and_its_model(
         raise UsageError("enough")
 
     monkeypatch.setattr(open_or_export, "open_or_export", export)
-    (other_digits.parent / "pyproject.toml").write_text(
-        '[tool.affnet.source]\nmodel = "other.safetensors"\nimage_size = 96\nema = true\n'
-        '[[tool.affnet.budget]]\nmodel = "other.safetensors"\nat_most = "1 s"\n'
+    (other_digits.parent / name).write_text(
+        f'[{table}source]\nmodel = "other.safetensors"\nimage_size = 96\nema = true\n'
+        f'[[{table}budget]]\nmodel = "other.safetensors"\nat_most = "1 s"\n'
     )
     done = run("check")
     assert (done.code, done.error) == (2, "enough")
-    assert "Note: No --budgets given: using those of pyproject.toml." in done.err
+    assert f"Note: No --budgets given: using those of {name}." in done.err
     assert asked == [("other.safetensors", (96, 96), {"ema": True})]
-    (other_digits.parent / "pyproject.toml").write_text(
-        '[[tool.affnet.budget]]\nmodel = "x"\n\n[[tool.affnet.budget]]\nat_moist = 1\n'
+    (other_digits.parent / name).write_text(
+        f'[[{table}budget]]\nmodel = "x"\n\n[[{table}budget]]\nat_moist = 1\n'
     )
-    sentence = refused("check", "-q")
-    assert sentence == "pyproject.toml, line 1: at_most is missing."
+    assert refused("check", "-q") == f"{name}, line 1: at_most is missing."
 
 
 def test_init_names_what_it_finds_and_the_file_can_be_read(run: Run, other_digits: Path) -> None:
@@ -212,7 +219,7 @@ def test_init_names_what_it_finds_and_the_file_can_be_read(run: Run, other_digit
     assert (source.model, source.config, source.image_size, source.labels) == (
         "other.safetensors", "config.yaml", "64x64", "labels.txt",
     )  # fmt: skip
-    assert project.budgets_file() == (Path("budgets.toml"), ())
+    assert project.budgets_file() == (Path("budgets.toml"), None)
     assert (folder / "affnet.schema.json").read_text() == schema_text()
 
 

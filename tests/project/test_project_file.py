@@ -99,13 +99,13 @@ def test_budgets_are_inline_or_in_a_file_or_beside(folder: Path) -> None:
     path.write_text('budgets = "limits.toml"')
     project = find_project(folder)
     assert project is not None
-    assert project.budgets_file() == (folder / "limits.toml", ())
+    assert project.budgets_file() == (folder / "limits.toml", None)
     path.write_text("")
     project = find_project(folder)
     assert project is not None
     assert project.budgets_file() is None
     (folder / "budgets.toml").touch()
-    assert project.budgets_file() == (folder / "budgets.toml", ())
+    assert project.budgets_file() == (folder / "budgets.toml", None)
 
 
 @pytest.mark.parametrize(

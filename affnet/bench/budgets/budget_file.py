@@ -89,10 +89,11 @@ class Budgets:
 
 
 def read_budgets(
-    path: Path, table: Sequence[str] = (), devices_file: Path | None = None
+    path: Path, table: Sequence[str] | None = None, devices_file: Path | None = None
 ) -> Budgets:
-    """Read a file of budgets, or the budgets in another file's ``table``.
+    """Read a file of budgets, or the budgets in the ``table`` of a project file.
 
+    The table is () where that file as a whole is the project's; it holds more than budgets.
     ``devices_file`` is the catalog of the devices that they name, if it is not the user's.
 
     Raises:
@@ -100,17 +101,17 @@ def read_budgets(
         CatalogError: the catalog cannot be read, or is wrong.
     """
     file = TomlFile.read(path, BudgetError, "docs/budgets.md shows how budgets are written")
-    reader, content = _Reader(file, tuple(table)), file.content
-    for name in table:  # which holds more than budgets, checked by whoever named it
+    reader, content = _Reader(file, tuple(table or ())), file.content
+    for name in table or ():
         content = content[name]
-    if not table and (unknown := content.keys() - {"models", "budget"}):
+    if table is None and (unknown := content.keys() - {"models", "budget"}):
         key = min(unknown)
         reader.fail((key,), f"is unknown{suggestion(key, ('models', 'budget'))}")
     models, entries = content.get("models", {}), content.get("budget", [])
     if not isinstance(models, dict) or not all(isinstance(v, str) for v in models.values()):
         reader.fail(("models",), "must give a file or source to each name")
     if not isinstance(entries, list) or not entries:
-        raise BudgetError(f"{path} holds no [[{'.'.join((*table, 'budget'))}]].")
+        raise BudgetError(f"{path} holds no [[{'.'.join((*(table or ()), 'budget'))}]].")
     runtimes = _UsualRuntimes(models, devices_file)
     budgets = tuple(reader.budget(index, entry, runtimes) for index, entry in enumerate(entries))
     _check_names(reader, budgets)

@@ -28,6 +28,7 @@ from affnet.commands.panels import PanelledCommand
 from affnet.commands.project_defaults import FILLERS, ProjectCommand
 from affnet.commands.two_words import TwoWordCommands
 from affnet.errors import AffnetError
+from affnet.escaping import for_terminal
 
 app = typer.Typer(
     name="affnet",
@@ -41,7 +42,7 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:
     if asked:
-        print(f"affnet {__version__}")
+        console.print_line(f"affnet {__version__}")
         raise typer.Exit
 
 
@@ -87,12 +88,27 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        app()
+        with console.writing_stdout():
+            _run()
     except AffnetError as error:
         if console.debug:
             raise
-        print(f"Error: {error}", file=sys.stderr)
+        console.error(error)
         sys.exit(error.exit_code)
+
+
+def _run() -> NoReturn:
+    """Run the command that the arguments name, and end with its exit code."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except Exception as error:
+        # typer's usage errors are click's, or its own copies of them, as its version goes
+        if not hasattr(error, "format_message"):
+            raise
+        lines = error.message.split("\n")  # type: ignore[attr-defined]
+        error.message = "\n".join(map(for_terminal, lines))  # type: ignore[attr-defined]
+        error.show()  # type: ignore[attr-defined]
+        sys.exit(error.exit_code)  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -5,17 +5,15 @@ from __future__ import annotations
 import io
 
 import pytest
-from rich.table import Table
 
 from affnet import console
+from affnet.table import Table, texts
 
 NAME = "net [bold] and [/].onnx"
 
 
 def test_brackets_reach_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    table = Table("file")
-    table.add_row(NAME)
-    console.print_table(table)
+    console.print_table(Table(texts("file"), [[NAME]]))
     assert NAME in capsys.readouterr().out
 
 

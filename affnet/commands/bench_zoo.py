@@ -22,6 +22,7 @@ from affnet.errors import AffnetError, ConversionError, UsageError, Verification
 
 if TYPE_CHECKING:
     from affnet.artifact import Artifact
+    from affnet.bench.results.result import Result
 
 
 def bench_zoo(
@@ -97,9 +98,12 @@ def bench_zoo(
             keep=recorder.keep,
         )
     outcomes += [DeviceOutcome(place.name, error=error) for error in refused]
-    code = bench_output.emit(outcomes, None, form, output)  # ratios are in them already
-    if plot is not None:
-        accuracy_chart.write_chart(outcomes[0].results, plot)
+
+    def draw(results: Sequence[Result]) -> None:
+        if plot is not None:
+            accuracy_chart.write_chart(results, plot)
+
+    code = bench_output.emit(outcomes, None, form, output, draw)  # ratios are in them already
     raise typer.Exit(code or recorder.exit_code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from affnet.errors import UsageError
 
 if TYPE_CHECKING:
     from affnet.bench.budgets.budget_file import Budget
+    from affnet.bench.html_report import ReportData
 
 #: How many runs of a kind are shown where --last does not say it.
 _RUNS_OF_HISTORY = 20
@@ -60,7 +62,7 @@ def compare(
 
     Example: affnet compare --store results.db --history affnet_et --against mobilevit_xxs
     """
-    from affnet.bench.html_report import ReportData, write_report
+    from affnet.bench.html_report import ReportData
     from affnet.bench.reporting import comparison as compare_report
     from affnet.bench.reporting import output as bench_output
     from affnet.bench.results import reading
@@ -91,12 +93,21 @@ def compare(
         if results:
             opened.add(found)
         comparison = comparing.compare(opened, query, against, where or f"Store {opened.name}")
-    compare_report.show(comparison, form, history=bool(history))
-    if output is not None:
-        compare_report.write(comparison, output, history=bool(history))
+    shown = ReportData(comparison, bool(history), limits)
+    steps = [functools.partial(compare_report.show, comparison, form, history=bool(history))]
     if html is not None:
-        with console.progress(quiet) as progress:
-            write_report(ReportData(comparison, bool(history), limits), html, progress)
+        steps.insert(0, functools.partial(_write_report, shown, html, quiet))
+    if output is not None:
+        writing = functools.partial(compare_report.write, comparison, output, history=bool(history))
+        steps.insert(0, writing)
+    bench_output.deliver(*steps)
+
+
+def _write_report(shown: ReportData, path: Path, quiet: bool) -> None:
+    from affnet.bench.html_report import write_report
+
+    with console.progress(quiet) as progress:
+        write_report(shown, path, progress)
 
 
 def _check_report(html: Path | None, budgets: Path | None) -> tuple[Budget, ...]:

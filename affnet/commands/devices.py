@@ -54,14 +54,15 @@ def doctor(
     Example: affnet devices doctor rpi
     """
     from affnet.devices.catalog import find, load_catalog
-    from affnet.devices.doctor import check_record, check_text, diagnose
+    from affnet.devices.doctor import check_lines, check_record, diagnose
 
     entry = find(name, load_catalog(devices_file))
     checks = []
     for check in diagnose(entry):
         checks.append(check)
         if not json:
-            print(check_text(check), flush=True)
+            for line in check_lines(check):
+                console.print_line(line)
     passed = all(check.passed or not check.needed for check in checks)
     if json:
         record = {"device": name, "kind": entry.kind, "ok": passed}

@@ -7,14 +7,12 @@ import dataclasses
 from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from affnet.devices.base import Capabilities, Check
 from affnet.devices.catalog import Entry, open_device
 from affnet.devices.registry import device_class
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from affnet.table import Table, texts
 
 _AT_ONCE = 8
 
@@ -58,16 +56,17 @@ def _probe(entry: Entry) -> DeviceStatus:
 
 
 def table(statuses: Iterable[DeviceStatus]) -> Table:
-    """Return the table for a terminal."""
-    from rich.table import Table
-
-    shown = Table(box=None, header_style="bold", pad_edge=False)
-    for header in ("device", "kind", "reachable", "detail"):
-        shown.add_column(header)
-    for status in statuses:
-        reachable = "yes" if status.reachable else "no"
-        shown.add_row(status.entry.name, status.entry.kind, reachable, status.detail)
-    return shown
+    """Return one row for each device."""
+    rows = [
+        (
+            status.entry.name,
+            status.entry.kind,
+            "yes" if status.reachable else "no",
+            status.detail,
+        )
+        for status in statuses
+    ]
+    return Table(texts("device", "kind", "reachable", "detail"), rows)
 
 
 def check_record(check: Check) -> dict[str, Any]:
@@ -75,8 +74,8 @@ def check_record(check: Check) -> dict[str, Any]:
     return dataclasses.asdict(check)
 
 
-def check_text(check: Check) -> str:
+def check_lines(check: Check) -> list[str]:
     """Return a step as a line, with a second one for what fixes it."""
     state = "ok" if check.passed else "MISSING" if check.needed else "absent"
     line = f"{state:<8} {check.step}: {check.detail}"
-    return line if check.passed or not check.remedy else f"{line}\n         fix: {check.remedy}"
+    return [line] if check.passed or not check.remedy else [line, f"         fix: {check.remedy}"]

@@ -8,7 +8,7 @@ import pytest
 
 from affnet.bench.measurement.interleaved import label_jobs, measure
 from affnet.bench.measurement.protocol import get_protocol
-from affnet.bench.reporting.latency_table import to_csv
+from affnet.bench.reporting.latency_table import table
 from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results.result import Result
 from affnet.devices.fake import FakeDevice, FakeSettings
@@ -47,8 +47,8 @@ def test_no_one_takes_the_numbers_for_measured(tmp_path: Path) -> None:
     assert table_notes([result])[-1] == (
         "Not valid for publication: not measured: the fake device computes its numbers."
     )
-    assert to_csv([result]).splitlines()[0].startswith("device,model,")
-    assert to_csv([result]).splitlines()[1].startswith("imagined,a,")
+    assert table([result]).csv().splitlines()[0].startswith("device,model,")
+    assert table([result]).csv().splitlines()[1].startswith("imagined,a,")
 
 
 def test_it_fails_on_request(tmp_path: Path) -> None:

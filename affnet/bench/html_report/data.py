@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from affnet.bench.budgets.budget_file import Budget
 from affnet.bench.results.result import Result
 from affnet.bench.store.comparison import Comparison, Group
-from affnet.errors import printable
 
 #: Behind the name of a result that is not valid; the second character keeps it from being an emoji.
 DOUBTFUL = "\N{WARNING SIGN}\N{VARIATION SELECTOR-15}"
@@ -40,12 +39,12 @@ class Entry:
     @property
     def run(self) -> str:
         """The commit, or where it is not known the date, short."""
-        return printable(self.result.git_commit[:7] or self.recorded[5:] or "-")
+        return self.result.git_commit[:7] or self.recorded[5:] or "-"
 
     @property
     def recorded(self) -> str:
         """When it was measured, to the minute."""
-        return printable(self.result.recorded_at[:16].replace("T", " "))
+        return self.result.recorded_at[:16].replace("T", " ")
 
     @property
     def series(self) -> str:
@@ -56,7 +55,7 @@ class Entry:
         """Return what a filter sees of it."""
         if name == "validity":
             return "valid" if self.result.valid else "not valid"
-        return printable(getattr(self.result, name))
+        return str(getattr(self.result, name))
 
 
 def _joined(*parts: str) -> str:
@@ -80,7 +79,7 @@ class ReportData:
             repeated = Counter(_kind(result) for result in group.results)
             entries = []
             for result in group.results:
-                kind = _joined(*(printable(getattr(result, name)) for name in fields))
+                kind = _joined(*(getattr(result, name) for name in fields))
                 entries.append(Entry(index, result, kind, again=repeated[_kind(result)] > 1))
                 index += 1
             found.append((group, entries))

@@ -10,10 +10,11 @@ import altair as alt
 
 from affnet.bench.html_report.charts import layered, tooltips
 from affnet.bench.html_report.data import Entry, ReportData
-from affnet.bench.html_report.section import Figure, Row, Section, Table, rounded
+from affnet.bench.html_report.section import Figure, Listing, Row, Section, rounded
 from affnet.bench.mixers.grid import REFERENCE
 from affnet.bench.mixers.growth import REFERENCE_TOKENS, PowerLaw, fit_power_law
 from affnet.bench.results.ratios import median_interval
+from affnet.table import Table, numbers, texts
 from affnet.units import MILLISECONDS
 
 _COUNT = "([1-9][0-9]{0,5})"
@@ -32,10 +33,10 @@ _Points = dict[str, dict[int, Entry]]
 
 def mixers(data: ReportData) -> Section | None:
     """Draw latency over tokens, and fit its growth; None where no mixer has two map sizes."""
-    parts: list[Figure | Table] = []
+    parts: list[Figure | Listing] = []
     for heading, points in _panels(data).items():
         parts.append(Figure(heading, _chart(list(points)), {"points": _rows(points)}))
-        parts.append(_growth(heading, points))
+        parts.append(Listing(_growth(heading, points)))
     if not parts:
         return None
     return Section(
@@ -92,14 +93,10 @@ def _growth(heading: str, points: _Points) -> Table:
         )
         for mixer, found in points.items()
     }
-    rows = [(None, [mixer, *_cells(fit, fits)]) for mixer, fit in fits.items()]
-    header = [
-        ("mixer", True),
-        ("exponent [95 %]", False),
-        (f"ms at {_SIDE}x{_SIDE}, fitted", False),
-        (f"x {REFERENCE}", False),
-    ]
-    return Table(f"Growth with the tokens: {heading}", header, rows)
+    rows = [[mixer, *_cells(fit, fits)] for mixer, fit in fits.items()]
+    fitted = f"ms at {_SIDE}x{_SIDE}, fitted"
+    header = [*texts("mixer"), *numbers("exponent [95 %]", fitted, f"x {REFERENCE}")]
+    return Table(header, rows, f"Growth with the tokens: {heading}")
 
 
 def _cells(fit: PowerLaw, fits: Mapping[str, PowerLaw]) -> Sequence[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import altair as alt
@@ -12,7 +11,6 @@ from affnet.bench.html_report.data import Entry, ReportData
 from affnet.bench.html_report.section import Figure, Row, Section, rounded
 from affnet.bench.measurement.profiling import by_operator, parts_of
 from affnet.devices.base import OperatorTime
-from affnet.errors import printable
 from affnet.units import MILLISECONDS, PERCENT
 
 _PROFILES = 12  # figures
@@ -69,10 +67,7 @@ def _kinds(entries: Sequence[Entry]) -> list[str]:
 
 def _divided(entry: Entry) -> list[tuple[str, list[OperatorTime]]]:
     """Return the parts of a network; a single one where the runtime names no modules."""
-    times = [
-        dataclasses.replace(time, operator=printable(time.operator))
-        for time in entry.result.operators
-    ]
+    times = list(entry.result.operators)
     if not any(time.module for time in times):
         return [(_WHOLE, times)]
     return [(name or _EARLY, found) for name, found in parts_of(times)]

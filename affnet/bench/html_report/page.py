@@ -1,8 +1,9 @@
 """The page: one file of HTML that fetches nothing, whatever the results it shows call themselves.
 
-Results are untrusted.  The template escapes every text, JSON cannot end the element that holds it,
-and the page's own policy lets no script run but those whose hashes it names, and nothing be
-fetched: should anything slip through all the same, the browser would refuse it.
+Results are untrusted.  The template escapes every text, control characters are blanked, JSON cannot
+end the element that holds it, and the page's own policy lets no script run but those whose hashes
+it names, and nothing be fetched: should anything slip through all the same, the browser would
+refuse it.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import datetime
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from affnet import __version__
 from affnet.bench.html_report.data import FACETS, Entry, ReportData
-from affnet.errors import require
+from affnet.errors import printable, require
 from affnet.files import write_whole
 
 _TEMPLATE = resources.files("affnet.bench.html_report") / "template"
@@ -60,7 +61,11 @@ def render(data: ReportData) -> str:
     figures = _Figures()
     scripts = [_as_script(libraries()), _as_script(_read("page.js"))]
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        finalize=lambda value: value if isinstance(value, Markup) else _printable(value),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return environment.from_string(_read("page.html")).render(
         version=__version__,
@@ -154,8 +159,19 @@ def _as_script(text: str) -> str:
 
 def _as_json(content: Any) -> str:
     """Return JSON as it may stand in a script element."""
-    text = json.dumps(content, allow_nan=False, separators=(",", ":"))  # ASCII only
+    text = json.dumps(_printable(content), allow_nan=False, separators=(",", ":"))  # ASCII only
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _printable(value: Any) -> Any:
+    """Return what is shown without control characters, which could reorder or hide its text."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {key: _printable(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_printable(entry) for entry in value]
+    return value
 
 
 def _hash(script: str) -> str:

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from affnet.bench.html_report.accuracies import is_number
 from affnet.bench.html_report.data import DOUBTFUL, Entry, ReportData
-from affnet.bench.html_report.section import Section, Table
-from affnet.bench.reporting import comparison
+from affnet.bench.html_report.section import Listing, Section
+from affnet.bench.reporting import comparison, latency_table
 from affnet.bench.reporting.latency_table import Column
 from affnet.bench.results.result import QUOTED
+from affnet.table import Table, texts
+from affnet.table import numbers as of_numbers
 
 
 def results(data: ReportData) -> Section:
     """Return the tables that the terminal shows, with a mark at what is not valid."""
-    tables = []
+    listings = []
     for group, entries in data.groups:
         columns = comparison.columns(data.comparison, group, data.history)
         if columns[-1].header != "valid":
             columns.append(Column("valid", lambda r: "yes" if r.valid else "no", text=True))
-        tables.append(
-            Table(
-                heading=group.conditions.title(),
-                header=[(column.header, column.text) for column in columns],
-                rows=[
-                    (entry.index, [column.cell(entry.result) for column in columns])
-                    for entry in entries
-                ],
-                notes=comparison.notes(group, data.history),
+        table = latency_table.table([entry.result for entry in entries], columns)
+        listings.append(
+            Listing(
+                dataclasses.replace(table, title=group.conditions.title()),
+                [entry.index for entry in entries],
+                comparison.notes(group, data.history),
             )
         )
     return Section(
@@ -35,24 +35,21 @@ def results(data: ReportData) -> Section:
         "What may not be mixed stands in tables of its own: device and hardware, threads, protocol "
         "and what a sample is are the heading. A ratio is shown only where both were measured in "
         "the same session, in turns.",
-        tables,
+        listings,
     )
 
 
 def validity(data: ReportData) -> Section:
     """Return which results are not to be trusted, and why."""
     doubtful = [entry for entry in data.entries if not entry.result.valid]
-    rows = [
-        (entry.index, [_named(entry), "; ".join(entry.result.validity_reasons)])
-        for entry in doubtful
-    ]
-    header = [("result", True), ("why it is not valid for publication", True)]
+    rows = [(_named(entry), "; ".join(entry.result.validity_reasons)) for entry in doubtful]
+    table = Table(texts("result", "why it is not valid for publication"), rows)
     return Section(
         "Validity",
         f"{len(doubtful)} of {len(data.entries)} results are not valid for publication, by what "
         f"was seen of the machine before and during the measurement. They are marked {DOUBTFUL} "
         "and drawn hollow. Ratios of results that were measured in turns suffer less than times.",
-        [Table("", header, rows)] if rows else [],
+        [Listing(table, [entry.index for entry in doubtful])] if rows else [],
         empty="Nothing speaks against any of these results.",
     )
 
@@ -73,12 +70,12 @@ def quoted(data: ReportData) -> Section | None:
     rows = []
     for model, numbers in published.values():
         cells = [f"{numbers[key]:g}" if is_number(numbers.get(key)) else "-" for key in names]
-        rows.append((None, [model, *cells, str(numbers.get("source", "not named"))]))
-    header = [("model", True), *((name, False) for name in names.values()), ("source", True)]
+        rows.append([model, *cells, str(numbers.get("source", "not named"))])
+    header = [*texts("model"), *of_numbers(*names.values()), *texts("source")]
     return Section(
         "Quoted numbers",
         "These were published by others. Nothing of them was measured here.",
-        [Table("", header, rows)],
+        [Listing(Table(header, rows))],
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from affnet.table import Table
+
 if TYPE_CHECKING:
     import altair as alt
 
@@ -27,12 +29,11 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table of texts."""
+class Listing:
+    """A table, below its title."""
 
-    heading: str
-    header: Sequence[tuple[str, bool]]  # each column's name, and whether it holds text
-    rows: Sequence[tuple[int | None, Sequence[str]]]  # the entry a row is of, and its cells
+    table: Table
+    entries: Sequence[int] = ()  # the entry that each row is of; none: rows always stay
     notes: Sequence[str] = ()
 
 
@@ -42,7 +43,7 @@ class Section:
 
     title: str
     explanation: str
-    parts: Sequence[Figure | Table]
+    parts: Sequence[Figure | Listing]
     empty: str = ""  # why there are no parts, and how there would be
 
 

@@ -76,6 +76,6 @@ def show_steps(
         console.print_json({"dry_run": entries})
         return
     for name, planned in plans.items():
-        print(f"On {name}, nothing of which is done now:")
+        console.print_line(f"On {name}, nothing of which is done now:")
         for number, step in enumerate(planned, 1):
-            print(f"{number:3}. {step}")
+            console.print_line(f"{number:3}. {step}")

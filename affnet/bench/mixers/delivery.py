@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from affnet import console
@@ -27,32 +29,36 @@ def check_targets(output: Path | None, picture: Path | None) -> None:
 
 
 def emit(grid: Grid, form: str, output: Path | None, picture: Path | None) -> int:
-    """Show and write a run; return the exit code, 1 where nothing could be measured.
+    """Write and show a run; return the exit code, 1 where nothing could be measured.
 
     ``form`` is one of `affnet.bench.reporting.output.choose`.
     """
-    _show(grid, form)  # first: a full disk must not cost the measurement
+    steps: list[Callable[[], None]] = []
     if output is not None:
-        write_whole(output, _text(grid, output.suffix[1:]))
+        steps.append(functools.partial(_write, grid, output))
     if picture is not None and grid.results:
-        plot.draw(grid, picture)
+        steps.append(functools.partial(plot.draw, grid, picture))
+    bench_output.deliver(*steps, functools.partial(_show, grid, form))
     return 0 if grid.results else 1
+
+
+def _write(grid: Grid, path: Path) -> None:
+    write_whole(path, _text(grid, path.suffix[1:]))
 
 
 def _show(grid: Grid, form: str) -> None:
     if form == "json":
         console.print_json(grid.record())
     elif form == "markdown":
-        print(_text(grid, "md"), end="")
+        console.print_text(_text(grid, "md"))
     elif form == "csv":
-        print(_text(grid, "csv"), end="")
+        console.print_text(_text(grid, "csv"))
     else:
-        for section in report.sections(grid):
-            print(f"{section.title}:")
-            console.print_table(report.to_rich(section))
-            print()
+        for table in report.tables(grid):
+            console.print_table(table)
+            console.print_line()
         for note in report.notes(grid):
-            print(note)
+            console.print_line(note)
 
 
 def _text(grid: Grid, suffix: str) -> str:

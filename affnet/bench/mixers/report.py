@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from rich.table import Table
 
 from affnet.bench.mixers.grid import REFERENCE, Cell, Curve, Grid, Setting
 from affnet.bench.mixers.growth import REFERENCE_TOKENS
 from affnet.bench.reporting import latency_table
 from affnet.bench.reporting.notes import device_note
 from affnet.bench.statistics.intervals import Interval
+from affnet.escaping import for_markdown
+from affnet.table import Table, numbers, texts
 from affnet.units import MEGABYTES, MILLIONS, MILLISECONDS, PERCENT
 
 _SIDE = int(REFERENCE_TOKENS**0.5)
@@ -22,27 +20,20 @@ _CURVE = ("runtime", "channels", "mixer", "complexity", "sizes")
 _ORDER = ("faster at", "slower at")
 
 
-@dataclass(frozen=True)
-class Section:
-    """A table of strings under a title; text columns come first."""
-
-    title: str
-    header: tuple[str, ...]
-    texts: int
-    rows: list[tuple[str, ...]]
-
-
-def sections(grid: Grid) -> list[Section]:
+def tables(grid: Grid) -> list[Table]:
     """Return the tables of a run: latency, growth, formats."""
     found = [_latency(grid), _growth(grid), _formats(grid)]
-    return [section for section in found if section.rows]
+    return [table for table in found if table.rows]
 
 
-def _latency(grid: Grid) -> Section:
-    header = ("runtime", "maps", "mixer", "", "median ms", f"x {REFERENCE} [95 %]", *_COUNTS)
+def _latency(grid: Grid) -> Table:
+    header = [
+        *texts("runtime", "maps", "mixer", ""),
+        *numbers("median ms", f"x {REFERENCE} [95 %]", *_COUNTS),
+    ]
     kinds = {mixer.name: _kind(grid, mixer.name) for mixer in grid.mixers}
     rows = [_latency_row(cell, kinds[cell.mixer]) for cell in grid.cells]
-    return Section("Latency of one mixer with its residual connection", header, 4, rows)
+    return Table(header, rows, "Latency of one mixer with its residual connection:")
 
 
 def _latency_row(cell: Cell, kind: str) -> tuple[str, ...]:
@@ -77,9 +68,12 @@ def _kind(grid: Grid, mixer: str) -> str:
     return ", ".join(words)
 
 
-def _growth(grid: Grid) -> Section:
+def _growth(grid: Grid) -> Table:
     fitted = f"ms at {_SIDE}x{_SIDE}, fitted"
-    header = (*_CURVE, "exponent [95 %]", "of MACs", fitted, f"x {REFERENCE}", *_ORDER)
+    header = [
+        *texts(*_CURVE),
+        *numbers("exponent [95 %]", "of MACs", fitted, f"x {REFERENCE}", *_ORDER),
+    ]
     curves = grid.curves()
     complexity = {mixer.name: mixer.complexity for mixer in grid.mixers}
     constants = {
@@ -100,7 +94,7 @@ def _growth(grid: Grid) -> Section:
         )
         for curve in curves
     ]
-    return Section("Growth with the number of tokens, latency ~ tokens^exponent", header, 5, rows)
+    return Table(header, rows, "Growth with the number of tokens, latency ~ tokens^exponent:")
 
 
 def _interval(interval: Interval) -> str:
@@ -120,7 +114,7 @@ def _sizes(sizes: Sequence[str], curve: Curve) -> str:
     return "all" if len(sizes) == len(curve.sizes) else ", ".join(sizes)
 
 
-def _formats(grid: Grid) -> Section:
+def _formats(grid: Grid) -> Table:
     """One row for each mixer: its largest error in each format, or that the format fails."""
     names = list(dict.fromkeys(entry.format for entry in grid.support))
     rows = []
@@ -132,12 +126,10 @@ def _formats(grid: Grid) -> Section:
             errors = [entry.error for entry in found if entry.error is not None]
             cells.append("no, see below" if failed else f"{max(errors):.0e}" if errors else "-")
         rows.append((mixer.name, *cells, mixer.source))
-    # the paper is text, but a last column needs no alignment
-    return Section(
-        "Formats that hold it, with the largest error against PyTorch",
-        ("mixer", *names, "source"),
-        1 + len(names) + 1,
+    return Table(
+        texts("mixer", *names, "source"),
         rows,
+        "Formats that hold it, with the largest error against PyTorch:",
     )
 
 
@@ -214,32 +206,14 @@ def _verdict(grid: Grid, setting: Setting) -> str:
     return f"{where}: {'; '.join(parts)}."
 
 
-def to_rich(section: Section) -> Table:
-    """Return a section's table for a terminal."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for index, name in enumerate(section.header):
-        table.add_column(name, justify="left" if index < section.texts else "right")
-    for row in section.rows:
-        table.add_row(*row)
-    return table
-
-
 def to_markdown(grid: Grid) -> str:
     """Return all tables and the notes as Markdown."""
-    lines: list[str] = []
-    for section in sections(grid):
-        ruler = ["---" if i < section.texts else "---:" for i in range(len(section.header))]
-        lines += [f"{section.title}:", ""]
-        lines += ["| " + " | ".join(row) + " |" for row in (section.header, ruler, *section.rows)]
-        lines.append("")
-    return "\n".join([*lines, *(f"- {note}" for note in notes(grid))]) + "\n"
+    below = "".join(f"- {for_markdown(note)}\n" for note in notes(grid))
+    return "\n".join([*(table.markdown() for table in tables(grid)), below])
 
 
 def to_csv(grid: Grid) -> str:
     """Return the table of latencies as CSV, without notes."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    section = _latency(grid)
-    writer.writerow(name or "kind" for name in section.header)
-    writer.writerows(section.rows)
-    return text.getvalue()
+    table = _latency(grid)
+    header = [name._replace(name=name.name or "kind") for name in table.header]
+    return dataclasses.replace(table, header=header).csv()

@@ -16,6 +16,7 @@ from affnet.bench.results.comparability import MeasurementConditions
 from affnet.bench.results.ratios import median_interval
 from affnet.bench.results.result import Result
 from affnet.bench.store.comparison import Comparison, Group
+from affnet.escaping import for_markdown
 from affnet.files import write_whole
 from affnet.units import MILLISECONDS
 
@@ -35,17 +36,19 @@ def show(comparison: Comparison, form: str, *, history: bool) -> None:
     if form == "json":
         console.print_json(record(comparison, history=history))
     elif form != "terminal":
-        print(_text(comparison, form, history), end="")
+        console.print_text(_text(comparison, form, history))
     else:
         for number, group in enumerate(comparison.groups):
-            print(f"\n{group.conditions.title()}" if number else group.conditions.title())
+            if number:
+                console.print_line()
+            console.print_line(group.conditions.title())
             console.print_table(
-                latency_table.to_rich(group.results, columns(comparison, group, history))
+                latency_table.table(group.results, columns(comparison, group, history))
             )
             for note in notes(group, history):
-                print(note)
+                console.print_line(note)
         for note in comparison.notes:
-            print(note)
+            console.print_line(note)
 
 
 def write(comparison: Comparison, path: Path, *, history: bool) -> None:
@@ -108,16 +111,16 @@ def _text(comparison: Comparison, form: str, history: bool) -> str:
     if form == "csv":
         known = {column.header for column in _WHERE}
         rest = [c for c in columns(comparison, everything, history) if c.header not in known]
-        return latency_table.to_csv(everything.results, [*_WHERE, *rest])
+        return latency_table.table(everything.results, [*_WHERE, *rest]).csv()
     parts = [
-        f"### {group.conditions.title()}\n\n"
+        f"### {for_markdown(group.conditions.title())}\n\n"
         + latency_table.to_markdown(
             group.results, columns(comparison, group, history), notes(group, history)
         )
         for group in comparison.groups
     ]
     if comparison.notes:
-        parts.append("".join(f"- {note}\n" for note in comparison.notes))
+        parts.append("".join(f"- {for_markdown(note)}\n" for note in comparison.notes))
     return "\n".join(parts)
 
 

@@ -1,16 +1,14 @@
-"""The comparison table, for the terminal, as Markdown and as CSV."""
+"""The comparison table, and what must be known to trust it."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rich.table import Table
-
 from affnet.bench.reporting.notes import DOUBTED, data_sets, table_notes
 from affnet.bench.results.result import QUOTED, Result, quoted_metrics
+from affnet.escaping import for_markdown
+from affnet.table import Heading, Table
 from affnet.units import MEGABYTES, MILLIONS, MILLISECONDS, Unit
 
 
@@ -108,15 +106,13 @@ def _quoted_column(field: str, name: str) -> Column:
     return Column(f"{name} % (quoted)", cell)
 
 
-def to_rich(results: Sequence[Result], chosen: Sequence[Column] | None = None) -> Table:
-    """Return the table for a terminal, of other columns than its own if they are given."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
+def table(results: Sequence[Result], chosen: Sequence[Column] | None = None) -> Table:
+    """Return one row for each result, of other columns than its own if they are given."""
     chosen = columns(results) if chosen is None else chosen
-    for column in chosen:
-        table.add_column(column.header, justify="left" if column.text else "right")
-    for result in results:
-        table.add_row(*(column.cell(result) for column in chosen))
-    return table
+    return Table(
+        [Heading(column.header, column.text) for column in chosen],
+        [[column.cell(result) for column in chosen] for result in results],
+    )
 
 
 def to_markdown(
@@ -125,22 +121,6 @@ def to_markdown(
     footnotes: Sequence[str] | None = None,
 ) -> str:
     """Return the table and its notes as Markdown."""
-    chosen = columns(results) if chosen is None else chosen
-    rows = [
-        [column.header for column in chosen],
-        ["---" if column.text else "---:" for column in chosen],
-        *([column.cell(result) for column in chosen] for result in results),
-    ]
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    below = [f"- {note}" for note in (table_notes(results) if footnotes is None else footnotes)]
-    return "\n".join([*lines, "", *below]) + "\n"
-
-
-def to_csv(results: Sequence[Result], chosen: Sequence[Column] | None = None) -> str:
-    """Return the table as CSV, without its notes."""
-    chosen = columns(results) if chosen is None else chosen
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(column.header for column in chosen)
-    writer.writerows([column.cell(result) for column in chosen] for result in results)
-    return text.getvalue()
+    below = table_notes(results) if footnotes is None else footnotes
+    notes = [f"- {for_markdown(note)}" for note in below]
+    return "\n".join([table(results, chosen).markdown(), *notes]) + "\n"

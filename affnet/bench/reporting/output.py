@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from affnet import console
@@ -16,6 +17,7 @@ from affnet.bench.results.ratios import relate_to_peer
 from affnet.bench.results.result import Result
 from affnet.errors import UnknownNameError, UsageError
 from affnet.files import write_whole
+from affnet.table import Table
 
 SUFFIXES = (".json", jsonl.SUFFIX, ".md", ".csv")
 
@@ -48,13 +50,27 @@ def check_target(
         raise UsageError(f"The folder of {option} {path} does not exist", "make it first.")
 
 
+def deliver(*steps: Callable[[], None]) -> None:
+    """Write files and then show what is in them: no step costs another, whatever it raises.
+
+    Raises:
+        AffnetError: the last that failed.
+    """
+    with ExitStack() as stack:  # which calls all, the last first
+        for step in reversed(steps):
+            stack.callback(step)
+
+
 def emit(
     outcomes: Sequence[DeviceOutcome],
     peer: str | Mapping[str, str] | None,
     form: str,
     output: Path | None,
+    draw: Callable[[Sequence[Result]], None] = lambda _: None,
 ) -> int:
-    """Show and write what a sweep brought, report the devices that failed, return the exit code.
+    """Write and show what a sweep brought, report the devices that failed, return the exit code.
+
+    ``draw`` writes a picture of the results.
 
     Raises:
         AffnetError: there was one device, and this is how it failed.
@@ -66,11 +82,15 @@ def emit(
     results = [result for outcome in outcomes for result in outcome.results]
     if peer:
         results = relate_to_peer(results, peer)
-    show(results, form, failed)  # first: a full disk must not cost the measurement
+    steps: list[Callable[[], None]] = []
     if output is not None and results:
-        write(results, output, failed)
-    for outcome in failed:
-        print(f"Error: {outcome.device}: {outcome.error}", file=sys.stderr)
+        steps.append(functools.partial(write, results, output, failed))
+    steps.append(functools.partial(draw, results))
+    steps.append(functools.partial(show, results, form, failed))
+    steps += [
+        functools.partial(console.error, f"{outcome.device}: {outcome.error}") for outcome in failed
+    ]
+    deliver(*steps)
     return exit_code(outcomes)
 
 
@@ -81,18 +101,15 @@ def show(results: Sequence[Result], form: str, failed: Sequence[DeviceOutcome] =
     elif not results:
         return
     elif form == "markdown":
-        print(_markdown(results), end="")
+        console.print_text(_markdown(results))
     elif form == "csv":
-        print(latency_table.to_csv(results), end="")
+        console.print_text(latency_table.table(results).csv())
     else:
-        console.print_table(latency_table.to_rich(results))
+        console.print_table(latency_table.table(results))
         for note in table_notes(results):
-            print(note)
-        for title, table in (
-            *throttling_table.to_rich(results),
-            *profile_table.to_rich(results),
-        ):
-            print(f"\n{title}")
+            console.print_line(note)
+        for table in _further_tables(results):
+            console.print_line()
             console.print_table(table)
 
 
@@ -106,16 +123,17 @@ def write(results: Sequence[Result], path: Path, failed: Sequence[DeviceOutcome]
     elif path.suffix == ".md":
         text = _markdown(results)
     else:
-        text = latency_table.to_csv(results)
+        text = latency_table.table(results).csv()
     write_whole(path, text)
 
 
 def _markdown(results: Sequence[Result]) -> str:
-    return (
-        latency_table.to_markdown(results)
-        + throttling_table.to_markdown(results)
-        + profile_table.to_markdown(results)
-    )
+    tables = [table.markdown() for table in _further_tables(results)]
+    return "\n".join([latency_table.to_markdown(results), *tables])
+
+
+def _further_tables(results: Sequence[Result]) -> list[Table]:
+    return [*throttling_table.tables(results), *profile_table.tables(results)]
 
 
 def record(results: Sequence[Result], failed: Sequence[DeviceOutcome] = ()) -> dict[str, object]:

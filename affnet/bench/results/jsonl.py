@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from affnet import console
 from affnet.bench.results.result import Result
 from affnet.errors import ResultsError
 from affnet.files import translating_os_errors
@@ -99,4 +99,4 @@ def _take_off_torn_line(file: BinaryIO, path: Path) -> None:
 
 
 def _tell_torn(path: Path, what: str) -> None:
-    print(f"Note: {path} was not written to its end: {what}.", file=sys.stderr)
+    console.note(f"{path} was not written to its end: {what}.")

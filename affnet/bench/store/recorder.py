@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from affnet import console
 from affnet.bench.results.ratios import relate_to_peer
 from affnet.bench.results.result import Result
 from affnet.errors import AffnetError
@@ -31,7 +31,7 @@ class Recorder:
         try:
             self._store.add(related)
         except AffnetError as error:
-            print(f"Error: These results are not in the store. {error}", file=sys.stderr)
+            console.error(f"These results are not in the store. {error}")
             self.exit_code = error.exit_code
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from rich.table import Table
-
 from affnet.errors import AccuracyError
 from affnet.export.autotuning.precision_search import Candidate, Choice
+from affnet.table import Table, numbers, texts
 from affnet.units import MEGABYTES, MILLISECONDS, PERCENT
 
 
@@ -35,14 +34,12 @@ def choice_caption(choice: Choice) -> str:
 
 def choice_table(choice: Choice) -> Table:
     """Return one row for each precision, in the format's order."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("precision")
-    for header in ("top-1 %", "points lost", "in float32", "MB", "ms"):
-        table.add_column(header, justify="right")
-    table.add_column("verdict")
-    for candidate in choice.candidates:
-        table.add_row(*_cells(candidate))
-    return table
+    header = [
+        *texts("precision"),
+        *numbers("top-1 %", "points lost", "in float32", "MB", "ms"),
+        *texts("verdict"),
+    ]
+    return Table(header, [_cells(candidate) for candidate in choice.candidates])
 
 
 def attempts_record(error: AccuracyError) -> dict[str, Any]:
@@ -53,12 +50,8 @@ def attempts_record(error: AccuracyError) -> dict[str, Any]:
 
 def attempts_table(error: AccuracyError) -> Table:
     """Return one row for each file that missed a bound."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for header in ("parts in float32", "points lost"):
-        table.add_column(header, justify="right")
-    for parts, points in error.attempts:
-        table.add_row(str(parts), f"{points:.1f}")
-    return table
+    rows = [(str(parts), f"{points:.1f}") for parts, points in error.attempts]
+    return Table(numbers("parts in float32", "points lost"), rows)
 
 
 def _cells(candidate: Candidate) -> list[str]:

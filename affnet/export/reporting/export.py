@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
-
 from affnet import console
 from affnet.errors import AccuracyError
 from affnet.export.all_formats import ExportOutcome
@@ -20,6 +18,7 @@ from affnet.export.autotuning.report import (
 from affnet.export.reporting.artifact import parity_fields, parity_record
 from affnet.export.run import ExportReport
 from affnet.runtimes import runtime_for
+from affnet.table import Table, numbers, texts
 from affnet.units import MEGABYTES, PERCENT
 
 
@@ -50,10 +49,10 @@ def print_report(report: ExportReport, json: bool, quiet: bool) -> None:
         console.print_json(report_record(report))
     else:
         if choice:
-            print(choice_caption(choice))
+            console.print_line(choice_caption(choice))
             console.print_table(choice_table(choice))
         if choice and artifact:
-            print()
+            console.print_line()
         if artifact:
             console.print_fields(parity_fields(artifact, artifact.manifest.parity))
     if choice and artifact is None:
@@ -91,26 +90,24 @@ def _outcome_record(outcome: ExportOutcome) -> dict[str, Any]:
 
 def outcome_table(outcomes: Sequence[ExportOutcome]) -> Table:
     """Return the table that ends an export to several formats."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for header in ("format", "file"):
-        table.add_column(header)
-    for header in ("MB", "operators", "delegated", "max error", "PSNR dB", "top-1", "s"):
-        table.add_column(header, justify="right")
-    for outcome in outcomes:
-        record = outcome.record
-        if record is None:
-            table.add_row(outcome.label, f"failed: {outcome.error}")
-            continue
-        share, verified = record["delegated_share"], record["passed"] is not None
-        table.add_row(
-            outcome.label,
-            record["artifact"],
-            MEGABYTES.number(record["file_bytes"]),
-            str(record["operators"]),
-            PERCENT.text(share) if share is not None else "-",
-            f"{record['max_rel_error']:.1e}" if verified else "not verified",
-            f"{record['psnr_db']:.1f}" if verified else "-",
-            PERCENT.text(record["top1_agreement"]) if verified else "-",
-            f"{outcome.seconds:.0f}",
-        )
-    return table
+    of_numbers = ("MB", "operators", "delegated", "max error", "PSNR dB", "top-1", "s")
+    header = [*texts("format", "file"), *numbers(*of_numbers)]
+    return Table(header, [_outcome_cells(outcome, len(of_numbers)) for outcome in outcomes])
+
+
+def _outcome_cells(outcome: ExportOutcome, numbers: int) -> list[str]:
+    record = outcome.record
+    if record is None:
+        return [outcome.label, f"failed: {outcome.error}", *[""] * numbers]
+    share, verified = record["delegated_share"], record["passed"] is not None
+    return [
+        outcome.label,
+        record["artifact"],
+        MEGABYTES.number(record["file_bytes"]),
+        str(record["operators"]),
+        PERCENT.text(share) if share is not None else "-",
+        f"{record['max_rel_error']:.1e}" if verified else "not verified",
+        f"{record['psnr_db']:.1f}" if verified else "-",
+        PERCENT.text(record["top1_agreement"]) if verified else "-",
+        f"{outcome.seconds:.0f}",
+    ]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
-
 from affnet.errors import UsageError
 from affnet.export.converters import get_converter
 from affnet.export.fourier.costs import PlanCosts, PredictedCosts, filter_cost
 from affnet.export.fourier.planner import Candidate, rank_plans
 from affnet.export.fourier.plans.base import MapSize
 from affnet.runtimes import get_runtime
+from affnet.table import Table, numbers, texts
 from affnet.units import MEGABYTES, MILLIONS
 
 
@@ -55,25 +54,30 @@ def plan_record(
 
 def plan_table(record: dict[str, Any]) -> Table:
     """Return a `plan_record` for people."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for header in ("map", "plan"):
-        table.add_column(header)
-    for header in ("MACs M", "moved MB", "predicted us", "measured us"):
-        table.add_column(header, justify="right")
-    table.add_column("")
-    for entry in record["maps"]:
-        for index, candidate in enumerate(entry["candidates"]):
-            measured = candidate["measured_us"]
-            table.add_row(
-                entry["map"] if index == 0 else "",
-                candidate["plan"],
-                MILLIONS.number(candidate["macs"]),
-                MEGABYTES.number(candidate["bytes"]),
-                f"{candidate['predicted_us']:.0f}",
-                "-" if measured is None else f"{measured:.0f}",
-                f"chosen: {entry['why']}" if index == 0 else "",
-            )
-    return table
+    header = [
+        *texts("map", "plan"),
+        *numbers("MACs M", "moved MB", "predicted us", "measured us"),
+        *texts(""),
+    ]
+    rows = [
+        _cells(entry, candidate, is_chosen=index == 0)
+        for entry in record["maps"]
+        for index, candidate in enumerate(entry["candidates"])
+    ]
+    return Table(header, rows)
+
+
+def _cells(entry: dict[str, Any], candidate: dict[str, Any], *, is_chosen: bool) -> list[str]:
+    measured = candidate["measured_us"]
+    return [
+        entry["map"] if is_chosen else "",
+        candidate["plan"],
+        MILLIONS.number(candidate["macs"]),
+        MEGABYTES.number(candidate["bytes"]),
+        f"{candidate['predicted_us']:.0f}",
+        "-" if measured is None else f"{measured:.0f}",
+        f"chosen: {entry['why']}" if is_chosen else "",
+    ]
 
 
 def _rounded(costs: PlanCosts | None, plan: str, size: MapSize) -> float | None:

@@ -122,7 +122,7 @@ def test_results_that_may_not_be_mixed_stand_in_figures_of_their_own() -> None:
         assert [figure.heading.split(", ")[1] for figure in figures(section)] == [
             "1 thread", "4 threads",
         ]  # fmt: skip
-    assert [len(table.rows) for table in results(found).parts] == [2, 2]  # type: ignore[union-attr]
+    assert [len(listing.table.rows) for listing in results(found).parts] == [2, 2]  # type: ignore[union-attr]
 
 
 def test_history_goes_over_commits_with_the_lines_of_budgets() -> None:
@@ -219,8 +219,8 @@ def test_token_mixers_are_drawn_over_tokens_and_their_growth_is_fitted() -> None
     assert len(rows) == 6
     assert rows["attention", 64] == pytest.approx(2 * 8**4)
     assert section is not None
-    table = section.parts[1]
-    assert [cells for _, cells in table.rows] == [  # type: ignore[union-attr]
+    listing = section.parts[1]
+    assert [*listing.table.rows] == [  # type: ignore[union-attr]
         ["aff", "1.00 [1.00, 1.00]", "1.02e+03", "1.00"],
         ["attention", "2.00 [2.00, 2.00]", "2.1e+06", "2048.00"],
     ]
@@ -232,16 +232,16 @@ def test_validity_is_marked_and_its_reasons_are_told() -> None:
     assert [entry.name for entry in found.entries] == [
         f"mine \N{MIDDLE DOT} {DOUBTFUL}", f"peer \N{MIDDLE DOT} {DOUBTFUL}",
     ]  # fmt: skip
-    (table,) = validity(found).parts
-    assert [cells[1] for _, cells in table.rows] == ["too warm; too busy"] * 2  # type: ignore[union-attr]
+    (listing,) = validity(found).parts
+    assert [cells[1] for cells in listing.table.rows] == ["too warm; too busy"] * 2  # type: ignore[union-attr]
     assert validity(data_of(runs())).empty == "Nothing speaks against any of these results."
 
 
 def test_quoted_numbers_name_their_source() -> None:
     section = quoted(data_of(runs()))
     assert section is not None
-    (table,) = section.parts
-    assert [cells for _, cells in table.rows] == [  # type: ignore[union-attr]
+    (listing,) = section.parts
+    assert [*listing.table.rows] == [  # type: ignore[union-attr]
         ["mine", "73", "1.4", "-", "a paper"], ["peer", "73", "1.4", "-", "a paper"],
     ]  # fmt: skip
 

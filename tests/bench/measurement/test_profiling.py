@@ -22,7 +22,7 @@ from affnet.bench.measurement.profiling import (
     take_profile,
 )
 from affnet.bench.measurement.protocol import get_protocol
-from affnet.bench.reporting.profile_table import to_markdown
+from affnet.bench.reporting.profile_table import tables
 from affnet.bench.results.result import Result
 from affnet.devices.base import OperatorTime
 from affnet.devices.host import HostDevice
@@ -135,13 +135,13 @@ def test_tables_hold_shares_and_sum_up_what_is_small() -> None:
     times = tuple(
         OperatorTime(f"n{i}", f"Op{i}", (20 - i) * MS, "a.b.c" if i else None) for i in range(15)
     )
-    text = to_markdown([a_result(operators=times)])
+    text = "\n".join(table.markdown() for table in tables([a_result(operators=times)]))
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert rows[2] == "| Op0 | 20.00 | 10.3 |"
     assert rows[13] == "| 4 others | 30.00 | 15.4 |"
     assert rows[-1] == "| a.b.c | 175 | 100 |"
-    assert text.startswith("\none, watched by the profiler of onnxruntime:\n")
-    assert to_markdown([a_result()]) == ""
+    assert text.startswith("one, watched by the profiler of onnxruntime:\n")
+    assert not list(tables([a_result()]))
 
 
 def test_a_profile_is_read_again_from_a_record() -> None:

@@ -13,7 +13,7 @@ import pytest
 from affnet.bench.measurement.interleaved import label_jobs
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.measurement.sweep import sweep
-from affnet.bench.reporting.latency_table import to_csv, to_markdown
+from affnet.bench.reporting.latency_table import table, to_markdown
 from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results.outcome import DeviceOutcome, exit_code
 from affnet.bench.results.ratios import relate_to_peer
@@ -135,7 +135,7 @@ def test_ratios_never_cross_devices() -> None:
 
 
 def test_a_table_of_several_devices_has_them_in_a_column_of_their_own() -> None:
-    rows = [line.split(",")[:4] for line in to_csv(TWO).splitlines()]
+    rows = [line.split(",")[:4] for line in table(TWO).csv().splitlines()]
     assert rows[0] == ["device", "model", "runtime", "median ms"]
     assert rows[3] == ["y", "one", "onnxruntime", "90.00"]
     assert to_markdown(TWO).splitlines()[1].startswith("| --- | --- | --- | ---: |")

@@ -57,8 +57,9 @@ def test_results_that_cannot_be_trusted_are_counted() -> None:
 
 
 def test_the_table_of_growth_gives_each_curve_beside_affs() -> None:
-    _, growth, formats = report.sections(a_grid())
-    rows = {row[2]: dict(zip(growth.header, row, strict=True)) for row in growth.rows}
+    _, growth, formats = report.tables(a_grid())
+    heads = [name for name, _ in growth.header]
+    rows = {row[2]: dict(zip(heads, row, strict=True)) for row in growth.rows}
     assert rows["attention"]["exponent [95 %]"] == "2.00 [2.00, 2.00]"
     assert rows["luna"]["exponent [95 %]"] == "0.50"  # of two sizes
     assert rows["attention"]["ms at 32x32, fitted"] == "2.00"
@@ -71,14 +72,14 @@ def test_the_table_of_growth_gives_each_curve_beside_affs() -> None:
 
 def test_terminal_markdown_and_csv_hold_the_same_cells() -> None:
     grid = a_grid()
-    latency = report.sections(grid)[0]
+    latency = report.tables(grid)[0]
     rows = list(csv.reader(io.StringIO(report.to_csv(grid))))
-    assert rows[0] == [name or "kind" for name in latency.header]
-    assert [tuple(row) for row in rows[1:]] == latency.rows
+    assert rows[0] == [name or "kind" for name, _ in latency.header]
+    assert [tuple(row) for row in rows[1:]] == [*latency.rows]
     markdown = report.to_markdown(grid)
     assert f"| {' | '.join(latency.rows[0])} |" in markdown
     console = Console(width=200, file=io.StringIO())
-    console.print(report.to_rich(latency))
+    console.print(latency.rich())
     assert isinstance(console.file, io.StringIO)
     assert "global, adaptive" in console.file.getvalue()
     assert latency.rows[0][4] == "0.125"  # ms, with three digits below one

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from affnet.artifact import MeasuredAccuracy
 from affnet.bench.html_report.accuracies import accuracies
-from affnet.bench.reporting.latency_table import to_csv, to_markdown, to_rich
+from affnet.bench.reporting.latency_table import table, to_markdown
 from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results.result import Result, Workload
 from affnet.bench.statistics.intervals import Interval
@@ -49,15 +49,15 @@ FIRST_ROW = [
 
 
 def test_csv_parses_back() -> None:
-    rows = list(csv.reader(io.StringIO(to_csv(PAIR))))
+    rows = list(csv.reader(io.StringIO(table(PAIR).csv())))
     assert rows[:2] == [HEADERS, FIRST_ROW]
     assert rows[2][5] == "1"  # the peer itself
     assert (rows[3][5], rows[3][-1]) == ("-", "-")
 
 
 def test_markdown_parses_back() -> None:
-    table, _, below = to_markdown(PAIR).partition("\n\n")
-    rows = [line.strip("| ").split(" | ") for line in table.splitlines()]
+    shown, _, below = to_markdown(PAIR).partition("\n\n")
+    rows = [line.strip("| ").split(" | ") for line in shown.splitlines()]
     assert rows[0] == HEADERS
     assert rows[1] == ["---"] * 2 + ["---:"] * 11
     assert rows[2] == FIRST_ROW
@@ -70,7 +70,7 @@ def test_a_bar_in_a_name_does_not_break_markdown() -> None:
 
 def test_the_terminal_shows_the_same_cells() -> None:
     stream = io.StringIO()
-    Console(file=stream, width=250).print(to_rich(PAIR))
+    Console(file=stream, width=250).print(table(PAIR).rich())
     lines = stream.getvalue().splitlines()
     assert len(lines) == 4
     assert all(header in lines[0] for header in HEADERS)
@@ -78,7 +78,7 @@ def test_the_terminal_shows_the_same_cells() -> None:
 
 
 def test_columns_that_no_result_fills_are_left_out() -> None:
-    header = to_csv([a_result()]).splitlines()[0]
+    header = table([a_result()]).csv().splitlines()[0]
     assert "x " not in header
     assert "quoted" not in header
 
@@ -103,10 +103,10 @@ def test_notes_tell_the_conditions_the_random_weights_and_the_quoted_sources() -
 def test_each_quoted_metric_has_its_own_column() -> None:
     voc = {"top1_percent": None, "miou_percent": 80.5, "source": "arXiv 2307.14008, Pascal VOC"}
     results = [a_result(model="one", published=PAPER), a_result(model="two", published=voc)]
-    header, *rows = csv.reader(io.StringIO(to_csv(results)))
+    header, *rows = csv.reader(io.StringIO(table(results).csv()))
     assert header[-2:] == ["top-1 % (quoted)", "mIoU % (quoted)"]
     assert [row[-2:] for row in rows] == [["73.0", "-"], ["-", "80.5"]]
-    assert "top-1" not in to_csv(results[1:])
+    assert "top-1" not in table(results[1:]).csv()
     assert table_notes(results)[-2:] == [
         f"Quoted, not measured: top-1 of one from {PAPER['source']}.",
         f"Quoted, not measured: mIoU of two from {voc['source']}.",
@@ -147,7 +147,7 @@ def test_what_makes_rows_differ_has_a_column() -> None:
     small = Workload(("1x3x256x256 float32",), "NCHW", ("1xC float32",), "classification")
     large = dataclasses.replace(small, inputs=("1x3x288x288 float32",), layout="NHWC")
     results = [a_result(workload=small), a_result(workload=large, precision="fp16")]
-    header, *rows = csv.reader(io.StringIO(to_csv(results)))
+    header, *rows = csv.reader(io.StringIO(table(results).csv()))
     assert header[2:5] == ["precision", "input", "layout"]
     assert [row[2:5] for row in rows] == [
         ["fp32", "1x3x256x256 float32", "NCHW"],
@@ -159,13 +159,14 @@ def test_what_makes_rows_differ_has_a_column() -> None:
     ("latency_ns", "cell"), [(950_400, "0.95"), (12_345_678, "12.35"), (123_456_789, "123")]
 )
 def test_latencies_have_at_least_three_digits_from_one_ms_on(latency_ns: int, cell: str) -> None:
-    row = to_csv([a_result(blocks_ns=((latency_ns,),))]).splitlines()[1]
+    row = table([a_result(blocks_ns=((latency_ns,),))]).csv().splitlines()[1]
     assert row.split(",")[2] == cell
 
 
 def test_memory_that_is_not_told_has_a_dash() -> None:
     results = [a_result(peak_rss_bytes=None)]
-    assert dict(zip(*csv.reader(io.StringIO(to_csv(results))), strict=True))["memory MB"] == "-"
+    header, row = csv.reader(io.StringIO(table(results).csv()))
+    assert dict(zip(header, row, strict=True))["memory MB"] == "-"
     assert table_notes(results)[0].endswith("Memory is not available on this device.")
 
 
@@ -192,7 +193,7 @@ def test_measured_accuracy_stands_beside_the_quoted_one() -> None:
         a_result(model="one", published=PAPER, accuracy=(on_emoji,)),
         a_result(model="two", accuracy=(other,)),
     ]
-    rows = list(csv.reader(io.StringIO(to_csv(results))))
+    rows = list(csv.reader(io.StringIO(table(results).csv())))
     measured = "top-1 % (measured on emoji/heldout)"
     assert rows[0][-3:] == [measured, measured, "top-1 % (quoted)"]  # two sets of the same name
     assert [row[-3:] for row in rows[1:]] == [["75.1", "-", "73.0"], ["-", "50.0", "-"]]

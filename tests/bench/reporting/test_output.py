@@ -27,7 +27,7 @@ def test_markdown_and_csv_are_printed_as_they_are(capsys: pytest.CaptureFixture[
     output.show(RESULTS, "markdown")
     assert capsys.readouterr().out == latency_table.to_markdown(RESULTS)
     output.show(RESULTS, "csv")
-    assert capsys.readouterr().out == latency_table.to_csv(RESULTS)
+    assert capsys.readouterr().out == latency_table.table(RESULTS).csv()
 
 
 def test_the_terminal_gets_one_line_a_result_and_the_notes(
@@ -41,7 +41,7 @@ def test_the_terminal_gets_one_line_a_result_and_the_notes(
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("t.md", latency_table.to_markdown(RESULTS)), ("t.csv", latency_table.to_csv(RESULTS))],
+    [("t.md", latency_table.to_markdown(RESULTS)), ("t.csv", latency_table.table(RESULTS).csv())],
 )
 def test_the_suffix_of_a_file_says_its_form(tmp_path: Path, name: str, text: str) -> None:
     output.write(RESULTS, tmp_path / name)

@@ -88,11 +88,12 @@ def test_it_is_told_in_tables_and_json_and_survives_a_file() -> None:
     assert a_result().to_json()["sustained"] is None
     note = "Under load for 10 min one went from 10.00 ms to 15.00 ms (+50%): throttled"
     assert any(line.startswith(note) for line in table_notes([result]))
-    lines = throttling_table.to_markdown([result]).splitlines()
-    assert lines[1] == "Median latency under load on fake"
-    assert lines[3] == "| minute | one ms | °C | thermal status |"
+    (table,) = throttling_table.tables([result])
+    lines = table.markdown().splitlines()
+    assert lines[0] == "Median latency under load on fake"
+    assert lines[2] == "| minute | one ms | °C | thermal status |"
     assert lines[-1] == "| 9.0 | 15.00 | 62 | none |"
-    assert throttling_table.to_markdown([a_result()]) == ""
+    assert not list(throttling_table.tables([a_result()]))
 
 
 @pytest.mark.parametrize("monitor", [None, 0.0])

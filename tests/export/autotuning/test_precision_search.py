@@ -114,7 +114,7 @@ def test_what_loses_too_much_is_measured_and_not_taken(
     assert verdicts(found)["int8"] == "loses more than 1 points, whatever stays in float32"
     *_, row = choice_record(found)["tried"]
     assert (row["drop_points"], row["latency_us"], row["holds"]) == (7.5, 10.0, False)
-    assert choice_table(found).row_count == 3
+    assert len(choice_table(found).rows) == 3
 
 
 def test_a_bound_that_nothing_holds_leaves_nothing(tmp_path: Path, losses: dict[str, Any]) -> None:

@@ -73,6 +73,8 @@ def test_all_forms_of_a_check_say_the_same(
     assert impossible["interval"][0] <= impossible["value"] <= impossible["interval"][1]
     suite = ET.fromstring(junit.read_text())  # noqa: S314  # our own
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    assert float(suite.get("time", 0)) > 0
+    assert suite.findall(".//testcase[@time]") == []  # both were measured together
     assert "| FAIL | impossible |" in summary.read_text()
     assert len(kept.read_text().splitlines()) == impossible["rounds"] == 4
     assert (workspace / "results.db").is_file()

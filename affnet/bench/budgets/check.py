@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,6 +54,7 @@ class CheckReport:
 
     verdicts: list[Verdict]
     results: list[Result] = field(default_factory=list)  # measured by it
+    seconds: dict[Place, float] = field(default_factory=dict)  # that measuring each place took
 
 
 def places(budgets: Sequence[Budget]) -> dict[Place, list[Budget]]:
@@ -123,8 +125,9 @@ def measure_and_evaluate(
         if baseline is not None and in_turns:
             jobs += _baseline_jobs(judged, budgets, jobs, place, baseline, open_model)
         prepared.append((place, judged, device, test, jobs))
-    verdicts, results = {}, list[Result]()
+    verdicts, results, seconds = {}, list[Result](), dict[Place, float]()
     for place, judged, device, test, jobs in prepared:
+        began = time.monotonic()
         rounds = measure_rounds(
             jobs,
             device,
@@ -139,7 +142,8 @@ def measure_and_evaluate(
         verdicts.update({verdict.budget.name: verdict for verdict in explained})
         keep(rounds.results())
         results += rounds.results()
-    return CheckReport([verdicts[budget.name] for budget in budgets.budgets], results)
+        seconds[place] = time.monotonic() - began
+    return CheckReport([verdicts[budget.name] for budget in budgets.budgets], results, seconds)
 
 
 def calibrate(

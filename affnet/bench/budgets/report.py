@@ -115,8 +115,9 @@ def record(verdicts: Sequence[Verdict]) -> dict[str, object]:
 
 
 def markdown(verdicts: Sequence[Verdict]) -> str:
-    """Return a table for a summary page."""
-    below = [f"Warning: {warning}" for warning in _warnings(verdicts)]
+    """Return a summary: a table, why others did not pass, and what speaks against the results."""
+    below = [f"{v.verdict}: {sentence(v)}" for v in verdicts if v.verdict != PASS]
+    below += [f"Warning: {warning}" for warning in _warnings(verdicts)]
     title = f"### Budgets: {overall(verdicts)}"
     lines = [
         title,

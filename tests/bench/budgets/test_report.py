@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from affnet.bench.budgets.budget_file import Place
 from affnet.bench.budgets.check import CheckReport
 from affnet.bench.budgets.ci import github_annotations, junit
 from affnet.bench.budgets.report import Targets, emit, markdown, record
@@ -67,9 +69,11 @@ def parsed(outcome: CheckReport) -> ElementTree.Element:
 
 def test_junit_is_xml_with_a_failure_and_a_skipped_case() -> None:
     hostile = a_verdict(FAIL, 'a<b>&"\x01\u202e é')
-    suite = parsed(CheckReport([*ALL, hostile]))
-    counts = {name: suite.get(name) for name in ("tests", "failures", "skipped", "errors")}
-    assert counts == {"tests": "4", "failures": "2", "skipped": "1", "errors": "0"}
+    whole = parsed(CheckReport([*ALL, hostile]))
+    (suite,) = whole
+    expected = {"tests": "4", "failures": "2", "skipped": "1", "errors": "0"}
+    for counted in (whole, suite):
+        assert {name: counted.get(name) for name in expected} == expected
     assert [[child.tag for child in case] for case in suite] == [
         [],
         ["failure"],
@@ -79,6 +83,23 @@ def test_junit_is_xml_with_a_failure_and_a_skipped_case() -> None:
     assert suite[3].get("name") == 'a<b>&"   é'
     message = suite[1][0].get("message") or ""
     assert "median of one is 13.00 ms [12.50 to 13.50 ms], allowed is 12 ms" in message
+
+
+def test_junit_has_the_time_of_each_place_and_of_a_case_that_is_alone() -> None:
+    here, there = a_budget(), a_budget(place=Place("pixel", "litert", threads=4), name="alone")
+    several = [Verdict(here, PASS, None, 4, "so it is")] * 2
+    outcome = CheckReport(
+        [*several, Verdict(there, PASS, None, 4, "so it is")],
+        seconds={here.place: 60.25, there.place: 30.0},
+    )
+    whole = parsed(outcome)
+    assert whole.get("time") == "90.250"
+    assert [(suite.get("name"), suite.get("time")) for suite in whole] == [
+        ("fake.onnxruntime", "60.250"),
+        ("pixel.litert.4 threads", "30.000"),
+    ]
+    assert [case.get("time") for case in whole.iter("testcase")] == [None, None, "30.000"]
+    assert " time=" not in junit(CheckReport(ALL))  # stored results: nothing was measured
 
 
 def test_annotations_are_escaped_and_only_of_what_did_not_pass() -> None:
@@ -96,6 +117,18 @@ def test_markdown_keeps_its_columns_whatever_the_name() -> None:
     lines = markdown([a_verdict(FAIL, "a|b\nc")]).splitlines()
     assert lines[0] == "### Budgets: FAIL"
     assert lines[4] == "| FAIL | a\\|b c | 13.00 ms | 12.50 to 13.50 ms | 4 |"
+
+
+def test_markdown_says_why_budgets_did_not_pass_and_which_modules_are_slower() -> None:
+    reason = "above the limit; slower by module: layer_4.1 1.02 ms"
+    failed = dataclasses.replace(a_verdict(FAIL, "b"), reason=reason, warnings=("too warm",))
+    text = markdown([a_verdict(PASS, "a"), failed, a_verdict(INCONCLUSIVE, "c")])
+    said = "median of one is 13.00 ms \\[12.50 to 13.50 ms], allowed is 12 ms"
+    assert [line for line in text.splitlines() if line.startswith("- ")] == [
+        f"- FAIL: {said}: {reason}.",
+        f"- INCONCLUSIVE: {said}: so it is.",
+        "- Warning: too warm.",
+    ]
 
 
 def test_names_with_brackets_stand_in_the_table_as_they_are(

@@ -139,10 +139,11 @@ def print_commands(lines: Iterable[str], *, to_stderr: bool) -> None:
     _write("".join(f"{line}\n" for line in lines), sys.stderr if to_stderr else sys.stdout)
 
 
-def print_fields(fields: Mapping[str, object]) -> None:
-    """Print names and values in two aligned columns on stdout."""
-    width = max(map(len, fields))
-    for name, value in fields.items():
+def print_fields(fields: Mapping[str, object] | Sequence[tuple[str, object]]) -> None:
+    """Print names, several of which may be alike, and values in two aligned columns on stdout."""
+    pairs = list(fields.items()) if isinstance(fields, Mapping) else fields
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
         print_line(f"{name:<{width}}  {value}")
 
 

@@ -84,17 +84,20 @@ def _record(picture: Picture, written: Path | None) -> dict[str, Any]:
     }
 
 
-def _fields(record: dict[str, Any]) -> dict[str, str]:
+def _fields(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return pairs, as a class may be called like another, or like what stands above it."""
     from affnet.units import PERCENT
 
-    fields = {"image": record["image"]}
+    fields = [("image", record["image"])]
     if record["drawing"]:
-        fields["drawn"] = record["drawing"]
-    for entry in record["classes"]:
-        fields[entry["label"]] = PERCENT.text(entry.get("score", entry.get("share")))
+        fields.append(("drawn", record["drawing"]))
+    fields += [
+        (entry["label"], PERCENT.text(entry.get("score", entry.get("share"))))
+        for entry in record["classes"]
+    ]
     for number, entry in enumerate(record["objects"], start=1):
         box = ", ".join(f"{side:.0f}" for side in entry["box"])
-        fields[f"{number}. {entry['label']}"] = f"{PERCENT.text(entry['score'])} at {box}"
+        fields.append((f"{number}. {entry['label']}", f"{PERCENT.text(entry['score'])} at {box}"))
     if record["drawing"] and not record["classes"] and not record["objects"]:
-        fields["objects"] = "none above the threshold"
+        fields.append(("objects", "none above the threshold"))
     return fields

@@ -92,6 +92,7 @@ def test_a_device_that_fails_leaves_the_others_in_the_store(
 
 def test_files_are_shown_in_full_with_ratios(run: Run, files: tuple[str, str]) -> None:
     done = run("compare", *files, "--against", "peer", "--csv")
+    assert done.code == 0, done
     rows = list(csv.DictReader(io.StringIO(done.out)))
     assert [(row["model"], row["date"][:10], row["commit"]) for row in rows] == [
         (model, f"2026-01-0{day}", f"c{day}") for model in ("mine", "peer") for day in (1, 2, 3)

@@ -13,7 +13,7 @@ from affnet import console
 from affnet.bench.budgets.check import CheckReport
 from affnet.bench.budgets.ci import github_annotations, junit
 from affnet.bench.budgets.noise_floor import Sensitivity
-from affnet.bench.budgets.sentences import sentence, values
+from affnet.bench.budgets.sentences import interval_header, sentence, values
 from affnet.bench.budgets.verdicts import FAIL, INCONCLUSIVE, PASS, Verdict, overall
 from affnet.bench.reporting.output import check_target, deliver, write
 from affnet.escaping import for_markdown
@@ -144,8 +144,8 @@ def _summaries(targets: Targets, environment: Mapping[str, str]) -> list[Path]:
 
 
 def _table(verdicts: Sequence[Verdict]) -> Table:
-    header = [*texts("verdict", "budget"), *numbers("value", "95 % or more", "rounds")]
-    return Table(header, [_cells(verdict) for verdict in verdicts])
+    columns = numbers("value", interval_header(verdicts), "rounds")
+    return Table([*texts("verdict", "budget"), *columns], [_cells(verdict) for verdict in verdicts])
 
 
 def _cells(verdict: Verdict) -> tuple[str, ...]:

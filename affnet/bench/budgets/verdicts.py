@@ -45,6 +45,7 @@ class Verdict:
     reason: str  # a sentence for a person, without its full stop
     slower_modules: tuple[ModuleRegression, ...] = ()  # of a broken budget, where known
     warnings: tuple[str, ...] = ()  # why the results that it is made of may be invalid
+    level: float = LEVEL  # of the interval: that of one of several interim analyses is higher
 
     def to_json(self) -> dict[str, Any]:
         """Return the machine-readable form; limit and value are in ns, bytes or factors."""
@@ -61,6 +62,7 @@ class Verdict:
             "threads": self.budget.place.threads,
             "value": self.interval.value if self.interval else None,
             "interval": bounds,
+            "confidence": self.level,
             "limit": self.budget.limit,
             "rounds": self.rounds,
             "reason": self.reason,
@@ -122,7 +124,7 @@ def evaluate(
     if found.single_process and math.isfinite(interval.high):
         said = f"{said}; from a single process, though processes differ by more than its samples"
     warnings = _distinct(result.validity_reasons for result in results)
-    return Verdict(budget, verdict, interval, count, said, warnings=warnings)
+    return Verdict(budget, verdict, interval, count, said, warnings=warnings, level=level)
 
 
 def _distinct(groups: Iterable[Sequence[str]]) -> tuple[str, ...]:

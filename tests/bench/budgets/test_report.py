@@ -82,7 +82,7 @@ def test_junit_is_xml_with_a_failure_and_a_skipped_case() -> None:
     ]
     assert suite[3].get("name") == 'a<b>&"   é'
     message = suite[1][0].get("message") or ""
-    assert "median of one is 13.00 ms [12.50 to 13.50 ms], allowed is 12 ms" in message
+    assert "median of one is 13.00 ms [12.50 to 13.50 ms, 95 %], allowed is 12 ms" in message
 
 
 def test_junit_has_the_time_of_each_place_and_of_a_case_that_is_alone() -> None:
@@ -123,7 +123,7 @@ def test_markdown_says_why_budgets_did_not_pass_and_which_modules_are_slower() -
     reason = "above the limit; slower by module: layer_4.1 1.02 ms"
     failed = dataclasses.replace(a_verdict(FAIL, "b"), reason=reason, warnings=("too warm",))
     text = markdown([a_verdict(PASS, "a"), failed, a_verdict(INCONCLUSIVE, "c")])
-    said = "median of one is 13.00 ms \\[12.50 to 13.50 ms], allowed is 12 ms"
+    said = "median of one is 13.00 ms \\[12.50 to 13.50 ms, 95 %], allowed is 12 ms"
     assert [line for line in text.splitlines() if line.startswith("- ")] == [
         f"- FAIL: {said}: {reason}.",
         f"- INCONCLUSIVE: {said}: so it is.",
@@ -184,3 +184,20 @@ def test_a_full_disk_is_one_sentence_after_the_verdicts(
     with pytest.raises(AffnetError, match="No space is left for /dev/full"):
         emit(CheckReport(ALL), BUDGETS, Targets(summary=full), as_json=False, strict=False)
     assert "FAIL: 1 PASS" in capsys.readouterr().out
+
+
+def test_an_interval_is_called_by_its_own_confidence_and_a_limit_in_its_unit() -> None:
+    budget = dataclasses.replace(
+        a_budget(), limit=1.05, text="+5 %", peer=None, relative_to_baseline=True
+    )
+    found = Interval(1.283, 1.25, 1.31)
+    verdict = Verdict(budget, FAIL, found, 4, "so it is", level=0.9975)
+    text = markdown([verdict])
+    assert "interval of 99.75 %" in text
+    assert "1.283 x \\[1.250 to 1.310 x, 99.75 %], allowed is 1.05 x the baseline (+5 %)" in text
+    assert "interval of 95 % and 99.75 %" in markdown([verdict, a_verdict(PASS)])
+    assert record([verdict])["budgets"][0]["confidence"] == 0.9975  # type: ignore[index]
+    beside = dataclasses.replace(
+        budget, text="0.8", limit=0.8, peer="two", relative_to_baseline=False
+    )
+    assert "allowed is 0.8 x two: so" in markdown([dataclasses.replace(verdict, budget=beside)])

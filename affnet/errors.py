@@ -198,7 +198,7 @@ def from_wire(content: Mapping[str, Any]) -> AffnetError:
         KeyError, TypeError: ``content`` describes none.
     """
     kinds, message = content["kinds"], content["message"]
-    if not isinstance(message, str):
+    if not isinstance(message, str) or not isinstance(content["fields"], dict):
         raise TypeError
     known = {kind.__name__: kind for kind in _descendants(AffnetError)}
     kind = next((known[name] for name in kinds if name in known), AffnetError)

@@ -6,7 +6,6 @@ import contextlib
 import os
 import platform
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -89,30 +88,29 @@ class HostDevice:
         """
         if threads > (offered := os.cpu_count() or 1):
             raise UsageError(f"This machine runs {offered} threads at once, not {threads}.")
-        with tempfile.TemporaryFile() as stderr:
-            process = subprocess.Popen(
-                module_command("affnet.devices.worker.serve"),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                env=module_environment(),
-                start_new_session=True,  # Ctrl-C reaches the parent, which then ends its workers
-                text=True,
-                encoding="utf-8",
-            )
-            self._processes.add(process)
-            try:
-                label = f"{artifact.path.name} on {runtime}"
-                job = describe_job(artifact, runtime, threads)
-                yield RemoteProcess(PipeChannel(process, stderr), job, label)
-            finally:
-                process.kill()
-                process.wait()
-                self._processes.discard(process)
-                for pipe in (process.stdin, process.stdout):
-                    if pipe is not None:
-                        with contextlib.suppress(OSError):  # what was left in the buffer
-                            pipe.close()
+        process = subprocess.Popen(
+            module_command("affnet.devices.worker.serve"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=module_environment(),
+            start_new_session=True,  # Ctrl-C reaches the parent, which then ends its workers
+            text=True,
+            encoding="utf-8",
+        )
+        self._processes.add(process)
+        try:
+            label = f"{artifact.path.name} on {runtime}"
+            job = describe_job(artifact, runtime, threads)
+            yield RemoteProcess(PipeChannel(process), job, label)
+        finally:
+            process.kill()
+            process.wait()
+            self._processes.discard(process)
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):  # what was left in the buffer
+                        pipe.close()
 
     def interrupt(self) -> None:
         """See `Device.interrupt`."""

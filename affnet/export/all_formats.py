@@ -17,7 +17,7 @@ from affnet.errors import AffnetError, ConversionError, MissingError, UnknownNam
 from affnet.export.converters import CONVERTERS, check_installed, get_converter
 from affnet.export.quantization import LOSSY
 from affnet.export.request import ExportRequest
-from affnet.processes import module_command, module_environment
+from affnet.processes import TooMuchOutputError, collect, module_command, module_environment
 
 _MEMORY_PER_EXPORT = 3 * 10**9  # bytes: what the hungriest converter has been seen to take
 _BASELINE = "torch"  # a measuring baseline, no format for a phone
@@ -132,7 +132,15 @@ def _export(request: ExportRequest, processes: list[subprocess.Popen[str]]) -> E
         text=True,
     )
     processes.append(process)
-    out, err = process.communicate(request.to_json())
+    assert process.stdin is not None  # a pipe was asked for
+    with process:
+        process.stdin.write(request.to_json())
+        process.stdin.close()
+        try:
+            out, err = collect(process, None)
+        except TooMuchOutputError as error:
+            process.kill()
+            out, err = "", f"it wrote {error}"
     seconds = time.perf_counter() - started
     if process.returncode == 0:
         answer = json.loads(out)

@@ -19,7 +19,12 @@ import numpy as np
 
 from affnet.artifact import TensorSpec
 from affnet.errors import AffnetError, ArtifactError, first_line, from_wire, to_wire
-from affnet.processes import module_command, module_environment
+from affnet.processes import (
+    TooMuchOutputError,
+    collect,
+    module_command,
+    module_environment,
+)
 from affnet.runtimes import Interface, Runtime, get_runtime
 
 _NUMBERS = ("float16", "float32", "float64", "uint8")
@@ -36,29 +41,36 @@ def try_out(path: Path, runtime: type[Runtime], shape: tuple[int, ...]) -> Inter
         ArtifactError: the runtime rejects the file, crashes on it, or does not come to an end.
         AffnetError: as `Runtime.load` and `Session.run`.
     """
+    process = subprocess.Popen(
+        [*module_command("affnet.runtimes.trial"), runtime.name, str(path), json.dumps(shape)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=module_environment(),
+    )
     try:
-        done = subprocess.run(
-            [*module_command("affnet.runtimes.trial"), runtime.name, str(path), json.dumps(shape)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=module_environment(),
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
+        with process:
+            try:
+                answered, _ = collect(process, _TIMEOUT_S)
+            finally:
+                process.kill()
+    except TooMuchOutputError as error:
+        raise ArtifactError(f"{path} has inputs and outputs without end ({error}).") from error
+    except TimeoutError as error:
         raise ArtifactError(
             f"{runtime.name} did not finish running {path} within {_TIMEOUT_S:.0f} s."
         ) from error
-    if done.returncode == -signal.SIGKILL:
+    if process.returncode == -signal.SIGKILL:
         raise ArtifactError(f"Running {path} in {runtime.name} was killed; memory may not suffice.")
-    if done.returncode != 0 or not done.stdout:
-        how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit {done.returncode}"
+    if process.returncode != 0 or not answered:
+        code = process.returncode
+        how = f"signal {-code}" if code < 0 else f"exit {code}"
         raise ArtifactError(
             f"{runtime.name} crashes on {path} ({how}): the file is damaged, or uses what this "
             f"version of the runtime gets wrong",
             "write it again.",
         )
-    answer = json.loads(done.stdout)
+    answer = json.loads(answered)
     if "error" in answer:
         raise from_wire(answer["error"])
     return Interface(_specs(answer["inputs"]), _specs(answer["outputs"]), answer["precision"])

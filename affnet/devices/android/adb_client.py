@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affnet.errors import ConnectionLostError, MeasurementError, MissingError, UnreachableError
+from affnet.processes import TooMuchOutputError, collect, run_bounded
 
 COMMAND_TIMEOUT_S = 30.0
 PUSH_TIMEOUT_S = 600.0
@@ -64,15 +65,17 @@ def list_phones(adb: str) -> list[Listed]:
     """
     try:
         with _starting:
-            done = subprocess.run(
-                [adb, "devices"], capture_output=True, timeout=COMMAND_TIMEOUT_S, errors="replace"
-            )
-    except subprocess.TimeoutExpired:
+            code, out, err = run_bounded([adb, "devices"], COMMAND_TIMEOUT_S)
+    except TimeoutError:
         raise MissingError("adb gives no answer", "run: adb kill-server") from None
-    if done.returncode:
-        reason = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+    except TooMuchOutputError as error:
+        raise MissingError(
+            f"adb lists phones without end ({error})", "run: adb kill-server"
+        ) from None
+    if code:
+        reason = (err.strip() or "it said nothing").splitlines()[-1]
         raise MissingError(f"adb cannot list phones ({reason})", "run: adb kill-server")
-    return parse_devices(done.stdout)
+    return parse_devices(out)
 
 
 def parse_devices(text: str) -> list[Listed]:
@@ -215,16 +218,18 @@ class Adb:
         )
         self._running.add(process)
         try:
-            output, _ = process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            raise TimeoutError from None
+            output, _ = collect(process, timeout_s)
+        except TooMuchOutputError as error:
+            raise MeasurementError(
+                f"The phone {self.serial} sent {error} in answer to one command; it was stopped."
+            ) from None
         finally:
             process.kill()
             process.wait()
             self._running.discard(process)
             if process.stdout is not None:
                 process.stdout.close()
-        return Done(process.returncode, output.decode(errors="replace"))
+        return Done(process.returncode, output)
 
     def _lost(self, said: str) -> ConnectionLostError:
         lines = [line.strip() for line in said.splitlines() if "error: " in line]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +18,13 @@ from affnet.devices.android.adb_client import Adb, Done
 from affnet.devices.worker.channel import ANSWER_TIMEOUT_S
 from affnet.devices.worker.pipe_channel import PipeChannel
 from affnet.errors import DeviceSpaceError, MeasurementError
-from affnet.files import content_sha256
+from affnet.files import content_sha256, scratch_folder
+from affnet.processes import LARGEST_OUTPUT, TooMuchOutputError
 
 _READY = "affnet-ready"
 _READY_TIMEOUT_S = 30.0
+_SHOWN = 200  # characters of what a phone says
+_LARGEST_FILE = 256_000_000  # bytes of what a tool writes: outputs, or a profile
 _CLEANUP_TIMEOUT_S = 10.0
 _SPARE_BYTES = 20_000_000  # that a system needs to stay well
 # Ends a program of the session by its number; another process may have got it meanwhile.
@@ -107,9 +109,16 @@ class Phone:
 
         Raises:
             ConnectionLostError: the phone is gone.
+            MeasurementError: it is larger than anything that a tool writes.
         """
-        with tempfile.TemporaryDirectory(prefix="affnet-") as folder:
-            path = Path(folder) / "pulled"
+        size = self.adb.shell('wc -c <"$1"', remote).output.strip()
+        if size.isdecimal() and int(size) > _LARGEST_FILE:
+            raise MeasurementError(
+                f"The phone {self.adb.serial} made {remote} of {int(size) / 1e6:.0f} MB, more than "
+                "any tool writes."
+            )
+        with scratch_folder() as folder:
+            path = folder / "pulled"
             done = self.adb.pull(remote, path)
             return None if done.code or not path.is_file() else path.read_bytes()
 
@@ -172,18 +181,19 @@ def open_phone(adb: Adb, parent: str) -> Iterator[Phone]:
     folder = f"{parent}/affnet-{secrets.token_hex(8)}"
     watchdog = adb.open(_WATCHDOG, folder)
     try:
-        with tempfile.TemporaryFile() as nothing:  # its errors come on its output
-            channel = PipeChannel(watchdog, nothing)
-            try:
-                first = channel.receive(_READY_TIMEOUT_S).strip()
-            except TimeoutError:
-                first = "no answer"
-            if first != _READY:
-                raise MeasurementError(
-                    f"No folder can be made in {parent} on the phone {adb.serial}: "
-                    f"{first.removeprefix('error: ') or 'it said nothing'}."
-                )
-            yield Phone(adb, folder)
+        channel = PipeChannel(watchdog)  # its errors come on its output
+        try:
+            first = channel.receive(_READY_TIMEOUT_S, LARGEST_OUTPUT).strip()
+        except TimeoutError:
+            first = "no answer"
+        except TooMuchOutputError as error:
+            first = f"it sends {error} in one line"
+        if first != _READY:
+            raise MeasurementError(
+                f"No folder can be made in {parent} on the phone {adb.serial}: "
+                f"{first[:_SHOWN].removeprefix('error: ') or 'it said nothing'}."
+            )
+        yield Phone(adb, folder)
     finally:
         _finish(watchdog)
 

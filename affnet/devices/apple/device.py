@@ -8,7 +8,6 @@ loop or Xcode's tools is left when that process is ended.
 from __future__ import annotations
 
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from affnet.devices.base import Capabilities, Check, Progress, Settings, check_c
 from affnet.devices.worker import host_probes
 from affnet.devices.worker.channel import describe_job
 from affnet.errors import AffnetError, ArtifactError, CatalogError, MeasurementError, MissingError
+from affnet.files import scratch_folder
 from affnet.runtimes.mlprogram import load_program
 
 _UNITS = ("all", "cpu_only", "cpu_and_gpu", "cpu_and_ne")  # coremltools' names, in small letters
@@ -131,7 +131,7 @@ class IosDevice:
         team, profile = settings.development_team, settings.provisioning_profile
         with (
             self._alone(),
-            tempfile.TemporaryDirectory(prefix="affnet-ios-") as folder,
+            scratch_folder() as folder,
             self._service() as service,
         ):
             progress("Looking for the device")
@@ -140,7 +140,7 @@ class IosDevice:
             progress(f"Building the model runner and launching it on {attached.name}")
             service.prepare(
                 attached,
-                folder,
+                str(folder),
                 development_team=team,
                 provisioning_profile=profile,
                 bundle_identifier=settings.bundle_identifier,

@@ -6,12 +6,12 @@ import importlib.util
 import platform
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from affnet.errors import MissingError, UnreachableError, require
+from affnet.processes import TooMuchOutputError, run_bounded
 
 LABELS = {"iphone": "iPhone", "ipad": "iPad", "mac": "Mac"}
 _XCODE = (
@@ -82,14 +82,12 @@ def find_devicectl() -> Path:
     if not (shutil.which("xcodebuild") and (xcrun := shutil.which("xcrun"))):
         raise MissingError("Measuring on an attached device needs Xcode", _XCODE)
     try:
-        done = subprocess.run(
-            [xcrun, "--find", "devicectl"], capture_output=True, text=True, timeout=_FIND_TIMEOUT_S
-        )
-    except subprocess.TimeoutExpired:
+        code, out, _ = run_bounded([xcrun, "--find", "devicectl"], _FIND_TIMEOUT_S)
+    except (TimeoutError, TooMuchOutputError):
         raise MissingError("Xcode's xcrun does not answer", _XCODE) from None
-    if done.returncode or not done.stdout.strip():
+    if code or not out.strip():
         raise MissingError("Xcode's devicectl is missing", _XCODE)
-    return Path(done.stdout.strip())
+    return Path(out.strip())
 
 
 def select_device(attached: Sequence[Attached], kind: str, wanted: str | None) -> Attached:

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from affnet.devices.worker.channel import (
 )
 from affnet.devices.worker.pipe_channel import PipeChannel
 from affnet.errors import MeasurementError
-from affnet.processes import module_command, module_environment
+from affnet.processes import LARGEST_OUTPUT, module_command, module_environment
 
 PREPARE_TIMEOUT_S = 900.0  # Xcode builds the model runner meanwhile
 _RUNS_PER_REQUEST = 20  # on a device, where each takes seconds
@@ -33,8 +32,8 @@ _END_TIMEOUT_S = 2.0
 class Service(Conversation):
     """A service that runs; made by `open_service`."""
 
-    def __init__(self, process: subprocess.Popen[str], stderr: Any, label: str) -> None:
-        self.channel = PipeChannel(process, stderr)
+    def __init__(self, process: subprocess.Popen[str], label: str) -> None:
+        self.channel = PipeChannel(process)
         self._process = process
         self._loaded = 0
         super().__init__(self.channel, label)
@@ -69,22 +68,21 @@ def open_service(label: str, tools: Path | None) -> Iterator[Service]:
     environment = module_environment()
     if tools is not None:
         environment["PATH"] = os.pathsep.join([environment.get("PATH", os.defpath), str(tools)])
-    with tempfile.TemporaryFile() as stderr:
-        process = subprocess.Popen(
-            module_command("affnet.devices.apple.service"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=environment,
-            start_new_session=True,  # a group of its own: what it started can be ended with it
-            text=True,
-            encoding="utf-8",
-        )
-        service = Service(process, stderr, label)
-        try:
-            yield service
-        finally:
-            _finish(process, service)
+    process = subprocess.Popen(
+        module_command("affnet.devices.apple.service"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,  # a group of its own: what it started can be ended with it
+        text=True,
+        encoding="utf-8",
+    )
+    service = Service(process, label)
+    try:
+        yield service
+    finally:
+        _finish(process, service)
 
 
 def _finish(process: subprocess.Popen[str], service: Service) -> None:
@@ -152,10 +150,14 @@ class CoreMlProcess(RemoteProcess):
             self._ask({"command": "unload"}, ("unloaded",), ANSWER_TIMEOUT_S)
 
     def _ask(
-        self, request: dict[str, Any], expected: tuple[str, ...], timeout_s: float
+        self,
+        request: dict[str, Any],
+        expected: tuple[str, ...],
+        timeout_s: float,
+        largest: int = LARGEST_OUTPUT,
     ) -> dict[str, Any]:
         addressed = {"model": self._number, "device": self._job["device"], **request}
-        return super()._ask(addressed, expected, timeout_s)
+        return super()._ask(addressed, expected, timeout_s, largest)
 
     def warnings(self) -> Sequence[str]:
         """See `QualifiedProcess.warnings`: a deviation from the plan is not reported."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from affnet.devices.browser.page_server import PAGE
 from affnet.errors import MeasurementError, MissingError
 from affnet.files import content_sha256, translating_os_errors
+from affnet.processes import TooMuchOutputError, collect
 
 #: The package that each runtime of affnet is in a page.
 PACKAGES = {"litert": "@litertjs/core", "onnxruntime": "onnxruntime-web"}
@@ -62,7 +63,7 @@ class Installer:
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def install(self, progress: Callable[[str], None] = lambda _: None) -> Path:
         """Return the ``node_modules`` with the packages.
@@ -107,14 +108,14 @@ class Installer:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
             start_new_session=True,  # so that all that npm starts can be ended with it
         )
         self._process = process
         try:
-            _, stderr = process.communicate(timeout=_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
+            _, stderr = collect(process, _TIMEOUT_S)
+        except TooMuchOutputError as error:
+            raise MissingError(f"npm reports errors without end ({error})") from None
+        except TimeoutError:
             raise MissingError(
                 f"npm did not install {', '.join(PACKAGES.values())} within {_TIMEOUT_S:.0f} s",
                 "try again when the network is faster.",
@@ -134,7 +135,7 @@ class Installer:
             )
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
+def _kill(process: subprocess.Popen[bytes]) -> None:
     """End a process and all that it has started."""
     with suppress(ProcessLookupError, PermissionError):  # the latter: on a Mac, if it has ended
         os.killpg(process.pid, signal.SIGKILL)

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from affnet.devices.worker.pipe_channel import PipeChannel
 from affnet.processes import module_command, module_environment
@@ -41,18 +41,17 @@ class Processes:
         short = len(tempfile.gettempdir()) <= _LONGEST_PARENT
         folder = tempfile.mkdtemp(prefix="affnet-browser-", dir=None if short else "/tmp")  # noqa: S108
         try:
-            with tempfile.TemporaryFile() as stderr:
-                yield from self._drive(folder, stderr)
+            yield from self._drive(folder)
         finally:
             _end_all(folder)
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _drive(self, folder: str, stderr: IO[bytes]) -> Iterator[PipeChannel]:
+    def _drive(self, folder: str) -> Iterator[PipeChannel]:
         process = subprocess.Popen(
             [*module_command("affnet.devices.browser.worker"), folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=stderr,
+            stderr=subprocess.PIPE,
             env={**module_environment(), "TMPDIR": folder},  # Playwright's and the browser's
             start_new_session=True,  # Ctrl-C reaches the parent, which then ends it
             text=True,
@@ -60,7 +59,7 @@ class Processes:
         )
         self._running.add(process)
         try:
-            yield PipeChannel(process, stderr)
+            yield PipeChannel(process)
         finally:
             if process.stdin is not None:
                 with contextlib.suppress(OSError):  # what was left in the buffer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from affnet.devices.ssh.connection import Connection, SshChannel
 from affnet.devices.worker.board_main import NEEDED
 from affnet.devices.worker.bundle import runner_file
 from affnet.errors import ConnectionLostError, DeviceSpaceError, MeasurementError, MissingError
+from affnet.reading import parse_json
 
 _OLDEST_PYTHON = (3, 10)
 _INSTALL_TIMEOUT_S = 1800.0
@@ -103,7 +103,7 @@ class Board:
         command = (python or self.python.command, str(self.folder / "runner.pyz"), question)
         done = self._connection.run('exec "$@"', *command, *arguments)
         try:
-            answer = json.loads(done.out)
+            answer = parse_json(done.out)
         except ValueError:
             answer = None
         if done.code or not isinstance(answer, dict):
@@ -146,8 +146,7 @@ class Board:
             packages = " ".join(self.missing(runtime))
             raise MissingError(
                 f"{self._name} lacks {packages} for {self.python.command}",
-                "let affnet bench --install do it, or run there: "
-                f"{self.python.command} -m pip install {packages}",
+                "let affnet bench --install do it, or run there: " + self.installation(packages),
             )
         progress(f"Installing {runtime} on {self._name}")
         self._install(list(NEEDED[runtime].values()))
@@ -199,6 +198,14 @@ class Board:
                     "free some, or set folder in the catalog to a place with more.",
                 ) from error
             raise
+
+    def installation(self, packages: str) -> str:
+        """Return the command that installs packages by hand where `python_with` looks for them.
+
+        It is a virtual environment because Debian and Raspberry Pi OS refuse pip outside of one.
+        """
+        venv = "~/.cache/affnet/venv"
+        return f"{self.python.command} -m venv {venv} && {venv}/bin/pip install {packages}"
 
     def _venv(self) -> str:
         """Return where affnet's own virtual environment stands there, or would."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from affnet.devices.ssh.login import CONNECT_TIMEOUT_S, Target, log_in
 from affnet.devices.worker.channel import ending
 from affnet.errors import ConnectionLostError, MeasurementError, first_line
+from affnet.processes import TooMuchOutputError
 
 if TYPE_CHECKING:
     import asyncssh
@@ -28,6 +29,9 @@ COMMAND_TIMEOUT_S = 60.0
 PUSH_TIMEOUT_S = 1800.0
 _MARK = "affnet:"  # begins the first line that is ours
 _TAIL_CHARACTERS = 4000
+_BLOCK = 1 << 16
+_LARGEST_ANSWER = 4_000_000  # characters: pip reports thousands of lines where it fails
+_LARGEST_GREETING = 1_000_000  # of login scripts, before our first line
 
 _T = TypeVar("_T")
 
@@ -132,6 +136,8 @@ class Connection:
 
         try:
             yield
+        except TooMuchOutputError as error:
+            raise MeasurementError(f"{self.target} sent {error} {when}; it was stopped.") from error
         except (asyncssh.SFTPError, asyncssh.ChannelOpenError) as error:
             if isinstance(error, asyncssh.SFTPConnectionLost) or self.live.is_closed():
                 raise ConnectionLostError(f"{self.target} was lost {when}.") from error
@@ -147,13 +153,16 @@ class Connection:
             raise ConnectionLostError(f"{self.target} was lost {when}.") from error
 
     async def _run(self, command: str) -> Finished:
-        async with self.live.create_process(command, errors="replace") as process:
+        process = await self.live.create_process(command, errors="replace")
+        try:
             process.stdin.write_eof()
-            out, err = await process.communicate()
+            out, err = await asyncio.gather(_all_of(process.stdout), _all_of(process.stderr))
             await process.wait_closed()
-            if process.returncode is None:
-                raise ConnectionResetError
-            return Finished(process.returncode, str(out), str(err))
+        finally:
+            process.close()
+        if process.returncode is None:
+            raise ConnectionResetError
+        return Finished(process.returncode, out, err)
 
     async def _push(self, content: Path | bytes, remote: str) -> None:
         async with self.live.start_sftp_client() as sftp:
@@ -179,13 +188,16 @@ class SshChannel:
         self._connection = connection
         self._label = label
         self._stderr = ""
+        self._text = ""  # of stdout that is not yet a line
         self.first = ""
 
     async def begin(self, connection: asyncssh.SSHClientConnection, command: str) -> None:
         """Start the command and read its first line."""
         self._process = await connection.create_process(command, errors="replace")
         self._drain = asyncio.ensure_future(self._read_stderr())
-        while line := await self._process.stdout.readline():
+        said = 0
+        while line := await self._line(_LARGEST_GREETING - said):
+            said += len(line)
             if line.startswith(_MARK):  # what came before is a login script's
                 self.first = line.removeprefix(_MARK).rstrip("\n")
                 return
@@ -194,10 +206,10 @@ class SshChannel:
         """See `Channel.send`."""
         self._connection.wait(self._send(line), COMMAND_TIMEOUT_S)
 
-    def receive(self, timeout_s: float) -> str:
+    def receive(self, timeout_s: float, largest: int) -> str:
         """See `Channel.receive`."""
         with self._lost_if_not_ended():
-            line: str = self._connection.wait(self._process.stdout.readline(), timeout_s)
+            line = self._connection.wait(self._line(largest), timeout_s)
             if not line:
                 self._connection.wait(self._ended(), COMMAND_TIMEOUT_S)
         return line
@@ -215,6 +227,19 @@ class SshChannel:
     def finish(self, timeout_s: float) -> None:
         """Let the process read the end of its input, and wait until it has ended."""
         self._connection.wait(self._finish(), timeout_s, final=True)
+
+    async def _line(self, largest: int) -> str:
+        """Return the next line; asyncssh's own are no longer than its window."""
+        searched = 0
+        while (end := self._text.find("\n", searched)) < 0:
+            if (searched := len(self._text)) > largest:
+                raise TooMuchOutputError(largest)
+            if not (text := await self._process.stdout.read(_BLOCK)):
+                end = len(self._text)
+                break
+            self._text += text
+        line, self._text = self._text[: end + 1], self._text[end + 1 :]
+        return line
 
     async def _send(self, line: str) -> None:
         if self._process.stdin.is_closing():
@@ -250,6 +275,16 @@ class SshChannel:
             raise ConnectionLostError(
                 f"{self._connection.target} was lost while it was {self._label}."
             ) from error
+
+
+async def _all_of(stream: asyncssh.SSHReader[str]) -> str:
+    """Return all that a command writes, unless that is more than any answer."""
+    parts, length = [], 0
+    while text := await stream.read(_BLOCK):
+        parts.append(text)
+        if (length := length + len(text)) > _LARGEST_ANSWER:
+            raise TooMuchOutputError(_LARGEST_ANSWER)
+    return "".join(parts)
 
 
 def shell_command(script: str, arguments: tuple[str, ...]) -> str:

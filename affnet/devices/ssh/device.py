@@ -179,7 +179,7 @@ def _runtime_checks(board: Board) -> list[Check]:
         if python := board.python_with(runtime):
             found.append(Check(runtime, True, f"in {python.command}", needed=False))
         else:
-            remedy = f"there: {board.python.command} -m pip install {' '.join(packages.values())}"
+            remedy = f"there: {board.installation(' '.join(packages.values()))}"
             sentence = f"not installed for {board.python.command}"
             found.append(Check(runtime, False, sentence, remedy, needed=False))
     if not any(check.passed for check in found):

@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 from affnet.artifact import Artifact
 from affnet.devices.base import Memory, OperatorTime, Startup
 from affnet.errors import MeasurementError, MissingError, from_wire
+from affnet.processes import LARGEST_OUTPUT, TooMuchOutputError
+from affnet.reading import parse_json
 
+LARGEST_OUTPUTS = 256_000_000  # bytes of an answer with outputs: maps of 21 classes of 1024 x 1024
 ANSWER_TIMEOUT_S = 300.0  # the longest, loading a large program in torch, takes seconds
 RUN_TIMEOUT_S = 600.0
 
@@ -30,8 +33,13 @@ class Channel(Protocol):
         """Send a line; raise `BrokenPipeError` if the process has ended."""
         ...
 
-    def receive(self, timeout_s: float) -> str:
-        """Return the next line, "" if the process has ended; raise `TimeoutError`."""
+    def receive(self, timeout_s: float, largest: int) -> str:
+        """Return the next line, "" if the process has ended.
+
+        Raises:
+            TimeoutError: there was none in time.
+            TooMuchOutputError: it has more than ``largest`` bytes.
+        """
         ...
 
     def how_it_ended(self) -> str:
@@ -66,9 +74,14 @@ class Conversation:
         self._label = label
 
     def _ask(
-        self, request: dict[str, Any], expected: tuple[str, ...], timeout_s: float
+        self,
+        request: dict[str, Any],
+        expected: tuple[str, ...],
+        timeout_s: float,
+        largest: int = LARGEST_OUTPUT,
     ) -> dict[str, Any]:
-        return ask(self._channel, f"Measuring {self._label}", request, expected, timeout_s)
+        doing = f"Measuring {self._label}"
+        return ask(self._channel, doing, request, expected, timeout_s, largest)
 
     def _nonsense(self, line: str) -> MeasurementError:
         return _nonsense(f"Measuring {self._label}", line)
@@ -80,11 +93,16 @@ def ask(
     request: dict[str, Any],
     expected: tuple[str, ...],
     timeout_s: float,
+    largest: int = LARGEST_OUTPUT,
 ) -> dict[str, Any]:
     """Return the answer to a request: one of our errors is raised, else it has ``expected``."""
     try:
         channel.send(json.dumps(request) + "\n")
-        line = channel.receive(timeout_s)
+        line = channel.receive(timeout_s, largest)
+    except TooMuchOutputError as error:
+        raise MeasurementError(
+            f"{doing} answered with {error} in one line; it was stopped."
+        ) from None
     except TimeoutError:
         raise MeasurementError(
             f"{doing} gave no answer for {timeout_s:.0f} s; it was stopped."
@@ -94,7 +112,7 @@ def ask(
     if not line:
         raise MeasurementError(f"{doing} ended with {channel.how_it_ended()}")
     try:
-        answer = json.loads(line)
+        answer = parse_json(line)
     except ValueError:
         answer = None
     if isinstance(answer, dict) and "error" in answer:  # one of our own, raised there
@@ -128,7 +146,7 @@ class RemoteProcess(Conversation):
         """See `MeasuringProcess.run`."""
         request = {"command": "run", "iterations": iterations, "discard": discard}
         samples = self._ask(request, ("samples_ns",), RUN_TIMEOUT_S)["samples_ns"]
-        if not isinstance(samples, list) or not all(type(s) is int for s in samples):
+        if not isinstance(samples, list) or not all(map(_is_count, samples)):
             raise self._nonsense(json.dumps(samples))
         if samples and min(samples) <= 0:
             raise MeasurementError(
@@ -146,13 +164,14 @@ class RemoteProcess(Conversation):
         """See `MeasuringProcess.memory`."""
         answer = self._ask({"command": "memory"}, ("peak_rss_bytes",), ANSWER_TIMEOUT_S)
         found = [answer.get(field.name) for field in dataclasses.fields(Memory)]
-        if not all(value is None or (type(value) is int and value > 0) for value in found):
+        if not all(value is None or (_is_count(value) and value > 0) for value in found):
             raise self._nonsense(json.dumps(answer))
         return Memory(*found)
 
     def outputs(self) -> list[NDArray[np.float32]]:
         """See `affnet.devices.base.ComputingProcess.outputs`."""
-        answer = self._ask({"command": "outputs"}, ("outputs",), RUN_TIMEOUT_S)["outputs"]
+        request, expected = {"command": "outputs"}, ("outputs",)
+        answer = self._ask(request, expected, RUN_TIMEOUT_S, LARGEST_OUTPUTS)["outputs"]
         try:
             return [
                 np.frombuffer(base64.b64decode(one["data"]), "<f4").reshape(one["shape"])
@@ -174,6 +193,11 @@ class RemoteProcess(Conversation):
             return [OperatorTime(str(name), str(kind), int(time)) for name, kind, time in answer]
         except (TypeError, ValueError):
             raise self._nonsense(json.dumps(answer)) from None
+
+
+def _is_count(value: object) -> bool:
+    """Return whether a process gave a whole number that can be computed with."""
+    return type(value) is int and abs(value) < 1 << 63
 
 
 def ending(code: int, stderr: str) -> str:

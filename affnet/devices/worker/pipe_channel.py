@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import subprocess
-import threading
-from typing import IO
 
 from affnet.devices.worker.channel import ending
+from affnet.processes import LineReader, Tail
 
 
 class PipeChannel:
-    """Carries lines through the pipes of a child process."""
+    """Carries lines through the pipes of a child process.
 
-    def __init__(self, process: subprocess.Popen[str], stderr: IO[bytes]) -> None:
+    Nothing is read ahead: a process that writes unasked fills its pipe and waits.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None  # a pipe was asked for
         self._process = process
-        self._stderr = stderr
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._receive, daemon=True).start()
+        self._lines = LineReader(process.stdout)
+        self._errors = Tail(process.stderr) if process.stderr is not None else None
 
     def send(self, line: str) -> None:
         """See `Channel.send`."""
@@ -26,22 +26,11 @@ class PipeChannel:
         self._process.stdin.write(line)
         self._process.stdin.flush()
 
-    def receive(self, timeout_s: float) -> str:
+    def receive(self, timeout_s: float, largest: int) -> str:
         """See `Channel.receive`."""
-        try:
-            return self._lines.get(timeout=timeout_s)
-        except queue.Empty:
-            raise TimeoutError from None
+        return self._lines.line(timeout_s, largest)
 
     def how_it_ended(self) -> str:
         """See `Channel.how_it_ended`."""
         code = self._process.wait()
-        self._stderr.seek(0)
-        return ending(code, self._stderr.read().decode(errors="replace"))
-
-    def _receive(self) -> None:
-        assert self._process.stdout is not None  # a pipe was asked for
-        with contextlib.suppress(ValueError):  # closed while waiting: the measurement is over
-            for line in self._process.stdout:
-                self._lines.put(line)
-            self._lines.put("")  # the process has ended
+        return ending(code, self._errors.text() if self._errors else "")

@@ -37,11 +37,15 @@ def test_a_runtime_that_is_missing_there(board: Board) -> None:
     assert isinstance(error, MissingError)
     assert str(error) == (
         f"{board.address} lacks onnxruntime numpy for python3; let affnet bench --install do it, "
-        "or run there: python3 -m pip install onnxruntime numpy"
+        "or run there: python3 -m venv ~/.cache/affnet/venv && ~/.cache/affnet/venv/bin/pip "
+        "install onnxruntime numpy"
     )
     checks = {check.step: check for check in diagnose(entry_of(board))}
     assert not checks["onnxruntime"].passed
-    assert checks["onnxruntime"].remedy == "there: python3 -m pip install onnxruntime numpy"
+    assert checks["onnxruntime"].remedy == (
+        "there: python3 -m venv ~/.cache/affnet/venv && ~/.cache/affnet/venv/bin/pip install "
+        "onnxruntime numpy"
+    )
     assert not checks["a runtime"].passed
     assert checks["a runtime"].needed
 

@@ -25,6 +25,7 @@ NAME = "benchmark_model"
 #: How a user names the folder of a runner.
 NAME_FOLDER = "as `runner` of the phone in the file of devices, or by affnet bench --runner-dir"
 _TIMEOUT_S = 60.0
+_LARGEST_BYTES = 256_000_000  # of a program; that of 2.2.0 has 8 MB
 _ELF = b"\x7fELF"
 #: An Android ABI as the publisher's folders call it.
 _FOLDERS = {"arm64-v8a": "android_arm64", "x86_64": "android_x86_64"}
@@ -104,7 +105,7 @@ def _folder(abi: str) -> str:
 def _fetch(url: str, path: Path) -> None:
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response:  # noqa: S310  # https
-            content: bytes = response.read()
+            content: bytes = response.read(_LARGEST_BYTES + 1)
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it holds the connection
@@ -113,7 +114,7 @@ def _fetch(url: str, path: Path) -> None:
             f"{NAME} cannot be fetched ({reason or type(error).__name__})",
             f"fetch {url} and put it at {path}, or name its folder: {NAME_FOLDER}.",
         ) from error
-    if not content.startswith(_ELF):  # a proxy's login page
+    if not content.startswith(_ELF) or len(content) > _LARGEST_BYTES:  # a proxy's login page
         raise MissingError(
             f"{url} gave no program",
             f"fetch it and put it at {path}, or name its folder: {NAME_FOLDER}.",

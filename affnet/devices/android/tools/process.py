@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +17,7 @@ from affnet.devices.android.tools.binaries import NAME_FOLDER, Runner
 from affnet.devices.base import MEMORY_RUNS, BlockStatistics, Memory, OperatorTime, Startup
 from affnet.devices.worker.channel import RUN_TIMEOUT_S, ending
 from affnet.errors import MeasurementError, MissingError
+from affnet.files import scratch_folder
 from affnet.parity import reference_image
 
 _CANNOT_RUN = (126, 127)  # a shell's exit codes: found but not executable, and not found
@@ -131,8 +130,8 @@ class ToolProcess:
             return None
         spec = self._artifact.manifest.inputs[0]
         image = reference_image(spec.static_shape(), spec.dtype, spec.range or (0.0, 1.0))
-        with tempfile.TemporaryDirectory(prefix="affnet-") as folder:
-            path = Path(folder) / "image"
+        with scratch_folder() as folder:
+            path = folder / "image"
             path.write_bytes(image.tobytes())
             there = self._invoker.phone.push(path, lambda _: None)
         invoked = self._invoker.invoke(

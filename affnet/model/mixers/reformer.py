@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from affnet.errors import ImageSizeError
 from affnet.model.mixers.base import TokenMixer
 from affnet.model.mixers.tokens import (
     count_heads,
@@ -15,7 +14,6 @@ from affnet.model.mixers.tokens import (
     to_maps,
     to_tokens,
 )
-from affnet.units import image_size
 
 _NOT_ITSELF = -1e5  # the score of a token with itself: taken only where there is no other
 _EPS = 1e-6
@@ -29,8 +27,9 @@ class LSHAttention(TokenMixer):
     to the one before.  Rounds with other directions are joined by the softmax normalisers.
 
     The paper draws directions anew at every step; here they are drawn once, as buffers, because a
-    file holds constants.  Their number, 2 N / chunk in all, follows from the map size, and other
-    maps are refused.  Chunks have 64 tokens, or the next smaller number that divides N.
+    file holds constants.  Their number, 2 N / chunk in all, follows from the size of the maps that
+    it is made for; other maps are hashed by the same.  Chunks have 64 tokens, or the next smaller
+    number that divides N.
     """
 
     source = "Reformer, arXiv 2001.04451, section 2, equations 3 to 7"
@@ -42,35 +41,31 @@ class LSHAttention(TokenMixer):
 
     def __init__(self, channels: int, tokens: int, rounds: int = ROUNDS) -> None:
         super().__init__()
-        self.tokens, self.rounds = tokens, rounds
-        self.chunk = largest_divisor(tokens, self.CHUNK)
+        self.rounds = rounds
         self.heads = count_heads(channels, 64)
         self.query_key = nn.Linear(channels, channels, bias=False)
         self.value = nn.Linear(channels, channels, bias=False)
         self.project = nn.Linear(channels, channels, bias=False)
-        directions = tokens // self.chunk  # half the buckets: each direction has its opposite
+        directions = tokens // largest_divisor(
+            tokens, self.CHUNK
+        )  # half the buckets: each direction has its opposite
         shape = (self.heads, channels // self.heads, rounds * directions)
         self.register_buffer("directions", torch.randn(shape))
         self.directions: Tensor
 
     @classmethod
     def create(cls, channels: int, size: tuple[int, int], activation: str) -> LSHAttention:
-        """See `TokenMixer.create`; it takes maps of as many pixels only."""
+        """See `TokenMixer.create`; it takes all other maps too."""
         return cls(channels, size[0] * size[1])
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B x C x H x W to the same shape."""
         tokens = to_tokens(x)
-        if tokens.shape[1] != self.tokens:
-            raise ImageSizeError(
-                f"The hashes are made for maps of {self.tokens} pixels, not of "
-                f"{image_size(*x.shape[-2:])}",
-                "make the mixer for that size.",
-            )
         query = split_heads(self.query_key(tokens), self.heads)
         value = split_heads(self.value(tokens), self.heads)
-        if self.chunk == self.tokens:
-            order = torch.arange(self.tokens).expand(*query.shape[:2], 1, -1)
+        count = tokens.shape[1]
+        if count <= self.CHUNK:
+            order = torch.arange(count).expand(*query.shape[:2], 1, -1)
             mixed = self._attend(query[:, :, None], value[:, :, None], order)[0].squeeze(2)
         else:
             mixed = self._attend_by_hash(query, value)
@@ -81,7 +76,7 @@ class LSHAttention(TokenMixer):
         order = self._order(self.hashes(query))  # B x h x rounds x N
         undo = ascending(order)
         flat = order.flatten(2)
-        chunks = (*flat.shape[:2], -1, self.chunk)
+        chunks = (*flat.shape[:2], -1, largest_divisor(query.shape[2], self.CHUNK))
         mixed, normalisers = self._attend(
             gather_tokens(query, flat).reshape(*chunks, query.shape[-1]),
             gather_tokens(value, flat).reshape(*chunks, value.shape[-1]),
@@ -103,7 +98,8 @@ class LSHAttention(TokenMixer):
 
     def _order(self, buckets: Tensor) -> Tensor:
         """Sort the tokens of each round by bucket, those of one bucket by position."""
-        return ascending(buckets * self.tokens + torch.arange(self.tokens))
+        tokens = buckets.shape[-1]
+        return ascending(buckets * tokens + torch.arange(tokens))
 
     def _attend(self, query: Tensor, value: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
         """Attend within chunks, B x h x chunks x length x d, and to the chunk before.

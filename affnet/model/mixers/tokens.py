@@ -72,6 +72,12 @@ def common_divisor(height: int, width: int, limit: int) -> int:
     return largest_divisor(math.gcd(height, width), limit)
 
 
+def fill_up(x: Tensor, side: int) -> Tensor:
+    """Append zeros to B x C x H x W maps until ``side`` divides height and width."""
+    below, right = -x.shape[2] % side, -x.shape[3] % side
+    return nn.functional.pad(x, (0, right, 0, below)) if below or right else x
+
+
 def to_windows(x: Tensor, side: int) -> Tensor:
     """Turn B x C x H x W maps into (B windows) x side^2 x C tokens."""
     channels, width = x.shape[1], x.shape[3]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from affnet.errors import ImageSizeError
 from affnet.model.mixers.base import TokenMixer
 from affnet.model.mixers.tokens import (
     MultiHeadAttention,
     common_divisor,
     count_heads,
+    fill_up,
     from_windows,
     to_maps,
     to_tokens,
     to_windows,
 )
-from affnet.units import image_size
 
 
 class LocalThenSubsampledAttention(TokenMixer):
@@ -25,7 +24,8 @@ class LocalThenSubsampledAttention(TokenMixer):
     ``x + mixer(x) = z + global(norm(z))``.  Published for 224 px: windows of 7 x 7, and maps of
     56, 28, 14 and 7 made smaller by 8, 4, 2 and 1.  Here, for any map size: the largest window of
     at most 8 x 8 that divides the map, which is 7 and 8 for the maps of 224 and 256 px; and as many
-    keys a side as a window has, but made smaller by no more than 8.
+    keys a side as a window has, but made smaller by no more than 8.  Other maps are filled up with
+    zeros at the right and below, as the published code does, and what is mixed is cut off again.
     """
 
     source = "Twins-SVT, arXiv 2104.13840, section 3.2, equation 4"
@@ -48,7 +48,7 @@ class LocalThenSubsampledAttention(TokenMixer):
     def create(
         cls, channels: int, size: tuple[int, int], activation: str
     ) -> LocalThenSubsampledAttention:
-        """See `TokenMixer.create`; other maps must be divisible by the window."""
+        """See `TokenMixer.create`; it takes all other maps too."""
         window = common_divisor(*size, cls.LIMIT)
         ratio = common_divisor(*size, min(cls.LIMIT, max(1, min(size) // window)))
         return cls(channels, window, ratio)
@@ -56,15 +56,11 @@ class LocalThenSubsampledAttention(TokenMixer):
     def forward(self, x: Tensor) -> Tensor:
         """Map B x C x H x W to the same shape."""
         height, width = x.shape[-2:]
-        if height % self.window or width % self.window:
-            raise ImageSizeError(
-                f"Windows of {image_size(self.window, self.window)} do not divide maps of "
-                f"{image_size(height, width)}",
-                "make the mixer for that size.",
-            )
-        windows = to_windows(x, self.window)
-        local = from_windows(self.local(windows, windows), height, width)
+        filled = fill_up(x, self.window)
+        windows = to_windows(filled, self.window)
+        local = from_windows(self.local(windows, windows), *filled.shape[-2:])
+        local = local[..., :height, :width]
         tokens = self.norm(to_tokens(x + local))
-        reduced = self.reduce(to_maps(tokens, height, width))
+        reduced = self.reduce(fill_up(to_maps(tokens, height, width), self.reduce.stride[0]))
         context = self.reduced_norm(to_tokens(reduced))
         return local + to_maps(self.attention(tokens, context), height, width)

@@ -43,10 +43,13 @@ def test_the_pseudo_inverse_converges() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("size", [(16, 16), (8, 8)])  # several chunks, and a single one
-def test_lsh_attention_is_transformers(size: tuple[int, int]) -> None:
-    mixer, x = LSHAttention(128, size[0] * size[1], rounds=3), noise(2, 128, *size)
-    buckets = 2 * size[0] * size[1] // 64
+@pytest.mark.parametrize(
+    ("made", "size"),  # several chunks, a single one, and maps that it was not made for
+    [(256, (16, 16)), (64, (8, 8)), (256, (12, 16)), (1024, (16, 12))],
+)
+def test_lsh_attention_is_transformers(made: int, size: tuple[int, int]) -> None:
+    mixer, x = LSHAttention(128, made, rounds=3), noise(2, 128, *size)
+    buckets = 2 * made // 64
     theirs = LSHSelfAttention(
         ReformerConfig(
             hidden_size=128, num_attention_heads=2, attention_head_size=64, num_hashes=3,

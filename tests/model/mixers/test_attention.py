@@ -115,6 +115,23 @@ def test_twins_attends_in_windows_and_to_a_smaller_map() -> None:
     assert relative_error(mixer.float()(x.float()), expected) < 1e-5
 
 
+def test_twins_fills_up_maps_that_windows_do_not_divide() -> None:
+    mixer, x = create_mixer("twins", 8, (8, 8)).double().eval(), noise(1, 8, 5, 13).double()
+    filled = torch.zeros(1, 8, 8, 16, dtype=torch.float64)
+    filled[..., :5, :13] = x
+    with torch.no_grad():
+        local = torch.zeros_like(filled)
+        for left in (0, 8):
+            tokens = filled[0, :, :, left : left + 8].flatten(1).T
+            mixed = naive(mixer.local, tokens, tokens).T
+            local[0, :, :, left : left + 8] = mixed.unflatten(1, (8, 8))
+        local = local[..., :5, :13]
+        tokens = mixer.norm(to_tokens(x + local))
+        context = mixer.reduced_norm(to_tokens(mixer.reduce(to_maps(tokens, 5, 13))))
+        expected = local + to_maps(naive(mixer.attention, tokens[0], context[0])[None], 5, 13)
+        torch.testing.assert_close(mixer(x), expected, rtol=1e-6, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("size", "window", "ratio"),
     [((56, 56), 8, 7), ((28, 28), 7, 4), ((14, 14), 7, 2), ((7, 7), 7, 1), ((64, 64), 8, 8),

@@ -10,7 +10,9 @@ import io
 import json
 import math
 import os
+import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -25,6 +27,8 @@ SCHEMA = 1
 debug = False
 _UNLIMITED = 100_000  # characters in a line, where stdout is no terminal
 _READER_LEFT = 141  # what a shell makes of a process that ends by SIGPIPE, as others do
+_INTERVAL_S = 5.0  # between lines of one kind of step, where they stay
+_NUMBERS = re.compile(r"(?<![\w.])\d[\d.]*(?![\w.]*\w)")  # words of their own, not parts of names
 _stdout: TextIO | None = None  # the real one, while `stdout_reserved` is at work
 
 
@@ -35,7 +39,8 @@ def progress(
     """Yield a function that shows the step now under way.
 
     On a terminal the step stands in one line with a clock; elsewhere each step is a line of its
-    own.  ``animated`` off redraws only when the step changes: an animation costs processor time
+    own, but steps that differ by their numbers alone have one every 5 s.  ``animated`` off redraws
+    only when the step changes: an animation costs processor time
     that a latency measurement would feel.  With several ``lines``, a step that begins with the
     name of one and a colon stands in that line; the others stand above.
     """
@@ -43,7 +48,7 @@ def progress(
         yield lambda _: None
         return
     if not _is_terminal(sys.stderr):
-        yield _tell
+        yield _sparingly(_tell)
         return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -67,6 +72,19 @@ def progress(
             bar.refresh()
 
         yield show
+
+
+def _sparingly(show: Callable[[str], None]) -> Callable[[str], None]:
+    """Pass on the first step of each kind at once, and others of it every few seconds."""
+    shown: dict[str, float] = {}
+
+    def show_some(step: str) -> None:
+        kind, now = _NUMBERS.sub("", step), time.monotonic()
+        if kind not in shown or now - shown[kind] >= _INTERVAL_S:
+            shown[kind] = now
+            show(step)
+
+    return show_some
 
 
 def note(text: str, quiet: bool = False) -> None:

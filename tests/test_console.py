@@ -68,3 +68,28 @@ def test_characters_that_stdout_s_encoding_lacks_are_printed_by_number(
     with console.writing_stdout():
         console.print_line("10 °C")
     assert stream.buffer.getvalue() == b"10 \\xb0C\n"  # type: ignore[attr-defined]
+
+
+def test_off_a_terminal_steps_that_differ_by_numbers_have_a_line_every_few_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("affnet.console.time.monotonic", lambda: now)
+    with console.progress(quiet=False) as show:
+        show("Pushing net_1.onnx")
+        show("Pushing net_2.onnx")  # another file: its name has the number
+        for tenth in range(120):
+            now = tenth / 10
+            show(f"Measuring in turns, {tenth / 10:.1f} s of each so far")
+            show(f"rpi: Measuring in turns, {tenth / 10:.1f} s of each so far")
+        show("Computing the differences")
+    assert capsys.readouterr().err.splitlines() == [
+        "Pushing net_1.onnx",
+        "Pushing net_2.onnx",
+        *(
+            f"{device}Measuring in turns, {seconds} s of each so far"
+            for seconds in ("0.0", "5.0", "10.0")
+            for device in ("", "rpi: ")
+        ),
+        "Computing the differences",
+    ]

@@ -95,6 +95,11 @@ def main() -> None:
             raise
         console.error(error)
         sys.exit(error.exit_code)
+    except MemoryError:  # anywhere: a file may declare any size
+        if console.debug:
+            raise
+        print("Error: The memory of this machine does not suffice for this.", file=sys.stderr)
+        sys.exit(1)
 
 
 def _run() -> NoReturn:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,6 +17,7 @@ from pathlib import Path
 from affnet.errors import OutputError, UsageError
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_UNLOCKED = "new-"
 _NO_RIGHTS = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -51,14 +54,71 @@ def staging_folder(output: Path) -> Iterator[Path]:
     with translating_os_errors(output):
         is_new = not output.exists()
         output.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".affnet-", dir=output))
+        staging = _OwnedFolder(output, ".affnet-")
     try:
-        yield staging
+        yield staging.path
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        staging.remove()
         if is_new:
             with contextlib.suppress(OSError):  # it is not empty: something was published
                 output.rmdir()
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield a new folder among the system's temporary files; remove it at the end."""
+    scratch = _OwnedFolder(Path(tempfile.gettempdir()), "affnet-scratch-")
+    try:
+        yield scratch.path
+    finally:
+        scratch.remove()
+
+
+class _OwnedFolder:
+    """A temporary folder that is locked for as long as this process lives, however it ends.
+
+    Those that nobody holds are of processes that were killed; they are removed when the next one is
+    made.  The folder itself is locked, so that no file is left behind for it; where a file system
+    knows no such locks, nothing is swept.
+    """
+
+    def __init__(self, parent: Path, prefix: str) -> None:
+        _sweep(parent, prefix)
+        # under a name that is not swept until it is locked
+        made = Path(tempfile.mkdtemp(prefix=prefix + _UNLOCKED, dir=parent))
+        self._held = _lock(made, wait=False)
+        self.path = made.rename(parent / (prefix + made.name.removeprefix(prefix + _UNLOCKED)))
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._held is not None:
+            os.close(self._held)
+
+
+def _sweep(parent: Path, prefix: str) -> None:
+    """Remove the folders of processes that are gone."""
+    name = re.compile(re.escape(prefix) + "[a-z0-9_]{8}")  # as `tempfile` makes them
+    for path in parent.glob(f"{prefix}*"):
+        if name.fullmatch(path.name) and (held := _lock(path, wait=False)) is not None:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(held)
+
+
+def _lock(folder: Path, *, wait: bool) -> int | None:
+    """Lock a folder of this user's until what is returned is closed; None if that cannot be."""
+    try:
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        if wait or os.fstat(opened).st_uid == os.geteuid():
+            fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            return opened
+    except OSError:  # another holds it, or the file system knows no locks
+        pass
+    os.close(opened)
+    return None
 
 
 def is_path(text: str) -> bool:
@@ -69,15 +129,10 @@ def is_path(text: str) -> bool:
 def publish(staged: Sequence[Path], output: Path) -> list[Path]:
     """Move finished files and folders from a staging folder into ``output``.
 
-    Each is renamed, which replaces an older one in one step (a folder: in two).  A lock keeps two
-    runs of a user that publish into the same folder from mixing their files.
+    Each is renamed, which replaces an older one in one step (a folder: in two).  A lock on the
+    folder keeps two runs that publish into it from mixing their files.
     """
-    from filelock import FileLock
-
-    # one lock file per user, as another user's could not be opened, and for all folders, as
-    # renaming takes no time
-    key = hashlib.sha256(str(Path.home()).encode()).hexdigest()[:16]
-    with translating_os_errors(output), FileLock(Path(tempfile.gettempdir(), f"affnet-{key}.lock")):
+    with translating_os_errors(output), _locked(output):
         targets = []
         for path in staged:
             target = output / path.name
@@ -86,6 +141,17 @@ def publish(staged: Sequence[Path], output: Path) -> list[Path]:
             path.replace(target)
             targets.append(target)
     return targets
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Wait for others that publish into a folder, and keep them waiting."""
+    held = _lock(folder.resolve(), wait=True)
+    try:
+        yield
+    finally:
+        if held is not None:
+            os.close(held)
 
 
 def write_whole(path: Path, data: bytes | str) -> None:

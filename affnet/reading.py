@@ -13,7 +13,8 @@ from affnet.errors import UsageError
 
 LARGEST_TEXT = 32_000_000  # bytes of a manifest, a project file, class names
 LARGEST_RESULTS = 128_000_000  # bytes of a file of results, or of a line of one: an hour's samples
-#: What a zip archive may hold whatever its own size, in bytes, and how often that beyond it.
+LARGEST_ARRAYS = 1 << 30  # bytes of arrays in an archive, which may well be zeros
+#: Bytes that an archive of weights may hold whatever its own size, and how often that beyond.
 HARMLESS_BYTES = 1 << 28
 LARGEST_INFLATION = 20  # weights hardly shrink at all
 
@@ -70,20 +71,22 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise ValueError("it is nested too deeply") from None
 
 
-def check_inflation(path: Path) -> None:
+def check_inflation(path: Path, harmless: int | None = None) -> None:
     """Raise `ValueError` with the reason if a zip archive declares more than is plausible.
 
-    Only its directory is read.  A file that is no archive passes.
+    It may hold ``harmless`` bytes however small it is.  Only its directory is read.  A file that is
+    no archive passes.
     """
+    harmless = HARMLESS_BYTES if harmless is None else harmless
     try:
         with zipfile.ZipFile(path) as archive:
             declared = sum(entry.file_size for entry in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return
     size = path.stat().st_size
-    if declared > max(HARMLESS_BYTES, LARGEST_INFLATION * size):
+    if declared > max(harmless, LARGEST_INFLATION * size):
         raise ValueError(
-            f"its {size / 1e6:.1f} MB declare {declared / 1e6:.0f} MB, which weights do not"
+            f"its {size / 1e6:.1f} MB declare {declared / 1e6:.0f} MB, which is not plausible"
         )
     check_memory(declared)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import subprocess
+import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 
 from affnet import files
 from affnet.errors import AffnetError, OutputError, UsageError
+from affnet.processes import module_environment
 
 
 def names(folder: Path) -> list[str]:
@@ -65,6 +69,54 @@ def test_concurrent_writers_leave_files_of_one_of_them(tmp_path: Path) -> None:
         thread.join()
     assert names(tmp_path) == ["manifest", "model"]
     assert (tmp_path / "model").read_text() == (tmp_path / "manifest").read_text()
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from affnet import files
+with files.staging_folder(Path(sys.argv[1])) as one, files.scratch_folder() as other:
+    (one / "half").write_text("x")
+    (other / "half").write_text("x")
+    print(one, other, sep="\\n", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_killed_processes_left_is_swept_and_nothing_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, temporary = tmp_path / "output", tmp_path / "temporary"
+    output.mkdir()
+    temporary.mkdir()
+    (output / ".affnet-notes of mine").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    environment = {**module_environment(), "TMPDIR": str(temporary)}
+    command = [sys.executable, "-c", HOLD, str(output)]
+    started = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        for _ in range(2)
+    ]
+    folders = []
+    for process in started:
+        assert process.stdout is not None
+        folders.append([Path(process.stdout.readline().strip()) for _ in range(2)])
+    dead, alive = started
+    dead.kill()
+    dead.wait()
+    assert all(folder.is_dir() for pair in folders for folder in pair)
+    with files.staging_folder(output) as staging, files.scratch_folder():
+        files.publish([], output)
+        assert [folder.exists() for folder in folders[0]] == [False, False]
+        assert [folder.is_dir() for folder in folders[1]] == [True, True]
+    alive.kill()
+    for process in started:
+        process.communicate()
+    with files.staging_folder(output), files.scratch_folder():
+        pass
+    assert names(output) == [".affnet-notes of mine"]
+    assert names(temporary) == []
+    assert not staging.exists()
 
 
 @pytest.mark.parametrize("data", ["text\n", b"\x00bytes", ""])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from affnet.commands.options import (
     parse_size,
 )
 from affnet.commands.two_words import refuse_second_words
+from affnet.files import scratch_folder
 
 
 def bench(
@@ -118,7 +118,13 @@ def bench(
     from affnet.bench.measurement.runtimes import measure_runtimes
     from affnet.bench.reporting import output as bench_output
     from affnet.bench.store.recorder import open_recorder
-    from affnet.commands.bench_models import choose_models, export_jobs, related, runtimes_of
+    from affnet.commands.bench_models import (
+        check_models,
+        choose_models,
+        export_jobs,
+        related,
+        runtimes_of,
+    )
     from affnet.devices.catalog import open_devices
 
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
@@ -135,14 +141,15 @@ def bench(
     chosen = choose_models(context, models, against, parse_size(image_size), weights)
     plan = runtimes_of(chosen, runtime, places, exporting=not dry_run)
     if dry_run:
+        check_models(chosen, plan.every())
         show_steps(chosen.names, places, plan.runtimes, threads, protocol, profile, json)
         return
     with (
-        tempfile.TemporaryDirectory(prefix="affnet-bench-") as scratch,
+        scratch_folder() as scratch,
         console.progress(quiet, animated=False, lines=[p.name for p in places]) as show,
         open_recorder(store) as recorder,
     ):
-        jobs = export_jobs(chosen, plan.every(), fft, Path(scratch), show)
+        jobs = export_jobs(chosen, plan.every(), fft, scratch, show)
         recorder.peer = peer = related(chosen, jobs)
         outcomes = measure_runtimes(
             jobs,

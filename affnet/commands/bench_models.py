@@ -62,6 +62,34 @@ def runtimes_of(
     return plan_runtimes(text, places, format_, check if must_export else lambda _: None)
 
 
+def check_models(chosen: Comparison, runtimes: Sequence[str]) -> None:
+    """Refuse what `export_jobs` would refuse before it converts anything; write nothing.
+
+    Raises:
+        AffnetError: as `affnet.model.source.check_source` and `open_of_format`.
+    """
+    from affnet.export.open_or_export import check_takes_weights, names_artifact, open_of_format
+    from affnet.model.source_file import check_source_file
+    from affnet.runtimes import get_runtime
+
+    for name in chosen.names:
+        settings = _split(chosen.settings.get(name, {}))
+        check_takes_weights(name, settings["weights"])
+        if names_artifact(name):
+            for runtime in runtimes:
+                open_of_format(name, get_runtime(runtime).format)
+        else:
+            check_source_file(name)
+            from affnet.model.source import check_source
+
+            check_source(
+                name,
+                image_size=chosen.image_size,
+                weights=settings["weights"],
+                **settings["settings"],
+            )
+
+
 def export_jobs(
     chosen: Comparison,
     runtimes: Sequence[str],

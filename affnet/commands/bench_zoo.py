@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +18,7 @@ from affnet.commands.options import (
     StoreOption,
 )
 from affnet.errors import AffnetError, ConversionError, UsageError, VerificationError
+from affnet.files import scratch_folder
 
 if TYPE_CHECKING:
     from affnet.artifact import Artifact
@@ -83,11 +83,11 @@ def bench_zoo(
     engine = get_runtime(runtime or place.capabilities.home_runtimes[0])
     place.check_runtime(engine.name)
     with (
-        tempfile.TemporaryDirectory(prefix="affnet-zoo-") as scratch,
+        scratch_folder() as scratch,
         console.progress(quiet, animated=False) as show,
         open_recorder(store) as recorder,
     ):
-        artifacts, refused = _export(names, engine.format, Path(scratch), show)
+        artifacts, refused = _export(names, engine.format, scratch, show)
         recorder.peer = against
         outcomes = measure_in_groups(
             label_jobs(artifacts, engine.name),

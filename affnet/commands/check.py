@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +17,7 @@ from affnet.commands.options import (
     parse_size,
 )
 from affnet.errors import UsageError
+from affnet.files import scratch_folder
 
 if TYPE_CHECKING:
     from affnet.artifact import Artifact
@@ -92,11 +92,11 @@ def check(
         return open_devices(name, devices_file)[0]
 
     with (
-        tempfile.TemporaryDirectory(prefix="affnet-check-") as scratch,
+        scratch_folder() as scratch,
         console.progress(quiet, animated=False) as show,
         open_recorder(None if results or calibrate else store) as recorder,
     ):
-        open_model = _opener(settings, size, Path(scratch), show)
+        open_model = _opener(settings, size, scratch, show)
         if calibrate:
             found = checking.calibrate(wanted, find, open_model, rounds=max_rounds, progress=show)
         elif results:

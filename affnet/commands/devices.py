@@ -23,6 +23,9 @@ def _devices(
     """
     if context.invoked_subcommand is None:
         list_devices(devices_file, json)
+    given = {"devices_file": devices_file, "json": json}
+    defaults = {name: value for name, value in given.items() if value}
+    context.default_map = dict.fromkeys(("list", "doctor"), defaults)  # what stands before them
 
 
 @app.command("list")

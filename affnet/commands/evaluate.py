@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from affnet.commands.options import (
     WeightsOption,
 )
 from affnet.errors import AffnetError, UsageError
+from affnet.files import scratch_folder
 
 if TYPE_CHECKING:
     from affnet.artifact import Artifact
@@ -86,10 +86,10 @@ def evaluate(
         return
     dataset = open_dataset(data).limited(limit)
     with (
-        tempfile.TemporaryDirectory(prefix="affnet-eval-") as scratch,
+        scratch_folder() as scratch,
         console.progress(quiet) as show,
     ):
-        artifact, source = _open(model, runtime, config, weights, Path(scratch), show)
+        artifact, source = _open(model, runtime, config, weights, scratch, show)
         if record and artifact is None:
             raise UsageError("--record needs an artifact, whose manifest keeps the accuracy.")
         subject = _classifier(artifact, source, threads)
@@ -163,12 +163,12 @@ def _evaluate_dense(
     quiet: bool,
 ) -> None:
     with (
-        tempfile.TemporaryDirectory(prefix="affnet-eval-") as scratch,
+        scratch_folder() as scratch,
         console.progress(quiet) as show,
     ):
 
         def open_subject() -> DenseSubject:
-            return _dense(_open(model, runtime, config, weights, Path(scratch), show), threads)
+            return _dense(_open(model, runtime, config, weights, scratch, show), threads)
 
         found = evaluate_dense(task, data, limit, open_subject, _sparingly(show))
     print_dense(found, json)

@@ -21,7 +21,19 @@ class TwoWordCommands(TyperGroup):
         """Return the name, the command and the rest of ``args``; the longest name wins."""
         if (name := " ".join(args[:2])) in self.commands:
             return name, self.commands[name], args[2:]
+        if args and args[0] not in self.commands and (first := self._first_word_of(args[0])):
+            raise UsageError(
+                f"There is no command {args[0]!r}", f"run: affnet {first} {' '.join(args)}"
+            )
         return super().resolve_command(ctx, args)
+
+    def _first_word_of(self, second: str) -> str | None:
+        """Return the word that a command called by its second one needs before it."""
+        for name, command in self.commands.items():
+            first, _, rest = name.partition(" ")
+            if rest == second or second in getattr(command, "commands", ()):
+                return first
+        return None
 
 
 def refuse_second_words(context: typer.Context, words: list[str] | None) -> list[str] | None:

@@ -16,7 +16,7 @@ from affnet.model.bundled import DATASETS, dataset_folder
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 #: A bigger picture is refused, so that a crafted file cannot take all memory.
-MAX_PIXELS = 200_000_000
+MAX_PIXELS = 100_000_000
 
 
 class CorruptImageError(DatasetError):
@@ -37,6 +37,8 @@ class LabelledImage:
             CorruptImageError: it is no picture, is cut off, or is absurdly large.
         """
         try:
+            if self.path.exists() and not self.path.is_file():  # a pipe would be waited for
+                raise CorruptImageError(f"{self.path} is no file.")
             with Image.open(self.path) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise CorruptImageError(f"{self.path} has too many pixels to be decoded.")
@@ -44,7 +46,13 @@ class LabelledImage:
                 return image.copy()
         except UnidentifiedImageError as error:
             raise CorruptImageError(f"{self.path} is not an image.") from error
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except (
+            OSError,
+            SyntaxError,
+            ValueError,
+            MemoryError,
+            Image.DecompressionBombError,
+        ) as error:
             reason = getattr(error, "strerror", None) or error  # of the system, without its number
             raise CorruptImageError(f"{self.path} cannot be decoded: {reason}.") from error
 

@@ -33,14 +33,7 @@ def open_or_export(
     """
     check_takes_weights(model, weights)
     if names_artifact(model):
-        artifact = Artifact.open(Path(model))
-        if artifact.manifest.format != format_:
-            raise UsageError(
-                f"{model} is of the format {artifact.manifest.format}, which "
-                f"{runtime_for(format_).name} does not run",
-                f"choose the runtime {runtime_for(artifact.manifest.format).name}.",
-            )
-        return artifact
+        return open_of_format(model, format_)
     check_source_file(model)
     # torch is needed from here on, not to measure what is exported already
     from affnet.export.options import ExportOptions
@@ -76,6 +69,23 @@ def open_or_export_peer(
         except UsageError as error:
             progress(f"{peer} is exported at its own size: {error}")
     return open_or_export(peer, form, None, fft, scratch, progress, **rest)
+
+
+def open_of_format(model: str, format_: str) -> Artifact:
+    """Open an artifact that must be of ``format_``.
+
+    Raises:
+        UsageError: it is of another.
+        ArtifactError: as `Artifact.open`.
+    """
+    artifact = Artifact.open(Path(model))
+    if artifact.manifest.format != format_:
+        raise UsageError(
+            f"{model} is of the format {artifact.manifest.format}, which "
+            f"{runtime_for(format_).name} does not run",
+            f"choose the runtime {runtime_for(artifact.manifest.format).name}.",
+        )
+    return artifact
 
 
 def check_takes_weights(model: str, weights: Path | None) -> None:

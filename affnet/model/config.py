@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ _CLASSES_KEYS = {
     "deeplabv3": "model.segmentation.n_classes",
     "ssdlite": "model.detection.n_classes",
 }
+_MOST_KEYS = 10_000  # those published have some hundred, in some kB
+_LARGEST_BYTES = 1_000_000
 _SLOPE_KEYS = ("model.classification.activation.neg_slope", "model.activation.neg_slope")
 
 
@@ -45,7 +49,7 @@ def read_config(path: Path) -> TrainingConfig:
     """
     existing_file(path, "a training config (YAML)")
     try:
-        content = yaml.safe_load(read_text(path))
+        content = yaml.safe_load(read_text(path, _LARGEST_BYTES))
     except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:  # or no such date
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
@@ -53,9 +57,12 @@ def read_config(path: Path) -> TrainingConfig:
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is not a training config: it holds no keys.")
     try:
-        keys = dict(_flatten(content))
+        flat = [*itertools.islice(_flatten(content), _MOST_KEYS + 1)]
     except RecursionError as error:
         raise ConfigError(f"{path} is not a training config: its keys hold themselves.") from error
+    if len(flat) > _MOST_KEYS:  # few lines make billions, by aliases of aliases
+        raise ConfigError(f"{path} is not a training config: it has over {_MOST_KEYS} keys.")
+    keys = dict(flat)
     slope = next((keys[key] for key in _SLOPE_KEYS if key in keys), 0.1)
     activation = next((keys[key] for key in _ACTIVATION_KEYS if keys.get(key)), None)
     if activation == "leaky_relu" and slope != 0.1:
@@ -87,16 +94,14 @@ def find_config(checkpoint: Path) -> Path | None:
     return others[0] if len(others) == 1 else None
 
 
-def _flatten(content: dict[Any, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Return dotted keys with their values; the published code writes ``-`` and ``_`` alike."""
-    flat: list[tuple[str, Any]] = []
+def _flatten(content: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield dotted keys with their values; the published code writes ``-`` and ``_`` alike."""
     for key, value in content.items():
         name = prefix + str(key).replace("-", "_")
         if isinstance(value, dict):
-            flat.extend(_flatten(value, name + "."))
+            yield from _flatten(value, name + ".")
         else:
-            flat.append((name, value))
-    return flat
+            yield name, value
 
 
 def _variant(path: Path, mode: Any) -> str | None:

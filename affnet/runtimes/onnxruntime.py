@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from affnet.artifact import TensorSpec
 from affnet.errors import ArtifactError, first_line, require
+from affnet.files import scratch_folder
 from affnet.runtimes import Interface
 from affnet.runtimes.onnxruntime_profile import operator_times
 
@@ -67,7 +67,7 @@ class OnnxRuntime:
         cls, path: Path, *, threads: int, image: NDArray[Any], runs: int
     ) -> list[tuple[str, str, int]]:
         """Return name, type and mean time in ns of each operator, in a session of its own."""
-        with tempfile.TemporaryDirectory(prefix="affnet-") as folder:
+        with scratch_folder() as folder:
             session = OnnxSession(path, threads, profile=f"{folder}/profile")
             for _ in range(_DISCARDED + runs):
                 session.run(image)

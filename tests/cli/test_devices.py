@@ -80,6 +80,55 @@ def test_a_dry_run_refuses_what_the_run_would_refuse(refused: Refused) -> None:
     assert sentence.startswith("Unknown runtime 'trt'")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("afnet",),
+        ("digits", "--against", "mobilvit_xxs"),
+        ("affnet_et+twin",),
+        ("mobilevit_xxs+twins",),
+        ("gone.onnx",),
+        ("gone.pt",),
+        ("gone.pt2",),
+        ("nowhere:build",),
+        ("digits", "--device", "toaster"),
+        ("digits", "--device", "fake", "--devices-file", "gone.toml"),
+        ("digits", "--weights", "gone.safetensors"),
+        ("mobilevit_xxs", "--weights", "gone.safetensors"),
+        ("digits", "--image-size", "abc"),
+    ],
+    ids=" ".join,
+)
+def test_a_dry_run_refuses_in_the_words_of_the_run(
+    refused: Refused, arguments: tuple[str, ...]
+) -> None:
+    assert refused("bench", *arguments, "--dry-run") == refused("bench", *arguments)
+
+
+def test_a_dry_run_refuses_a_file_that_the_runtime_does_not_run(
+    refused: Refused, digits_onnx: Artifact
+) -> None:
+    given = ("bench", digits_onnx.path, "--runtime", "torch")
+    assert refused(*given, "--dry-run") == refused(*given)
+    assert "is of the format onnx, which torch does not run" in refused(*given)
+
+
+def test_a_catalog_named_before_the_sub_command_counts(run: Run, catalog: Path) -> None:
+    done = run("devices", "--devices-file", catalog, "--json", "doctor", "quick")
+    assert (done.code, done.json["device"]) == (0, "quick")
+    listed = run("devices", "--devices-file", catalog, "--json", "list").json["devices"]
+    assert "quick" in [device["name"] for device in listed]
+
+
+def test_a_sub_command_without_its_first_word_is_named_whole(refused: Refused) -> None:
+    assert refused("doctor", "rpi") == (
+        "There is no command 'doctor'; run: affnet devices doctor rpi"
+    )
+    assert refused("zoo", "--plot", "x.png") == (
+        "There is no command 'zoo'; run: affnet bench zoo --plot x.png"
+    )
+
+
 def test_a_sweep_keeps_what_was_finished_when_one_device_fails(
     run: Run, digits_onnx: Artifact, catalog: Path, workspace: Path
 ) -> None:

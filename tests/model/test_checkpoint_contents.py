@@ -116,7 +116,7 @@ def test_an_archive_that_declares_more_than_weights_can_be_is_not_read(
     with pytest.raises((CheckpointError, ArtifactError)) as error:
         check_source_file(str(path))
     assert str(error.value) == (
-        f"{path} cannot be loaded: its 0.0 MB declare 20 MB, which weights do not."
+        f"{path} cannot be loaded: its 0.0 MB declare 20 MB, which is not plausible."
     )
 
 

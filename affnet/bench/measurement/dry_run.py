@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from affnet import console
-from affnet.artifact import Artifact
+from affnet.artifact import Artifact, manifest_path
 from affnet.bench.measurement.protocol import Protocol
 from affnet.devices.base import Device
-from affnet.runtimes import get_runtime, is_artifact
+from affnet.runtimes import get_runtime
 
 
 def steps(
@@ -29,7 +29,7 @@ def steps(
     device.check_runtime(runtime)
     prepared, files = [], []
     for model in models:
-        if is_artifact(Path(model)) and Path(model).exists():
+        if manifest_path(Path(model)).exists():
             files.append(Artifact.open(Path(model)).path.name)
         else:
             format_ = get_runtime(runtime).format

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from affnet.bench.results.ratios import relate_to_peer
 from affnet.bench.results.result import Result
 from affnet.bench.store.recorder import Recorder
 from affnet.devices.base import Device
+from affnet.files import scratch_folder
 from affnet.runtimes import get_runtime
 
 
@@ -55,13 +55,13 @@ class Run:
             OutputError: a file could not be written.
         """
         for setting in settings:
-            with tempfile.TemporaryDirectory(prefix="affnet-mixers-") as folder:
-                self._measure_setting(setting, Path(folder))
+            with scratch_folder() as folder:
+                self._measure_setting(setting, folder)
         measured = {get_runtime(setting.runtime).format for setting in settings}
         for format_ in (name for name in formats if name not in measured):
             for mixer in self.mixers:
-                with tempfile.TemporaryDirectory(prefix="affnet-mixers-") as folder:
-                    self._export(mixer.name, settings[0], format_, Path(folder))
+                with scratch_folder() as folder:
+                    self._export(mixer.name, settings[0], format_, folder)
         return Grid(self.mixers, self.cells, self.support)
 
     def _export(self, name: str, setting: Setting, format_: str, folder: Path) -> Artifact | str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +18,7 @@ from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.fourier.plans.base import MapSize
 from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
+from affnet.files import scratch_folder
 from affnet.model.network import AFFBlock
 from affnet.model.random_weights import randomise
 from affnet.model.source import Source
@@ -107,7 +107,7 @@ def _hopeful(size: MapSize, format_: str, plans: Sequence[str]) -> list[str]:
 def _measure(
     size: MapSize, options: ExportOptions, plans: Sequence[str], timer: Timer, progress: Progress
 ) -> dict[str, float]:
-    with tempfile.TemporaryDirectory(prefix="affnet-plans-") as folder:
+    with scratch_folder() as folder:
         floor = export_artifact(block(size, filtered=False), options, folder)
         artifacts: dict[str, Artifact] = {}
         for plan in plans:

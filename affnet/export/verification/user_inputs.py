@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -13,6 +14,7 @@ from affnet.errors import UsageError, first_line
 from affnet.evaluation.datasets import SUFFIXES, LabelledImage
 from affnet.evaluation.preprocessing import Preprocessing
 from affnet.export.verification.inputs import VerificationInput
+from affnet.reading import LARGEST_ARRAYS, check_inflation
 
 _ARRAYS = (".npy", ".npz")
 
@@ -30,7 +32,9 @@ def read_inputs(path: Path, spec: TensorSpec) -> list[VerificationInput]:
     """
     if path.is_dir():
         files = sorted(
-            file for file in path.rglob("*") if file.suffix.lower() in (*_ARRAYS, *SUFFIXES)
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in (*_ARRAYS, *SUFFIXES) and file.is_file()
         )
     elif path.suffix.lower() in _ARRAYS and path.is_file():
         files = [path]
@@ -49,10 +53,11 @@ def _read(file: Path, spec: TensorSpec) -> list[VerificationInput]:
     if file.suffix.lower() in SUFFIXES:
         return [VerificationInput(file.name, _picture(file, spec))]
     try:
+        check_inflation(file, LARGEST_ARRAYS)
         with file.open("rb") as stream:
             content = np.load(stream, allow_pickle=False)
             arrays = {"": content} if isinstance(content, np.ndarray) else dict(content)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
         raise UsageError(f"{file} cannot be read as arrays: {first_line(error)}.") from error
     return [
         VerificationInput(" ".join(filter(None, (file.name, name, number))), array)

@@ -14,6 +14,7 @@ from affnet.model.create import NETWORKS, Network, create_model
 from affnet.model.dense.base import DenseNetwork
 from affnet.model.dense.deeplabv3 import PUBLISHED_ON_VOC, DeepLabv3
 from affnet.model.dense.labels import labels_by_count
+from affnet.model.mixers import get_mixer
 from affnet.model.network import AFFNet
 from affnet.model.peers import (
     DETECTION_PEERS,
@@ -105,6 +106,22 @@ def load_source(
     if not path.exists() and path.suffix == "" and path.parent == Path():
         raise UnknownNameError("source", source, (*source_names(), "a path, or module:function"))
     return _from_checkpoint(path, variant=variant, **options)
+
+
+def check_source(source: str, **options: Any) -> None:
+    """Refuse what `load_source` refuses with the same options.
+
+    What is only a name, without weights of the user's, is not built for that.
+
+    Raises:
+        AffnetError: as `load_source`.
+    """
+    name, sign, mixer = source.partition(_MIXER_SIGN)
+    given = any(value for key, value in options.items() if key != "image_size")
+    if given or not (name in NETWORKS or (not sign and source in source_names())):
+        load_source(source, **options)
+    elif sign:
+        get_mixer(mixer)
 
 
 def reload_source(provenance: Provenance) -> Source:

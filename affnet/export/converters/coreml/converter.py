@@ -46,6 +46,7 @@ from affnet.runtimes.mlprogram import Program, load_program
 from affnet.silence import silenced
 from affnet.units import image_size
 
+_DEBUG_FILE = "executorch_debug_handle_mapping.json"
 _DEFAULT_TARGET = "iOS16"
 _FIRST_SPECIFICATION = 6  # the first that holds ML programs, of iOS 15
 _MAXIMUM_RANK = 5
@@ -99,6 +100,8 @@ class CoreMLConverter:
                 model = compressed(model, request.precision)
             _describe(model, request)
             model.save(str(path))
+            # which operator was which of ExecuTorch's: in no manifest, nor read by any loader
+            (path / _DEBUG_FILE).unlink(missing_ok=True)
         saved = load_program(path)
         _check_ranks(saved)
         details = {

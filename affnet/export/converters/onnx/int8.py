@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from affnet.errors import ConversionError, OutputError, reason_of
 from affnet.export.converters import ConversionRequest
 from affnet.export.quantization.layers import part_of
+from affnet.files import scratch_folder
 from affnet.silence import silenced
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _quantised(
     import onnx
     from onnxruntime import quantization
 
-    with tempfile.TemporaryDirectory(prefix="affnet-") as folder, silenced(), _quiet_root():
+    with scratch_folder() as folder, silenced(), _quiet_root():
         path = Path(folder, "int8.onnx")
         quantization.quantize_static(
             model,

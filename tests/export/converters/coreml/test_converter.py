@@ -54,6 +54,18 @@ def image(shared_artifact):
     return shared_artifact("tiny", "coreml", precision="fp32", image_input=True)
 
 
+def test_a_package_holds_what_its_manifest_names_and_no_more(half):
+    files = {str(p.relative_to(half.path)) for p in half.path.rglob("*") if p.is_file()}
+    manifest = json.loads((half.path / "Manifest.json").read_text())
+    named = {f"Data/{item['path']}" for item in manifest["itemInfoEntries"].values()}
+    assert files == {
+        "Manifest.json",
+        "Data/com.apple.CoreML/model.mlmodel",
+        "Data/com.apple.CoreML/weights/weight.bin",
+    }
+    assert all(any(file.startswith(name) for name in named) for file in files - {"Manifest.json"})
+
+
 @pytest.fixture
 def copy(half, tmp_path):
     """A copy of the exported package, to damage."""

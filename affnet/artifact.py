@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from affnet.errors import ArtifactError
 from affnet.files import content_bytes, content_sha256
@@ -18,6 +21,7 @@ from affnet.reading import parse_json, read_text
 SCHEMA = 1
 #: What a network is for; ``other`` is a program of the user's own, of which that is not known.
 TASKS = ("classification", "segmentation", "detection", "other")
+_MOST_VALUES = 1 << 28  # of a tensor: 1 GB of float32
 _SUFFIX = ".manifest.json"
 
 
@@ -137,7 +141,23 @@ class Manifest:
             raise ValueError(f"task: {manifest.task!r} is unknown")
         if not manifest.inputs or not manifest.outputs:
             raise ValueError("it names no input or no output")
+        for kind in ("inputs", "outputs"):
+            for index, spec in enumerate(getattr(manifest, kind)):
+                if reason := _oddity(spec):
+                    raise ValueError(f"{kind}.{index}: {reason}")
         return manifest
+
+
+def _oddity(spec: TensorSpec) -> str | None:
+    """Say what no tensor of a file is like, before memory is made for it."""
+    shape = spec.static_shape()
+    if any(axis < 0 for axis in shape) or math.prod(shape) > _MOST_VALUES:
+        return f"{list(spec.shape)} is no shape of an image or of an output"
+    try:
+        known = np.dtype(spec.dtype).kind in "biuf"
+    except TypeError:
+        known = False
+    return None if known else f"{spec.dtype!r} is no type of numbers"
 
 
 @dataclass(frozen=True)

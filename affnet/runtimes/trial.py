@@ -7,6 +7,7 @@ so that a crash costs one sentence.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -133,8 +134,24 @@ def _answer(runtime: type[Runtime], path: Path, shape: tuple[int, ...]) -> dict[
     return dataclasses.asdict(interface)
 
 
+def _bound_memory() -> None:
+    """Take no more memory than is free: a few bytes may declare any size.
+
+    What cannot be had is an error in here, and not the end of another process.
+    """
+    import psutil
+
+    with contextlib.suppress(ImportError, OSError, ValueError):  # a system without such a limit
+        import resource
+
+        free = psutil.virtual_memory().available
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (free, hard))
+
+
 def main() -> None:
     """Print one JSON object, and nothing that a library prints."""
+    _bound_memory()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
         name, path, shape = sys.argv[1:]

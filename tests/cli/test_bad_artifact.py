@@ -80,6 +80,18 @@ def test_what_is_no_manifest_is_refused_with_the_reason(
             [{"name": "i", "dtype": "f", "shape": [1], "range": [0]}],
             "inputs.0.range.1: field required",
         ),
+        (
+            "inputs",
+            [{"name": "i", "dtype": "float32", "shape": [1, 3, 10**6, 10**6]}],
+            "inputs.0: [1, 3, 1000000, 1000000] is no shape of an image or of an output",
+        ),
+        (
+            "inputs",
+            [{"name": "i", "dtype": "float32", "shape": [1, -3]}],
+            "inputs.0: [1, -3] is no",
+        ),
+        ("inputs", [{"name": "i", "dtype": "O", "shape": [1]}], "inputs.0: 'O' is no type of num"),
+        ("inputs", [{"name": "i", "dtype": "f128", "shape": [1]}], "inputs.0: 'f128' is no type"),
         ("outputs", {"name": "logits"}, "outputs: "),
         ("labels", [0, 1], "labels.0: "),
         ("fft_plan", ["dense"], "fft_plan: "),

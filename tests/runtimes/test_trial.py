@@ -120,3 +120,22 @@ def test_it_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_the_described_type_is_one_that_numpy_makes(digits_onnx: Artifact) -> None:
     interface = ONNX.describe(digits_onnx.path)
     assert np.dtype(interface.inputs[0].dtype) == np.float32
+
+
+def test_a_few_bytes_that_make_terabytes_cost_a_sentence(tmp_path: Path) -> None:
+    """The child may not take more memory than is free, and so no other process is ended for it."""
+    taken = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2])
+    given = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["a", "b", "c"])
+    sides = helper.make_tensor("sides", TensorProto.INT64, [3], [20_000, 20_000, 2_000])
+    nodes = [
+        helper.make_node("ConstantOfShape", ["sides"], ["zeros"]),
+        helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=0),
+        helper.make_node("Add", ["zeros", "sum"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "large", [taken], [given], [sides])
+    path = tmp_path / "large.onnx"
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path
+    )
+    with pytest.raises(ArtifactError, match=r"large\.onnx"):
+        try_out(path, ONNX, (1, 2))

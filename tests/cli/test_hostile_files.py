@@ -186,7 +186,9 @@ def readers(name: str, digits: Path) -> Iterator[tuple[str, list[object]]]:
     yield name + ".db", ["compare", "--store", name + ".db"]
     yield name + ".toml", ["check", "--budgets", name + ".toml"]
     yield name + ".toml", ["bench", "--device", "nowhere", "--devices-file", name + ".toml"]
-    yield name + ".yaml", ["export", WEIGHTS, "--config", name + ".yaml", "-o", "new"]
+    # of another variant, so that a config that says nothing ends there
+    other = ["--variant", "affnet_t", "-o", "new"]
+    yield name + ".yaml", ["export", WEIGHTS, "--config", name + ".yaml", *other]
     yield "affnet.toml", ["export", "gone.pt", "-o", "new"]
 
 

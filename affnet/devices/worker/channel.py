@@ -99,9 +99,9 @@ def ask(
     try:
         channel.send(json.dumps(request) + "\n")
         line = channel.receive(timeout_s, largest)
-    except TooMuchOutputError as error:
+    except TooMuchOutputError as flood:
         raise MeasurementError(
-            f"{doing} answered with {error} in one line; it was stopped."
+            f"{doing} answered with {flood} in one line; it was stopped."
         ) from None
     except TimeoutError:
         raise MeasurementError(

@@ -118,13 +118,7 @@ def bench(
     from affnet.bench.measurement.runtimes import measure_runtimes
     from affnet.bench.reporting import output as bench_output
     from affnet.bench.store.recorder import open_recorder
-    from affnet.commands.bench_models import (
-        check_models,
-        choose_models,
-        export_jobs,
-        related,
-        runtimes_of,
-    )
+    from affnet.commands import bench_models
     from affnet.devices.catalog import open_devices
 
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
@@ -138,10 +132,10 @@ def bench(
         runner=str(runner_dir) if runner_dir else None,
         compute_units=compute_units,
     )
-    chosen = choose_models(context, models, against, parse_size(image_size), weights)
-    plan = runtimes_of(chosen, runtime, places, exporting=not dry_run)
+    chosen = bench_models.choose_models(context, models, against, parse_size(image_size), weights)
+    plan = bench_models.runtimes_of(chosen, runtime, places, exporting=not dry_run)
     if dry_run:
-        check_models(chosen, plan.every())
+        bench_models.check_models(chosen, plan.every())
         show_steps(chosen.names, places, plan.runtimes, threads, protocol, profile, json)
         return
     with (
@@ -149,8 +143,8 @@ def bench(
         console.progress(quiet, animated=False, lines=[p.name for p in places]) as show,
         open_recorder(store) as recorder,
     ):
-        jobs = export_jobs(chosen, plan.every(), fft, scratch, show)
-        recorder.peer = peer = related(chosen, jobs)
+        jobs = bench_models.export_jobs(chosen, plan.every(), fft, scratch, show)
+        recorder.peer = peer = bench_models.related(chosen, jobs)
         outcomes = measure_runtimes(
             jobs,
             places,

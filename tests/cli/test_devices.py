@@ -110,7 +110,7 @@ def test_a_dry_run_refuses_a_file_that_the_runtime_does_not_run(
 ) -> None:
     given = ("bench", digits_onnx.path, "--runtime", "torch")
     assert refused(*given, "--dry-run") == refused(*given)
-    assert "is of the format onnx, which torch does not run" in refused(*given)
+    assert refused(*given).startswith("torch does not run files of the format onnx")
 
 
 def test_a_catalog_named_before_the_sub_command_counts(run: Run, catalog: Path) -> None:

@@ -209,7 +209,6 @@ def takers(name: str, digits: Path) -> Iterator[tuple[str, list[object]]]:
     yield name + ".txt", ["export", "digits", "--labels", name + ".txt", "-o", "new"]
     yield name + ".npz", ["verify", digits, "--verify-on", name + ".npz"]
     yield name + ".safetensors", ["export", "mobilevit_xxs", "--weights", name + ".safetensors"]
-    yield name + ".db", ["bench", "digits", "--device", "fake", "--store", name + ".db"]
 
 
 @pytest.mark.parametrize("kind", [*CONTENTS, *SPECIAL])

@@ -9,6 +9,7 @@ from affnet.model.mixers.tokens import (
     MultiHeadAttention,
     common_divisor,
     count_heads,
+    cut_to,
     to_maps,
     to_tokens,
 )
@@ -53,5 +54,6 @@ class LocalGlobalLocal(TokenMixer):
         sparse = (x + local)[..., :: self.ratio, :: self.ratio]
         tokens = self.norm(to_tokens(sparse))
         mixed = to_maps(self.attention(tokens, tokens), *sparse.shape[-2:])
-        spread: Tensor = local + self.spread(mixed)
+        # a last row or column of patches may reach beyond the map
+        spread: Tensor = local + cut_to(self.spread(mixed), *x.shape[-2:])
         return spread

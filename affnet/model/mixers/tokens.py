@@ -78,6 +78,11 @@ def fill_up(x: Tensor, side: int) -> Tensor:
     return nn.functional.pad(x, (0, right, 0, below)) if below or right else x
 
 
+def cut_to(x: Tensor, height: int, width: int) -> Tensor:
+    """Undo `fill_up`; maps of that size already are not touched, nor is an exported graph."""
+    return x if x.shape[2:] == (height, width) else x[..., :height, :width]
+
+
 def to_windows(x: Tensor, side: int) -> Tensor:
     """Turn B x C x H x W maps into (B windows) x side^2 x C tokens."""
     channels, width = x.shape[1], x.shape[3]

@@ -9,6 +9,7 @@ from affnet.model.mixers.tokens import (
     MultiHeadAttention,
     common_divisor,
     count_heads,
+    cut_to,
     fill_up,
     from_windows,
     to_maps,
@@ -59,7 +60,7 @@ class LocalThenSubsampledAttention(TokenMixer):
         filled = fill_up(x, self.window)
         windows = to_windows(filled, self.window)
         local = from_windows(self.local(windows, windows), *filled.shape[-2:])
-        local = local[..., :height, :width]
+        local = cut_to(local, height, width)
         tokens = self.norm(to_tokens(x + local))
         reduced = self.reduce(fill_up(to_maps(tokens, height, width), self.reduce.stride[0]))
         context = self.reduced_norm(to_tokens(reduced))

@@ -13,6 +13,7 @@ from affnet.commands import (
     bench,
     bench_mixers,
     bench_zoo,
+    cache,
     check,
     compare,
     devices,
@@ -70,6 +71,8 @@ for command in (
     bench_zoo.bench_zoo,
     check.check,
     compare.compare,
+    cache.cache,
+    cache.cache_clear,
 ):
     name = command.__name__.replace("_", " ")
     app.command(name, cls=ProjectCommand if name in FILLERS else PanelledCommand)(command)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from affnet.artifact import Provenance, TensorSpec
 from affnet.bench.measurement.timer import DeviceTimer, open_timer
-from affnet.export.autotuning.plan_cache import Wisdom
+from affnet.export.autotuning.plan_cache import PlanCache
 from affnet.export.autotuning.plan_timing import measure_plans
 from affnet.export.converters import get_converter
 from affnet.export.fourier.costs import PredictedCosts, filter_cost
@@ -121,9 +121,9 @@ def table(
     print("| --- |" + " ---: |" * (len(plans) + 1) + " --- |")
     points = []
     with tempfile.TemporaryDirectory() as folder:
-        wisdom = Wisdom(Path(folder, "wisdom.json"))  # measured anew at every call
+        plan_cache = PlanCache(Path(folder, "wisdom.json"))  # measured anew at every call
         for size in maps:
-            costs = measure_plans([size], format_, timer, wisdom)
+            costs = measure_plans([size], format_, timer, plan_cache)
             chosen = rank_plans(size, plans, PredictedCosts(runtime))[0].plan
             measured = {plan: costs.microseconds(plan, size) for plan in plans}
             known = {plan: us for plan, us in measured.items() if us}

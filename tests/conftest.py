@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +19,8 @@ import pytest
 from affnet import cli, console
 from affnet.artifact import Artifact
 from affnet.bench.html_report import page
+from affnet.cache import FOLDER_VARIABLE, KINDS
+from affnet.export.artifact_cache import OFF_VARIABLE
 from affnet.project import last_export
 from tests.shared_artifacts import SharedArtifacts
 
@@ -22,6 +28,20 @@ from tests.shared_artifacts import SharedArtifacts
 # tests that interrupt a process would wait for it to no end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let no test touch the user's cache, whose npm packages alone are shared: they are fetched.
+
+    Artifacts are exported anew, as many tests let a converter deliver something else.
+    """
+    if hasattr(config, "workerinput"):
+        return  # a worker inherits them
+    browser = KINDS["browser"].location()
+    folder = Path(tempfile.mkdtemp(prefix="affnet-tests-cache-"))
+    (folder / KINDS["browser"].path).symlink_to(browser)
+    os.environ |= {FOLDER_VARIABLE: str(folder), OFF_VARIABLE: "1"}
+    config.add_cleanup(lambda: shutil.rmtree(folder))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

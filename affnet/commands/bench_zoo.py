@@ -12,6 +12,7 @@ from affnet import console
 from affnet.commands.options import (
     DevicesFileOption,
     JsonOption,
+    NoCacheOption,
     Preset,
     QuietOption,
     RuntimeName,
@@ -48,6 +49,7 @@ def bench_zoo(
         Path | None, typer.Option(help="Also draw accuracy (quoted) over latency: .png, .svg.")
     ] = None,
     store: StoreOption = None,
+    _no_cache: NoCacheOption = False,
     json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,

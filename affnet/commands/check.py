@@ -12,6 +12,7 @@ from affnet import console
 from affnet.commands.options import (
     DevicesFileOption,
     JsonOption,
+    NoCacheOption,
     QuietOption,
     StoreOption,
     parse_size,
@@ -67,6 +68,7 @@ def check(
         typer.Option("--output", "-o", help="Keep the results here: .json, or add to .jsonl."),
     ] = None,
     store: StoreOption = None,
+    _no_cache: NoCacheOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -15,6 +15,7 @@ from affnet.commands.evaluate_dense import evaluate_dense, print_dense, task_of_
 from affnet.commands.options import (
     ConfigOption,
     JsonOption,
+    NoCacheOption,
     QuietOption,
     RuntimeName,
     WeightsOption,
@@ -60,6 +61,7 @@ def evaluate(
     record: Annotated[
         bool, typer.Option("--record", help="Keep the accuracy in the artifact's manifest.")
     ] = False,
+    _no_cache: NoCacheOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

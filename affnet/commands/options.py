@@ -19,6 +19,15 @@ def _reserve_stdout(context: typer.Context, asked: bool) -> bool:
     return asked
 
 
+def _switch_cache_off(context: typer.Context, asked: bool) -> bool:
+    """Export anew, from now until the command has ended."""
+    if asked:
+        from affnet.export.artifact_cache import switched_off
+
+        context.with_resource(switched_off())
+    return asked
+
+
 #: Choices, listed by ``--help`` and by completion.
 Preset = Literal["default", "quick", "check", "benchmark_model", "mlperf"]
 RuntimeName = Literal["onnxruntime", "litert", "executorch", "coreml", "torch"]
@@ -42,6 +51,14 @@ def completing(*names: str) -> Callable[[str], list[str]]:
 JsonOption = Annotated[
     bool,
     typer.Option("--json", callback=_reserve_stdout, help="Print one JSON object on stdout."),
+]
+NoCacheOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache",
+        callback=_switch_cache_off,
+        help="Export sources anew, as with AFFNET_NO_CACHE=1.",
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
 RuntimesOption = Annotated[

@@ -45,7 +45,7 @@ def plan(
         raise UsageError("--size describes one map; drop SOURCE and --image-size.")
     if device != "host" and not measure:
         raise UsageError("--device says where plans are timed; add --measure.")
-    from affnet.export.autotuning.plan_cache import Wisdom
+    from affnet.export.autotuning.plan_cache import PlanCache
     from affnet.export.autotuning.plan_timing import measure_plans
     from affnet.export.reporting import plans
     from affnet.runtimes import get_runtime
@@ -57,7 +57,9 @@ def plan(
             from affnet.bench.measurement.timer import open_timer
 
             with open_timer(device, runtime, threads, show) as timer:
-                measured = measure_plans(sizes, get_runtime(runtime).format, timer, Wisdom(), show)
+                measured = measure_plans(
+                    sizes, get_runtime(runtime).format, timer, PlanCache(), show
+                )
     record = plans.plan_record(runtime, sizes, measured)
     if json:
         console.print_json(record)

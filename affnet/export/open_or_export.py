@@ -9,6 +9,7 @@ from typing import Any
 
 from affnet.artifact import Artifact
 from affnet.errors import UsageError
+from affnet.export import artifact_cache
 from affnet.model.source_file import check_source_file
 from affnet.runtimes import names_artifact, runtime_for
 
@@ -25,6 +26,8 @@ def open_or_export(
 ) -> Artifact:
     """Open ``model`` if it is an artifact of ``format_``, else export it into ``scratch``.
 
+    What was exported before is taken from `artifact_cache`.
+
     ``weights`` are those of a peer; ``settings`` are further ones of `load_source`.
 
     Raises:
@@ -35,16 +38,30 @@ def open_or_export(
     if names_artifact(model):
         return open_of_format(model, format_)
     check_source_file(model)
+    folder = Path(tempfile.mkdtemp(dir=scratch))  # two checkpoints may be called alike
+    loading = {"image_size": image_size, "weights": weights, **settings}
+    choices = {"format": format_, "image_size": image_size, "fft": fft}
+    on = artifact_cache.is_on()
+    key = artifact_cache.artifact_key(model, choices, loading) if on else None
+    if key is not None and (found := artifact_cache.take(key, folder)):
+        progress(f"{found.path.name} is taken from the cache")
+        return found
     # torch is needed from here on, not to measure what is exported already
     from affnet.export.options import ExportOptions
     from affnet.export.pipeline import export_artifact
     from affnet.model.source import load_source
 
     progress(f"Loading {model}")
-    folder = Path(tempfile.mkdtemp(dir=scratch))  # two checkpoints may be called alike
-    options = ExportOptions(format_, image_size, fft=fft)
-    source = load_source(model, image_size=image_size, weights=weights, **settings)
-    return export_artifact(source, options, folder, progress)
+    source = load_source(model, **loading)  # type: ignore[arg-type]
+    if on and key is None:
+        key = artifact_cache.program_key(source, choices)
+        if key is not None and (found := artifact_cache.take(key, folder)):
+            progress(f"{found.path.name} is taken from the cache")
+            return found
+    artifact = export_artifact(source, ExportOptions(**choices), folder, progress)  # type: ignore[arg-type]
+    if key is not None:
+        artifact_cache.keep(key, artifact)
+    return artifact
 
 
 def open_or_export_peer(

@@ -15,7 +15,7 @@ from typing import Protocol
 from affnet.artifact import image_spec
 from affnet.errors import UsageError
 from affnet.export.autotuning.accuracy_bound import DEFAULT_MAX_DROP
-from affnet.export.autotuning.plan_cache import Wisdom
+from affnet.export.autotuning.plan_cache import PlanCache
 from affnet.export.autotuning.plan_timing import MeasuredCosts, Timer, measure_plans
 from affnet.export.fourier.planner import filter_maps
 from affnet.export.options import ExportOptions, check_options
@@ -159,4 +159,4 @@ def _measured_costs(
     precision = None if request.precision == AUTO else request.precision
     runtime = runtime_for(request.format).name
     with open_timer(request.device, runtime, progress=progress) as timer:
-        return measure_plans(sizes, request.format, timer, Wisdom(), progress, precision)
+        return measure_plans(sizes, request.format, timer, PlanCache(), progress, precision)

@@ -7,33 +7,23 @@ artifacts and manifests appears in output folders.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from affnet.cache import KINDS, change_entries, read_entries
 from affnet.errors import AffnetError, UsageError
-from affnet.files import translating_os_errors, write_whole
-from affnet.reading import parse_json, read_text
 
-_SCHEMA = 1
+_SCHEMA, _FOLDERS = 1, "folders"
 _KEPT = 100  # folders
 
 
 def remember_exports(paths: Sequence[Path]) -> None:
     """Remember what one command exported; a cache that cannot be written is no error."""
-    from filelock import FileLock, Timeout
-
-    record = _record_path()
-    with contextlib.suppress(AffnetError, OSError, Timeout), translating_os_errors(record):
-        record.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{record}.lock", timeout=5):
-            folders = _read()
-            folders.pop(here := str(Path.cwd()), None)
-            folders[here] = [str(path.absolute()) for path in paths]
-            newest = dict(list(folders.items())[-_KEPT:])
-            write_whole(record, json.dumps({"schema": _SCHEMA, "folders": newest}) + "\n")
+    newest = {str(Path.cwd()): [str(path.absolute()) for path in paths]}
+    with contextlib.suppress(AffnetError):
+        change_entries(_record_path(), _SCHEMA, _FOLDERS, newest, limit=_KEPT)
 
 
 def last_export(output: Path) -> tuple[Path, str]:
@@ -74,15 +64,9 @@ def _from_here(path: Path) -> Path:
 
 
 def _read() -> dict[str, Any]:
-    try:
-        content = parse_json(read_text(_record_path()))
-        folders = content["folders"] if content["schema"] == _SCHEMA else {}
-        return {k: v for k, v in folders.items() if isinstance(v, list)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+    folders = read_entries(_record_path(), _SCHEMA, _FOLDERS)
+    return {k: v for k, v in folders.items() if isinstance(v, list)}
 
 
 def _record_path() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("affnet") / "exports.json"
+    return KINDS["exports"].location()

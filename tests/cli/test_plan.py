@@ -16,7 +16,7 @@ Refused = Callable[..., str]
 
 
 @pytest.fixture
-def own_wisdom(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def own_plan_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Keep measured costs in a new file."""
     path = tmp_path / "wisdom.json"
     monkeypatch.setattr("affnet.export.autotuning.plan_cache._default_path", lambda: path)
@@ -24,7 +24,7 @@ def own_wisdom(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def timed(monkeypatch: pytest.MonkeyPatch, own_wisdom: Path) -> list[int]:  # noqa: ARG001
+def timed(monkeypatch: pytest.MonkeyPatch, own_plan_cache: Path) -> list[int]:  # noqa: ARG001
     """Let each further artifact of a comparison seem faster."""
     calls: list[int] = []
 
@@ -83,7 +83,7 @@ def test_measured_costs_choose_and_are_remembered(run: Run, timed: list[int]) ->
 
 
 def test_plans_are_timed_on_the_device_that_is_named(
-    run: Run, own_wisdom: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, own_plan_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(OnnxConverter, "plans", ("separable", "dense"))  # each is an export
     options = ("--size", "8x8", "--channels", "16", "--measure", "--device", "fake")
@@ -92,7 +92,7 @@ def test_plans_are_timed_on_the_device_that_is_named(
     known = {c["plan"]: us for c in entry["candidates"] if (us := c["measured_us"]) is not None}
     assert min(known.values()) > 0  # arithmetic takes the fake device time
     assert entry["chosen"] == min(known, key=lambda plan: known[plan])
-    assert "onnxruntime" in own_wisdom.read_text()
+    assert "onnxruntime" in own_plan_cache.read_text()
     done = run("plan", *options, "--json")
     assert (done.json, "Measuring" in done.err) == (record, False)  # it is remembered
 
@@ -140,7 +140,7 @@ def test_what_cannot_be_planned_is_one_sentence(
     assert sentence in refused(*arguments)
 
 
-@pytest.mark.usefixtures("instant_plans", "own_wisdom")
+@pytest.mark.usefixtures("instant_plans", "own_plan_cache")
 def test_more_threads_than_there_are_is_one_sentence(refused: Refused) -> None:
     options = ("--size", "4x4", "--channels", "16", "--measure", "--threads", "1000")
     assert "threads at once, not 1000" in refused("plan", *options)

@@ -19,6 +19,7 @@ from affnet.bench.budgets.rounds import measure_rounds
 from affnet.bench.budgets.verdicts import ANALYSES, confidence_per_analysis
 from affnet.bench.measurement.interleaved import Job, Progress
 from affnet.bench.measurement.protocol import get_protocol
+from affnet.cache import KINDS, locked
 from affnet.devices.base import Device
 from affnet.errors import BudgetError, first_line
 from affnet.files import write_whole
@@ -99,11 +100,8 @@ def _key(model: str, metric: str, place: Place, device: Device) -> str:
 
 
 def _store(found: Sequence[Sensitivity], device: Device) -> None:
-    from filelock import FileLock
-
     path = _file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
+    with locked(path):
         known = _read(path)
         known |= {_key(s.model, s.metric, s.place, device): s.detectable for s in found}
         write_whole(path, json.dumps(known, indent=2) + "\n")
@@ -122,6 +120,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _file() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("affnet") / "calibration.json"
+    return KINDS["noise-floor"].location()

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from affnet.cache import KINDS
 from affnet.devices.browser.page_server import PAGE
 from affnet.errors import MeasurementError, MissingError
 from affnet.files import content_sha256, translating_os_errors
@@ -43,9 +44,7 @@ def versions() -> dict[str, str]:
 
 def installed_folder() -> Path:
     """Return the ``node_modules`` of the locked versions, whether it is there or not."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("affnet") / "browser" / content_sha256(_LOCK)[:16] / "node_modules"
+    return KINDS["browser"].location() / content_sha256(_LOCK)[:16] / "node_modules"
 
 
 def find_npm() -> str:

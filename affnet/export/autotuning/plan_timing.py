@@ -12,7 +12,7 @@ from torch import nn
 
 from affnet.artifact import Artifact, Provenance, TensorSpec
 from affnet.errors import AffnetError, ArtifactError, ConversionError, VerificationError
-from affnet.export.autotuning.plan_cache import Target, Wisdom
+from affnet.export.autotuning.plan_cache import PlanCache, Target
 from affnet.export.converters import get_converter
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.fourier.plans.base import MapSize
@@ -60,14 +60,14 @@ def measure_plans(
     sizes: Iterable[MapSize],
     format_: str,
     timer: Timer,
-    wisdom: Wisdom,
+    plan_cache: PlanCache,
     progress: Progress = lambda _: None,
     precision: str | None = None,
 ) -> MeasuredCosts:
     """Return what a filter costs on maps of each size with each plan of a format.
 
-    Only what `Wisdom` does not hold yet is measured, and then remembered; plans that are predicted
-    to be several times slower than others have no cost.  A filter is measured in
+    Only what `PlanCache` does not hold yet is measured, and then kept there; plans that are
+    predicted to be several times slower than others have no cost.  A filter is measured in
     its place, inside an AFF block that is exported like a network; the cost is what the block takes
     longer than the same block without filter, all timed in turns.
 
@@ -84,15 +84,15 @@ def measure_plans(
     target = Target(timer.machine, made, timer.threads)
     costs: dict[MapSize, Mapping[str, float | None]] = {}
     for size in sorted(set(sizes)):
-        known = wisdom.recall(target, size)
+        known = plan_cache.get(target, size)
         if not known.keys() >= {*plans}:  # all anew, because only one run's compare
             progress(f"Measuring the plans for maps of {size} on {timer.runtime}")
             measured = _measure(size, options, _hopeful(size, format_, plans), timer, progress)
             known = {plan: measured.get(plan) for plan in plans}
             try:
-                wisdom.remember(target, size, known)
+                plan_cache.put(target, size, known)
             except AffnetError:  # it only costs time, later
-                progress(f"The costs cannot be remembered in {wisdom.path}")
+                progress(f"The costs cannot be remembered in {plan_cache.path}")
         costs[size] = known
     return MeasuredCosts(costs)
 

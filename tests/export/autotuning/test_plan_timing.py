@@ -10,7 +10,7 @@ import pytest
 
 from affnet.artifact import Artifact
 from affnet.errors import ConversionError, UsageError
-from affnet.export.autotuning.plan_cache import Wisdom
+from affnet.export.autotuning.plan_cache import PlanCache
 from affnet.export.autotuning.plan_timing import MeasuredCosts, measure_plans
 from affnet.export.converters.onnx.converter import OnnxConverter
 from affnet.export.fourier.plans.base import MapSize
@@ -41,21 +41,21 @@ class FakeTimer:
 
 
 @pytest.fixture
-def wisdom(tmp_path: Path) -> Wisdom:
-    return Wisdom(tmp_path / "wisdom.json")
+def plan_cache(tmp_path: Path) -> PlanCache:
+    return PlanCache(tmp_path / "wisdom.json")
 
 
 def test_the_fastest_is_chosen_and_what_is_known_is_not_timed_again(
-    wisdom: Wisdom, tmp_path: Path
+    plan_cache: PlanCache, tmp_path: Path
 ) -> None:
     timer, steps = FakeTimer(separable=7.0, right=3.0, dense=5.0), []
-    costs = measure_plans([SIZE, SIZE], "onnx", timer, wisdom, steps.append)
+    costs = measure_plans([SIZE, SIZE], "onnx", timer, plan_cache, steps.append)
     assert {plan: costs.microseconds(plan, SIZE) for plan in timer.costs} == timer.costs
     assert len(timer.timed) == 1
     assert {} in timer.timed[0]  # the floor
     assert steps == ["Measuring the plans for maps of 16x4x4 on onnxruntime 1"]
     again = FakeTimer()
-    costs = measure_plans([SIZE], "onnx", again, Wisdom(wisdom.path))
+    costs = measure_plans([SIZE], "onnx", again, PlanCache(plan_cache.path))
     assert again.timed == []
     artifact = export_artifact(
         tiny_source(), ExportOptions("onnx", fft="measure", costs=costs), tmp_path
@@ -74,22 +74,24 @@ def test_the_choice_is_the_fastest_one_whatever_the_prediction(tmp_path: Path) -
 
 
 def test_a_plan_that_the_format_cannot_hold_is_no_choice(
-    wisdom: Wisdom, monkeypatch: pytest.MonkeyPatch
+    plan_cache: PlanCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise ConversionError("It cannot be held.")
 
     monkeypatch.setattr(DensePlan, "analyse", fail)
     timer, steps = FakeTimer(separable=7.0, right=3.0), []
-    costs = measure_plans([SIZE], "onnx", timer, wisdom, steps.append)
+    costs = measure_plans([SIZE], "onnx", timer, plan_cache, steps.append)
     assert costs.microseconds("dense", SIZE) is None
     assert costs.microseconds("right", SIZE) == 3.0
     assert "dense is no choice for 16x4x4: " in steps[-1]
-    measure_plans([SIZE], "onnx", timer, wisdom)
+    measure_plans([SIZE], "onnx", timer, plan_cache)
     assert len(timer.timed) == 1  # that it has no cost is remembered too
 
 
-def test_hopeless_plans_are_not_timed(wisdom: Wisdom, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hopeless_plans_are_not_timed(
+    plan_cache: PlanCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(OnnxConverter, "plans", ("separable", "dense"))  # each is an export
 
     class Large(FakeTimer):
@@ -98,7 +100,7 @@ def test_hopeless_plans_are_not_timed(wisdom: Wisdom, monkeypatch: pytest.Monkey
             return [1.0] * len(artifacts)
 
     timer, size = Large(), MapSize(8, 64, 64)
-    costs = measure_plans([size], "onnx", timer, wisdom)
+    costs = measure_plans([size], "onnx", timer, plan_cache)
     assert {"64x64": "dense"} not in timer.timed[0]
     assert {"64x64": "separable"} in timer.timed[0]
     assert costs.microseconds("dense", size) is None

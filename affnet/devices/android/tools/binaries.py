@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from affnet.cache import KINDS
 from affnet.errors import MeasurementError, MissingError, UsageError
 from affnet.files import content_sha256, write_whole
 
@@ -84,9 +85,7 @@ def _named(folder: str, name: str, remedy: Callable[[], str]) -> Runner:
 
 def cached_path(abi: str, version: str) -> Path:
     """Return where the runner is kept."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("affnet") / "runners" / version / _folder(abi) / NAME
+    return KINDS["runners"].location() / version / _folder(abi) / NAME
 
 
 def _url(abi: str, version: str) -> str:

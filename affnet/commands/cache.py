@@ -1,0 +1,73 @@
+"""``affnet cache``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from affnet import console
+from affnet.cache import KINDS, cache_folder
+from affnet.commands.options import JsonOption, completing
+from affnet.errors import UnknownNameError
+
+_ALL = "all"
+
+
+def cache(json: JsonOption = False) -> None:
+    """Show what affnet keeps between runs: entries, size and place.
+
+    Sources that are exported to be measured are kept; AFFNET_CACHE_SIZE is how much (2 GB), the
+    least recently used go first.  AFFNET_CACHE_DIR names another folder.
+
+    Example: affnet cache
+    """
+    from rich.table import Table
+
+    from affnet.export.artifact_cache import limit_bytes
+    from affnet.units import MEGABYTES
+
+    limit = limit_bytes()
+    if json:
+        entries = [
+            {
+                "name": kind.name,
+                "holds": kind.holds,
+                "entries": kind.entries(),
+                "bytes": kind.size(),
+                "path": str(kind.location()),
+            }
+            for kind in KINDS.values()
+        ]
+        folder = str(cache_folder())
+        console.print_json({"folder": folder, "limit_bytes": limit, "kinds": entries})
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for header in ("name", "holds", "entries", "size", "in"):
+        table.add_column(header, justify="right" if header in ("entries", "size") else "left")
+    for kind in KINDS.values():
+        size = MEGABYTES.text(kind.size())
+        table.add_row(kind.name, kind.holds, str(kind.entries()), size, kind.path)
+    console.print_table(table)
+    print(f"All is in {cache_folder()}; artifacts take {MEGABYTES.text(limit)} at most.")
+
+
+def cache_clear(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help=f"Of {', '.join(KINDS)} or {_ALL}.  Default: artifacts.",
+            autocompletion=completing(*KINDS, _ALL),
+        ),
+    ] = None,
+) -> None:
+    """Remove what affnet keeps between runs; all of it can be made again.
+
+    Example: affnet cache clear
+    """
+    wanted = list(KINDS) if _ALL in (names or ()) else names or ["artifacts"]
+    for name in wanted:
+        if name not in KINDS:
+            raise UnknownNameError("part of the cache", name, [*KINDS, _ALL])
+    for name in wanted:
+        KINDS[name].clear()

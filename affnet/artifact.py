@@ -21,6 +21,8 @@ from affnet.reading import parse_json, read_text
 SCHEMA = 1
 #: What a network is for; ``other`` is a program of the user's own, of which that is not known.
 TASKS = ("classification", "segmentation", "detection", "other")
+#: The kind of provenance of a file that another tool made.
+UNPROVEN = "unproven"
 _MOST_VALUES = 1 << 28  # of a tensor: 1 GB of float32
 _SUFFIX = ".manifest.json"
 
@@ -71,8 +73,8 @@ def logits_spec(classes: int) -> TensorSpec:
 class Provenance:
     """Where an artifact's weights come from, so that its PyTorch source can be built again."""
 
-    kind: str  # variant, checkpoint, bundled, peer
-    location: str  # its name, or the absolute path of the checkpoint
+    kind: str  # variant, checkpoint, bundled, peer, program, function; `UNPROVEN`
+    location: str  # its name, or its file as `affnet.model.source.files.portable` names it
     weights: str  # what is known of them: "trained", "from a file", "as given", "random (seed 0)"
     sha256: str | None  # of the checkpoint file
     settings: dict[str, Any]  # what building the network again needs
@@ -107,8 +109,8 @@ class Manifest:
     fallbacks: tuple[dict[str, str], ...]  # paths tried before it: fft, route, reason
     details: dict[str, Any]  # what only this format has, such as the opset
     provenance: Provenance
-    parameters: int
-    macs: int  # multiply-accumulates of one image
+    parameters: int | None  # None of a file that another tool made
+    macs: int | None  # multiply-accumulates of one image
     published: dict[str, Any] | None  # quoted numbers with their source
     tools: dict[str, str]  # package to version
     parity: Parity | None  # measured at export
@@ -171,6 +173,11 @@ class Artifact:
     def file_bytes(self) -> int:
         """Size on disk, without the manifest."""
         return content_bytes(self.path)
+
+    @property
+    def proven(self) -> bool:
+        """Whether affnet exported it, and so compared it with its network."""
+        return self.manifest.provenance.kind != UNPROVEN
 
     def with_manifest(self, **changes: Any) -> Artifact:
         """Return the artifact with some fields of its manifest replaced."""

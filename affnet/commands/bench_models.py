@@ -68,16 +68,16 @@ def check_models(chosen: Comparison, runtimes: Sequence[str]) -> None:
     Raises:
         AffnetError: as `affnet.model.source.check_source` and `open_of_format`.
     """
-    from affnet.export.open_or_export import check_takes_weights, names_artifact, open_of_format
+    from affnet.export.open_or_export import check_takes_weights, open_of_format
     from affnet.model.source_file import check_source_file
-    from affnet.runtimes import get_runtime
+    from affnet.runtimes import get_runtime, names_artifact
 
     for name in chosen.names:
         settings = _split(chosen.settings.get(name, {}))
         check_takes_weights(name, settings["weights"])
         if names_artifact(name):
             for runtime in runtimes:
-                open_of_format(name, get_runtime(runtime).format)
+                open_of_format(name, get_runtime(runtime).format, chosen.image_size)
         else:
             check_source_file(name)
             from affnet.model.source import check_source

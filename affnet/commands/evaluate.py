@@ -19,6 +19,7 @@ from affnet.commands.options import (
     QuietOption,
     RuntimeName,
     WeightsOption,
+    assumed_of,
 )
 from affnet.errors import AffnetError, UsageError
 from affnet.files import scratch_folder
@@ -92,8 +93,10 @@ def evaluate(
         console.progress(quiet) as show,
     ):
         artifact, source = _open(model, runtime, config, weights, scratch, show)
-        if record and artifact is None:
+        if record and not (artifact and artifact.proven):
             raise UsageError("--record needs an artifact, whose manifest keeps the accuracy.")
+        if artifact and not artifact.proven:
+            console.note(assumed_of(artifact.path), quiet)
         subject = _classifier(artifact, source, threads)
         every, size = _sparingly(show), subject.size
         accuracy = classify(
@@ -122,10 +125,10 @@ def _open(
     show: Callable[[str], None],
 ) -> tuple[Artifact | None, Source | None]:
     """Return an artifact, exported first where ``runtime`` is to run a source; or a source."""
-    from affnet.artifact import Artifact
     from affnet.export.open_or_export import check_takes_weights, open_or_export
     from affnet.model.source_file import check_source_file
     from affnet.runtimes import get_runtime, names_artifact
+    from affnet.runtimes.foreign import open_file
 
     if runtime is not None:
         form = get_runtime(runtime).format
@@ -133,7 +136,7 @@ def _open(
     show(f"Loading {model}")
     check_takes_weights(model, weights)
     if names_artifact(model):
-        return Artifact.open(Path(model)), None
+        return open_file(Path(model)), None
     check_source_file(model)
     from affnet.model.source import load_source
 

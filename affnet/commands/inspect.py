@@ -12,17 +12,17 @@ from affnet.commands.options import JsonOption
 
 
 def inspect(
-    artifact: Annotated[Path, typer.Argument(help="A file that export made.")],
+    artifact: Annotated[Path, typer.Argument(help="A file that export made, or another tool.")],
     json: JsonOption = False,
 ) -> None:
     """Show what an artifact holds: operators, size, inputs, FFT plan, precision, weights.
 
     Example: affnet inspect affnet_et.onnx --json
     """
-    from affnet.artifact import Artifact
     from affnet.export.reporting.artifact import inspection_fields, inspection_record
+    from affnet.runtimes.foreign import describe_file
 
-    record = inspection_record(Artifact.open(artifact))
+    record = inspection_record(describe_file(artifact))
     if json:
         console.print_json(record)
     else:

@@ -127,3 +127,12 @@ def parse_size(text: str | None, option: str = "--image-size") -> tuple[int, int
     if len(sides) > 2 or not all(side.isdecimal() for side in sides):
         raise UsageError(f"{option} {text!r} is not HxW, such as 256x256 or 192x320.")
     return int(sides[0]), int(sides[-1])
+
+
+def assumed_of(path: Path) -> str:
+    """Return what is assumed of a classifier that another tool made."""
+    return (
+        f"{path} is unproven: affnet did not export it.  It is taken to want RGB images in 0..1, "
+        "or in the whole range of a type of 8 bits, and to give the logit of each class, in the "
+        "order of the classes; if it wants other pixels, what it gives here means nothing."
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from affnet import console
-from affnet.commands.options import JsonOption, QuietOption
+from affnet.commands.options import JsonOption, QuietOption, assumed_of
 
 if TYPE_CHECKING:
     from affnet.evaluation.pictures import Picture
@@ -32,21 +32,24 @@ def run(
 
     Example: affnet run affnet_et_deeplabv3.onnx street.jpg --output seen
     """
-    from affnet.artifact import Artifact
+    from affnet.runtimes.foreign import open_file
 
-    opened = Artifact.open(artifact)
+    opened = open_file(artifact)
     with console.progress(quiet) as show:
         show(f"Loading {artifact}")
         from affnet.evaluation.pictures import look_at
 
         pictures = look_at(opened, images, threshold, show)
         written = _write_drawings(pictures, output)
+    if not opened.proven:
+        console.note(assumed_of(artifact), quiet)
     if opened.manifest.provenance.weights.startswith("random"):
         console.note(f"{opened.manifest.model} has random weights; this means nothing.", quiet)
     records = [_record(picture, path) for picture, path in zip(pictures, written, strict=True)]
     if json:
         task, name = opened.manifest.task, str(artifact)
-        console.print_json({"artifact": name, "task": task, "results": records})
+        proven = opened.proven
+        console.print_json({"artifact": name, "proven": proven, "task": task, "results": records})
         return
     for record in records:
         console.print_fields(_fields(record))

@@ -41,7 +41,10 @@ _DEFAULTS = FakeSettings()
 
 
 class FakeDevice:
-    """Computes latencies: ``overhead + MACs / (speed * threads)``, with 2 % of seeded noise."""
+    """Computes latencies: ``overhead + MACs / (speed * threads)``, with 2 % of seeded noise.
+
+    Of a file that another tool made, whose MACs are unknown, its bytes count instead.
+    """
 
     kind: ClassVar = "fake"
     capabilities: ClassVar = Capabilities(
@@ -110,7 +113,9 @@ class FakeProcess:
 
     def __init__(self, artifact: Artifact, threads: int, settings: FakeSettings) -> None:
         speed = settings.macs_per_ns * threads
-        self._latency_ns = settings.overhead_ns + artifact.manifest.macs / speed
+        self._latency_ns = (
+            settings.overhead_ns + (artifact.manifest.macs or artifact.file_bytes) / speed
+        )
         self._file_bytes = artifact.file_bytes
         self._random = random.Random(artifact.manifest.sha256)  # noqa: S311  # noise, no secret
         self.startup = Startup(

@@ -22,6 +22,7 @@ class Classifier:
     runtime: str  # with its version
     precision: str
     timed: bool  # whether its time says something: that of an evaluator does not
+    proven: bool = True  # whether affnet exported it; always true of a source
 
     @classmethod
     def of_artifact(cls, artifact: Artifact, threads: int) -> Classifier:
@@ -49,6 +50,7 @@ class Classifier:
             runtime=f"{runtime.name} {runtime.version()}",
             precision=manifest.precision,
             timed=timed,
+            proven=artifact.proven,
         )
 
     @classmethod
@@ -73,6 +75,8 @@ class Classifier:
 def _check_classifier(
     name: str, task: str, taken: TensorSpec, given: tuple[TensorSpec, ...]
 ) -> None:
+    if task == "other":
+        raise UsageError(f"{name} does not map images to scores of classes, as far as is known.")
     if task != "classification":
         raise UsageError(
             f"{name} is a network for {task}",

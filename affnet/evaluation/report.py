@@ -16,6 +16,7 @@ def record(
     """Return the machine-readable form."""
     return {
         "artifact": classifier.name,
+        "proven": classifier.proven,
         "runtime": classifier.runtime,
         "precision": classifier.precision,
         "dataset": accuracy.dataset,

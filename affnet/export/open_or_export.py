@@ -12,6 +12,7 @@ from affnet.errors import UsageError
 from affnet.export import artifact_cache
 from affnet.model.source_file import check_source_file
 from affnet.runtimes import names_artifact, runtime_for
+from affnet.runtimes.foreign import open_file
 
 
 def open_or_export(
@@ -36,7 +37,7 @@ def open_or_export(
     """
     check_takes_weights(model, weights)
     if names_artifact(model):
-        return open_of_format(model, format_)
+        return open_of_format(model, format_, image_size)
     check_source_file(model)
     folder = Path(tempfile.mkdtemp(dir=scratch))  # two checkpoints may be called alike
     loading = {"image_size": image_size, "weights": weights, **settings}
@@ -88,14 +89,16 @@ def open_or_export_peer(
     return open_or_export(peer, form, None, fft, scratch, progress, **rest)
 
 
-def open_of_format(model: str, format_: str) -> Artifact:
-    """Open an artifact that must be of ``format_``.
+def open_of_format(
+    model: str, format_: str, image_size: tuple[int, int] | None = None
+) -> Artifact:
+    """Open an artifact, or a file of another tool, that must be of ``format_``.
 
     Raises:
         UsageError: it is of another.
-        ArtifactError: as `Artifact.open`.
+        AffnetError: as `affnet.runtimes.foreign.open_file`.
     """
-    artifact = Artifact.open(Path(model))
+    artifact = open_file(Path(model), image_size)
     if artifact.manifest.format != format_:
         raise UsageError(
             f"{model} is of the format {artifact.manifest.format}, which "

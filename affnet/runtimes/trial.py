@@ -32,11 +32,12 @@ _NUMBERS = ("float16", "float32", "float64", "uint8")
 _TIMEOUT_S = 600.0  # the evaluator of ML programs takes seconds for each GMAC
 
 
-def try_out(path: Path, runtime: type[Runtime], shape: tuple[int, ...]) -> Interface:
+def try_out(path: Path, runtime: type[Runtime], shape: tuple[int, ...] | None) -> Interface:
     """Load a file in another process, run it once, and return what it took and gave.
 
-    ``shape`` is that of the input wanted, for axes that the file leaves open.  A file that is not
-    `comparable` is described only.
+    ``shape`` is that of the input wanted, for axes that the file leaves open; None: none is known.
+    A file that is not `comparable`, or then leaves more open than how many inputs, is described
+    only.
 
     Raises:
         ArtifactError: the runtime rejects the file, crashes on it, or does not come to an end.
@@ -109,13 +110,16 @@ def comparable(interface: Interface) -> bool:
     )
 
 
-def _answer(runtime: type[Runtime], path: Path, shape: tuple[int, ...]) -> dict[str, object]:
+def _answer(runtime: type[Runtime], path: Path, shape: tuple[int, ...] | None) -> dict[str, object]:
     try:
         runtime.version()
         interface = runtime.describe(path)
         if not comparable(interface):  # the caller says why
             return dataclasses.asdict(interface)
-        taken = open_axes(interface.inputs[0], shape)
+        taken = interface.inputs[0]
+        if shape is None and any(isinstance(axis, str) for axis in taken.shape[1:]):
+            return dataclasses.asdict(interface)
+        taken = open_axes(taken, shape or ())
         session = runtime.load(path, threads=1)
         outputs = session.run(np.zeros(taken.static_shape(), taken.dtype))
         # what a file says of its outputs may leave axes open, or all of them
@@ -155,7 +159,8 @@ def main() -> None:
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
         name, path, shape = sys.argv[1:]
-        answer = _answer(get_runtime(name), Path(path), tuple(json.loads(shape)))
+        axes = json.loads(shape)
+        answer = _answer(get_runtime(name), Path(path), None if axes is None else tuple(axes))
         json.dump(answer, answers)
 
 

@@ -9,7 +9,7 @@ from affnet import console
 from affnet.artifact import Artifact, manifest_path
 from affnet.bench.measurement.protocol import Protocol
 from affnet.devices.base import Device
-from affnet.runtimes import get_runtime
+from affnet.runtimes import get_runtime, names_artifact
 
 
 def steps(
@@ -29,8 +29,10 @@ def steps(
     device.check_runtime(runtime)
     prepared, files = [], []
     for model in models:
-        if manifest_path(Path(model)).exists():
-            files.append(Artifact.open(Path(model)).path.name)
+        if names_artifact(model) and Path(model).exists():
+            if manifest_path(Path(model)).exists():
+                Artifact.open(Path(model))
+            files.append(Path(model).name)
         else:
             format_ = get_runtime(runtime).format
             prepared.append(f"Export {model} to {format_} and prove the file on this machine")

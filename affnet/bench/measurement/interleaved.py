@@ -229,6 +229,8 @@ def _result(
     limits: list[str] = []
     if isinstance(entry.process, QualifiedProcess | PlacingProcess):
         limits += entry.process.caveats()
+    if not artifact.proven:
+        limits.append(f"{entry.job.label} is unproven: affnet did not export it")
     parity = first.parity if isinstance(first.parity, Parity) else None
     if parity and not parity.passed:
         against.append(parity_warning(parity))
@@ -254,6 +256,7 @@ def _result(
         file_bytes=artifact.file_bytes,
         parameters=manifest.parameters,
         macs=manifest.macs,
+        proven=artifact.proven,
         weights=manifest.provenance.weights,
         published=manifest.published,
         accuracy=manifest.accuracy,

@@ -154,7 +154,7 @@ def _curve(cells: Sequence[Cell]) -> Curve:
     first = cells[0].setting
     tokens = [cell.setting.tokens for cell in cells]
     results = [cell.result for cell in cells if cell.result]
-    macs = [result.macs for result in results]
+    macs = [result.macs or 0 for result in results]
     return Curve(
         mixer=cells[0].mixer,
         runtime=first.runtime,

@@ -47,8 +47,8 @@ def _latency_row(cell: Cell, kind: str) -> tuple[str, ...]:
         _milliseconds(result.summary().median),
         latency_table.ratio_cell(result),
         "-" if memory is None else MEGABYTES.number(memory),
-        MILLIONS.number(result.macs),
-        f"{result.parameters / MILLIONS.size:.3f}",
+        MILLIONS.number(result.macs or 0),
+        f"{(result.parameters or 0) / MILLIONS.size:.3f}",
         f"{result.file_bytes / MEGABYTES.size:.2f}",
     )
 

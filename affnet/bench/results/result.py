@@ -65,8 +65,8 @@ class Result:
     first_inference_ns: int
     peak_rss_bytes: int | None  # of a process of its own, runtime included; None: unknown
     file_bytes: int
-    parameters: int
-    macs: int
+    parameters: int | None  # None of a file that another tool made
+    macs: int | None
     weights: str  # as `affnet.artifact.Provenance`
     published: dict[str, Any] | None  # quoted numbers with their source
     validity_reasons: tuple[str, ...]  # why not to trust it; empty where nothing speaks against it
@@ -86,6 +86,7 @@ class Result:
     accuracy: tuple[MeasuredAccuracy, ...] = ()  # of the file, as evaluations recorded it
     pss_bytes: int | None = None  # of that process after its runs, shared pages by their share
     block_starts_s: tuple[float, ...] = ()  # of minutes of load: when each turn began
+    proven: bool = True  # whether affnet exported it, and so compared it with its network
     runtime_bytes: int | None = None  # what the runtime itself says that the model takes
     workload: Workload | None = None  # None of a result of an older version
     ratio_doubts: tuple[str, ...] = ()  # why the ratio compares different work, a clause each

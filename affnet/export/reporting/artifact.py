@@ -117,6 +117,7 @@ def inspection_record(artifact: Artifact) -> dict[str, Any]:
     operators = runtime_for(manifest.format).operators(artifact.path)
     return {
         "artifact": str(artifact.path),
+        "proven": artifact.proven,
         "format": manifest.format,
         "task": manifest.task,
         "file_bytes": artifact.file_bytes,
@@ -158,6 +159,11 @@ def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
     ]
     return {
         "artifact": f"{record['artifact']} ({MEGABYTES.text(record['file_bytes'])})",
+        **(
+            {}
+            if record["proven"]
+            else {"unproven": "not exported by affnet, which has no manifest"}
+        ),
         "format": ", ".join([record["format"], *details]),
         "precision": record["precision"],
         "task": record["task"],
@@ -165,14 +171,19 @@ def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
         "output": ", ".join(output.rstrip() for output in outputs),
         "labels": ", ".join(record["labels"]) if record["labels"] else "none",
         "weights": record["weights"],
-        "parameters": MILLIONS.text(record["parameters"]),
-        "multiply-accumulates": MILLIONS.text(record["macs"]),
+        "parameters": _millions(record["parameters"]),
+        "multiply-accumulates": _millions(record["macs"]),
         "FFT plan": plan_text(record["fft_plan"]),
         "operators": f"{sum(record['operators'].values())}: {operators}",
         **delegation,
         **precision_fields(record["details"]),
-        "made with": ", ".join(f"{name} {version}" for name, version in record["tools"].items()),
+        "made with": ", ".join(f"{name} {version}" for name, version in record["tools"].items())
+        or "unknown",
     }
+
+
+def _millions(count: int | None) -> str:
+    return "unknown" if count is None else MILLIONS.text(count)
 
 
 def delegation_fields(details: dict[str, Any]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from affnet.artifact import Artifact, TensorSpec, exists, manifest_path
@@ -20,9 +19,8 @@ from affnet.export.verification.inputs import (
 from affnet.export.verification.subject import Subject
 from affnet.model.source import Source, load_source, reload_source
 from affnet.runtimes import runtime_for, runtime_of_file
+from affnet.runtimes.foreign import as_image
 from affnet.runtimes.trial import try_out
-
-_COLOURS = 3
 
 
 def open_subject(
@@ -84,7 +82,10 @@ def open_foreign(path: Path, source: Source) -> Subject:
     (taken,) = _checked(path, "input", interface.inputs, 1, images=are_images)
     given = _checked(path, "output", interface.outputs, len(source.outputs), images=False)
     if are_images:
-        taken = _image(path, taken)
+        image = as_image(taken)
+        if image is None:
+            raise UsageError(f"{path} takes {_text(taken)}, which is no image of three colours.")
+        taken = image
     return Subject(path, runtime.format, taken, given, interface.precision)
 
 
@@ -106,17 +107,6 @@ def _checked(
         if 0 in spec.shape:
             raise ArtifactError(f"{path}'s {kind} {spec.name!r} is empty: {_text(spec)}.")
     return specs
-
-
-def _image(path: Path, spec: TensorSpec) -> TensorSpec:
-    """Return the spec of an input as that of images."""
-    if spec.is_image:
-        return spec
-    if len(spec.shape) == 4 and _COLOURS in (spec.shape[1], spec.shape[3]):
-        layout = "NCHW" if spec.shape[1] == _COLOURS else "NHWC"
-        values = (0.0, 255.0) if spec.dtype == "uint8" else (0.0, 1.0)
-        return dataclasses.replace(spec, layout=layout, range=values)
-    raise UsageError(f"{path} takes {_text(spec)}, which is no image of three colours.")
 
 
 def _text(spec: TensorSpec) -> str:

@@ -203,7 +203,7 @@ def _reference(
     if artifact is None:
         return None
     try:
-        return reload_source(artifact.manifest.provenance)
+        return reload_source(artifact.manifest.provenance, artifact.path)
     except AffnetError as error:
         console.note(f"Agreement with PyTorch is not available: {error}", quiet)
         return None

@@ -31,9 +31,14 @@ def replacement(before: Mapping[Path, Provenance], artifact: Artifact) -> str | 
     from affnet.artifact import manifest_path
 
     old, new = before.get(manifest_path(artifact.path)), artifact.manifest.provenance
-    if old is None or (old.kind, old.location) == (new.kind, new.location):
+    if old is None or (old.kind == new.kind and _alike(old.location, new.location)):
         return None
     return (
         f"{artifact.path} replaced the file of that name exported from {old.location}; choose "
         "another --output to keep both."
     )
+
+
+def _alike(old: str, new: str) -> bool:
+    """Compare two locations; before manifests named no folders, those of files were absolute."""
+    return old == new or (Path(old).is_absolute() and Path(old).name == Path(new).name)

@@ -243,7 +243,7 @@ def test_weights_that_changed_since_are_not_taken_for_those_exported(tmp_path: P
     with pytest.raises(UsageError, match="has changed since"):
         reload_source(provenance)
     shutil.rmtree(folder)
-    with pytest.raises(UsageError, match="which is gone; name it with --against mobilevit_xxs --w"):
+    with pytest.raises(UsageError, match="name it: --against mobilevit_xxs --weights PATH"):
         reload_source(provenance)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from affnet.cache import FOLDER_VARIABLE, KINDS
 from affnet.errors import UnknownNameError, UsageError
 from affnet.evaluation.datasets import open_dataset
 from affnet.files import content_sha256
@@ -145,11 +146,11 @@ def test_a_checkpoint_comes_with_its_configs_settings_and_labels(tmp_path: Path)
     assert source.notes == (
         "best.pt is affnet_et with 6 classes, relu, layer_norm (config config.yaml).",
     )
-    assert source.provenance.location == str(path.resolve())
+    assert source.provenance.location == "best.pt"  # no folder of anybody's machine
     assert source.provenance.sha256 == content_sha256(path)
     assert source.provenance.settings == {
         "variant": "affnet_et",
-        "config": str(config.resolve()),
+        "config": config.name,
         "activation": "relu",
         "attn_norm": "layer_norm",
         "ema": False,
@@ -197,19 +198,50 @@ def test_a_checkpoint_that_changed_since_is_not_taken(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
         reload_source(provenance)
     assert str(error.value) == (
-        f"{path} has changed since the artifact was exported from it; "
-        "export again, or name the right checkpoint with --against."
+        f"{path} has changed since the artifact was exported from it; export again, or name the "
+        "right file: --against PATH of affnet verify and eval."
     )
 
 
-def test_a_checkpoint_that_moved_is_not_searched_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["where it was", "beside the artifact", "here", "seen before"])
+def test_a_checkpoint_is_found_by_name_and_hash_where_it_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "cache"))
+    work, elsewhere = tmp_path / "work", tmp_path / "elsewhere"
+    for folder in (work / "trained", elsewhere):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(work)
+    save_config(work / "trained", CONFIG)
+    path = save(work / "trained", state_dict(), "best.pt")
+    source = load_source(str(path))
+    assert source.provenance.location == "trained/best.pt"
+    assert source.provenance.settings["config"] == "trained/config.yaml"
+    artifact = work / "build" / "best.onnx"
+    if place == "beside the artifact":
+        (work / "trained").rename(work / "build")
+        monkeypatch.chdir(elsewhere)
+    if place == "here":
+        monkeypatch.chdir((work / "trained").rename(elsewhere / "new"))
+    if place == "seen before":
+        monkeypatch.chdir(elsewhere)
+    else:
+        KINDS["sources"].clear()
+    assert_same_outputs(source, reload_source(source.provenance, artifact))
+
+
+def test_a_checkpoint_that_is_gone_is_named_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     path = save(tmp_path, state_dict())
     provenance = load_source(str(path)).provenance
     moved = path.rename(tmp_path / "moved.pt")
     with pytest.raises(UsageError) as error:
-        reload_source(provenance)
+        reload_source(provenance, tmp_path / "build" / "a.onnx")
     assert str(error.value) == (
-        f"The artifact was exported from {path}, which is gone; name it with --against."
+        f"{tmp_path}/build/a.onnx was exported from {path.name}, which is neither where it was nor "
+        "beside it; copy it there, or name it: --against PATH of affnet verify and eval."
     )
     assert reload_source(dataclasses.replace(provenance, location=str(moved))).name == "moved"
 

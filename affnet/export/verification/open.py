@@ -37,7 +37,7 @@ def open_subject(
         return open_foreign(path, source), None, source
     artifact = Artifact.open(path)
     if against is None:
-        source = reload_source(artifact.manifest.provenance)
+        source = reload_source(artifact.manifest.provenance, path)
     else:
         source = load_source(against, config=config, weights=weights)
     head = artifact.manifest.details.get("head")

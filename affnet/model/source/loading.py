@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from affnet.artifact import Provenance
+from affnet.artifact import UNPROVEN, Provenance
 from affnet.errors import UnknownNameError, UsageError
 from affnet.files import content_sha256
 from affnet.model.bundled import BUNDLED, bundled_folder
@@ -28,6 +28,7 @@ from affnet.model.program_interface import LoadedProgram
 from affnet.model.programs import build_program, is_function, load_program
 from affnet.model.published import Published
 from affnet.model.random_weights import randomise
+from affnet.model.source import files
 from affnet.model.source.base import OWN_WEIGHTS, SEED, Source, interface, read_labels, with_labels
 from affnet.model.source.peers import is_peer, library_source, peer_source
 from affnet.model.source_file import PROGRAM_SUFFIX
@@ -124,31 +125,27 @@ def check_source(source: str, **options: Any) -> None:
         get_mixer(mixer)
 
 
-def reload_source(provenance: Provenance) -> Source:
-    """Build the network that an artifact was exported from again.
+def reload_source(provenance: Provenance, artifact: Path | None = None) -> Source:
+    """Build the network that ``artifact`` was exported from again.
 
     Raises:
-        UsageError: its checkpoint or weights have moved or changed since.
+        UsageError: its checkpoint or weights are not at hand or have changed since, or it was not
+            exported by affnet.
     """
-    settings = dict(provenance.settings)
+    if provenance.kind == UNPROVEN:
+        raise UsageError(
+            f"{artifact or provenance.location} was not exported by affnet",
+            "name the network that it should agree with: --against of affnet verify and eval.",
+        )
+    location, settings = provenance.location, dict(provenance.settings)
     if (weights := settings.get("weights")) is not None:
-        settings["weights"] = path = Path(str(weights))
-        _check_unchanged(path, provenance, f"--against {provenance.location} --weights")
+        settings["weights"] = files.find(provenance, str(weights), artifact)
     elif provenance.kind in ("checkpoint", "program"):
-        _check_unchanged(Path(provenance.location), provenance, "--against")
-    return load_source(provenance.location, **settings)
-
-
-def _check_unchanged(path: Path, provenance: Provenance, option: str) -> None:
-    if not path.is_file():
-        raise UsageError(
-            f"The artifact was exported from {path}, which is gone", f"name it with {option}."
-        )
-    if content_sha256(path) != provenance.sha256:
-        raise UsageError(
-            f"{path} has changed since the artifact was exported from it",
-            f"export again, or name the right checkpoint with {option}.",
-        )
+        found = files.find(provenance, location, artifact)
+        location = str(found)
+        if settings.get("config") is not None:
+            settings["config"] = files.beside(str(settings["config"]), found)
+    return load_source(location, **settings)
 
 
 def _refuse_options(name: str, options: dict[str, Any]) -> None:
@@ -208,11 +205,12 @@ def _from_checkpoint(path: Path, **options: Any) -> Source:
     labels, labels_notes = _labels(model, path)
     settings = {
         "variant": checkpoint.name,
-        "config": str(config.path.resolve()) if config else None,
+        "config": files.portable(config.path) if config else None,
         "activation": model.activation,
         "attn_norm": model.attn_norm,
         "ema": bool(options.get("ema")),
     }
+    files.remember(checkpoint.sha256, path)
     mixer = _mixer(model)
     kind = checkpoint.name + ("" if mixer == "aff" else _MIXER_SIGN + mixer)
     found = f"{path.name} is {kind} with {model.num_classes} classes"
@@ -220,7 +218,7 @@ def _from_checkpoint(path: Path, **options: Any) -> Source:
         model=model,
         name=path.stem,
         provenance=Provenance(
-            "checkpoint", str(path.resolve()), OWN_WEIGHTS, checkpoint.sha256, settings
+            "checkpoint", files.portable(path), OWN_WEIGHTS, checkpoint.sha256, settings
         ),
         labels=labels,
         published=_published(model),
@@ -251,8 +249,9 @@ def _published(model: Network) -> Published | None:
 
 def _from_program(path: Path) -> Source:
     loaded = load_program(path)
-    location = str(path.resolve())
-    provenance = Provenance("program", location, "as given", content_sha256(path), {})
+    sha256 = content_sha256(path)
+    files.remember(sha256, path)
+    provenance = Provenance("program", files.portable(path), "as given", sha256, {})
     return _of_your_own(loaded, path.stem, provenance)
 
 

@@ -25,6 +25,7 @@ from affnet.model.peers import (
 )
 from affnet.model.peers.libraries import create_of_library
 from affnet.model.random_weights import randomise
+from affnet.model.source import files
 from affnet.model.source.base import OWN_WEIGHTS, SEED, Source, interface
 
 
@@ -133,8 +134,9 @@ def _origin(name: str, pretrained: Pretrained | None, classes: int) -> dict[str,
                 f"{name} has random weights (seed {SEED}); latency does not depend on them.",
             ),
         }
-    settings = {"weights": str(pretrained.path.resolve())}
+    sha256, settings = pretrained.sha256(), {"weights": files.portable(pretrained.path)}
+    files.remember(sha256, pretrained.path)
     return {
-        "provenance": Provenance("peer", name, OWN_WEIGHTS, pretrained.sha256(), settings),
+        "provenance": Provenance("peer", name, OWN_WEIGHTS, sha256, settings),
         "notes": pretrained.notes(name, classes),
     }

@@ -53,7 +53,7 @@ def open_or_export(
     from affnet.model.source import load_source
 
     progress(f"Loading {model}")
-    source = load_source(model, **loading)  # type: ignore[arg-type]
+    source = load_source(model, **loading)
     if on and key is None:
         key = artifact_cache.program_key(source, choices)
         if key is not None and (found := artifact_cache.take(key, folder)):

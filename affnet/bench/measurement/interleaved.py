@@ -211,6 +211,16 @@ def _measure_in_turns(
         order = order[::-1]
 
 
+def _limits(entry: _Running, first: Preflight) -> list[str]:
+    """Return what a result does not hold that others do, a sentence each without its full stop."""
+    limits: list[str] = []
+    if isinstance(entry.process, QualifiedProcess | PlacingProcess):
+        limits += entry.process.caveats()
+    if not entry.job.artifact.proven:
+        limits.append(f"{entry.job.label} is unproven: affnet did not export it")
+    return limits + [found for found in (first.parity, first.placed) if isinstance(found, str)]
+
+
 def _result(
     entry: _Running,
     device: str,
@@ -226,15 +236,9 @@ def _result(
     against = [f"not measured: {source}"] if source else []
     if isinstance(entry.process, QualifiedProcess):
         against += entry.process.warnings()
-    limits: list[str] = []
-    if isinstance(entry.process, QualifiedProcess | PlacingProcess):
-        limits += entry.process.caveats()
-    if not artifact.proven:
-        limits.append(f"{entry.job.label} is unproven: affnet did not export it")
     parity = first.parity if isinstance(first.parity, Parity) else None
     if parity and not parity.passed:
         against.append(parity_warning(parity))
-    limits += [found for found in (first.parity, first.placed) if isinstance(found, str)]
     return Result(
         model=entry.job.label,
         artifact=str(artifact.path),
@@ -263,7 +267,7 @@ def _result(
         validity_reasons=(*against, *reasons_against(entry.blocks_ns, environment, threads)),
         environment=environment,
         block_statistics=tuple(entry.statistics),
-        limits=tuple(limits),
+        limits=tuple(_limits(entry, first)),
         session=session,
         recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
         exported_error=manifest.parity.max_rel_error if manifest.parity else None,

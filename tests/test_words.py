@@ -75,7 +75,7 @@ def test_what_counts_as_a_text(source: str, wrong: bool) -> None:
 SHARED = ("artifact.py", "files.py", "bench/measurement", "devices", "model", "runtimes")
 # of a command that is named with it, or one that was given and is to go
 RIGHT_OPTION = re.compile(
-    r"affnet [a-z]+[^;,]*? --[a-z-]+|--[a-z-]+ of affnet|\b(drop|omit|without) --[a-z-]+"
+    r"affnet [a-z]+(?:[^;,]*? --[a-z-]+)+|--[a-z-]+ of affnet|\b(drop|omit|without) --[a-z-]+"
     r"|pip install [^;]*--[a-z-]+|xcode-select --switch|build.sh [^;]*--[a-z_]+"
 )
 

@@ -8,7 +8,15 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from affnet.artifact import UNPROVEN, Artifact, Manifest, Provenance, TensorSpec, manifest_path
+from affnet.artifact import (
+    UNPROVEN,
+    Artifact,
+    Manifest,
+    Provenance,
+    TensorSpec,
+    exists,
+    manifest_path,
+)
 from affnet.errors import UsageError
 from affnet.files import content_sha256
 from affnet.runtimes import Interface, runtime_of_file
@@ -35,7 +43,7 @@ def open_file(path: Path, image_size: tuple[int, int] | None = None) -> Artifact
             up; or it leaves the size of its input open, and none is given.
         AffnetError: as `Artifact.open` and `affnet.runtimes.trial.try_out`.
     """
-    if manifest_path(path).exists() or not path.exists():
+    if not exists(path) or manifest_path(path).exists():
         return Artifact.open(path)
     shape = (1, _COLOURS, *image_size) if image_size else None
     interface = try_out(path, runtime_of_file(path), shape)
@@ -59,7 +67,7 @@ def open_file(path: Path, image_size: tuple[int, int] | None = None) -> Artifact
 
 def describe_file(path: Path) -> Artifact:
     """Do the same only to show what the file holds, whatever it takes."""
-    if manifest_path(path).exists() or not path.exists():
+    if not exists(path) or manifest_path(path).exists():
         return Artifact.open(path)
     return _described(path, try_out(path, runtime_of_file(path), None))
 

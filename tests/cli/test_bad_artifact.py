@@ -17,12 +17,11 @@ Refused = Callable[..., str]
 COMMANDS = ("verify", "inspect", "bench")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_an_artifact_without_manifest_is_refused(
-    refused: Refused, onnx_copy: Path, command: str
+def test_verify_has_nothing_to_compare_a_file_without_manifest_with(
+    refused: Refused, onnx_copy: Path
 ) -> None:
     manifest_path(onnx_copy).unlink()
-    assert refused(command, onnx_copy) == (
+    assert refused("verify", onnx_copy) == (
         f"{onnx_copy} has no manifest (copy.onnx.manifest.json should stand beside it); "
         "copy it along, or export again with: affnet export SOURCE (a file of another tool is "
         "compared by: affnet verify FILE --against SOURCE)"

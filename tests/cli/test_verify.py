@@ -68,7 +68,7 @@ def test_a_checkpoint_that_stayed_is_found_again_and_one_that_changed_is_refused
     assert run("verify", onnx_copy).code == 1  # it was reloaded, and is another network
 
     edit_manifest(onnx_copy, provenance={**fields, "sha256": "0" * 64})
-    assert "has changed since the artifact was exported from it" in refused("verify", onnx_copy)
+    assert f"has changed since {onnx_copy} was exported from it" in refused("verify", onnx_copy)
     other_digits.unlink()
     sentence = refused("verify", onnx_copy)
     assert sentence.endswith("other.safetensors, which is gone; name it with --against.")
@@ -88,7 +88,7 @@ def test_held_out_images_need_the_bundled_source(
     shutil.copy(bundled_folder("digits") / "weights.safetensors", checkpoint)
     sentence = refused("verify", onnx_copy, "--against", checkpoint, "--held-out")
     assert sentence == (
-        f"--held-out needs a bundled source (digits, emoji) to compare with, not {checkpoint}."
+        f"--held-out needs a bundled source (digits, emoji) to compare with, not {checkpoint.name}."
     )
 
 

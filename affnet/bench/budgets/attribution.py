@@ -115,6 +115,10 @@ def grew_alike(old: Mapping[str, int], new: Mapping[str, int]) -> bool:
     )
 
 
+def _count_text(count: int | None) -> str:
+    return "unknown" if count is None else MILLIONS.text(count)
+
+
 def _of_all(versions: _Versions, factor: float) -> str:
     """Say that no module stands out, and what the manifests know that could explain it."""
     new, old = (job.artifact.manifest for job in (versions.new, versions.old))
@@ -123,7 +127,7 @@ def _of_all(versions: _Versions, factor: float) -> str:
         ("the precision", new.precision, old.precision),
         ("the DFT plan", _plan_text(new), _plan_text(old)),
         ("the route of conversion", new.route, old.route),
-        ("the number of multiply-accumulates", MILLIONS.text(new.macs), MILLIONS.text(old.macs)),
+        ("the number of multiply-accumulates", _count_text(new.macs), _count_text(old.macs)),
         *(
             (tool, version, old.tools.get(tool, "none"))
             for tool, version in sorted(new.tools.items())

@@ -74,7 +74,7 @@ def beside(named: str, found: Path) -> Path | None:
             return path
     raise UsageError(
         f"{found} was exported with the config {Path(named).name}, which is gone",
-        f"copy it beside the checkpoint, or name both: --against PATH --config PATH {_AGAINST}.",
+        "copy it beside the checkpoint, or name both: affnet verify --against PATH --config PATH.",
     )
 
 

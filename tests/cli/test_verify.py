@@ -71,7 +71,10 @@ def test_a_checkpoint_that_stayed_is_found_again_and_one_that_changed_is_refused
     assert f"has changed since {onnx_copy} was exported from it" in refused("verify", onnx_copy)
     other_digits.unlink()
     sentence = refused("verify", onnx_copy)
-    assert sentence.endswith("other.safetensors, which is gone; name it with --against.")
+    assert sentence == (
+        f"{onnx_copy} was exported from other.safetensors, which is neither where it was nor "
+        "beside it; copy it there, or name it: --against PATH of affnet verify and eval."
+    )
 
 
 def test_a_source_with_another_class_count_is_refused(refused: Refused, onnx_copy: Path) -> None:

@@ -22,9 +22,8 @@ def cache(json: JsonOption = False) -> None:
 
     Example: affnet cache
     """
-    from rich.table import Table
-
     from affnet.export.artifact_cache import limit_bytes
+    from affnet.table import Table, numbers, texts
     from affnet.units import MEGABYTES
 
     limit = limit_bytes()
@@ -42,14 +41,21 @@ def cache(json: JsonOption = False) -> None:
         folder = str(cache_folder())
         console.print_json({"folder": folder, "limit_bytes": limit, "kinds": entries})
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for header in ("name", "holds", "entries", "size", "in"):
-        table.add_column(header, justify="right" if header in ("entries", "size") else "left")
-    for kind in KINDS.values():
-        size = MEGABYTES.text(kind.size())
-        table.add_row(kind.name, kind.holds, str(kind.entries()), size, kind.path)
-    console.print_table(table)
-    print(f"All is in {cache_folder()}; artifacts take {MEGABYTES.text(limit)} at most.")
+    header = [*texts("name", "holds"), *numbers("entries", "size"), *texts("in")]
+    rows = [
+        (
+            kind.name,
+            kind.holds,
+            str(kind.entries()),
+            MEGABYTES.text(kind.size()),
+            kind.path,
+        )
+        for kind in KINDS.values()
+    ]
+    console.print_table(Table(header, rows))
+    console.print_line(
+        f"All is in {cache_folder()}; artifacts take {MEGABYTES.text(limit)} at most."
+    )
 
 
 def cache_clear(

@@ -89,9 +89,7 @@ def open_or_export_peer(
     return open_or_export(peer, form, None, fft, scratch, progress, **rest)
 
 
-def open_of_format(
-    model: str, format_: str, image_size: tuple[int, int] | None = None
-) -> Artifact:
+def open_of_format(model: str, format_: str, image_size: tuple[int, int] | None = None) -> Artifact:
     """Open an artifact, or a file of another tool, that must be of ``format_``.
 
     Raises:

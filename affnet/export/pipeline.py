@@ -44,6 +44,7 @@ from affnet.files import (
     translating_os_errors,
     write_and_sync,
 )
+from affnet.garbage import collected_rarely
 from affnet.model.cost import count_macs, count_parameters
 from affnet.model.source import Source
 from affnet.parity import Parity
@@ -92,7 +93,7 @@ def export_once(
     output = Path(output)
     reference = reference or Reference(source)
     source = with_head(source, options.head)
-    with staging_folder(output) as staging, translating_os_errors(output):
+    with collected_rarely(), staging_folder(output) as staging, translating_os_errors(output):
         artifact = _first_success(source, options, converter, reference, staging, progress)
         staged_manifest = manifest_path(artifact.path)
         write_and_sync(staged_manifest, artifact.manifest.to_json().encode())

@@ -39,6 +39,7 @@ from affnet.export.converters.coreml.compression import COMPRESSED, compressed
 from affnet.export.converters.coreml.float16 import HalfSelector
 from affnet.export.converters.coreml.nms import suppressed
 from affnet.export.converters.coreml.validation import validated_now_and_then
+from affnet.export.converters.tracing import decomposed
 from affnet.export.passes.heads import Detector
 from affnet.export.passes.normalization import replace_norms
 from affnet.runtimes.coreml import quiet_coremltools
@@ -137,7 +138,7 @@ def _export(network: nn.Module, request: ConversionRequest) -> Any:
         with silenced():
             if request.route == "TorchScript":
                 return torch.jit.trace(network, example)  # type: ignore[no-untyped-call]
-            program = torch.export.export(network, (example,)).run_decompositions({})
+            program = decomposed(network, (example,), {})
     except Exception as error:  # torch raises nearly every kind
         reason = reason_of(error)
         raise ConversionError(f"{request.route} fails on {request.name}: {reason}.") from error

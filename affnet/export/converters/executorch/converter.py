@@ -24,6 +24,7 @@ from affnet.export.converters.executorch.float16 import in_float16
 from affnet.export.converters.executorch.int8 import in_int8
 from affnet.export.converters.executorch.lowering import partitioner_for, without_idle_passes
 from affnet.export.converters.executorch.tensors import own_storage
+from affnet.export.converters.tracing import decomposed
 from affnet.export.fourier.forward_only import ForwardOnlyFFT, replace_native_transforms
 from affnet.export.passes.folding import fold_batch_norms
 from affnet.files import write_and_sync
@@ -87,10 +88,11 @@ def _converted(
 
 def _lowered(network: nn.Module, example: Tensor, *, delegate: bool) -> tuple[bytes, Delegation]:
     exir, partitioner = _import_executorch()
-    program = torch.export.export(network, (example,))
     chosen = [partitioner_for(partitioner.XnnpackPartitioner)] if delegate else []
     if delegate:
-        program = program.run_decompositions(decompositions())
+        program = decomposed(network, (example,), decompositions())
+    else:
+        program = torch.export.export(network, (example,))
     with reasons_for_refusals() as reasons, without_idle_passes(program):
         edge = exir.to_edge_transform_and_lower(program, partitioner=chosen)
     known = frozenset(name for each in chosen for name in each.target_partitioner_configs)

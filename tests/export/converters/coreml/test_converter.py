@@ -160,7 +160,7 @@ def test_a_failing_torch_export_falls_back_to_torchscript(tmp_path, monkeypatch)
     def fail(*_, **__):
         raise RuntimeError("planted")
 
-    monkeypatch.setattr(torch.export, "export", fail)
+    monkeypatch.setattr(converter, "decomposed", fail)
     artifact = export_artifact(tiny_source(), ExportOptions("coreml", precision="fp32"), tmp_path)
     manifest = artifact.manifest
     assert manifest.route == "TorchScript"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from affnet import cli, console
 from affnet.artifact import Artifact
 from affnet.bench.html_report import page
 from affnet.cache import FOLDER_VARIABLE, KINDS
+from affnet.errors import AffnetError
 from affnet.export.artifact_cache import OFF_VARIABLE
 from affnet.project import last_export
 from tests.shared_artifacts import SharedArtifacts
@@ -51,16 +53,44 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_setup() -> None:
-    """Once PyTorch's exporter to ONNX is imported, read its library of operators only once.
+    """Once PyTorch's exporters are imported, spare each export what they find out anew each time.
 
-    It parses the source of 500 functions for each export, which takes longer than a small network.
+    Those take longer than a small network: the exporter to ONNX parses the source of 500 functions,
+    and whatever decomposes a program asks for all operators of all libraries that decompose
+    themselves.
     """
+    _keep_imported_objects()
     module = sys.modules.get("torch.onnx._internal.exporter._registration")
     if module is not None and "affnet_tests" not in vars(module):
         module.affnet_tests = True
         module.ONNXRegistry.from_torchlib = classmethod(
             _copying(functools.cache(module.ONNXRegistry.from_torchlib))
         )
+    for name in ("torch.export.exported_program", "torch.export.decomp_utils"):
+        module = sys.modules.get(name)
+        if module is not None and "affnet_tests" not in vars(module):
+            module.affnet_tests = True
+            module._collect_all_valid_cia_ops = _while_no_library_comes(
+                module._collect_all_valid_cia_ops
+            )
+
+
+class _Kept:
+    """What `_keep_imported_objects` has seen."""
+
+    modules = 0
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # lest libraries take for a leak what is there at the end
+
+
+def _keep_imported_objects() -> None:
+    """Have the garbage collector pass over what an import of hundreds of modules has left."""
+    if len(sys.modules) > _Kept.modules + 200:
+        _Kept.modules = len(sys.modules)
+        gc.collect()
+        gc.freeze()
 
 
 def _copying(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,6 +103,23 @@ def _copying(original: Callable[..., Any]) -> Callable[..., Any]:
         return registry
 
     return from_torchlib
+
+
+def _while_no_library_comes(original: Callable[[], set[Any]]) -> Callable[[], set[Any]]:
+    """Ask again only where operators were registered since the last time."""
+    import torch
+
+    @functools.cache
+    def found(*_: object) -> set[Any]:
+        return original()
+
+    def collect() -> set[Any]:
+        registered = torch._C._dispatch_get_registrations_for_dispatch_key(
+            "CompositeImplicitAutograd"
+        )
+        return set(found(*registered, *sorted(torch.ops._dir)))
+
+    return collect
 
 
 @dataclass(frozen=True)
@@ -94,6 +141,15 @@ class Finished:
         errors = [line for line in self.err.splitlines() if line.startswith("Error: ")]
         assert len(errors) == 1, self.err
         return errors[0].removeprefix("Error: ")
+
+
+def complaint(function: Callable[..., object], *arguments: Any, **options: Any) -> str | None:
+    """Return the sentence with which a function refuses what it is given, None if it takes it."""
+    try:
+        function(*arguments, **options)
+    except AffnetError as error:
+        return str(error)
+    return None
 
 
 @pytest.fixture
@@ -150,6 +206,12 @@ def digits_coreml(shared_artifact: SharedArtifacts) -> Artifact:
     """The bundled checkpoint in float16 for Core ML; treat it as read-only."""
     pytest.importorskip("coremltools")
     return shared_artifact("digits", "coreml")
+
+
+@pytest.fixture(scope="session")
+def tiny_pt2(shared_artifact: SharedArtifacts) -> Artifact:
+    """A network of one stage as an exported program; treat it as read-only."""
+    return shared_artifact("tiny", "torch")
 
 
 @pytest.fixture(scope="session")

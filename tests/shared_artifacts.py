@@ -36,7 +36,7 @@ class SharedArtifacts:
         return cls(run / "shared-artifacts")
 
     def __call__(self, source: str, format_: str, **options: Any) -> Artifact:
-        """Return ``source``, a name of affnet's or ``tiny``, exported with ``options``."""
+        """Return ``source``, a name of affnet's, ``tiny`` or ``short``, exported."""
         settings = [f"{name}={value}" for name, value in sorted(options.items())]
         folder = self._folder / "-".join((source, format_, *settings))
         self._folder.mkdir(exist_ok=True)
@@ -51,10 +51,11 @@ def _export(source: str, format_: str, options: dict[str, Any], folder: Path) ->
     from affnet.export.options import ExportOptions
     from affnet.export.pipeline import export_artifact
     from affnet.model.source import load_source
-    from tests.tiny import tiny_source
+    from tests.tiny import short_source, tiny_source
 
+    ours = {"tiny": tiny_source, "short": short_source}
     with _warnings_as_errors(format_):
-        network = tiny_source() if source == "tiny" else load_source(source)
+        network = ours[source]() if source in ours else load_source(source)
         return export_artifact(network, ExportOptions(format_, **options), folder)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import torch
 from torch import Tensor, nn
 
 from affnet.artifact import Provenance, image_spec, logits_spec
 from affnet.model.layers import ConvLayer
-from affnet.model.network import AFFStage
+from affnet.model.network import AFFNet, AFFStage
 from affnet.model.random_weights import randomise
-from affnet.model.source import Source
+from affnet.model.source import Source, load_source
 
 CLASSES = 5
 
@@ -39,6 +41,12 @@ def tiny_net(activation: str = "swish", attn_norm: str = "layer_norm_2d") -> Tin
 def with_image() -> tuple[TinyNet, Tensor]:
     """Return the network and an image, as ``affnet export tests.tiny:with_image`` asks."""
     return tiny_net(), torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+def short_source() -> Source:
+    """Return AFFNet-ET with random weights and one block a stage: all its operators and maps."""
+    with mock.patch.object(AFFNet, "_STAGE_BLOCKS", (1, 1, 1)):
+        return load_source("affnet_et")
 
 
 class Determinant(nn.Module):

@@ -150,7 +150,7 @@ def chains(draw: st.DrawFn) -> tuple[list[str], tuple[int, ...]]:
     return names, shape
 
 
-def check(chain: tuple[list[str], tuple[int, ...]]) -> None:
+def assert_rewritten_right(chain: tuple[list[str], tuple[int, ...]]) -> None:
     names, shape = chain
     torch.manual_seed(0)
     assert_same(Chain(names), torch.randn(*shape, dtype=torch.float64), tolerance=1e-9)
@@ -167,14 +167,14 @@ _COMMON: dict[str, Any] = {
 @given(chain=chains())
 @settings(max_examples=4, **_COMMON)
 def test_a_chain(chain: tuple[list[str], tuple[int, ...]]) -> None:
-    check(chain)
+    assert_rewritten_right(chain)
 
 
 @pytest.mark.exhaustive
 @given(chain=chains())
 @settings(max_examples=300, **_COMMON)
 def test_three_hundred_chains(chain: tuple[list[str], tuple[int, ...]]) -> None:
-    check(chain)
+    assert_rewritten_right(chain)
 
 
 def test_every_step_in_one_graph() -> None:

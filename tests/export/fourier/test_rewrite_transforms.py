@@ -70,7 +70,7 @@ def transforms(draw: st.DrawFn) -> Transform:
     return Transform(name, shape, is_complex, lengths, axes, draw(st.sampled_from(NORMS)))
 
 
-def check(transform: Transform) -> None:
+def assert_rewritten_right(transform: Transform) -> None:
     assert_same(transform, transform.input())
 
 
@@ -85,14 +85,14 @@ _COMMON: dict[str, Any] = {
 @given(transform=transforms())
 @settings(max_examples=8, **_COMMON)
 def test_a_transform(transform: Transform) -> None:
-    check(transform)
+    assert_rewritten_right(transform)
 
 
 @pytest.mark.exhaustive
 @given(transform=transforms())
 @settings(max_examples=600, **_COMMON)
 def test_six_hundred_transforms(transform: Transform) -> None:
-    check(transform)
+    assert_rewritten_right(transform)
 
 
 @pytest.mark.parametrize("names", [ONE_AXIS, TWO_AXES], ids=["one axis", "two axes"])

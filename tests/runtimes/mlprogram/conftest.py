@@ -107,7 +107,7 @@ def inferred(function: Callable[..., Any], arrays: list[np.ndarray]) -> list[np.
 
 
 @pytest.fixture
-def check(evaluate: Callable[..., list[Any]]) -> Callable[..., None]:
+def assert_agrees(evaluate: Callable[..., list[Any]]) -> Callable[..., None]:
     """Return a function that compares an operator with torch, and with coremltools if it can.
 
     It takes the builder's function, the inputs, and a function from the inputs as tensors to

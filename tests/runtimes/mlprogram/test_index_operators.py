@@ -14,8 +14,8 @@ def count(*shape, dtype=np.float32):
     return np.arange(np.prod(shape)).reshape(shape).astype(dtype)
 
 
-def test_one_hot(check):
-    check(
+def test_one_hot(assert_agrees):
+    assert_agrees(
         lambda a: mb.one_hot(
             indices=a,
             one_hot_vector_size=4,
@@ -29,20 +29,20 @@ def test_one_hot(check):
     )
 
 
-def test_gather(check):
+def test_gather(assert_agrees):
     x, rows = count(3, 4, 5), np.array([[0, 2], [1, 0], [2, 2]], np.int32)
-    check(
+    assert_agrees(
         lambda a, b: mb.gather(x=a, indices=b, axis=1, batch_dims=1),
         [x, rows],
         lambda a, b: torch.stack([data[index] for data, index in zip(a, b.long(), strict=True)]),
     )
-    check(
+    assert_agrees(
         lambda a, b: mb.gather_nd(x=a, indices=b),
         [x, rows],
         lambda a, b: a[b[:, 0], b[:, 1]],
         folds=False,
     )
-    check(
+    assert_agrees(
         lambda a, b: mb.gather_along_axis(x=a, indices=b, axis=0),
         [x, (count(2, 4, 5, dtype=np.int32) % 3)],
         lambda a, b: a.gather(0, b.long()),
@@ -62,17 +62,17 @@ MODES = {
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.filterwarnings("ignore:index_reduce:UserWarning")
-def test_scatter(check, mode):
+def test_scatter(assert_agrees, mode):
     data, updates = count(4, 3), count(2, 3) * np.float32(2) + 1
     indices = np.array([3, 1], np.int32)
     arrays = [data, indices, updates]
-    check(
+    assert_agrees(
         lambda a, b, c: mb.scatter(data=a, indices=b, updates=c, axis=0, mode=mode),
         arrays,
         lambda a, b, c: MODES[mode](a, b.long(), c),
         folds=False,
     )
-    check(
+    assert_agrees(
         lambda a, b, c: mb.scatter_nd(
             data=a, indices=mb.expand_dims(x=b, axes=[1]), updates=c, mode=mode
         ),
@@ -80,7 +80,7 @@ def test_scatter(check, mode):
         lambda a, b, c: MODES[mode](a, b.long(), c),
         folds=False,
     )
-    check(
+    assert_agrees(
         lambda a, b, c: mb.scatter_along_axis(
             data=a,
             indices=mb.tile(x=mb.expand_dims(x=b, axes=[1]), reps=[1, 3]),
@@ -93,8 +93,8 @@ def test_scatter(check, mode):
     )
 
 
-def test_scatter_counts_repeated_places(check):
-    check(
+def test_scatter_counts_repeated_places(assert_agrees):
+    assert_agrees(
         lambda a, b, c: mb.scatter(data=a, indices=b, updates=c, axis=1, mode="add"),
         [count(2, 3), np.array([1, 1, 0], np.int32), count(2, 3)],
         lambda a, b, c: a.index_add(1, b.long(), c),
@@ -102,7 +102,7 @@ def test_scatter_counts_repeated_places(check):
     )
 
 
-def test_slice_update(check):
+def test_slice_update(assert_agrees):
     import coremltools as ct
 
     def expected(a, b):
@@ -110,7 +110,7 @@ def test_slice_update(check):
         a[:, 1:3] = b
         return a
 
-    check(
+    assert_agrees(
         lambda a, b: mb.slice_update(
             x=a, update=b, begin=[0, 1], end=[0, 3], end_mask=[True, False]
         ),
@@ -121,7 +121,7 @@ def test_slice_update(check):
     )
 
 
-def test_quantize_and_back(check):
+def test_quantize_and_back(assert_agrees):
     scale, zero = np.array([0.1, 0.5, 2], np.float32), np.array([0, 3, -5], np.int8)
 
     def function(a):
@@ -133,4 +133,4 @@ def test_quantize_and_back(check):
         return ((a / s).round() + z).clamp(-128, 127).sub(z) * s
 
     values = np.random.default_rng(0).normal(0, 40, (2, 3, 5)).astype(np.float32)
-    check(function, [values], expected, folds=False)
+    assert_agrees(function, [values], expected, folds=False)

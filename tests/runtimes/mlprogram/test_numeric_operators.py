@@ -48,22 +48,22 @@ CONVOLUTIONS = {
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
-def test_conv(check, name):
+def test_conv(assert_agrees, name):
     options, expected = CONVOLUTIONS[name]
-    check(
+    assert_agrees(
         lambda a: mb.conv(x=a, weight=W, bias=BIAS, groups=2, **options), [X], expected, rtol=1e-4
     )
 
 
-def test_conv_over_one_and_three_axes(check):
+def test_conv_over_one_and_three_axes(assert_agrees):
     w1, w3 = draw(3, 4, 5), draw(2, 4, 2, 3, 1)
-    check(
+    assert_agrees(
         lambda a: mb.conv(x=a, weight=w1),
         [X[:, :, 0]],
         lambda a: F.conv1d(a, tensor(w1)),
         rtol=1e-4,
     )
-    check(
+    assert_agrees(
         lambda a: mb.conv(x=a, weight=w3),
         [draw(1, 4, 3, 5, 4)],
         lambda a: F.conv3d(a, tensor(w3)),
@@ -94,7 +94,7 @@ TRANSPOSED = {
 
 
 @pytest.mark.parametrize("name", TRANSPOSED)
-def test_conv_transpose(check, name):
+def test_conv_transpose(assert_agrees, name):
     options, torch_options = TRANSPOSED[name]
 
     def expected(a):
@@ -104,7 +104,7 @@ def test_conv_transpose(check, name):
     def function(a):
         return mb.conv_transpose(x=a, weight=WT, bias=BIAS, groups=2, **options)
 
-    check(function, [X], expected, rtol=1e-4)
+    assert_agrees(function, [X], expected, rtol=1e-4)
 
 
 A3, M1, M2 = draw(5, 7), draw(3, 1, 4, 7), draw(2, 7, 5, seed=4)
@@ -129,12 +129,12 @@ PRODUCTS = {
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
-def test_products(check, name):
+def test_products(assert_agrees, name):
     function, arrays, expected = PRODUCTS[name]
-    check(function, arrays, expected, rtol=1e-4)
+    assert_agrees(function, arrays, expected, rtol=1e-4)
 
 
-def test_attention(check):
+def test_attention(assert_agrees):
     import coremltools as ct
 
     q, k, v, mask = draw(2, 3, 4, 8), draw(2, 3, 5, 8), draw(2, 3, 5, 6), draw(4, 5)
@@ -148,7 +148,9 @@ def test_attention(check):
         attend = F.scaled_dot_product_attention
         return attend(a, b, c, d), attend(a, b, c, d > -0.5)
 
-    check(function, [q, k, v, mask], expected, target=ct.target.iOS18, folds=False, rtol=1e-4)
+    assert_agrees(
+        function, [q, k, v, mask], expected, target=ct.target.iOS18, folds=False, rtol=1e-4
+    )
 
 
 G, V = draw(4), np.abs(draw(4, seed=5)) + 1
@@ -185,9 +187,9 @@ NORMALISATIONS = {
 
 
 @pytest.mark.parametrize("name", NORMALISATIONS)
-def test_normalisation(check, name):
+def test_normalisation(assert_agrees, name):
     function, expected = NORMALISATIONS[name]
-    check(function, [X], expected, rtol=1e-4)
+    assert_agrees(function, [X], expected, rtol=1e-4)
 
 
 REDUCTIONS = {
@@ -205,10 +207,10 @@ REDUCTIONS = {
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
-def test_reduction(check, name):
+def test_reduction(assert_agrees, name):
     reduce, expected, array = getattr(mb, name), REDUCTIONS[name], np.abs(X)
-    check(lambda a: reduce(x=a, axes=[1, -1], keep_dims=True), [array], expected, rtol=1e-4)
-    check(
+    assert_agrees(lambda a: reduce(x=a, axes=[1, -1], keep_dims=True), [array], expected, rtol=1e-4)
+    assert_agrees(
         lambda a: reduce(x=a, axes=[1, 3]),
         [array],
         lambda a: expected(a).squeeze((1, 3)),
@@ -216,13 +218,13 @@ def test_reduction(check, name):
     )
 
 
-def test_reduction_to_a_number(check):
-    check(lambda a: mb.reduce_max(x=a), [X], lambda a: a.max(), folds=False)
+def test_reduction_to_a_number(assert_agrees):
+    assert_agrees(lambda a: mb.reduce_max(x=a), [X], lambda a: a.max(), folds=False)
 
 
-def test_arguments_of_extremes(check):
-    check(lambda a: mb.reduce_argmax(x=a, axis=1), [X], lambda a: a.argmax(1))
-    check(
+def test_arguments_of_extremes(assert_agrees):
+    assert_agrees(lambda a: mb.reduce_argmax(x=a, axis=1), [X], lambda a: a.argmax(1))
+    assert_agrees(
         lambda a: mb.reduce_argmin(x=a, axis=-1, keep_dims=True),
         [X],
         lambda a: a.argmin(-1, keepdim=True),

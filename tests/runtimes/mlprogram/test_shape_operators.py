@@ -171,25 +171,27 @@ UNFOLDED = {
 
 
 @pytest.mark.parametrize("name", MOVES)
-def test_move(check, name):
+def test_move(assert_agrees, name):
     function, expected = MOVES[name]
-    check(function, [X], expected, folds=name not in UNFOLDED)
+    assert_agrees(function, [X], expected, folds=name not in UNFOLDED)
 
 
-def test_reshape_by_zero_counts_from_the_right(check):
-    check(
+def test_reshape_by_zero_counts_from_the_right(assert_agrees):
+    assert_agrees(
         lambda a: mb.reshape(x=a, shape=[1, 0, -1, 0]),
         [count(2, 50)],
         lambda a: a.reshape(1, 1, 2, 50),
     )
 
 
-def test_expand_dims_at_several_axes(check):
-    check(lambda a: mb.expand_dims(x=a, axes=[0, -1]), [count(2, 3)], lambda a: a[None, ..., None])
+def test_expand_dims_at_several_axes(assert_agrees):
+    assert_agrees(
+        lambda a: mb.expand_dims(x=a, axes=[0, -1]), [count(2, 3)], lambda a: a[None, ..., None]
+    )
 
 
-def test_squeeze_keeps_longer_axes(check):
-    check(
+def test_squeeze_keeps_longer_axes(assert_agrees):
+    assert_agrees(
         lambda a: mb.squeeze(x=a, axes=[0, 1]),
         [count(1, 2, 3)],
         lambda a: a.squeeze(0),
@@ -197,8 +199,8 @@ def test_squeeze_keeps_longer_axes(check):
     )
 
 
-def test_reshape_like(check):
-    check(
+def test_reshape_like(assert_agrees):
+    assert_agrees(
         lambda a, b: mb.reshape_like(
             x=a, ref_tensors=(b, b), begins=(0, 1), ends=(1, 0), end_masks=(False, True)
         ),
@@ -208,13 +210,13 @@ def test_reshape_like(check):
     )
 
 
-def test_reverse_sequence(check):
+def test_reverse_sequence(assert_agrees):
     def expected(a, b):
         return torch.stack(
             [torch.cat((row[:n].flip(0), row[n:])) for row, n in zip(a, b, strict=True)]
         )
 
-    check(
+    assert_agrees(
         lambda a, b: mb.reverse_sequence(x=a, lengths=b, seq_axis=1, batch_axis=0),
         [count(3, 5, 2), np.array([0, 2, 5], np.int32)],
         expected,

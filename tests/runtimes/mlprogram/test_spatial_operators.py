@@ -79,9 +79,9 @@ POOLS = {
 
 
 @pytest.mark.parametrize("name", POOLS)
-def test_pool(check, name):
+def test_pool(assert_agrees, name):
     function, expected = POOLS[name]
-    check(function, [X], expected, folds=False, rtol=1e-4)
+    assert_agrees(function, [X], expected, folds=False, rtol=1e-4)
 
 
 def scaled(a, size, **options):
@@ -131,9 +131,9 @@ SCALINGS = {
 
 
 @pytest.mark.parametrize("name", SCALINGS)
-def test_scaling(check, name):
+def test_scaling(assert_agrees, name):
     function, expected = SCALINGS[name]
-    check(function, [X], expected, folds=False, rtol=1e-4)
+    assert_agrees(function, [X], expected, folds=False, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,9 @@ def test_documented_sampling_points(evaluate, mode, target, points):
 
 
 @pytest.mark.parametrize("padding", ["constant", "border", "reflection"])
-def test_resample(check, padding):
+def test_resample(assert_agrees, padding):
     points = draw(2, 6, 7, 2) * np.float32(0.8)
-    check(
+    assert_agrees(
         lambda a, b: mb.resample(
             x=a,
             coordinates=b,

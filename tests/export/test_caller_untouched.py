@@ -22,9 +22,12 @@ pytestmark = [
 FORMATS = [
     *(("onnx", precision) for precision in ("fp32", "fp16")),
     *(
-        pytest.param(name, precision, marks=[pytest.mark.converters, pytest.mark.slow])
+        pytest.param(name, "fp16", marks=[pytest.mark.converters, pytest.mark.slow])
         for name in ("coreml", "tflite", "executorch")
-        for precision in ("fp32", "fp16")
+    ),
+    *(  # the way to float16 has all steps of the one to float32
+        pytest.param(name, "fp32", marks=pytest.mark.exhaustive)
+        for name in ("coreml", "tflite", "executorch")
     ),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from affnet.export.operators import replace_operators
 from affnet.runtimes import runtime_for
 
 SMALL = (1e-3, 1e-6, 1e-8, 1e-12, 1e-15, 1e-20)
+EXTREMES = (1e-6, 1e-20)  # what loses another of them loses one of these, in a sum or a product
 WIDTH = 4
 ROWS = np.array(  # at 0 each constant alone is the result; at 1 so is what a factor differs by
     [[0, 0, 0, 0], [1e-18, 1e-9, 1e-5, 1], [1, 2, 0.5, 3], [1e-10, 1e-10, 1e-10, 1e-10]],
@@ -31,13 +33,14 @@ class SmallConstants(nn.Module):
     result is small.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, constants: tuple[float, ...]) -> None:
         super().__init__()
-        self.register_buffer("small", torch.tensor(SMALL))
+        self.constants = constants
+        self.register_buffer("small", torch.tensor(constants))
 
     def forward(self, x: Tensor) -> Tensor:
         rows = []
-        for index, small in enumerate(SMALL):
+        for index, small in enumerate(self.constants):
             stored = self.small[index]
             rows += [
                 x + small, x - small, small - x, x + stored, x * small, x / small,
@@ -60,19 +63,30 @@ def relative_errors(
     return np.divide(difference, np.abs(expected), out=difference, where=expected != 0)
 
 
+def slow(format_: str, route: str) -> list[Any]:
+    """Return a route of a format that takes long: with all constants only exhaustively."""
+    return [
+        pytest.param(format_, route, EXTREMES, marks=(pytest.mark.converters, pytest.mark.slow)),
+        pytest.param(format_, route, SMALL, marks=pytest.mark.exhaustive),
+    ]
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("format_", "route"),
+    ("format_", "route", "constants"),
     [
-        ("onnx", "torch.export"),
-        pytest.param("onnx", "TorchScript", marks=pytest.mark.slow),
-        pytest.param("executorch", "XNNPACK", marks=(pytest.mark.converters, pytest.mark.slow)),
-        pytest.param("coreml", "torch.export", marks=(pytest.mark.converters, pytest.mark.slow)),
-        pytest.param("tflite", "torch.export", marks=(pytest.mark.converters, pytest.mark.slow)),
+        ("onnx", "torch.export", SMALL),
+        pytest.param("onnx", "TorchScript", SMALL, marks=pytest.mark.slow),
+        *slow("executorch", "XNNPACK"),
+        *slow("coreml", "torch.export"),
+        *slow("tflite", "torch.export"),
     ],
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)} constants",
 )
-def test_small_constants_reach_the_file(format_: str, route: str, tmp_path: Path) -> None:
-    network, example = SmallConstants().eval(), torch.ones(1, WIDTH)
+def test_small_constants_reach_the_file(
+    format_: str, route: str, constants: tuple[float, ...], tmp_path: Path
+) -> None:
+    network, example = SmallConstants(constants).eval(), torch.ones(1, WIDTH)
     expected = [network(torch.from_numpy(row[None])).numpy() for row in ROWS]
     program = replace_operators(torch.export.export(network, (example,)), format_)
     request = ConversionRequest(

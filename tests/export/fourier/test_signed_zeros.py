@@ -40,9 +40,13 @@ ARITHMETIC: list[Callable[[Tensor], Tensor]] = [
 ]
 
 
-def angles(pairs: Tensor) -> Tensor:
+#: Each operator once: its factor's or summand's sign does not change what a file is made of.
+EACH_ONCE = [ARITHMETIC[index] for index in (3, 7, 8, 11, 13, *range(14, 20))]
+
+
+def angles(pairs: Tensor, functions: list[Callable[[Tensor], Tensor]] = ARITHMETIC) -> Tensor:
     z = torch.view_as_complex(pairs)
-    return torch.stack([function(z).angle() for function in ARITHMETIC])
+    return torch.stack([function(z).angle() for function in functions])
 
 
 def test_angles_are_torchs() -> None:
@@ -51,19 +55,25 @@ def test_angles_are_torchs() -> None:
 
 
 @pytest.mark.parametrize(
-    "format_",
+    ("format_", "functions"),
     [
-        "onnx",
+        ("onnx", ARITHMETIC),
         *(
-            pytest.param(name, marks=[pytest.mark.converters, pytest.mark.slow])
+            pytest.param(name, EACH_ONCE, marks=[pytest.mark.converters, pytest.mark.slow])
             for name in ("coreml", "tflite", "executorch")
         ),
     ],
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)} functions",
 )
-def test_angles_in_files(format_: str, tmp_path: Path) -> None:
-    network = rewrite(Program(angles), PAIRS).program.module()
+def test_angles_in_files(
+    format_: str, functions: list[Callable[[Tensor], Tensor]], tmp_path: Path
+) -> None:
+    def given(pairs: Tensor) -> Tensor:
+        return angles(pairs, functions)
+
+    network = rewrite(Program(given), PAIRS).program.module()
     torch.testing.assert_close(
-        in_file(network, PAIRS, format_, tmp_path), angles(PAIRS), rtol=1e-6, atol=0
+        in_file(network, PAIRS, format_, tmp_path), given(PAIRS), rtol=1e-6, atol=0
     )
 
 

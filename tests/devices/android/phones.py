@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from affnet.artifact import Artifact
+from affnet.bench.measurement.protocol import Protocol
 from affnet.devices.android.device import AdbDevice
 from affnet.devices.catalog import Entry, open_device
 from affnet.errors import AffnetError
@@ -24,6 +25,10 @@ from tests.devices.ssh.sshd import free_port
 
 ADB = shutil.which("adb")
 WITHOUT_ADB = "needs the real adb client: sudo apt-get install adb"
+# Each turn starts the stand-in for a tool, which takes seconds to import its runtime.
+FEW_STARTS = Protocol(
+    "few starts", min_runs=30, min_seconds=1e-6, max_warmup_seconds=1e-6, min_block_runs=15
+)
 _HOST_TOOLS = {
     "benchmark_model": "benchmark_model_on_host.py",
     "onnxruntime_perf_test": "perf_test_on_host.py",

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from affnet.artifact import Artifact
+from affnet.bench.measurement import protocol
 from affnet.bench.measurement.interleaved import label_jobs, measure
-from affnet.bench.measurement.protocol import get_protocol
 from affnet.devices.android.adb_client import list_phones
 from affnet.devices.catalog import Entry
 from affnet.devices.doctor import diagnose
@@ -20,7 +20,7 @@ from affnet.parity import reference_image
 from affnet.runtimes import runtime_for
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished
-from tests.devices.android.phones import Attached
+from tests.devices.android.phones import FEW_STARTS, Attached
 from tests.shared_artifacts import SharedArtifacts
 
 Run = Callable[..., Finished]
@@ -42,7 +42,7 @@ def test_a_phone_is_measured_and_every_number_is_what_it_says(
     steps: list[str] = []
     with device.session("litert", steps.append):
         jobs = label_jobs([digits_tflite], "litert")
-        (result,) = measure(jobs, device, get_protocol("quick"), threads=1, progress=steps.append)
+        (result,) = measure(jobs, device, FEW_STARTS, threads=1, progress=steps.append)
     record = result.to_json()
     assert record["sample_kind"] == "median of a block"
     assert record["runs"] == sum(block["runs"] for block in record["block_statistics"]) >= 30
@@ -95,7 +95,7 @@ def test_a_tool_that_knows_no_files_is_told_as_a_limit(
     device = attached.device(runner=str(attached.runner(kind="litert")))
     with device.session("litert"):
         jobs = label_jobs([digits_tflite], "litert")
-        (result,) = measure(jobs, device, get_protocol("quick"), threads=1)
+        (result,) = measure(jobs, device, FEW_STARTS, threads=1)
     assert result.parity is None
     assert "pixel does not report its outputs, which were not compared" in result.limits
 
@@ -113,10 +113,15 @@ def test_a_profile_on_the_phone(attached: Attached, digits_tflite: Artifact, kin
 
 @pytest.mark.slow
 def test_a_table_from_the_command_line(
-    attached: Attached, run: Run, digits_tflite: Artifact, shared_artifact: SharedArtifacts
+    attached: Attached,
+    run: Run,
+    digits_tflite: Artifact,
+    shared_artifact: SharedArtifacts,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setitem(protocol.PRESETS, "check", FEW_STARTS)
     phone = attached.attach()
-    peer = shared_artifact("mobilevit_xxs", "tflite", image_size=(64, 128)).path
+    peer = shared_artifact("tiny", "tflite").path
     done = run(
         "bench", digits_tflite.path, "--against", peer, "--device", f"pixel,{phone.serial}",
         "--runtime", "litert", "--runner-dir", attached.runner(), "--preset", "check",
@@ -127,8 +132,8 @@ def test_a_table_from_the_command_line(
     cells = dict(zip(header, rows[0], strict=True))
     assert [row[0] for row in rows] == ["pixel"] * 2 + [phone.serial] * 2  # one after the other
     models = [dict(zip(header, row, strict=True))["model"] for row in rows]
-    assert models == ["digits", "mobilevit_xxs"] * 2
-    assert float(cells["x mobilevit_xxs [95 %]"].split()[0]) > 0
+    assert models == ["digits", "tiny"] * 2
+    assert float(cells["x tiny [95 %]"].split()[0]) > 0
     assert (cells["p90 ms"], cells["p99 ms"]) == ("-", "-")
     assert float(cells["median ms"]) > 0.05
     assert "- benchmark_model reports statistics and no single runs: " in done.out
@@ -177,7 +182,7 @@ def test_a_hot_phone_is_a_reason_against_the_result(
     device = attached.device()
     with device.session("litert"):
         jobs = label_jobs([digits_tflite], "litert")
-        (result,) = measure(jobs, device, get_protocol("quick"), threads=1)
+        (result,) = measure(jobs, device, FEW_STARTS, threads=1)
     assert "the system throttled for heat before the run (status moderate)" in (
         result.validity_reasons
     )

@@ -6,11 +6,10 @@ import pytest
 
 from affnet.artifact import Artifact
 from affnet.bench.measurement.interleaved import label_jobs, measure
-from affnet.bench.measurement.protocol import Protocol
 from affnet.devices.android.tools.base import Invocation, Settings
 from affnet.devices.android.tools.executor_runner import arguments, operators, outputs, parse
 from affnet.errors import MeasurementError, MissingError
-from tests.devices.android.phones import Attached
+from tests.devices.android.phones import FEW_STARTS, Attached
 
 PLACE = "I 00:00:00.004429 executorch:executor_runner.cpp:251] "
 TOLD = (
@@ -19,10 +18,6 @@ TOLD = (
     f"{PLACE}Model loaded in 3.211000 ms.\nVmHWM:\t   20480 kB\nVmHWM:\t   30720 kB\n"
     f"{PLACE}Iteration 1 of 2: 0.691078 ms\n{PLACE}Iteration 2 of 2: 0.5 ms\n"
     f"{PLACE}Model executed successfully 2 time(s) in 1.191078 ms.\n"
-)
-# Each turn starts the stand-in for the tool, which takes seconds to import its runtime.
-FEW_STARTS = Protocol(
-    "few starts", min_runs=30, min_seconds=1e-6, max_warmup_seconds=1e-6, min_block_runs=30
 )
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from affnet.artifact import Artifact
+from affnet.bench.measurement import protocol
 from affnet.bench.measurement.interleaved import label_jobs, measure
-from affnet.bench.measurement.protocol import get_protocol
 from affnet.devices.android.tools.base import Invocation, Settings
 from affnet.devices.android.tools.onnxruntime_perf_test import arguments, operators, outputs, parse
 from affnet.devices.catalog import Entry
@@ -17,7 +17,7 @@ from affnet.devices.doctor import diagnose
 from affnet.errors import MeasurementError, MissingError, UsageError
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished
-from tests.devices.android.phones import Attached
+from tests.devices.android.phones import FEW_STARTS, Attached
 
 Run = Callable[..., Finished]
 TOLD = (Path(__file__).parents[3] / "data" / "perf_test" / "android.txt").read_text()
@@ -62,7 +62,7 @@ def test_a_phone_is_measured_and_each_run_is_known(
     device = attached.device(runner=str(attached.runner(program="onnxruntime_perf_test")))
     with device.session("onnxruntime"):
         jobs = label_jobs([digits_onnx], "onnxruntime")
-        (result,) = measure(jobs, device, get_protocol("quick"), threads=1, profile=True)
+        (result,) = measure(jobs, device, FEW_STARTS, threads=1, profile=True)
     assert result.sample_kind == "run"
     assert result.runs == len(result.samples_ns) >= 30
     summary = result.summary()
@@ -76,8 +76,13 @@ def test_a_phone_is_measured_and_each_run_is_known(
 
 
 def test_two_phones_at_once_from_the_command_line(
-    attached: Attached, run: Run, digits_onnx: Artifact, tmp_path: Path
+    attached: Attached,
+    run: Run,
+    digits_onnx: Artifact,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setitem(protocol.PRESETS, "check", FEW_STARTS)
     one, two = attached.attach(), attached.attach(model="SM-S928B", manufacturer="samsung")
     twin = copy_artifact(digits_onnx, tmp_path / "twin.onnx")
     done = run(

@@ -14,6 +14,7 @@ import torch
 from affnet.artifact import Artifact
 from affnet.errors import ArtifactError
 from affnet.exported_program import load_exported_program
+from tests.tiny import CLASSES
 
 
 class Marker:
@@ -33,13 +34,13 @@ def changed(source: Path, target: Path, change: Callable[[str, bytes], bytes]) -
     return target
 
 
-def test_a_plain_program_is_loaded(digits_pt2: Artifact) -> None:
-    module = load_exported_program(digits_pt2.path).module()
-    assert module(torch.zeros(1, 3, 64, 64)).shape == (1, 10)
+def test_a_plain_program_is_loaded(tiny_pt2: Artifact) -> None:
+    module = load_exported_program(tiny_pt2.path).module()
+    assert module(torch.zeros(1, 3, 32, 32)).shape == (1, CLASSES)
 
 
 def test_pickled_weights_are_refused_before_they_are_read(
-    digits_pt2: Artifact, tmp_path: Path
+    tiny_pt2: Artifact, tmp_path: Path
 ) -> None:
     marker = tmp_path / "ran"
     pickled = io.BytesIO()
@@ -52,19 +53,19 @@ def test_pickled_weights_are_refused_before_they_are_read(
             return json.dumps(config).encode()
         return pickled.getvalue() if name.endswith("weights/weight_0") else content
 
-    path = changed(digits_pt2.path, tmp_path / "planted.pt2", plant)
+    path = changed(tiny_pt2.path, tmp_path / "planted.pt2", plant)
     with pytest.raises(ArtifactError, match="pickled objects") as caught:
         load_exported_program(path)
-    assert "conv_1.block.conv.weight" in str(caught.value)
+    assert "stem.weight" in str(caught.value)
     assert not marker.exists()
 
 
-def test_code_in_sample_inputs_is_refused(digits_pt2: Artifact, tmp_path: Path) -> None:
+def test_code_in_sample_inputs_is_refused(tiny_pt2: Artifact, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     pickled = io.BytesIO()
     torch.save(Marker(marker), pickled)
     path = changed(
-        digits_pt2.path,
+        tiny_pt2.path,
         tmp_path / "planted.pt2",
         lambda name, content: pickled.getvalue() if "/sample_inputs/" in name else content,
     )
@@ -75,10 +76,10 @@ def test_code_in_sample_inputs_is_refused(digits_pt2: Artifact, tmp_path: Path) 
 
 @pytest.mark.parametrize("kept", [0, 10, 1000, 100_000])
 def test_a_truncated_program_is_named_damaged(
-    digits_pt2: Artifact, tmp_path: Path, kept: int
+    tiny_pt2: Artifact, tmp_path: Path, kept: int
 ) -> None:
     path = tmp_path / "cut.pt2"
-    path.write_bytes(digits_pt2.path.read_bytes()[:kept])
+    path.write_bytes(tiny_pt2.path.read_bytes()[:kept])
     with pytest.raises(ArtifactError, match="damaged or no exported program"):
         load_exported_program(path)
 

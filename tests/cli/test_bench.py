@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from affnet.artifact import Artifact
+from affnet.model.network import AFFNet
 from tests.bench.results.test_result import FIELDS
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished
@@ -85,20 +86,21 @@ def test_csv_on_stdout_and_json_in_a_file_hold_the_same_run(
 
 
 @pytest.mark.slow
-def test_pytorch_is_measured_on_its_own_program(run: Run, digits_pt2: Artifact) -> None:
-    done = run("bench", digits_pt2.path, "--runtime", "torch", "--preset", "quick", "--markdown")
+def test_pytorch_is_measured_on_its_own_program(run: Run, tiny_pt2: Artifact) -> None:
+    done = run("bench", tiny_pt2.path, "--runtime", "torch", "--preset", "quick", "--markdown")
     assert done.code == 0
     header, _, row = (line.strip("| ").split(" | ") for line in done.out.splitlines()[:3])
     cells = dict(zip(header, row, strict=True))
-    assert (cells["model"], cells["runtime"]) == ("digits", "torch")
+    assert (cells["model"], cells["runtime"]) == ("tiny", "torch")
     assert float(cells["memory MB"]) > 150
     assert "- Measured on host (" in done.out
 
 
 @pytest.mark.slow
 def test_networks_are_exported_first_and_their_random_weights_told(
-    run: Run, workspace: Path
+    run: Run, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(AFFNet, "_STAGE_BLOCKS", (1, 1, 1))  # it is the words that count here
     done = run(
         "bench", "affnet_et", "--against", "mobilevit_xxs", "--preset", "quick",
         "--image-size", "64", "--runtime", "onnxruntime",
@@ -114,19 +116,19 @@ def test_networks_are_exported_first_and_their_random_weights_told(
     assert list(workspace.iterdir()) == []
 
 
-def test_a_program_of_another_runtime_is_refused(refused: Refused, digits_pt2: Artifact) -> None:
-    assert refused("bench", digits_pt2.path, "--runtime", "onnxruntime") == (
+def test_a_program_of_another_runtime_is_refused(refused: Refused, tiny_pt2: Artifact) -> None:
+    assert refused("bench", tiny_pt2.path, "--runtime", "onnxruntime") == (
         "onnxruntime does not run files of the format torch; choose the runtime torch."
     )
 
 
 def test_files_of_two_formats_are_refused_before_anything_is_exported(
-    refused: Refused, onnx_copy: Path, digits_pt2: Artifact
+    refused: Refused, onnx_copy: Path, tiny_pt2: Artifact
 ) -> None:
     for dry in ([], ["--dry-run"]):
-        assert refused("bench", onnx_copy, "--against", digits_pt2.path, *dry) == (
+        assert refused("bench", onnx_copy, "--against", tiny_pt2.path, *dry) == (
             f"One runtime measures all models side by side, and {onnx_copy} of onnx and "
-            f"{digits_pt2.path} of torch need one each; export them to the same format, or "
+            f"{tiny_pt2.path} of torch need one each; export them to the same format, or "
             "measure each by itself."
         )
 

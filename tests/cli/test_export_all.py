@@ -16,7 +16,7 @@ def test_every_installed_format_gets_a_file_and_a_row(
     run: Callable[..., Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(all_formats, "installed_formats", lambda: (["onnx", "torch"], ["no x."]))
-    finished = run("export", "digits", "--format", "all", "--output", tmp_path)
+    finished = run("export", "tests.tiny:with_image", "--format", "all", "--output", tmp_path)
     assert finished.code == 0, finished
     header, *rows = finished.out.splitlines()
     assert header.split()[:3] == ["format", "file", "MB"]
@@ -24,10 +24,10 @@ def test_every_installed_format_gets_a_file_and_a_row(
     assert all(" 100 %" in row for row in rows)
     assert "Note: no x." in finished.err
     assert {p.name for p in tmp_path.iterdir()} == {
-        "digits.onnx",
-        "digits.onnx.manifest.json",
-        "digits.pt2",
-        "digits.pt2.manifest.json",
+        "tiny_with_image.onnx",
+        "tiny_with_image.onnx.manifest.json",
+        "tiny_with_image.pt2",
+        "tiny_with_image.pt2.manifest.json",
     }
 
 

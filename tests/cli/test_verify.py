@@ -30,11 +30,11 @@ def test_every_held_out_image_gets_pytorch_s_class(run: Run, digits_onnx: Artifa
     assert held_out["max_rel_error"] < 1e-5
 
 
-def test_people_read_the_verdict(run: Run, digits_pt2: Artifact) -> None:
-    done = run("verify", digits_pt2.path)
+def test_people_read_the_verdict(run: Run, digits_onnx: Artifact) -> None:
+    done = run("verify", digits_onnx.path)
     assert done.code == 0
-    assert "agrees with PyTorch in torch, 8 images" in done.out
-    assert done.err == f"Running {digits_pt2.path} and comparing it with PyTorch\n"
+    assert "agrees with PyTorch in onnxruntime, 8 images" in done.out
+    assert done.err == f"Running {digits_onnx.path} and comparing it with PyTorch\n"
 
 
 def test_other_weights_disagree_with_exit_code_1(

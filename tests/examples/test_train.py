@@ -91,7 +91,7 @@ def test_a_killed_training_goes_on(noisy_colours: Callable[..., Path], tmp_path:
     output = tmp_path / "out"
     command = [
         sys.executable, str(EXAMPLES / "train.py"), "--images", str(noisy_colours()),
-        "--output", str(output), "--epochs", "12", *SMALL,
+        "--output", str(output), "--epochs", "6", *SMALL,
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:

@@ -19,7 +19,7 @@ from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.files import content_sha256
 from affnet.model.cost import count_macs, count_parameters
 from affnet.model.source import load_source
-from tests.tiny import CLASSES, noise, tiny_net, tiny_source
+from tests.tiny import CLASSES, noise, short_source, tiny_net, tiny_source
 
 
 def operators(path: Path) -> list[str]:
@@ -137,10 +137,11 @@ def test_an_exported_program_may_have_a_dynamic_batch_too(tmp_path: Path) -> Non
         assert torch.allclose(program(images), source.model(images), atol=1e-6)
 
 
-@pytest.mark.slow
-def test_the_bundled_network_takes_a_dynamic_batch(tmp_path: Path) -> None:
-    source = load_source("digits")
-    artifact = export_artifact(source, ExportOptions("onnx", dynamic_batch=True), tmp_path)
+def test_all_parts_of_affnet_take_a_dynamic_batch(tmp_path: Path) -> None:
+    source = short_source()
+    artifact = export_artifact(
+        source, ExportOptions("onnx", (64, 64), dynamic_batch=True), tmp_path
+    )
     assert_runs_batches(artifact, source.model, [1, 2, 3, 7])
 
 

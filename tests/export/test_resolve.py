@@ -12,6 +12,7 @@ import pytest
 from affnet.errors import (
     AccuracyError,
     AffnetError,
+    ImageSizeError,
     MissingError,
     UnknownNameError,
     UsageError,
@@ -109,15 +110,6 @@ def test_several_formats_and_precisions_are_a_request_for_each_file() -> None:
         requests_of(ExportRequest("digits", format="onnx", precision="fp32,palette4"))
 
 
-def test_an_error_keeps_its_class_between_processes(tmp_path: Path) -> None:
-    request = ExportRequest("digits", image_size=(50, 50), output=str(tmp_path))
-    (outcome,) = export_all([request], lambda _: None)
-    assert type(outcome.error).__name__ == "ImageSizeError"
-    assert isinstance(outcome.error, UsageError)
-    assert outcome.exit_code == 2
-    assert str(outcome.error).startswith("digits cannot take 50x50 images")
-
-
 def test_a_worker_that_crashes_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = "affnet.export.all_formats.module_command"
     monkeypatch.setattr(module, lambda _: ["sh", "-c", "cat; echo out of memory >&2; exit 9"])
@@ -128,6 +120,9 @@ def test_a_worker_that_crashes_says_how(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_errors_cross_the_wire_with_class_and_fields() -> None:
+    wrong_size = from_wire(to_wire(ImageSizeError("digits cannot take 50x50 images.")))
+    assert (type(wrong_size), wrong_size.exit_code) == (ImageSizeError, 2)
+    assert isinstance(wrong_size, UsageError)
     error = from_wire(to_wire(AccuracyError("It loses 3 points.", [(2, 3.0)])))
     assert isinstance(error, AccuracyError)
     assert (str(error), error.attempts) == ("It loses 3 points.", ((2, 3.0),))

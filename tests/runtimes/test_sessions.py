@@ -1,4 +1,4 @@
-"""What sessions compute and what their files hold: the bundled digits, against PyTorch."""
+"""What sessions compute and what their files hold, against PyTorch."""
 
 from __future__ import annotations
 
@@ -13,36 +13,32 @@ from onnx import TensorProto, helper
 
 from affnet.artifact import Artifact
 from affnet.errors import ArtifactError
-from affnet.model.bundled import load_held_out
-from affnet.model.images import digits_to_input
 from affnet.model.layers import ChannelLayerNorm
 from affnet.model.mixer import AdaptiveFrequencyFilter
 from affnet.model.source import load_source
 from affnet.runtimes import runtime_for
 from tests.bench.fakes import an_artifact
-
-
-@pytest.fixture(params=["digits_onnx", "digits_pt2"])
-def artifact(request: pytest.FixtureRequest) -> Artifact:
-    found = request.getfixturevalue(request.param)
-    assert isinstance(found, Artifact)
-    return found
+from tests.shared_artifacts import SharedArtifacts
+from tests.tiny import CLASSES, noise, tiny_net
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_session_computes_what_pytorch_computes(artifact: Artifact, threads: int) -> None:
-    images = digits_to_input(load_held_out().images[:8], (64, 64))
+@pytest.mark.parametrize("format_", ["onnx", "torch"])
+def test_a_session_computes_what_pytorch_computes(
+    format_: str, threads: int, shared_artifact: SharedArtifacts
+) -> None:
+    artifact, images = shared_artifact("tiny", format_), noise(8, 3, 32, 32).numpy()
     with torch.inference_mode():
-        expected = load_source("digits").model(torch.from_numpy(images)).numpy()
+        expected = tiny_net()(torch.from_numpy(images)).numpy()
     before = torch.get_num_threads()
     try:
-        session = runtime_for(artifact.manifest.format).load(artifact.path, threads=threads)
+        session = runtime_for(format_).load(artifact.path, threads=threads)
         outputs = [session.run(images[index : index + 1]) for index in range(len(images))]
     finally:
         torch.set_num_threads(before)
     assert {len(output) for output in outputs} == {1}
     actual = np.concatenate([output[0] for output in outputs])
-    assert (actual.dtype, actual.shape) == (np.float32, (8, 10))
+    assert (actual.dtype, actual.shape) == (np.float32, (8, CLASSES))
     assert np.abs(actual - expected).max() < 1e-5 * np.abs(expected).max()
 
 
@@ -59,11 +55,11 @@ def test_an_onnx_file_holds_products_in_the_place_of_transforms(digits_onnx: Art
     assert sum(counts.values()) == len(nodes)
 
 
-def test_an_exported_program_keeps_torch_s_transforms(digits_pt2: Artifact) -> None:
-    counts = runtime_for("torch").operators(digits_pt2.path)
-    assert counts["fft_rfftn"] == counts["fft_irfftn"] == 9
+def test_an_exported_program_keeps_torch_s_transforms(tiny_pt2: Artifact) -> None:
+    counts = runtime_for("torch").operators(tiny_pt2.path)
+    assert counts["fft_rfftn"] == counts["fft_irfftn"] == 1
     assert counts["linear"] == 1
-    assert counts["group_norm"] == 21
+    assert counts["group_norm"] == 3
 
 
 def test_operators_of_other_domains_keep_their_domain(tmp_path: Path) -> None:

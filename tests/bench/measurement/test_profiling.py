@@ -125,8 +125,8 @@ def test_a_device_without_a_profiler_says_so_and_is_not_asked_unless_wanted(
     assert watched.limits == ("fake does not report the times of operators",)
 
 
-def test_a_runtime_without_a_profiler_is_a_limit(digits_pt2: Artifact) -> None:
-    found = take_profile(digits_pt2, "torch", HostDevice(), 1)
+def test_a_runtime_without_a_profiler_is_a_limit(tiny_pt2: Artifact) -> None:
+    found = take_profile(tiny_pt2, "torch", HostDevice(), 1)
     assert isinstance(found, str)
     assert found.startswith("the times of operators are not known: torch has no profiler here")
 

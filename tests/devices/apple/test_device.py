@@ -106,7 +106,7 @@ def test_this_mac_has_a_fresh_process_for_each_model(mac: Mac, digits_coreml: Ar
 
 
 def test_a_picture_reaches_this_mac_as_one(mac: Mac, shared_artifact: SharedArtifacts) -> None:
-    artifact = shared_artifact("digits", "coreml", precision="fp32", image_input=True)
+    artifact = shared_artifact("tiny", "coreml", precision="fp32", image_input=True)
     device = mac.device("mac", type="mac")
     with device.session("coreml"), device.start(artifact, "coreml", 1):
         pass

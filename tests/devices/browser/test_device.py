@@ -124,14 +124,14 @@ def test_bench_compares_two_models_in_turns_and_proves_them(
     runtime: str,
 ) -> None:
     one = shared_artifact("digits", artifact_format)
-    other = shared_artifact("mobilevit_xxs", artifact_format, image_size=(64, 128))
+    other = shared_artifact("tiny", artifact_format)
     done = run(
         "bench", one.path, "--against", other.path, "--device", "browser", "--runtime", runtime,
         "--preset", "quick", "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
     results = done.json["results"]
-    assert [record["model"] for record in results] == ["digits", "mobilevit_xxs"]
+    assert [record["model"] for record in results] == ["digits", "tiny"]
     for record in results:
         assert record["device"] == "browser"
         assert record["runtime_version"].startswith(PACKAGES[runtime] + " ")

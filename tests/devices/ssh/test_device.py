@@ -67,13 +67,10 @@ def test_a_board_measures_like_a_host(board: Board, digits_onnx: Artifact) -> No
 
 
 @pytest.mark.slow
-def test_affnet_et_against_mobilevit_to_the_table(
+def test_a_network_against_another_to_the_table(
     board: Board, run: Run, tmp_path: Path, shared_artifact: SharedArtifacts
 ) -> None:
-    one, two = (
-        shared_artifact(name, "onnx", image_size=(192, 320)).path
-        for name in ("affnet_et", "mobilevit_xxs")
-    )
+    one, two = (shared_artifact(name, "onnx").path for name in ("digits", "tiny"))
     catalog = tmp_path / "devices.toml"
     catalog.write_text(
         f'[pi]\nkind = "ssh"\nhost = "127.0.0.1"\nport = {board.port}\n'
@@ -84,12 +81,10 @@ def test_affnet_et_against_mobilevit_to_the_table(
         "--preset", "quick", "--markdown", "--runtime", "onnxruntime",
     )  # fmt: skip
     assert done.code == 0, done.err
-    header, _, affnet_et, mobilevit = (
-        line.strip("| ").split(" | ") for line in done.out.splitlines()[:4]
-    )
-    cells = dict(zip(header, affnet_et, strict=True))
-    assert (cells["model"], mobilevit[0]) == ("affnet_et", "mobilevit_xxs")
-    assert float(cells["x mobilevit_xxs [95 %]"].split()[0]) > 0
+    header, _, digits, tiny = (line.strip("| ").split(" | ") for line in done.out.splitlines()[:4])
+    cells = dict(zip(header, digits, strict=True))
+    assert (cells["model"], tiny[0]) == ("digits", "tiny")
+    assert float(cells["x tiny [95 %]"].split()[0]) > 0
     assert "- Measured on pi (" in done.out
 
 

@@ -89,6 +89,7 @@ def psnr(expected, result):
     return 10 * np.log10(np.square(np.abs(expected).max()) / noise)
 
 
+@pytest.mark.exhaustive  # the whole network in float16 is a sample of it, its parts in float32 too
 def test_each_stage_with_one_block(run, monkeypatch):
     monkeypatch.setattr(AFFNet, "_STAGE_BLOCKS", (1, 1, 1))
     model = fill(create_model("affnet_et"))
@@ -108,7 +109,7 @@ def test_dense_plan(run):
 def mobilevit_xxs():
     transformers = pytest.importorskip("transformers")
     config = transformers.MobileViTConfig(
-        image_size=256,
+        image_size=128,
         hidden_sizes=[64, 80, 96],
         neck_hidden_sizes=[16, 16, 24, 48, 64, 80, 320],
         expand_ratio=2.0,
@@ -127,7 +128,7 @@ class Logits(torch.nn.Module):
 
 
 def test_mobilevit_xxs_in_float32(run):
-    expected, result = run(fill(Logits(mobilevit_xxs())), 256, "FLOAT32")
+    expected, result = run(fill(Logits(mobilevit_xxs())), 128, "FLOAT32")
     assert relative_error(expected, result) < 1e-4
     assert expected.argmax() == result.argmax()
 

@@ -29,8 +29,9 @@ pytestmark = [pytest.mark.converters, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture(scope="module")
-def digits(shared_artifact: SharedArtifacts) -> Artifact:
-    return shared_artifact("digits", "executorch")
+def short(shared_artifact: SharedArtifacts) -> Artifact:
+    """AFFNet-ET's operators, with one block a stage."""
+    return shared_artifact("short", "executorch", image_size=(64, 64))
 
 
 def request(route: str = "XNNPACK") -> ConversionRequest:
@@ -38,21 +39,29 @@ def request(route: str = "XNNPACK") -> ConversionRequest:
     return ConversionRequest("tiny", taken, (given,), "fp32", route, native_fft=False)
 
 
-def test_the_whole_network_is_one_delegated_part_and_agrees(digits: Artifact) -> None:
-    parity, details = digits.manifest.parity, digits.manifest.details
+def test_the_network_is_one_delegated_part_and_agrees(short: Artifact) -> None:
+    parity, details = short.manifest.parity, short.manifest.details
     assert parity is not None
     assert parity.max_rel_error <= 1e-5
     assert details["undelegated"] == []
     assert (details["delegated_share"], details["delegated_parts"]) == (1.0, 1)
     assert details["delegated"]["convolution"] > 20
-    assert digits.manifest.fallbacks == ()
-    assert ExecutorchRuntime.operators(digits.path) == {"delegate::XnnpackBackend": 1}
+    assert short.manifest.fallbacks == ()
+    assert ExecutorchRuntime.operators(short.path) == {"delegate::XnnpackBackend": 1}
 
 
-def test_people_read_the_delegated_share(run: Callable[..., Finished], digits: Artifact) -> None:
-    done = run("inspect", digits.path)
+def test_people_read_the_delegated_share(run: Callable[..., Finished], short: Artifact) -> None:
+    done = run("inspect", short.path)
     assert (done.code, done.err) == (0, "")
     assert "delegated             100 %" in done.out
+
+
+@pytest.mark.exhaustive  # the network with one block a stage is a sample of it
+def test_the_trained_network_is_one_delegated_part_and_agrees(
+    run: Callable[..., Finished], shared_artifact: SharedArtifacts
+) -> None:
+    digits = shared_artifact("digits", "executorch")
+    assert ExecutorchRuntime.operators(digits.path) == {"delegate::XnnpackBackend": 1}
     verified = run("verify", digits.path, "--held-out", "--json", "--quiet")
     assert (verified.code, verified.err) == (0, "")
     assert verified.json["held_out"]["agreeing"] == 1000
@@ -220,7 +229,7 @@ def test_a_broken_installation_is_told_with_the_command_that_mends_it(
         ExecutorchConverter().convert(nn.Identity(), request(), tmp_path)
 
 
-@pytest.mark.exhaustive  # the trained AFFNet-ET, ``digits``, is a sample of them
+@pytest.mark.exhaustive  # AFFNet-ET with one block a stage is a sample of them
 @pytest.mark.parametrize("name", ["affnet_et", "mobilevit_xxs"])
 def test_published_networks_agree(name: str, tmp_path: Path) -> None:
     artifact = export_artifact(load_source(name), ExportOptions("executorch"), tmp_path)

@@ -193,4 +193,5 @@ def test_what_it_does_not_know_is_named(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("bridge_only")
 @pytest.mark.parametrize("name", ["affnet_et", "mobilevit_xxs"])
 def test_published_networks_agree(name: str, tmp_path: Path) -> None:
-    assert_proven(export_artifact(load_source(name), ExportOptions("tflite"), tmp_path))
+    options = ExportOptions("tflite", image_size=(128, 128))
+    assert_proven(export_artifact(load_source(name), options, tmp_path))

@@ -80,3 +80,16 @@ def test_a_workload_is_of_the_manifest(tmp_path: Path) -> None:
     assert workload_of(manifest) == dataclasses.replace(
         IMAGE, inputs=("1x3x288x256 float32",), layout="NHWC"
     )
+
+
+def test_a_model_that_takes_half_the_time_has_the_ratio_one_half() -> None:
+    fast, slow = (
+        a_result(model=name, blocks_ns=((milliseconds * 10**6,) * 5,) * 4)
+        for name, milliseconds in (("fast", 2), ("slow", 4))
+    )
+    one, other = relate_to_peer([fast, slow], "slow")
+    assert one.ratio_to_peer is not None
+    assert one.ratio_to_peer.value == 0.5
+    assert one.ratio_to_peer.low == one.ratio_to_peer.high == 0.5
+    assert other.ratio_to_peer is not None
+    assert other.ratio_to_peer.value == 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -211,3 +212,10 @@ def test_of_five_hundred_results_the_newest_are_drawn(browser: Any, tmp_path: Pa
     opened.choose("model", "mine")
     names = sorted(opened.page.locator(".layer_5_marks text").all_text_contents())
     assert len(names) == 30 and names[-1] == "mine \N{MIDDLE DOT} 0000498"
+
+
+def test_json_holds_nothing_that_ends_or_opens_an_element() -> None:
+    hostile = ["</script >", "</script/", "<!-- <script", "a > b & c"]
+    text = page._as_json(hostile)
+    assert not set("<>&") & set(text)
+    assert json.loads(text) == hostile

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import altair as alt
 
+_SHAPES = ["circle", "square", "triangle-up", "cross", "triangle-down", "triangle-left"]
 _FAR = 6  # the largest over the smallest of values that a linear axis would press together
 
 
@@ -19,6 +20,14 @@ def latency_axis(field: str, title: str, *, far: bool) -> alt.X:
     """Return a horizontal axis of times, without a zero, which would only take room."""
     scale = alt.Scale(type="log", nice=False, padding=8) if far else alt.Scale(zero=False)
     return alt.X(f"{field}:Q", title=title, scale=scale)
+
+
+def runtime_shape(runtimes: Sequence[str]) -> alt.Shape:
+    """Give each runtime a shape, and say which where there are several."""
+    legend = alt.Legend(title=None, orient="top") if len(runtimes) > 1 else None
+    return alt.Shape(
+        "runtime:N", scale=alt.Scale(domain=list(runtimes), range=_SHAPES), legend=legend
+    )
 
 
 def model_colour(models: Sequence[str], *, legend: bool = False) -> alt.Color:

@@ -95,6 +95,11 @@ class ReportData:
         """The models, in the order of their colours."""
         return sorted({entry.facet("model") for entry in self.entries})
 
+    @property
+    def runtimes(self) -> list[str]:
+        """The runtimes, in the order of their shapes."""
+        return sorted({entry.facet("runtime") for entry in self.entries})
+
     def heading(self, group: Group) -> str:
         """Return what distinguishes a group from the others; "" if there are none."""
         return group.conditions.title() if len(self.groups) > 1 else ""

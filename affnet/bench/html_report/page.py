@@ -20,6 +20,7 @@ from typing import Any
 
 from affnet import __version__
 from affnet.bench.html_report.data import FACETS, Entry, ReportData
+from affnet.bench.results.ratios import ratio_in_words
 from affnet.errors import printable, require
 from affnet.files import write_whole
 
@@ -73,6 +74,7 @@ def render(data: ReportData) -> str:
         data=data,
         sections=sections,
         add_figure=figures.add,
+        in_words=ratio_in_words,
         facets=_facets(data.entries),
         tiles=[entry for entry in _told_first(data) if entry.result.ratio_to_peer][:_TILES],
         style=Markup(_read("page.css")),  # noqa: S704 - ours

@@ -13,6 +13,7 @@ from affnet.bench.html_report.charts import (
     layered,
     model_colour,
     reaches_far,
+    runtime_shape,
     tooltips,
 )
 from affnet.bench.html_report.data import Entry, ReportData
@@ -41,11 +42,11 @@ def accuracy(data: ReportData) -> Section:
                 )
         for (of, _, metric), points in sorted(found.items()):
             heading = ": ".join(filter(None, (of, data.heading(group))))
-            figures.append(_figure(heading, points, data.models, f"{metric} %"))
+            figures.append(_figure(heading, points, data, f"{metric} %"))
     return Section(
         "Latency against accuracy",
-        "Up and to the left is better. A circle is an accuracy that was measured, a diamond one "
-        "that is quoted; what was found on different images stands in different charts. Lines are "
+        "Up and to the left is better. A shape is a runtime; an outline of dashes is an accuracy "
+        "that is quoted. What was found on different images stands in different charts. Lines are "
         "95 % intervals, across of the median latency. " + _NEWEST,
         figures,
         empty="No result has an accuracy, measured (affnet eval) or quoted.",
@@ -64,18 +65,18 @@ def size(data: ReportData) -> Section:
                 points.append(_point(entry) | {"y": size, "from": size, "to": size} | known)
         if points:
             title = f"file {MEGABYTES.symbol}"
-            figures.append(_figure(data.heading(group), points, data.models, title))
+            figures.append(_figure(data.heading(group), points, data, title))
     return Section(
         "Latency against size",
-        "Down and to the left is better. " + _NEWEST,
+        "Down and to the left is better. A shape is a runtime. " + _NEWEST,
         figures,
         empty="No result has the size of its file.",
     )
 
 
-def _figure(heading: str, points: list[Row], models: Sequence[str], title: str) -> Figure:
+def _figure(heading: str, points: list[Row], data: ReportData, title: str) -> Figure:
     _set_levels(points)
-    return Figure(heading, _chart(points, models, title), {"points": points})
+    return Figure(heading, _chart(points, data, title), {"points": points})
 
 
 def _point(entry: Entry) -> Row:
@@ -107,19 +108,20 @@ def _set_levels(points: Sequence[Row]) -> None:
             point["level"] = level
 
 
-def _chart(points: Sequence[Row], models: Sequence[str], title: str) -> alt.LayerChart:
+def _chart(points: Sequence[Row], data: ReportData, title: str) -> alt.LayerChart:
     far = reaches_far([point["median"] for point in points])
     named = len(points) <= _NAMED and max(point["level"] for point in points) < _LEVELS
     base = alt.Chart(alt.NamedData("points")).encode(
         x=latency_axis("median", f"median latency {MILLISECONDS.symbol}", far=far),
         y=alt.Y("y:Q", title=title, scale=alt.Scale(zero=False, padding=24)),
-        color=model_colour(models, legend=not named),
+        color=model_colour(data.models, legend=not named),
     )
     interval = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(alt.X("low:Q"), x2="high:Q")
     points_drawn = base.mark_point(size=110, strokeWidth=2).encode(
-        shape=alt.condition(alt.datum.known == "quoted", alt.value("diamond"), alt.value("circle")),
+        shape=runtime_shape(data.runtimes),
+        strokeDash=alt.condition(alt.datum.known == "quoted", alt.value([3, 2]), alt.value([])),
         fillOpacity=alt.condition(alt.datum.doubtful, alt.value(0), alt.value(0.85)),
-        fill=model_colour(models, legend=not named),
+        fill=model_colour(data.models, legend=not named),
         tooltip=tooltips(
             "kind", "median", "low", "high", "y", "from", "to", "known", "source", "valid"
         ),

@@ -52,3 +52,15 @@ def relate(result: Result, peer: Result) -> Result:
 def unrelated(result: Result) -> Result:
     """Return a result without its ratio."""
     return dataclasses.replace(result, peer=None, ratio_to_peer=None, ratio_doubts=())
+
+
+def ratio_in_words(result: Result) -> str:
+    """Say whether a result is faster or slower than its peer, as far as its interval shows it."""
+    ratio = result.ratio_to_peer
+    if ratio is None or result.ratio_doubts:
+        return "not comparable"
+    if ratio.high < 1:
+        return f"faster: {100 * (1 - ratio.value):.0f} % less time"
+    if ratio.low > 1:
+        return f"slower: {100 * (ratio.value - 1):.0f} % more time"
+    return "no difference shown"

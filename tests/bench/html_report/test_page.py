@@ -219,3 +219,17 @@ def test_json_holds_nothing_that_ends_or_opens_an_element() -> None:
     text = page._as_json(hostile)
     assert not set("<>&") & set(text)
     assert json.loads(text) == hostile
+
+
+def test_it_leads_with_the_comparison_that_was_asked_for_in_words(
+    browser: Any, tmp_path: Path
+) -> None:
+    data = data_of(MIXED, [a_budget()])
+    asked = dataclasses.replace(data.comparison, peer="peer")
+    path = tmp_path / "asked.html"
+    write_report(dataclasses.replace(data, comparison=asked), path)
+    opened = Opened(browser, path)
+    assert opened.page.inner_text("h1") == "Latency beside peer"
+    assert "onnxruntime · fp32: faster: 20 % less time" in opened.page.inner_text(".tiles")
+    # a runtime is known by its shape, a model by its colour
+    assert opened.page.evaluate("document.body.innerText").count("A shape is a runtime") == 2

@@ -11,9 +11,10 @@ import pytest
 from affnet.artifact import TensorSpec
 from affnet.bench.reporting.latency_table import ratio_cell
 from affnet.bench.reporting.notes import table_notes
-from affnet.bench.results.ratios import relate_to_peer
+from affnet.bench.results.ratios import ratio_in_words, relate_to_peer
 from affnet.bench.results.result import Result, Workload
 from affnet.bench.results.workload import workload_of
+from affnet.bench.statistics.intervals import Interval
 from tests.bench.fakes import a_result, an_artifact
 
 IMAGE = Workload(("1x3x256x256 float32",), "NCHW", ("1xC float32",), "classification")
@@ -93,3 +94,17 @@ def test_a_model_that_takes_half_the_time_has_the_ratio_one_half() -> None:
     assert one.ratio_to_peer.low == one.ratio_to_peer.high == 0.5
     assert other.ratio_to_peer is not None
     assert other.ratio_to_peer.value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        (Interval(0.8, 0.79, 0.81), "faster: 20 % less time"),
+        (Interval(1.21, 1.1, 1.3), "slower: 21 % more time"),
+        (Interval(1.02, 0.97, 1.06), "no difference shown"),
+        (Interval(0.8, 0.0, float("inf")), "no difference shown"),
+    ],
+)
+def test_a_ratio_in_words(ratio: Interval, words: str) -> None:
+    assert ratio_in_words(a_result(ratio_to_peer=ratio)) == words
+    assert ratio_in_words(a_result(ratio_to_peer=ratio, ratio_doubts=("why",))) == "not comparable"

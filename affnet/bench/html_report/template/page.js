@@ -43,6 +43,15 @@
       [name, rows.filter((row) => of(row)?.some((result) => kept.has(result)) ?? true)]);
   }
 
+  /** Return the colours, then darker and lighter ones, so that no two of 48 models share one. */
+  function palette(colours, ink, paper) {
+    const mixed = (one, other) => "#" + [1, 3, 5].map((at) => {
+      const [a, b] = [one, other].map((text) => parseInt(text.slice(at, at + 2), 16));
+      return Math.round(0.55 * a + 0.45 * b).toString(16).padStart(2, "0");
+    }).join("");
+    return [...colours, ...[ink, paper].flatMap((other) => colours.map((one) => mixed(one, other)))];
+  }
+
   /** Return Vega's configuration in the colours of the style sheet. */
   function theme() {
     const style = getComputedStyle(document.documentElement);
@@ -56,7 +65,7 @@
         labelFontSize: 11, titleFontSize: 12 },
       legend: { ...text, layout: { top: { anchor: "start", direction: "vertical" } }, labelFontSize: 12, symbolOpacity: 1, symbolStrokeColor: colour("quiet"),
         symbolBaseStrokeColor: colour("quiet") },
-      range: { category: colour("colours").split(/\s+/) },
+      range: { category: palette(colour("colours").split(/\s+/), colour("ink"), colour("paper")) },
       text: { color: colour("ink") },
       style: {
         name: { fontSize: 12.5, fontWeight: 600, color: colour("ink") },

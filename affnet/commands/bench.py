@@ -43,6 +43,12 @@ def bench(
             rich_help_panel="Model",
         ),
     ] = None,
+    every_ratio: Annotated[
+        bool,
+        typer.Option(
+            "--every-ratio", help="A column of ratios for each peer.", rich_help_panel="Model"
+        ),
+    ] = False,
     device: Annotated[
         str, typer.Option(help="A name, user@host or several: host,rpi.", rich_help_panel="Device")
     ] = "host",
@@ -159,4 +165,6 @@ def bench(
         )
     for sentence in plan.left_out:
         console.note(sentence, quiet)
-    raise typer.Exit(bench_output.emit(outcomes, peer, form, output) or recorder.exit_code)
+    every = bench_models.peers(chosen, jobs) if every_ratio else []
+    code = bench_output.emit(outcomes, peer, form, output, every_peer=every)
+    raise typer.Exit(code or recorder.exit_code)

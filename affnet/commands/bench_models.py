@@ -128,6 +128,15 @@ def related(chosen: Comparison, jobs: dict[str, list[Job]]) -> dict[str, str] | 
     return found or None
 
 
+def peers(chosen: Comparison, jobs: dict[str, list[Job]]) -> list[str]:
+    """Return the rows of all peers."""
+    found: dict[str, None] = {}
+    for entries in jobs.values():
+        labels = {name: job.label for name, job in zip(chosen.names, entries, strict=True)}
+        found |= dict.fromkeys(labels[name] for name in chosen.names if name in chosen.sized_like)
+    return list(found)
+
+
 def _split(settings: dict[str, Any]) -> dict[str, Any]:
     rest = {key: value for key, value in settings.items() if key != "weights"}
     return {"weights": settings.get("weights"), "settings": rest}

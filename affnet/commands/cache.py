@@ -21,6 +21,8 @@ def cache(json: JsonOption = False) -> None:
     least recently used go first.  AFFNET_CACHE_DIR names another folder.
 
     Example: affnet cache
+
+    affnet cache clear removes it.
     """
     from affnet.export.artifact_cache import limit_bytes
     from affnet.table import Table, numbers, texts

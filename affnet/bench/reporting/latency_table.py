@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from affnet.bench.reporting.notes import DOUBTED, data_sets, table_notes
 from affnet.bench.results.result import QUOTED, Result, quoted_metrics
+from affnet.bench.statistics.intervals import Interval
 from affnet.escaping import for_markdown
 from affnet.table import Heading, Table
 from affnet.units import MEGABYTES, MILLIONS, MILLISECONDS, Unit
@@ -43,7 +44,10 @@ def columns(results: Sequence[Result]) -> list[Column]:
     peers = list(dict.fromkeys(r.peer for r in results if r.peer))
     if len(peers) == 1:
         chosen.append(Column(f"x {peers[0]} [95 %]", ratio_cell))
-    elif peers:
+    every = list(dict.fromkeys(name for r in results for name in r.ratios))
+    if every:
+        chosen += [_ratio_column(name) for name in every if peers != [name]]
+    elif len(peers) > 1:
         chosen.append(Column("peer", lambda r: r.peer or "-", text=True))
         chosen.append(Column("x peer [95 %]", ratio_cell))
     chosen += [
@@ -88,6 +92,15 @@ def _names_devices(results: Sequence[Result]) -> bool:
     return len({r.device for r in results}) > 1 or any(r.is_computed for r in results)
 
 
+def _ratio_column(peer: str) -> Column:
+    def cell(result: Result) -> str:
+        if result.model == peer:
+            return "1"
+        return _interval_text(found) if (found := result.ratios.get(peer)) else "-"
+
+    return Column(f"x {peer} [95 %]", cell)
+
+
 def ratio_cell(result: Result) -> str:
     """Return the ratio to the peer with its interval."""
     if (ratio := result.ratio_to_peer) is None:
@@ -95,7 +108,11 @@ def ratio_cell(result: Result) -> str:
     if result.peer == result.model:
         return "1"
     doubted = f" {DOUBTED}" if result.ratio_doubts else ""
-    return f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]{doubted}"
+    return f"{_interval_text(ratio)}{doubted}"
+
+
+def _interval_text(ratio: Interval) -> str:
+    return f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
 
 
 def _quoted_column(field: str, name: str) -> Column:

@@ -13,7 +13,7 @@ from affnet.bench.reporting import latency_table, profile_table, throttling_tabl
 from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results import jsonl
 from affnet.bench.results.outcome import DeviceOutcome, exit_code
-from affnet.bench.results.ratios import relate_to_peer
+from affnet.bench.results.ratios import relate_to_every, relate_to_peer
 from affnet.bench.results.result import Result
 from affnet.errors import UnknownNameError, UsageError
 from affnet.files import write_whole
@@ -67,10 +67,11 @@ def emit(
     form: str,
     output: Path | None,
     draw: Callable[[Sequence[Result]], None] = lambda _: None,
+    every_peer: Sequence[str] = (),
 ) -> int:
     """Write and show what a sweep brought, report the devices that failed, return the exit code.
 
-    ``draw`` writes a picture of the results.
+    ``draw`` writes a picture of the results; to each of ``every_peer`` there are ratios, too.
 
     Raises:
         AffnetError: there was one device, and this is how it failed.
@@ -82,6 +83,8 @@ def emit(
     results = [result for outcome in outcomes for result in outcome.results]
     if peer:
         results = relate_to_peer(results, peer)
+    if every_peer:
+        results = relate_to_every(results, every_peer)
     steps: list[Callable[[], None]] = []
     if output is not None and results:
         steps.append(functools.partial(write, results, output, failed))

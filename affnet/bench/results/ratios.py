@@ -39,6 +39,21 @@ def relate_to_peer(results: Sequence[Result], peer: str | Mapping[str, str]) -> 
     return related
 
 
+def relate_to_every(results: Sequence[Result], peers: Sequence[str]) -> list[Result]:
+    """Fill in each result's ratios to all of ``peers`` that were measured in its place."""
+    places = {(result.device, result.runtime, result.model): result for result in results}
+    related = []
+    for result in results:
+        found = {name: places.get((result.device, result.runtime, name)) for name in peers}
+        ratios = {
+            name: ratio_interval(result.blocks_ns, peer.blocks_ns)
+            for name, peer in found.items()
+            if peer is not None and peer is not result
+        }
+        related.append(dataclasses.replace(result, ratios=ratios))
+    return related
+
+
 def relate(result: Result, peer: Result) -> Result:
     """Fill in a result's ratio to a peer of the same turns, and what speaks against it."""
     return dataclasses.replace(

@@ -8,7 +8,7 @@ import itertools
 import json
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from affnet.artifact import MeasuredAccuracy
@@ -28,7 +28,7 @@ QUOTED = {"top1_percent": "top-1", "miou_percent": "mIoU", "map_percent": "mAP"}
 # fields that JSON holds in another form
 _CONVERTED = (
     "accuracy", "blocks_ns", "ratio_to_peer", "block_statistics", "operators", "parity", "placed",
-    "workload",
+    "ratios", "workload",
 )  # fmt: skip
 
 
@@ -73,6 +73,7 @@ class Result:
     environment: dict[str, Any]
     peer: str | None = None
     ratio_to_peer: Interval | None = None
+    ratios: dict[str, Interval] = field(default_factory=dict)  # to every peer, where asked for
     # where a tool reports no single runs: its statistics of each turn, whose one sample is a median
     block_statistics: tuple[BlockStatistics, ...] = ()
     limits: tuple[str, ...] = ()  # what a result does not hold that others do
@@ -144,9 +145,9 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """Return the machine-readable form."""
         fields = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if field.name not in _CONVERTED
+            one.name: getattr(self, one.name)
+            for one in dataclasses.fields(self)
+            if one.name not in _CONVERTED
         }
         summary, ratio = self.summary(), self.ratio_to_peer
         return {
@@ -171,6 +172,7 @@ class Result:
             "standard_deviation_ns": summary.standard_deviation,
             "ratio_to_peer": ratio.value if ratio else None,
             "ratio_interval": [ratio.low, ratio.high] if ratio else None,
+            "ratios": {name: [r.value, r.low, r.high] for name, r in self.ratios.items()},
             "valid": self.valid,
             "sustained": curve.to_json() if (curve := self.sustained) else None,
         }
@@ -190,20 +192,20 @@ class Result:
             )
         from pydantic import ValidationError
 
-        known = {field.name for field in dataclasses.fields(cls)}
+        known = {one.name for one in dataclasses.fields(cls)}
         fields = {name: value for name, value in record.items() if name in known}
         _check_texts(fields)
         try:
             fields["blocks_ns"] = _in_blocks(record["samples_ns"], record["block_lengths"])
             if (value := record.get("ratio_to_peer")) is not None:
-                low, high = record["ratio_interval"]  # JSON has no number for infinity
-                fields["ratio_to_peer"] = Interval(value, low, math.inf if high is None else high)
+                fields["ratio_to_peer"] = _interval(value, *record["ratio_interval"])
+            fields["ratios"] = {n: _interval(*r) for n, r in record.get("ratios", {}).items()}
             result = _adapter().validate_python(fields)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise ValueError(f"{where}: {first['msg'].lower()}") from error
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"it is no whole result ({error})") from error
         return result
 
@@ -218,7 +220,7 @@ def _adapter() -> TypeAdapter[Result]:
 def quoted_metrics(published: dict[str, Any] | None) -> dict[str, float]:
     """Return the accuracies in ``published``, by the fields of `QUOTED`."""
     known = published or {}
-    return {field: known[field] for field in QUOTED if known.get(field) is not None}
+    return {name: known[name] for name in QUOTED if known.get(name) is not None}
 
 
 def _check_texts(fields: dict[str, Any]) -> None:
@@ -232,6 +234,11 @@ def _check_texts(fields: dict[str, Any]) -> None:
         numbers = all(type(value) in (int, float) for value in known.values())
         if not (known and numbers and "source" in published):
             raise ValueError("published: it is no accuracy with its source")
+
+
+def _interval(value: float, low: float, high: float | None) -> Interval:
+    """Read an interval; JSON has no number for infinity."""
+    return Interval(value, low, math.inf if high is None else high)
 
 
 def _in_blocks(samples: list[int], lengths: list[int]) -> tuple[tuple[int, ...], ...]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
 from pathlib import Path
 
 import pytest
 
 from affnet.artifact import TensorSpec
-from affnet.bench.reporting.latency_table import ratio_cell
+from affnet.bench.reporting.latency_table import ratio_cell, table
 from affnet.bench.reporting.notes import table_notes
-from affnet.bench.results.ratios import ratio_in_words, relate_to_peer
+from affnet.bench.results.ratios import ratio_in_words, relate_to_every, relate_to_peer
 from affnet.bench.results.result import Result, Workload
 from affnet.bench.results.workload import workload_of
 from affnet.bench.statistics.intervals import Interval
@@ -108,3 +110,23 @@ def test_a_model_that_takes_half_the_time_has_the_ratio_one_half() -> None:
 def test_a_ratio_in_words(ratio: Interval, words: str) -> None:
     assert ratio_in_words(a_result(ratio_to_peer=ratio)) == words
     assert ratio_in_words(a_result(ratio_to_peer=ratio, ratio_doubts=("why",))) == "not comparable"
+
+
+def test_every_peer_has_a_column_where_asked_for() -> None:
+    results = [
+        a_result(model="mine", blocks_ns=((10,) * 4,) * 4),
+        a_result(model="one", blocks_ns=((5,) * 4,) * 4),
+        a_result(model="two", blocks_ns=((20,) * 4,) * 4),
+        a_result(model="two", runtime="litert"),
+    ]
+    related = relate_to_every(relate_to_peer(results[:3], "one") + results[3:], ["one", "two"])
+    assert {name: ratio.value for name, ratio in related[0].ratios.items()} == {
+        "one": 2,
+        "two": 0.5,
+    }
+    assert related[3].ratios == {}  # nothing was measured beside it
+    assert Result.from_json(json.loads(json.dumps(related[0].to_json()))) == related[0]
+    header, mine, _, two, _ = csv.reader(io.StringIO(table(related).csv()))
+    first, second = (header.index(f"x {name} [95 %]") for name in ("one", "two"))
+    assert (mine[first], mine[second]) == ("2.000 [2.000, 2.000]", "0.500 [0.500, 0.500]")
+    assert (two[first], two[second]) == ("4.000 [4.000, 4.000]", "1")

@@ -46,11 +46,11 @@ def export_bounded(
     if options.max_accuracy_drop is None or options.precision not in CALIBRATED:
         return export_once(source, options, output, progress, reference)
     sensitivity = _sensitivity(source, options, progress)
-    most = len(sensitivity.ranked) - 1
+    most = sensitivity.count - 1
     spared = min(sensitivity.needed, most)
     attempts: list[tuple[int, float]] = []
     while True:
-        chosen = dataclasses.replace(options, kept_float=sensitivity.ranked[:spared])
+        chosen = dataclasses.replace(options, kept_float=sensitivity.worst(spared))
         try:
             return export_once(source, chosen, output, progress, reference)
         except AccuracyError as error:

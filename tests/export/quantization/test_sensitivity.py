@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +58,9 @@ def test_the_part_with_an_outlier_is_ranked_first() -> None:
     sample[0, 0, 0, 0] = 100.0  # one pixel in 3000: the scale suits nothing else
     calibration = Calibration(sample.numpy(), None, "noise")
     found = measure_sensitivity(net, calibration, max_drop=100.0)
-    assert found.ranked[0].part == "stem"
-    assert found.ranked[0].error > 3 * found.ranked[1].error
+    first, second = found.worst(2)
+    assert first.part == "stem"
+    assert first.error > 3 * second.error
     assert found.needed == 0  # anything is allowed
 
 
@@ -76,12 +78,29 @@ def test_a_part_that_hurts_the_logits_is_spared_where_no_image_tells() -> None:
     sample[0, 0, 0, 0] = 100.0
     nobody = np.full(16, -1)  # a class that no output is: PyTorch gets nothing right to lose
     calibration = Calibration(sample.numpy(), nobody, "noise")
-    errors = [kept.error for kept in measure_sensitivity(network(), calibration, 100.0).ranked]
+    found = measure_sensitivity(network(), calibration, 100.0)
+    errors = [kept.error for kept in found.worst(found.count)]
     bound = (errors[0] + errors[1]) / 2 / 0.015  # between those of the two worst parts
     assert measure_sensitivity(network(), calibration, bound).needed == 1
     assert measure_sensitivity(network(), calibration, 100.0).needed == 0
     most = measure_sensitivity(network(), calibration, 0.0).needed
     assert 1 < most < len(errors)  # no bound makes a file of float32
+
+
+def test_halves_find_the_same_parts_as_each_part_alone_in_fewer_runs() -> None:
+    sample = images(16)
+    sample[0, 0, 0, 0] = 100.0
+    calibration = Calibration(sample.numpy(), np.full(16, -1), "noise")
+    said = list[str]()
+    found = measure_sensitivity(network(), calibration, 100.0)
+    every = found.worst(found.count)
+    bound = (every[0].error + every[1].error) / 2 / 0.015
+    few = measure_sensitivity(network(), calibration, bound, said.append)
+    assert few.worst(1) == every[:1]
+    runs = [line for line in said if ", run " in line]
+    assert len(runs) < found.count
+    assert few.worst(found.count) == every  # the rest is ranked once it matters
+    assert len([line for line in said if ", run " in line]) == len(runs) + found.count - 1
 
 
 def test_the_drop_counts_labels_where_they_are_known() -> None:
@@ -113,9 +132,14 @@ def options(**changes) -> ExportOptions:
     return dataclasses.replace(chosen, **changes)
 
 
+def ranked_as(ranked: Sequence[KeptFloat], needed: int) -> Sensitivity:
+    errors = {frozenset({kept.part}): kept.error for kept in ranked}
+    return Sensitivity([], needed, [kept.part for kept in ranked], errors.__getitem__)
+
+
 def test_more_is_spared_until_the_file_holds_the_bound(tmp_path, monkeypatch) -> None:
     ranked = tuple(KeptFloat(f"part {index}", 0.1) for index in range(5))
-    monkeypatch.setattr(accuracy_bound, "measure_sensitivity", lambda *_: Sensitivity(ranked, 1))
+    monkeypatch.setattr(accuracy_bound, "measure_sensitivity", lambda *_: ranked_as(ranked, 1))
     asked = []
 
     def export(_source, chosen, _output, _progress, _reference):
@@ -134,7 +158,7 @@ def test_a_bound_out_of_reach_writes_nothing(tmp_path: Path, monkeypatch) -> Non
         return Accuracy(images=4, right=1, right_pytorch=3)
 
     ranked = (KeptFloat("stem", 0.2), KeptFloat("fc", 0.1))  # one stays in 8 bits
-    monkeypatch.setattr(accuracy_bound, "measure_sensitivity", lambda *_: Sensitivity(ranked, 2))
+    monkeypatch.setattr(accuracy_bound, "measure_sensitivity", lambda *_: ranked_as(ranked, 2))
     monkeypatch.setattr("affnet.export.verification.accuracy_gate.compare_accuracy", worthless)
     with pytest.raises(AccuracyError, match=r"loses more than 1 points .* in int8") as caught:
         export_bounded(tiny_source(), options(), tmp_path)

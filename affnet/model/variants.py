@@ -63,3 +63,16 @@ def get_variant(name: str) -> Variant:
     if name not in VARIANTS:
         raise UnknownNameError("variant", name, VARIANTS)
     return VARIANTS[name]
+
+
+def rival_of(network: str) -> str | None:
+    """Return what the MobileViT that a variant is compared with would be called, without PyTorch.
+
+    ``network`` is a variant, or one with a head or another mixer.
+    """
+    name = network.partition("+")[0]
+    # the longest name first: affnet begins them all
+    for variant in sorted(VARIANTS.values(), key=lambda one: -len(one.name)):
+        if name == variant.name or name.startswith(f"{variant.name}_"):
+            return variant.peer + name.removeprefix(variant.name)
+    return None

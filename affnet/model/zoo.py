@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from affnet.errors import UnknownNameError
 from affnet.model.peers import DETECTION_PEERS, PEERS, SEGMENTATION_PEERS
 from affnet.model.peers.libraries import is_of_library
-from affnet.model.variants import VARIANTS
+from affnet.model.variants import VARIANTS, rival_of
 
 ZOO = (*VARIANTS, *PEERS)
 
@@ -18,13 +18,8 @@ def peer_of(network: str) -> str | None:
     ``network`` is a variant, or one with a head or another mixer: that of
     ``affnet_et_deeplabv3`` is ``mobilevit_xxs_deeplabv3``.
     """
-    name = network.partition("+")[0]
-    # the longest name first: affnet begins them all
-    for variant in sorted(VARIANTS.values(), key=lambda one: -len(one.name)):
-        if name == variant.name or name.startswith(f"{variant.name}_"):
-            peer = variant.peer + name.removeprefix(variant.name)
-            return peer if peer in (*PEERS, *SEGMENTATION_PEERS, *DETECTION_PEERS) else None
-    return None
+    rival = rival_of(network)
+    return rival if rival in (*PEERS, *SEGMENTATION_PEERS, *DETECTION_PEERS) else None
 
 
 def choose(only: Sequence[str] | None, reference: str) -> list[str]:

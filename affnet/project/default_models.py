@@ -39,7 +39,7 @@ def pair_with_peers(models: Sequence[str], against: Sequence[str]) -> Comparison
     Raises:
         UsageError: a pair of a model that is not among ``models``, or two of one model.
     """
-    from affnet.model.zoo import peer_of
+    from affnet.model.variants import rival_of
 
     pairs: dict[str, str] = {}
     common: list[str] = []
@@ -53,7 +53,7 @@ def pair_with_peers(models: Sequence[str], against: Sequence[str]) -> Comparison
             raise UsageError(f"--against gives {model} two peers; name one.")
     own = {}
     for model in models:
-        rival = peer_of(model)
+        rival = rival_of(model)
         if peer := pairs.get(model) or (rival if rival in common else next(iter(common), None)):
             own[model] = peer
     names = list(dict.fromkeys([*models, *common, *pairs.values()]))

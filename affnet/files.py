@@ -79,7 +79,8 @@ class _OwnedFolder:
 
     Those that nobody holds are of processes that were killed; they are removed when the next one is
     made.  The folder itself is locked, so that no file is left behind for it; where a file system
-    knows no such locks, nothing is swept.
+    knows no such locks, nothing is swept.  What is used is a folder in it, into which files can be
+    published: that takes a lock of its own.
     """
 
     def __init__(self, parent: Path, prefix: str) -> None:
@@ -87,11 +88,13 @@ class _OwnedFolder:
         # under a name that is not swept until it is locked
         made = Path(tempfile.mkdtemp(prefix=prefix + _UNLOCKED, dir=parent))
         self._held = _lock(made, wait=False)
-        self.path = made.rename(parent / (prefix + made.name.removeprefix(prefix + _UNLOCKED)))
+        self._root = made.rename(parent / (prefix + made.name.removeprefix(prefix + _UNLOCKED)))
+        self.path = self._root / "files"
+        self.path.mkdir()
 
     def remove(self) -> None:
         """Remove the folder with all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        shutil.rmtree(self._root, ignore_errors=True)
         if self._held is not None:
             os.close(self._held)
 

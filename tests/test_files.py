@@ -25,8 +25,8 @@ def names(folder: Path) -> list[str]:
 def test_a_staging_folder_is_hidden_beside_its_target_and_removed(tmp_path: Path) -> None:
     output = tmp_path / "new" / "folder"
     with files.staging_folder(output) as staging:
-        assert staging.parent == output
-        assert staging.name.startswith(".affnet-")
+        assert staging.parent.parent == output
+        assert staging.parent.name.startswith(".affnet-")
         (staging / "half").write_text("x")
     assert not output.exists()  # it was made for nothing
 
@@ -52,6 +52,21 @@ def test_publishing_replaces_files_and_folders(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.onnx", "b.package", "other"]
     assert names(tmp_path / "b.package") == ["part"]
     assert (tmp_path / "a.onnx").read_text() == "new"
+
+
+def test_files_are_published_into_a_folder_of_one_s_own(tmp_path: Path) -> None:
+    def publish() -> None:
+        with files.scratch_folder() as scratch, files.staging_folder(tmp_path) as staging:
+            for folder in (scratch, staging):
+                (folder / "new").mkdir()
+                (folder / "new" / "file").write_text("x")
+                done.append(files.publish([folder / "new" / "file"], folder)[0].read_text())
+
+    done = list[str]()
+    thread = threading.Thread(target=publish, daemon=True)  # which would wait for itself forever
+    thread.start()
+    thread.join(60)
+    assert done == ["x", "x"]
 
 
 def test_concurrent_writers_leave_files_of_one_of_them(tmp_path: Path) -> None:

@@ -170,9 +170,11 @@ class FolderCache:
         A copy stays whatever other processes drop meanwhile.
         """
         entry = self.path / key
-        if not (entry / _ENTRY).is_file():
+        if not self.path.is_dir():
             return False
         with locked(self.path):
+            if not (entry / _ENTRY).is_file():
+                return False
             hashes = read_entries(entry / _ENTRY, 1, "files")
             try:
                 for name in hashes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import signal
 import subprocess
 import sys
@@ -22,8 +21,7 @@ raise SystemExit(-child.wait())
 
 def test_what_tests_start_can_be_interrupted_where_the_shell_ignores_interruption() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTS],
-        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN),
+        ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, "-c", INTERRUPTS],
         env=module_environment(),
         cwd=Path(__file__).parents[1],
     )

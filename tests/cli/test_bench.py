@@ -112,7 +112,7 @@ def test_networks_are_exported_first_and_their_random_weights_told(
     assert (affnet_et.split()[0], affnet_et.split()[-1]) == ("affnet_et", "73.0")
     assert (mobilevit.split()[0], mobilevit.split()[-1]) == ("mobilevit_xxs", "69.0")
     assert "Random weights: affnet_et, mobilevit_xxs; latency does not depend on them" in done.out
-    assert "Quoted, not measured: top-1 from arXiv 2110.02178" in done.out
+    assert "; of mobilevit_xxs from arXiv 2110.02178" in done.out
     assert list(workspace.iterdir()) == []
 
 

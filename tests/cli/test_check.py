@@ -24,7 +24,7 @@ STEADY = ((10 * MS, 10 * MS + 1001, 10 * MS + 3),) * 6
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("AFFNET_CACHE_DIR", str(tmp_path / "cache" / "affnet"))
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "AFFNET_STORE"):
         monkeypatch.delenv(name, raising=False)

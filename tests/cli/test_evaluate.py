@@ -92,7 +92,7 @@ def test_without_its_source_only_the_agreement_is_missing(
     finished = run("eval", onnx_copy, "--data", digits, "--json")
     assert finished.json["agreement"] is None
     assert "Note: Agreement with PyTorch is not available: " in finished.err
-    assert "gone.pt, which is gone" in finished.err
+    assert "gone.pt, which is neither where it was nor beside it; copy it there" in finished.err
 
 
 def test_what_does_not_fit_is_refused(

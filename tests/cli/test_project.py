@@ -174,7 +174,7 @@ def test_check_takes_budgets_of_the_project_and_its_model(
     name: str,
     table: str,
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(other_digits.parent / "cache"))
+    monkeypatch.setenv("AFFNET_CACHE_DIR", str(other_digits.parent / "cache" / "affnet"))
     asked = []
 
     def export(model: str, *arguments: Any, settings: Any, **_: Any) -> Artifact:

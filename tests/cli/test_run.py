@@ -145,7 +145,7 @@ def test_a_corrupt_picture_is_one_sentence_and_nothing_is_written(
     missing = run("run", segmentation.path, tmp_path / "none.png")
     assert missing.code == 2
     assert missing.error.endswith("none.png cannot be decoded: No such file or directory.")
-    assert run("run", segmentation.path, tmp_path).error.endswith(": Is a directory.")
+    assert run("run", segmentation.path, tmp_path).error == f"{tmp_path} is no file."
     assert not (tmp_path / "seen").exists()
 
 

@@ -132,9 +132,10 @@ def usual_runtime(
     """
     format_ = file_format(models)
     try:
-        return runtime_on(open_devices(device, devices_file)[0], format_)
-    except UnknownNameError:
+        place = open_devices(device, devices_file)[0]
+    except (UnknownNameError, UsageError):  # it is refused once something is to be measured there
         return runtime_for(format_).name if format_ else Place.runtime
+    return runtime_on(place, format_)
 
 
 def _resolved(folder: Path, text: str) -> str:

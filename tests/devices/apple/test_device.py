@@ -113,7 +113,10 @@ def test_a_picture_reaches_this_mac_as_one(mac: Mac, shared_artifact: SharedArti
     assert [told["type"] for told in mac.log("predict")] == ["Image"]
     error = mac.failing(artifact)
     assert error.exit_code == 2
-    assert "sends nothing but tensors to a device; export it without --image-input." in str(error)
+    assert (
+        "sends nothing but tensors to a device; export it by affnet export without --image-input."
+        in str(error)
+    )
 
 
 def test_from_the_command_line(mac: Mac, run: Run, digits_coreml: Artifact) -> None:

@@ -24,7 +24,7 @@ needs_npm = pytest.mark.skipif(
 @pytest.fixture(autouse=True)
 def _nothing_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache is empty; on a Mac it is in the home folder."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("AFFNET_CACHE_DIR", str(tmp_path / "cache" / "affnet"))
     monkeypatch.setenv("HOME", str(tmp_path))
 
 

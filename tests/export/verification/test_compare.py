@@ -154,8 +154,8 @@ def test_an_artifact_of_another_format_is_refused(digits_onnx: Artifact, tmp_pat
     with pytest.raises(UsageError) as error:
         open_or_export(str(digits_onnx.path), "torch", None, "auto", tmp_path)
     assert str(error.value) == (
-        f"{digits_onnx.path} is of the format onnx, but the runtime takes torch; "
-        "choose another runtime."
+        f"{digits_onnx.path} is of the format onnx, which torch does not run; "
+        "choose the runtime onnxruntime."
     )
 
 

@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import json
 import os
+import platform
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -116,6 +117,8 @@ def _key(
         "data": _data(origin[0]),
         "tools": {tool: _version(tool) for tool in TOOLS},
         "python": sys.version.split()[0],
+        # a home folder may be shared: what one architecture has proven says nothing of another
+        "machine": [platform.system(), platform.machine()],
     }
 
 

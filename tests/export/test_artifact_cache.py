@@ -156,3 +156,12 @@ def test_the_size_is_a_quantity(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(artifact_cache.SIZE_VARIABLE, "much")
     with pytest.raises(UsageError, match="AFFNET_CACHE_SIZE is 'much'; set it to a size"):
         artifact_cache.limit_bytes()
+
+
+def test_what_one_architecture_has_proven_is_proven_anew_on_another(
+    exports: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened("digits", tmp_path)
+    monkeypatch.setattr("platform.machine", lambda: "another")
+    opened("digits", tmp_path)
+    assert exports == ["digits", "digits"]

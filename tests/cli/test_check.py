@@ -102,7 +102,7 @@ def test_what_speaks_against_results_is_said(run: Run, budgets: Callable[..., Pa
     done = run("check", results)
     assert (done.code, done.out.splitlines()[-2:]) == (
         0,
-        [f"Warning: {doubt}.", "INCONCLUSIVE: 1 INCONCLUSIVE."],
+        [f"Warning: {doubt} (one).", "INCONCLUSIVE: 1 INCONCLUSIVE."],
     )
     assert run("check", results, "--strict").code == 1
 

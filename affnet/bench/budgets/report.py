@@ -129,11 +129,12 @@ def markdown(verdicts: Sequence[Verdict]) -> str:
 
 
 def _warnings(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return what speaks against the results, of similar things the first."""
-    found = dict[str, str]()
+    """Return what speaks against the results, of similar things of one model the first."""
+    found = dict[tuple[str, str], str]()
     for verdict in verdicts:
         for warning in verdict.warnings:
-            found.setdefault(_NUMBER.sub("", warning), warning)
+            why, _, model = warning.rpartition(" (")
+            found.setdefault((_NUMBER.sub("", why), model), warning)
     return list(found.values())
 
 

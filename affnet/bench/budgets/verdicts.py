@@ -123,7 +123,9 @@ def evaluate(
         said = f"{said}, but {disturbed[0]}; measure on a quiet machine, or beside a peer"
     if found.single_process and math.isfinite(interval.high):
         said = f"{said}; from a single process, though processes differ by more than its samples"
-    warnings = _distinct(result.validity_reasons for result in results)
+    warnings = _distinct(
+        [f"{why} ({result.model})" for why in result.validity_reasons] for result in results
+    )
     return Verdict(budget, verdict, interval, count, said, warnings=warnings, level=level)
 
 

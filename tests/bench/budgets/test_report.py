@@ -201,3 +201,13 @@ def test_an_interval_is_called_by_its_own_confidence_and_a_limit_in_its_unit() -
         budget, text="0.8", limit=0.8, peer="two", relative_to_baseline=False
     )
     assert "allowed is 0.8 x two: so" in markdown([dataclasses.replace(verdict, budget=beside)])
+
+
+def test_of_similar_warnings_each_model_has_one() -> None:
+    drifted = [
+        "latency drifted by -10 % (net_2)", "latency drifted by -12 % (net_2)",
+        "latency drifted by -10 % (net_3)",
+    ]  # fmt: skip
+    text = markdown([dataclasses.replace(a_verdict(PASS), warnings=tuple(drifted))])
+    lines = [line for line in text.splitlines() if line.startswith("- Warning")]
+    assert lines == [f"- Warning: {drifted[0]}.", f"- Warning: {drifted[2]}."]

@@ -56,10 +56,10 @@ def test_a_busy_machine_fails_no_absolute_budget_and_is_told_of_in_any() -> None
     found = evaluate(a_budget(), slow)
     assert found.verdict == INCONCLUSIVE
     assert found.reason.startswith(f"the whole interval is above the limit, but {DOUBT}; measure")
-    assert found.warnings == (DOUBT,)
+    assert found.warnings == (f"{DOUBT} (one)",)
     assert found.to_json()["doubts"] == [DOUBT]
     quick = evaluate(a_budget(), steady_rounds(9, 9, environment=BUSY, validity_reasons=(DOUBT,)))
-    assert (quick.verdict, quick.warnings) == (PASS, (DOUBT,))
+    assert (quick.verdict, quick.warnings) == (PASS, (f"{DOUBT} (one)",))
     size = a_budget(metric="file_size", limit=1.0)
     assert evaluate(size, slow).verdict == FAIL  # which no other process changes
 

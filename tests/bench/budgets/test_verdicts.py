@@ -57,7 +57,7 @@ def test_a_busy_machine_fails_no_absolute_budget_and_is_told_of_in_any() -> None
     assert found.verdict == INCONCLUSIVE
     assert found.reason.startswith(f"the whole interval is above the limit, but {DOUBT}; measure")
     assert found.warnings == (f"{DOUBT} (one)",)
-    assert found.to_json()["doubts"] == [DOUBT]
+    assert found.to_json()["doubts"] == [f"{DOUBT} (one)"]
     quick = evaluate(a_budget(), steady_rounds(9, 9, environment=BUSY, validity_reasons=(DOUBT,)))
     assert (quick.verdict, quick.warnings) == (PASS, (f"{DOUBT} (one)",))
     size = a_budget(metric="file_size", limit=1.0)

@@ -172,8 +172,9 @@ def _set_threads(threads: int) -> None:
 
 
 def _load_program(path: Path) -> Any:
+    _require()
+    _check_header(path)  # before PyTorch is imported, which takes seconds
     runtime, bindings = _bindings()
-    _check_header(path)
     with silenced():
         try:
             return runtime.Runtime.get().load_program(
@@ -204,9 +205,13 @@ def _rejected(path: Path, error: Exception) -> ArtifactError:
     return ArtifactError(f"ExecuTorch rejects {path}: {first_line(error)}.")
 
 
+def _require() -> None:
+    require("executorch", extra="executorch", purpose=_PURPOSE)
+
+
 def _bindings() -> tuple[Any, Any]:
     """Return the runtime's modules, Python's and C++'s."""
-    require("executorch", extra="executorch", purpose=_PURPOSE)
+    _require()
     with silenced():  # it looks for the CPU's identity where there is none, and says so
         try:
             from executorch import runtime

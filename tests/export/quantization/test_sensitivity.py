@@ -15,6 +15,7 @@ from affnet.export.autotuning import accuracy_bound
 from affnet.export.autotuning.accuracy_bound import export_bounded
 from affnet.export.passes.folding import fold_batch_norms
 from affnet.export.pipeline import ExportOptions
+from affnet.export.quantization import sensitivity
 from affnet.export.quantization.accuracy import Accuracy, accuracy_drop
 from affnet.export.quantization.calibration import Calibration, load_calibration
 from affnet.export.quantization.sensitivity import KeptFloat, Sensitivity, measure_sensitivity
@@ -101,6 +102,19 @@ def test_halves_find_the_same_parts_as_each_part_alone_in_fewer_runs() -> None:
     assert len(runs) < found.count
     assert few.worst(found.count) == every  # the rest is ranked once it matters
     assert len([line for line in said if ", run " in line]) == len(runs) + found.count - 1
+
+
+def test_where_most_parts_are_harmful_each_is_simulated_once() -> None:
+    runs = list[frozenset[str]]()
+
+    def error_of(parts: frozenset[str]) -> float:
+        runs.append(parts)
+        return sum(0.0 if part == "p3" else 0.02**2 for part in parts) ** 0.5
+
+    parts = [f"p{index}" for index in range(64)]
+    harmful = sensitivity._harmful(parts, 0.015, error_of)
+    assert [kept.part for kept in harmful] == [part for part in parts if part != "p3"]
+    assert len(runs) == 1 + len(parts)
 
 
 def test_the_drop_counts_labels_where_they_are_known() -> None:

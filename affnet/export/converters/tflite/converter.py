@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from affnet.errors import ConversionError, MissingError, UsageError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.tflite.from_onnx import convert_through_onnx
-from affnet.export.converters.tflite.lowering import with_one_trace
+from affnet.export.converters.tflite.lowering import with_fewer_traces
 from affnet.export.converters.tflite.metadata import with_metadata
 from affnet.export.converters.tflite.native_fft import LiteRtFFT, register_lowering
 from affnet.export.converters.tflite.quantization import (
@@ -117,7 +117,7 @@ def _converted(network: nn.Module, request: ConversionRequest) -> bytes:
             litert_torch = _import_litert_torch()
             if request.native_fft:
                 register_lowering()
-            with with_one_trace():
+            with with_fewer_traces():
                 model: Any = litert_torch.convert(network, (example,))
             return bytes(model.model_content())
         except (MissingError, ConversionError):

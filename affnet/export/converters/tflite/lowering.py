@@ -1,5 +1,8 @@
 """litert-torch's way from a network to its program, without what it does twice.
 
+It traces a network, decomposes what it traced, traces that again with its maps channels last, and a
+third time to decompose the two operators that the second kept for nobody.
+
 What is left out here changes no file's results; it is left to litert-torch as it is where the
 version installed does not have it.
 """
@@ -11,14 +14,29 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+import torch
 from torch.export import ExportedProgram
 
 from affnet.export.converters.tracing import traced_once
 
+aten = torch.ops.aten
+
+#: What litert-torch keeps until after the second trace, though nothing in between asks for it.
+_KEPT = (aten.conv2d.default, aten.addmm.default)
+
+# What it is decomposed to is for rows alone, which the first trace has made maps of.
+_CONVOLUTION = aten.convolution.default
+
 
 @contextmanager
-def with_one_trace() -> Iterator[None]:
-    """Have litert-torch trace a network and decompose it in one go."""
+def with_fewer_traces() -> Iterator[None]:
+    """Have litert-torch trace a network twice, where it needs no more, instead of four times."""
+    with _traced_and_decomposed_at_once(), _without_a_third_trace():
+        yield
+
+
+@contextmanager
+def _traced_and_decomposed_at_once() -> Iterator[None]:
     core: Any = import_module("litert_torch._convert.core")
     infrastructure = import_module("litert_torch.fx_infra")
     export = getattr(core, "export_torch_signature", None)
@@ -41,3 +59,31 @@ def with_one_trace() -> Iterator[None]:
         yield
     finally:
         core.export_torch_signature = export
+
+
+@contextmanager
+def _without_a_third_trace() -> Iterator[None]:
+    """Decompose in the second trace what only a third would have; that is then left out."""
+    infrastructure: Any = import_module("litert_torch.fx_infra")
+    module: Any = import_module("litert_torch.fx_infra._safe_run_decompositions")
+    decompose = getattr(module, "safe_run_decompositions", None)
+    if decompose is None or not hasattr(infrastructure, "decomp"):
+        yield
+        return
+    all_of_them = infrastructure.decomp.pre_lower_decomp()
+    kept = {operator: all_of_them[operator] for operator in _KEPT if operator in all_of_them}
+
+    def second(program: ExportedProgram, table: Any, can_skip: bool = True) -> ExportedProgram:
+        found: ExportedProgram = decompose(program, table or kept, can_skip)
+        return found
+
+    def third(program: ExportedProgram, table: Any, **_: bool) -> ExportedProgram:
+        others = {key: value for key, value in table.items() if key is not _CONVOLUTION}
+        found: ExportedProgram = decompose(program, others, can_skip=True)
+        return found
+
+    module.safe_run_decompositions, infrastructure.safe_run_decompositions = second, third
+    try:
+        yield
+    finally:
+        module.safe_run_decompositions = infrastructure.safe_run_decompositions = decompose

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from affnet.export.converters.tflite.lowering import with_one_trace
+from affnet.export.converters.tflite.lowering import with_fewer_traces
 
 pytestmark = [pytest.mark.converters, pytest.mark.filterwarnings("ignore")]
 
@@ -40,7 +40,7 @@ def test_the_program_is_the_one_that_litert_torch_makes_by_itself() -> None:
     signature = Signature("main", Small().eval(), (torch.rand(1, 3, 6, 6),), {})
     own = core.export_torch_signature
     expected = own(signature)
-    with pytest.raises(ZeroDivisionError), with_one_trace():
+    with pytest.raises(ZeroDivisionError), with_fewer_traces():
         program = core.export_torch_signature(signature, strict_export=False)
         raise ZeroDivisionError
     assert core.export_torch_signature is own
@@ -52,7 +52,7 @@ def test_a_version_with_other_names_is_left_alone(monkeypatch: pytest.MonkeyPatc
     from affnet.export.converters.tflite import lowering
 
     monkeypatch.setattr(lowering, "import_module", lambda _: SimpleNamespace(other=1))
-    with with_one_trace():
+    with with_fewer_traces():
         assert vars(lowering.import_module("core")) == {"other": 1}
 
 
@@ -64,6 +64,42 @@ def test_what_is_not_traced_once_is_left_to_litert_torch(monkeypatch: pytest.Mon
     given: list[object] = []
     monkeypatch.setattr(lowering, "traced_once", lambda *_: None)
     monkeypatch.setattr(core, "export_torch_signature", lambda _, **options: given.append(options))
-    with with_one_trace():
+    with with_fewer_traces():
         core.export_torch_signature(SimpleNamespace(module=None, args=()), strict_export=False)
     assert given == [{"strict_export": False}]
+
+
+class Rows(nn.Module):
+    """A convolution of rows, which litert-torch makes one of maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(3, 4, 3)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.convolution(rows)
+
+
+@pytest.mark.parametrize(("network", "shape"), [(Small, (1, 3, 6, 6)), (Rows, (1, 3, 8))])
+def test_the_file_is_the_one_of_four_traces(
+    monkeypatch: pytest.MonkeyPatch, network: type[nn.Module], shape: tuple[int, ...]
+) -> None:
+    import litert_torch
+
+    traces: list[object] = []
+    again = torch.export.ExportedProgram.run_decompositions
+
+    def counted(program: torch.export.ExportedProgram, *args: object) -> object:
+        traces.append(program)
+        return again(program, *args)
+
+    monkeypatch.setattr(torch.export.ExportedProgram, "run_decompositions", counted)
+    torch.manual_seed(0)
+    made, example = network().eval(), (torch.rand(shape),)
+    expected = bytes(litert_torch.convert(made, example).model_content())
+    assert len(traces) == 3
+    traces.clear()
+    with with_fewer_traces():
+        found = bytes(litert_torch.convert(made, example).model_content())
+    assert len(traces) == 1
+    assert found == expected

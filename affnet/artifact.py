@@ -16,6 +16,7 @@ import numpy as np
 from affnet.errors import ArtifactError
 from affnet.files import content_bytes, content_sha256
 from affnet.parity import TOLERANCES, Parity
+from affnet.preprocessing import Preprocessing, published
 from affnet.reading import parse_json, read_text
 
 SCHEMA = 1
@@ -116,6 +117,7 @@ class Manifest:
     parity: Parity | None  # measured at export
     task: str = "classification"  # of `TASKS`; what all were for before manifests said it
     accuracy: tuple[MeasuredAccuracy, ...] = ()  # measured since, one for each data set
+    preprocessing: Preprocessing | None = None  # None where it takes no pictures
 
     def to_json(self) -> str:
         """Return the manifest file's text."""
@@ -131,6 +133,7 @@ class Manifest:
             raise ValueError(f"its schema is {schema}, this version reads {SCHEMA}")
         from pydantic import TypeAdapter, ValidationError
 
+        stated = "preprocessing" in fields
         try:
             manifest: Manifest = TypeAdapter(cls).validate_python(fields)
         except ValidationError as error:
@@ -147,7 +150,30 @@ class Manifest:
             for index, spec in enumerate(getattr(manifest, kind)):
                 if reason := _oddity(spec):
                     raise ValueError(f"{kind}.{index}: {reason}")
-        return manifest
+        return _with_preprocessing(manifest, stated)
+
+
+def usual_preprocessing(spec: TensorSpec, task: str) -> Preprocessing | None:
+    """Return how pictures become an input, as the published evaluations do it; None if they do not.
+
+    Manifests did not state it at first; this was meant.
+    """
+    return published(task, spec.image_size()) if spec.is_image and task != "other" else None
+
+
+def _with_preprocessing(manifest: Manifest, stated: bool) -> Manifest:
+    """Fill in what older manifests meant; refuse a contract for another size of input."""
+    spec = manifest.inputs[0]
+    if not stated:
+        usual = usual_preprocessing(spec, manifest.task)
+        return dataclasses.replace(manifest, preprocessing=usual)
+    if manifest.preprocessing and not spec.is_image:
+        raise ValueError("preprocessing: the input takes no images")
+    if manifest.preprocessing and manifest.preprocessing.crop != spec.image_size():
+        raise ValueError("preprocessing.crop: it is not the size of the input")
+    if manifest.preprocessing and not manifest.preprocessing.possible:
+        raise ValueError("preprocessing: it cuts out more than there is, or divides by 0")
+    return manifest
 
 
 def _oddity(spec: TensorSpec) -> str | None:
@@ -178,6 +204,20 @@ class Artifact:
     def proven(self) -> bool:
         """Whether affnet exported it, and so compared it with its network."""
         return self.manifest.provenance.kind != UNPROVEN
+
+    def pixel_contract(self) -> Preprocessing:
+        """Return how pictures become the input.
+
+        Raises:
+            ArtifactError: it takes no pictures, or nobody knows.
+        """
+        if self.manifest.preprocessing is None:
+            raise ArtifactError(
+                f"{self.path} takes no pictures, or its manifest does not state how they become "
+                "its input",
+                "export it again from a network of images.",
+            )
+        return self.manifest.preprocessing
 
     def with_manifest(self, **changes: Any) -> Artifact:
         """Return the artifact with some fields of its manifest replaced."""

@@ -16,7 +16,6 @@ from affnet.evaluation.classification import classify
 from affnet.evaluation.classifiers import Classifier
 from affnet.evaluation.datasets import open_dataset
 from affnet.evaluation.intervals import wilson_interval
-from affnet.evaluation.preprocessing import Preprocessing
 from affnet.model.source import load_source
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
@@ -30,7 +29,7 @@ def main() -> None:
     known = emoji.read_emoji(json.loads(next(members(archive, "emoji_pretty.json"))[1]))
     classifier, dataset = Classifier.of_source(load_source("emoji")), open_dataset("emoji")
     accuracy = classify(
-        classifier.predict, dataset, Preprocessing(classifier.size), labels=classifier.labels
+        classifier.predict, dataset, classifier.preprocessing, labels=classifier.labels
     )
     labels = np.asarray([image.label for image in dataset.images])
     hits = np.asarray(accuracy.predicted) == labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from affnet.artifact import (
 from affnet.errors import ArtifactError
 from affnet.files import content_sha256
 from affnet.parity import Parity
+from affnet.preprocessing import published
 
 MANIFEST = Manifest(
     model="net",
@@ -82,6 +84,44 @@ def test_manifests_from_before_tasks_are_those_of_classification() -> None:
         del output["class_axis"]
     assert Manifest.from_json(json.dumps(fields)) == MANIFEST
     assert MANIFEST.task == "classification"
+
+
+@pytest.mark.parametrize("task", ["classification", "segmentation", "detection"])
+def test_manifests_from_before_the_pixel_contract_mean_the_published_one(task: str) -> None:
+    fields = json.loads(MANIFEST.to_json()) | {"task": task}
+    del fields["preprocessing"]
+    manifest = Manifest.from_json(json.dumps(fields))
+    assert manifest.preprocessing == published(task, (64, 96))
+    assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"crop": [64, 64]}, "preprocessing.crop: it is not the size of the input"),
+        ({"resize_to": [64, 90]}, "preprocessing: it cuts out more than there is"),
+        ({"std": [1, 0, 1]}, "or divides by 0"),
+        ({"interpolation": "area"}, "preprocessing.interpolation: input should be 'bicubic'"),
+        ({"antialias": False}, "preprocessing.antialias: input should be true"),
+        ({"color_order": "BGR"}, "preprocessing.color_order: input should be 'rgb'"),
+    ],
+)
+def test_a_contract_that_cannot_be_kept_is_no_manifest(change: dict[str, Any], reason: str) -> None:
+    contract = asdict(published("classification", (64, 96))) | change
+    with pytest.raises(ValueError, match=reason):
+        Manifest.from_json(changed(preprocessing=contract))
+
+
+def test_a_network_without_pictures_has_no_contract(tmp_path: Path) -> None:
+    bare = dataclasses.replace(MANIFEST, inputs=(TensorSpec("x", (1, 4), "float32"),))
+    fields = json.loads(bare.to_json())
+    contract = asdict(published("classification", (64, 96)))
+    with pytest.raises(ValueError, match="preprocessing: the input takes no images"):
+        Manifest.from_json(json.dumps(fields | {"preprocessing": contract}))
+    del fields["preprocessing"]
+    artifact = Artifact(tmp_path / "net.onnx", Manifest.from_json(json.dumps(fields)))
+    with pytest.raises(ArtifactError, match="takes no pictures"):
+        artifact.pixel_contract()
 
 
 def test_an_unknown_task_is_no_manifest() -> None:

@@ -76,7 +76,6 @@ def evaluate(
     from affnet.evaluation import recording, report
     from affnet.evaluation.classification import classify
     from affnet.evaluation.datasets import open_dataset
-    from affnet.evaluation.preprocessing import Preprocessing
 
     if record and (limit or runtime):
         raise UsageError(
@@ -98,9 +97,9 @@ def evaluate(
         if artifact and not artifact.proven:
             console.note(assumed_of(artifact.path), quiet)
         subject = _classifier(artifact, source, threads)
-        every, size = _sparingly(show), subject.size
+        every = _sparingly(show)
         accuracy = classify(
-            subject.predict, dataset, Preprocessing(size), labels=subject.labels, show=every
+            subject.predict, dataset, subject.preprocessing, labels=subject.labels, show=every
         )
         reference = _reference(artifact, against, config, quiet)
         agreement = (

@@ -9,7 +9,6 @@ from affnet.errors import UsageError
 from affnet.evaluation.classification import Accuracy, classify
 from affnet.evaluation.classifiers import Classifier
 from affnet.evaluation.datasets import Dataset
-from affnet.evaluation.preprocessing import Preprocessing
 from affnet.model.source import Source
 
 
@@ -36,7 +35,7 @@ def agree(
         UsageError: the source has other classes than what was classified.
         DatasetError: as `classify`.
     """
-    reference = Classifier.of_source(source, classifier.size)
+    reference = Classifier.of_source(source, classifier.preprocessing)
     if classifier.labels and reference.labels and classifier.labels != reference.labels:
         raise UsageError(
             f"{source.name} has other labels than {classifier.name}",
@@ -44,6 +43,6 @@ def agree(
         )
     labels = reference.labels or classifier.labels
     expected = classify(
-        reference.predict, dataset, Preprocessing(classifier.size), labels=labels, show=show
+        reference.predict, dataset, classifier.preprocessing, labels=labels, show=show
     )
     return Agreement(source.name, expected.images, accuracy.agreement(expected), expected.top1)

@@ -14,7 +14,7 @@ from affnet.evaluation.datasets import CorruptImageError, Dataset, LabelledImage
 from affnet.evaluation.intervals import wilson_interval
 from affnet.evaluation.labels import match_classes
 from affnet.evaluation.predictors import Images, Predict
-from affnet.evaluation.preprocessing import Preprocessing
+from affnet.preprocessing import Preprocessing
 
 _BATCH = 16
 

@@ -8,6 +8,7 @@ from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import MissingError, UsageError
 from affnet.evaluation.predictors import Predict, network_predictor, session_predictor
 from affnet.model.source import Source
+from affnet.preprocessing import Preprocessing
 from affnet.runtimes import check_measurable, get_runtime, runtime_for
 
 
@@ -17,7 +18,7 @@ class Classifier:
 
     name: str  # as the command line names it
     predict: Predict
-    size: tuple[int, int]
+    preprocessing: Preprocessing
     labels: tuple[str, ...] | None
     runtime: str  # with its version
     precision: str
@@ -45,7 +46,7 @@ class Classifier:
         return cls(
             name=name,
             predict=session_predictor(runtime.load(artifact.path, threads=threads), spec),
-            size=spec.image_size(),
+            preprocessing=artifact.pixel_contract(),
             labels=manifest.labels,
             runtime=f"{runtime.name} {runtime.version()}",
             precision=manifest.precision,
@@ -54,17 +55,19 @@ class Classifier:
         )
 
     @classmethod
-    def of_source(cls, source: Source, size: tuple[int, int] | None = None) -> Classifier:
-        """Run a source in PyTorch, at its own image size unless another is given.
+    def of_source(cls, source: Source, preprocessing: Preprocessing | None = None) -> Classifier:
+        """Run a source in PyTorch, on pictures as it wants them unless told otherwise.
 
         Raises:
             UsageError: it is no classifier of images.
         """
         _check_classifier(source.name, source.task, source.input, source.outputs)
+        usual = source.preprocessing_for(source.input)
+        assert usual is not None  # it takes images
         return cls(
             name=source.name,
             predict=network_predictor(source.model),
-            size=size or source.input.image_size(),
+            preprocessing=preprocessing or usual,
             labels=source.labels,
             runtime=f"torch {get_runtime('torch').version()}",
             precision="fp32",

@@ -15,6 +15,7 @@ from affnet.artifact import Artifact, TensorSpec
 from affnet.evaluation.detections import Detections, decode_detections
 from affnet.evaluation.predictors import as_input
 from affnet.model.source import Source
+from affnet.preprocessing import Preprocessing
 from affnet.runtimes import get_runtime, runtime_for
 
 Outputs = dict[str, NDArray[Any]]  # by name, each of one picture
@@ -30,7 +31,7 @@ class DenseSubject:
     num_classes: int | None  # None where a file that gives classes does not say
     runtime: str  # with its version
     precision: str
-    size: tuple[int, int]
+    preprocessing: Preprocessing
     _run: Callable[[NDArray[np.float32]], Outputs]
 
     @classmethod
@@ -55,7 +56,7 @@ class DenseSubject:
             num_classes=_class_count(manifest.outputs, manifest.labels),
             runtime=f"{runtime.name} {runtime.version()}",
             precision=manifest.precision,
-            size=spec.image_size(),
+            preprocessing=artifact.pixel_contract(),
             _run=run,
         )
 
@@ -63,6 +64,8 @@ class DenseSubject:
     def of_source(cls, source: Source) -> DenseSubject:
         """Run a source in PyTorch, at its own image size."""
         names = [output.name for output in source.outputs]
+        preprocessing = source.preprocessing_for(source.input)
+        assert preprocessing is not None  # it takes images
 
         def run(image: NDArray[np.float32]) -> Outputs:
             with torch.inference_mode():
@@ -77,7 +80,7 @@ class DenseSubject:
             num_classes=_class_count(source.outputs, source.labels),
             runtime=f"torch {get_runtime('torch').version()}",
             precision="fp32",
-            size=source.input.image_size(),
+            preprocessing=preprocessing,
             _run=run,
         )
 
@@ -99,9 +102,7 @@ class DenseSubject:
 
     def _outputs(self, image: Image.Image) -> Outputs:
         """Return the outputs for a whole picture, brought to the network's size."""
-        height, width = self.size
-        pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.float32)
-        return self._run(pixels.transpose(2, 0, 1)[None] / np.float32(255))
+        return self._run(self.preprocessing(image)[None])
 
 
 def _class_count(outputs: tuple[TensorSpec, ...], labels: tuple[str, ...] | None) -> int | None:

@@ -16,7 +16,6 @@ import numpy as np
 from affnet.errors import DatasetError, require, suggestion
 from affnet.evaluation.datasets import LabelledImage
 from affnet.evaluation.dense import DenseSubject
-from affnet.evaluation.preprocessing import to_rgb
 from affnet.reading import LARGEST_RESULTS, parse_json, read_text
 from affnet.silence import silenced
 
@@ -89,7 +88,8 @@ def detect(
     category_of = _match_categories(subject, data)
     found: list[dict[str, Any]] = []
     for number, image in enumerate(data.images, start=1):
-        picture = to_rgb(LabelledImage(data.folder / IMAGES / image["file_name"], 0).open())
+        stored = LabelledImage(data.folder / IMAGES / image["file_name"], 0).open()
+        picture = subject.preprocessing.upright(stored)
         objects = subject.objects(picture)
         corners = np.clip(objects.boxes, 0, 1) * np.tile(picture.size, 2)
         for box, score, label in zip(corners, objects.scores, objects.classes, strict=True):

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from affnet.evaluation.datasets import open_dataset
 from affnet.evaluation.predictors import Images
-from affnet.evaluation.preprocessing import Preprocessing
 from affnet.model.bundled import DATASETS, load_held_out
 from affnet.model.images import digits_to_input
+from affnet.preprocessing import published
 
 
 def held_out_images(name: str, size: tuple[int, int]) -> tuple[Images, NDArray[np.int64]]:
@@ -17,6 +17,6 @@ def held_out_images(name: str, size: tuple[int, int]) -> tuple[Images, NDArray[n
     if name not in DATASETS:
         digits = load_held_out(name)
         return digits_to_input(digits.images, size), digits.labels
-    dataset, preprocessing = open_dataset(name), Preprocessing(size)
+    dataset, preprocessing = open_dataset(name), published("classification", size)
     images = np.stack([preprocessing(image.open()) for image in dataset.images])
     return images, np.asarray([image.label for image in dataset.images])

@@ -23,7 +23,6 @@ from affnet.evaluation.drawing import (
     overlay_classes,
 )
 from affnet.evaluation.predictors import as_input
-from affnet.evaluation.preprocessing import Preprocessing, to_rgb
 from affnet.runtimes import Session, runtime_for
 
 _TOP = 5
@@ -61,7 +60,8 @@ def look_at(
             f"{artifact.path} was not exported from a network of affnet, so that the meaning "
             "of its outputs is not known."
         )
-    images = [to_rgb(LabelledImage(path, 0).open()) for path in paths]
+    contract = artifact.pixel_contract()
+    images = [contract.upright(LabelledImage(path, 0).open()) for path in paths]
     look = _looker(artifact, threshold)
     pictures = []
     for path, image in zip(paths, images, strict=True):
@@ -85,7 +85,7 @@ def _looker(artifact: Artifact, threshold: float) -> Callable[[Path, Image.Image
 def _classify(artifact: Artifact, session: Session, path: Path, image: Image.Image) -> Picture:
     manifest = artifact.manifest
     spec = manifest.inputs[0]
-    pixels = Preprocessing(spec.image_size())(image)
+    pixels = artifact.pixel_contract()(image)
     (logits,) = session.run(as_input(pixels[None], spec))
     probabilities = softmax(np.asarray(logits[0], np.float32))
     best = np.argsort(-probabilities, kind="stable")[:_TOP]

@@ -18,7 +18,6 @@ from affnet.errors import DatasetError
 from affnet.evaluation.datasets import SUFFIXES, LabelledImage
 from affnet.evaluation.dense import DenseSubject
 from affnet.evaluation.drawing import class_name
-from affnet.evaluation.preprocessing import to_rgb
 
 IMAGES, MASKS = "images", "masks"
 _IGNORED = 255
@@ -84,7 +83,8 @@ def segment(
     for number, (path, mask_path) in enumerate(pairs, start=1):
         image = LabelledImage(path, 0).open()
         mask = read_mask(mask_path, image, classes)
-        predicted = Image.fromarray(subject.class_map(to_rgb(image)).astype(np.int32))
+        picture = subject.preprocessing.upright(image)
+        predicted = Image.fromarray(subject.class_map(picture).astype(np.int32))
         scaled = np.asarray(predicted.resize(image.size, Image.Resampling.NEAREST))
         counted = mask != _IGNORED
         cells = mask[counted].astype(np.int64) * classes + scaled[counted]

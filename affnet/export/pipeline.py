@@ -245,6 +245,7 @@ def _describe(
         tools=tools,
         parity=None,
         task=source.task,
+        preprocessing=source.preprocessing_for(request.input),
     )
 
 

@@ -16,6 +16,7 @@ from affnet.artifact import (
     TensorSpec,
     exists,
     manifest_path,
+    usual_preprocessing,
 )
 from affnet.errors import UsageError
 from affnet.files import content_sha256
@@ -85,6 +86,7 @@ def as_image(spec: TensorSpec) -> TensorSpec | None:
 def _described(path: Path, interface: Interface) -> Artifact:
     outputs, taken = interface.outputs, interface.inputs
     scores = len(outputs) == 1 and len(outputs[0].shape) == 2 and taken and taken[0].is_image
+    task = "classification" if scores else "other"
     manifest = Manifest(
         model=path.stem,
         format=runtime_of_file(path).format,
@@ -103,6 +105,7 @@ def _described(path: Path, interface: Interface) -> Artifact:
         published=None,
         tools={},
         parity=None,
-        task="classification" if scores else "other",
+        task=task,
+        preprocessing=usual_preprocessing(taken[0], task) if taken else None,
     )
     return Artifact(path, manifest)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from affnet.errors import DatasetError
 from affnet.evaluation.datasets import CorruptImageError, Dataset, open_dataset
-from affnet.evaluation.preprocessing import cut
+from affnet.preprocessing import cut
 
 VALIDATION_NAMES = ("heldout", "val", "validation", "test")
 _LUMA = (0.299, 0.587, 0.114)

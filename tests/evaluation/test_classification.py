@@ -14,10 +14,10 @@ from affnet.evaluation.classification import classify
 from affnet.evaluation.datasets import open_dataset
 from affnet.evaluation.intervals import wilson_interval
 from affnet.evaluation.predictors import session_predictor
-from affnet.evaluation.preprocessing import Preprocessing
+from affnet.preprocessing import published
 from tests.evaluation.conftest import brightest_channel
 
-PREPROCESSING = Preprocessing((32, 32))
+PREPROCESSING = published("classification", (32, 32))
 RGB = ("red", "green", "blue")  # not the folders' order
 
 

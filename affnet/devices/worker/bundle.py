@@ -23,6 +23,7 @@ MODULES = (
     "affnet.errors",
     "affnet.files",
     "affnet.parity",
+    "affnet.preprocessing",
     "affnet.reading",
     "affnet.runtimes",
     "affnet.runtimes.litert",

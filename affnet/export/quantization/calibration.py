@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from affnet.artifact import image_spec
 from affnet.errors import DatasetError, UsageError
 from affnet.evaluation.classification import batches
 from affnet.evaluation.datasets import open_dataset
 from affnet.evaluation.labels import match_classes
-from affnet.evaluation.preprocessing import Preprocessing
 from affnet.model.bundled import DATASETS, load_held_out
 from affnet.model.images import Images, digits_to_input
 from affnet.model.source import Source
@@ -99,7 +99,9 @@ def _from_folder(
     if network.task == "classification" and name is None:
         own_class = match_classes(dataset, network.labels, network.outputs[0].static_shape()[-1])
     skipped: list[str] = []
-    found = list(batches(dataset, Preprocessing(size), skipped))
+    preprocessing = network.preprocessing_for(image_spec(*size))
+    assert preprocessing is not None  # it takes images
+    found = list(batches(dataset, preprocessing, skipped))
     if not found:
         raise DatasetError(f"{dataset.folder} holds no image that can be decoded.")
     labels = [label for _, labels in found for label in labels]

@@ -13,6 +13,7 @@ from affnet.export.verification.compare import HeldOutAgreement
 from affnet.export.verification.subject import Subject
 from affnet.files import content_bytes
 from affnet.parity import Parity
+from affnet.preprocessing import Preprocessing
 from affnet.runtimes import runtime_for
 from affnet.units import MEGABYTES, MILLIONS, PERCENT
 
@@ -129,6 +130,9 @@ def inspection_record(artifact: Artifact) -> dict[str, Any]:
         "outputs": [
             {"name": o.name, "shape": list(o.shape), "dtype": o.dtype} for o in manifest.outputs
         ],
+        "preprocessing": (
+            dataclasses.asdict(manifest.preprocessing) if manifest.preprocessing else None
+        ),
         "fft_plan": manifest.fft_plan,
         "precision": manifest.precision,
         "delegated_share": manifest.details.get("delegated_share"),
@@ -151,6 +155,7 @@ def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
         ]
         for side in ("inputs", "outputs")
     )
+    contract = record["preprocessing"]
     delegation = delegation_fields(record["details"])
     details = [
         f"{name} {value}"
@@ -168,6 +173,7 @@ def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
         "precision": record["precision"],
         "task": record["task"],
         "input": ", ".join(inputs).rstrip(),
+        "pixels": str(Preprocessing(**contract)) if contract else "unknown: it takes no pictures",
         "output": ", ".join(output.rstrip() for output in outputs),
         "labels": ", ".join(record["labels"]) if record["labels"] else "none",
         "weights": record["weights"],

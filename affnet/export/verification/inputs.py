@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from affnet.artifact import TensorSpec
-from affnet.evaluation.preprocessing import cut
 from affnet.model.bundled import load_held_out, photographs
 from affnet.model.images import Images, mosaic
+from affnet.preprocessing import cut
 
 #: So many of the images that calibrated a file are compared.
 REAL_IMAGES = 32

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from affnet.artifact import TensorSpec
 from affnet.errors import UsageError, first_line
 from affnet.evaluation.datasets import SUFFIXES, LabelledImage
-from affnet.evaluation.preprocessing import Preprocessing
 from affnet.export.verification.inputs import VerificationInput
+from affnet.preprocessing import published
 from affnet.reading import LARGEST_ARRAYS, check_inflation
 
 _ARRAYS = (".npy", ".npz")
@@ -95,4 +95,5 @@ def _picture(file: Path, spec: TensorSpec) -> NDArray[np.float32]:
     if len(shape) != 4 or shape[:2] != (1, 3):
         taken = " x ".join(map(str, shape))
         raise UsageError(f"{file} is a picture, but the network takes {taken}; give arrays.")
-    return Preprocessing((shape[2], shape[3]))(LabelledImage(file, 0).open())[None]
+    contract = published("classification", (shape[2], shape[3]))
+    return contract(LabelledImage(file, 0).open())[None]

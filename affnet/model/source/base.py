@@ -11,12 +11,19 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.export import ExportedProgram
 
-from affnet.artifact import Provenance, TensorSpec, image_spec, logits_spec
+from affnet.artifact import (
+    Provenance,
+    TensorSpec,
+    image_spec,
+    logits_spec,
+    usual_preprocessing,
+)
 from affnet.errors import LabelsError
 from affnet.model.create import Network
 from affnet.model.dense.base import DenseNetwork
 from affnet.model.published import Published
 from affnet.model.sizes import SizeRule
+from affnet.preprocessing import Preprocessing
 from affnet.reading import existing_file, read_text
 
 SEED = 0  # of random weights
@@ -47,6 +54,10 @@ class Source:
         if not isinstance(self.model, DenseNetwork):
             return self.outputs
         return self.model.output_specs(*taken.image_size())
+
+    def preprocessing_for(self, taken: TensorSpec) -> Preprocessing | None:
+        """Return how pictures become an input of any size; None if it takes no pictures."""
+        return usual_preprocessing(taken, self.task)
 
 
 def with_labels(source: Source, path: Path) -> Source:

@@ -1,0 +1,99 @@
+"""The golden test of a package: a picture, its pixels for the network, and what the network says.
+
+All is computed by affnet itself, in the runtime of this machine.  The picture is a photo of odd
+sides with an EXIF orientation, in JPEG as phones write it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affnet.artifact import Artifact
+from affnet.evaluation.detections import softmax
+from affnet.evaluation.predictors import as_input
+from affnet.model.bundled import photographs
+from affnet.package.contract import Contract, gives_probabilities
+from affnet.parity import TOLERANCES
+from affnet.runtimes import runtime_for
+
+#: Files of the golden test, in its folder.
+PICTURE, PIXELS, RECORD = "golden.jpg", "golden.pixels", "golden.json"
+_PHOTOGRAPH = "portrait"  # in the public domain
+_SIDES = (231, 171)  # width and height that are cut out of it
+_ORIENTATION, _TURNED = 0x0112, 6  # the tag, and a phone held upright
+_VALUES = 1000  # of an output, at most
+_COARSEST = 0.05  # of the largest value: the same file in another version of a runtime
+
+
+def write_golden(contract: Contract, folder: Path) -> None:
+    """Write the golden test of a package into ``folder``.
+
+    Raises:
+        AffnetError: as `affnet.runtimes.Runtime.load`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    picture = _picture()
+    (folder / PICTURE).write_bytes(picture)
+    from PIL import Image
+
+    with Image.open(io.BytesIO(picture)) as image:
+        preprocessing = contract.artifact.pixel_contract()
+        pixels = preprocessing.pixels(image)
+        (folder / PIXELS).write_bytes(pixels.tobytes())
+        outputs = _outputs(contract.artifact, preprocessing(image))
+    record = {
+        "picture": PICTURE,
+        "pixels": PIXELS,
+        "tolerance": min(TOLERANCES[contract.artifact.manifest.precision].max_rel_error, _COARSEST),
+        "outputs": [_sampled(output) for output in outputs],
+        "answer": _answer(contract, outputs),
+    }
+    (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _picture() -> bytes:
+    from PIL import Image
+
+    (path,) = (path for path in photographs() if path.stem == _PHOTOGRAPH)
+    exif = Image.Exif()
+    exif[_ORIENTATION] = _TURNED
+    with Image.open(path) as image:
+        content = io.BytesIO()
+        image.crop((13, 20, 13 + _SIDES[0], 20 + _SIDES[1])).save(
+            content, "JPEG", quality=92, exif=exif
+        )
+    return content.getvalue()
+
+
+def _outputs(artifact: Artifact, image: NDArray[np.float32]) -> list[NDArray[Any]]:
+    manifest = artifact.manifest
+    session = runtime_for(manifest.format).load(artifact.path, threads=1)
+    return session.run(as_input(image[None], manifest.inputs[0]))
+
+
+def _sampled(output: NDArray[Any]) -> dict[str, Any]:
+    """Return values of an output in equal steps, which small ones have all of."""
+    values = np.asarray(output, np.float32).ravel()
+    step = -(-len(values) // _VALUES)
+    return {
+        "step": step,
+        "largest": float(np.abs(values).max()),
+        "values": [float(value) for value in values[::step]],
+    }
+
+
+def _answer(contract: Contract, outputs: list[NDArray[Any]]) -> dict[str, Any] | None:
+    """Return a classifier's class, its label and its score; of others the outputs say all."""
+    if contract.task != "classification":
+        return None
+    scores = np.asarray(outputs[0][0], np.float32)
+    if not gives_probabilities(contract.artifact):
+        scores = softmax(scores)
+    best = int(scores.argmax())
+    return {"class": best, "label": contract.labels[best], "score": float(scores[best])}

@@ -1,0 +1,9 @@
+// The files of ONNX Runtime that a page loads.
+
+import { cp } from "node:fs/promises";
+
+export async function copyRuntime(packages, target) {
+  for (const name of ["ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm", "ort-wasm-simd-threaded.mjs"]) {
+    await cp(`${packages}/onnxruntime-web/dist/${name}`, `${target}/${name}`);
+  }
+}

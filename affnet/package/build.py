@@ -11,7 +11,7 @@ from pathlib import Path
 from affnet.artifact import Artifact
 from affnet.errors import UnknownNameError, UsageError
 from affnet.files import publish, staging_folder, translating_os_errors
-from affnet.package import python, web
+from affnet.package import cpp, python, web
 from affnet.package.contract import Contract, contract_of
 from affnet.package.golden import write_golden
 from affnet.package.licences import licence_files
@@ -24,7 +24,7 @@ class Target:
 
     #: By format: the package of the runtime, and the version that the package depends on.
     runtime: Callable[[Artifact], tuple[str, str] | None]
-    write: Callable[[Contract, Path], None]  # everything but the golden test and the licences
+    write: Callable[[Contract, Path], None]  # all but the licences and, before, the golden test
     golden: str  # the folder of the golden test in it
     command: str  # that runs the golden test, of ``{folder}``
     formats: str  # that it runs, and what of others, for people
@@ -35,6 +35,7 @@ TARGETS = {
         python.runtime_of, python.write, python.GOLDEN, python.COMMAND, python.FORMATS
     ),
     "web": Target(web.runtime_of, web.write, web.GOLDEN, web.COMMAND, web.FORMATS),
+    "cpp": Target(cpp.runtime_of, cpp.write, cpp.GOLDEN, cpp.COMMAND, cpp.FORMATS),
 }
 
 
@@ -100,8 +101,8 @@ def build(path: Path, target: str, folder: Path, threads: int) -> Package:
     with staging_folder(folder.absolute().parent) as staging, translating_os_errors(folder):
         made = staging / folder.name
         made.mkdir()
-        kind.write(contract, made)
         write_golden(contract, made / kind.golden)
+        kind.write(contract, made)
         for file, text in licence_files(contract).items():
             (made / file).write_text(text, encoding="utf-8")
         publish([made], folder.absolute().parent)

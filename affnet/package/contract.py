@@ -121,9 +121,17 @@ def contract_of(
             "handle",
             "export it with outputs of float32.",
         )
-    name = re.sub(r"\W+", "_", path.stem, flags=re.ASCII).strip("_").lower() or "model"
-    name = f"model_{name}" if name[0].isdigit() else name
-    return Contract(name, artifact, runtime, package, version, _labels(artifact), threads)
+    return Contract(
+        _name_of(path.stem), artifact, runtime, package, version, _labels(artifact), threads
+    )
+
+
+def _name_of(stem: str) -> str:
+    """Return a name that no language or registry rejects, and no runtime's package has."""
+    words = [word for word in re.findall(r"[a-z0-9]+", stem.lower()) if word != "model"]
+    if words and words[0][0].isdigit():
+        return "_".join(["model", *words])
+    return "_".join([*words, "model"])
 
 
 def _labels(artifact: Artifact) -> tuple[str, ...]:

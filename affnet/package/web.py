@@ -20,7 +20,7 @@ _EXAMPLES = {
     "segmentation": "const segmenter = await Segmenter.create();\n"
     "const { width, height, classes, shares } = await segmenter.segment(file);",
     "detection": "const detector = await Detector.create();\n"
-    "for (const { name, score, box } of await detector.detect(file)) console.log(name, score, box);",
+    "for (const found of await detector.detect(file)) console.log(found.name, found.box);",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,9 @@ from affnet.model.bundled import DATASETS, dataset_folder
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 #: A bigger picture is refused, so that a crafted file cannot take all memory.
 MAX_PIXELS = 100_000_000
+#: Of the sides: resized by the shorter one, a longer strip would take all memory, too.
+MAX_RATIO = 250
+_ANIMATIONS = ("GIF", "PNG", "WEBP", "AVIF")  # other formats hold several pictures of one scene
 
 
 class CorruptImageError(DatasetError):
@@ -39,11 +43,12 @@ class LabelledImage:
         try:
             if self.path.exists() and not self.path.is_file():  # a pipe would be waited for
                 raise CorruptImageError(f"{self.path} is no file.")
-            with Image.open(self.path) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise CorruptImageError(f"{self.path} has too many pixels to be decoded.")
-                image.load()
-                return image.copy()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `_check` decides
+                with Image.open(self.path) as image:
+                    _check(image, self.path)
+                    image.load()
+                    return image.copy()
         except UnidentifiedImageError as error:
             raise CorruptImageError(f"{self.path} is not an image.") from error
         except (
@@ -55,6 +60,16 @@ class LabelledImage:
         ) as error:
             reason = getattr(error, "strerror", None) or error  # of the system, without its number
             raise CorruptImageError(f"{self.path} cannot be decoded: {reason}.") from error
+
+
+def _check(image: Image.Image, path: Path) -> None:
+    """Raise `CorruptImageError` for what would fill the memory, or is several pictures."""
+    if image.width * image.height > MAX_PIXELS:
+        raise CorruptImageError(f"{path} has too many pixels to be decoded.")
+    if max(image.size) > MAX_RATIO * min(image.size):
+        raise CorruptImageError(f"{path} is more than {MAX_RATIO} times as long as it is wide.")
+    if image.format in _ANIMATIONS and getattr(image, "is_animated", False):
+        raise CorruptImageError(f"{path} is animated; give a single picture.")
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ export async function evaluate(url, expression, timeout = 120_000) {
     const { sessionId } = await send("Target.attachToTarget", { targetId, flatten: true });
     for (const domain of ["Runtime", "Log", "Page"]) await send(`${domain}.enable`, {}, sessionId);
     await send("Page.navigate", { url }, sessionId);
-    const ready = `new Promise((done) => { const look = () => { try { done(Promise.resolve(${expression})) } catch { setTimeout(look, 20) } }; look() })`;
+    const ready = `new Promise((done) => { const retry = () => { try { done(Promise.resolve(${expression})) } catch { setTimeout(retry, 20) } }; retry() })`;
     const { result, exceptionDetails } = await send("Runtime.evaluate", { expression: ready, awaitPromise: true, returnByValue: true }, sessionId);
     if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return { value: result.value, errors };

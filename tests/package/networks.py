@@ -1,0 +1,118 @@
+"""Small artifacts of each task, written without an export, and so within milliseconds."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from affnet.artifact import (
+    Artifact,
+    Manifest,
+    Provenance,
+    TensorSpec,
+    image_spec,
+    manifest_path,
+    usual_preprocessing,
+)
+from affnet.files import content_sha256
+
+SIZE = (16, 24)
+CLASSES = 3
+ANCHORS = SIZE[0] * SIZE[1]
+#: What would break out of a string in a language, a page or a file that is generated.
+HOSTILE = ('a "quoted" \\ label', "<script>alert(1)</script>", "??/`${x}` {{name}} é\n$@'")
+
+
+def write(folder: Path, task: str = "classification", name: str = "net") -> Artifact:
+    """Write a network of a task with random weights; it gives one score for each class."""
+    path = folder / f"{name}.onnx"
+    outputs = _outputs(task)
+    onnx.save(_model(task, outputs), path)
+    manifest = Manifest(
+        model=name,
+        format="onnx",
+        precision="fp32",
+        sha256=content_sha256(path),
+        inputs=(image_spec(*SIZE),),
+        outputs=outputs,
+        labels=HOSTILE,
+        fft_plan={},
+        route="by hand",
+        fallbacks=(),
+        details={},
+        provenance=Provenance("program", "net.pt2", "as given", None, {}),
+        parameters=None,
+        macs=None,
+        published=None,
+        tools={},
+        parity=None,
+        task=task,
+        preprocessing=usual_preprocessing(image_spec(*SIZE), task),
+    )
+    manifest_path(path).write_text(manifest.to_json())
+    return Artifact(path, manifest)
+
+
+def rewrite(artifact: Artifact, **changes: object) -> None:
+    """Replace fields of the manifest that lies beside an artifact."""
+    manifest = dataclasses.replace(artifact.manifest, **changes)
+    manifest_path(artifact.path).write_text(manifest.to_json())
+
+
+def _outputs(task: str) -> tuple[TensorSpec, ...]:
+    if task == "classification":
+        return (TensorSpec("logits", (1, CLASSES), "float32", class_axis=1),)
+    if task == "segmentation":
+        return (TensorSpec("scores", (1, CLASSES, *SIZE), "float32", class_axis=1),)
+    scores = TensorSpec("scores", (1, ANCHORS, CLASSES), "float32", class_axis=2)
+    return (scores, TensorSpec("boxes", (1, ANCHORS, 4), "float32"))
+
+
+def _model(task: str, outputs: tuple[TensorSpec, ...]) -> onnx.ModelProto:
+    """Return 1 x 1 convolutions, and what makes outputs of the shape of the task of them."""
+    random = np.random.default_rng(0)
+
+    def conv(name: str, channels: int) -> tuple[onnx.NodeProto, onnx.TensorProto]:
+        weight = numpy_helper.from_array(
+            random.normal(0, 4, (channels, 3, 1, 1)).astype(np.float32), f"{name}_weight"
+        )
+        return helper.make_node("Conv", ["image", f"{name}_weight"], [name]), weight
+
+    first, weight = conv("map", CLASSES)
+    nodes, weights = [first], [weight]
+    if task == "classification":
+        axes = numpy_helper.from_array(np.array([2, 3]), "axes")
+        nodes.append(helper.make_node("ReduceMean", ["map", "axes"], ["logits"], keepdims=0))
+        weights.append(axes)
+    elif task == "segmentation":
+        nodes.append(helper.make_node("Identity", ["map"], ["scores"]))
+    else:
+        second, more = conv("corners", 4)
+        nodes.append(second)
+        weights.append(more)
+        for source, target, last in (("map", "scores", CLASSES), ("fractions", "boxes", 4)):
+            shape = numpy_helper.from_array(np.array([1, ANCHORS, last]), f"{target}_shape")
+            weights.append(shape)
+            nodes.append(
+                helper.make_node("Transpose", [source], [f"{source}_last"], perm=[0, 2, 3, 1])
+            )
+            nodes.append(
+                helper.make_node("Reshape", [f"{source}_last", f"{target}_shape"], [target])
+            )
+        nodes.insert(2, helper.make_node("Sigmoid", ["corners"], ["fractions"]))
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, *SIZE])],
+        [
+            helper.make_tensor_value_info(one.name, TensorProto.FLOAT, list(one.shape))
+            for one in outputs
+        ],
+        weights,
+    )
+    opset = helper.make_opsetid("", 18)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=8)

@@ -1,0 +1,87 @@
+"""From JPEG to class: the packages of `emoji` give each picture what affnet gives it.
+
+The pictures are the 1,216 held out from its training, and 200 of all kinds that are made here.
+What the languages need must be installed: cmake, a compiler, libjpeg, libpng and libwebp; npm with
+a registry that it reaches, node and Chromium.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from affnet.artifact import Artifact
+from affnet.model.bundled import dataset_folder
+from affnet.package.build import build
+from tests.package import bulk, pictures
+from tests.shared_artifacts import SharedArtifacts
+
+pytestmark = [pytest.mark.exhaustive, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pictures, below one folder, which a page can be served."""
+    root = tmp_path_factory.mktemp("pictures")
+    shutil.copytree(dataset_folder("emoji", "heldout"), root / "emoji")
+    pictures.synthetic(root / "synthetic")
+    pictures.bad(root / "bad")
+    return root
+
+
+def compared(artifact: Artifact, folder: Path, get: Callable[[list[Path]], bulk.Found]) -> None:
+    """Compare pixels and classes of all pictures, and that bad ones are refused."""
+    good = sorted(p for part in ("emoji", "synthetic") for p in (folder / part).rglob("*.*"))
+    bad = sorted((folder / "bad").iterdir())
+    assert len(good) == 1216 + 200
+    found, expected = get([*good, *bad]), bulk.by_affnet(artifact, [*good, *bad])
+    assert {str(p): found[str(p)] for p in good} == {str(p): expected[str(p)] for p in good}
+    for path in bad:
+        assert found[str(path)].keys() == expected[str(path)].keys() == {"error"}, path
+        assert found[str(path)]["error"].endswith(".")
+
+
+def needs(*commands: str) -> None:
+    for command in commands:
+        if shutil.which(command) is None:
+            pytest.skip(f"needs {command}")
+
+
+@pytest.mark.parametrize("form", ["onnx", pytest.param("tflite", marks=pytest.mark.converters)])
+def test_python(form: str, shared_artifact: SharedArtifacts, folder: Path, tmp_path: Path) -> None:
+    artifact = shared_artifact("emoji", form)
+    package = build(artifact.path, "python", tmp_path / "package", 1).folder
+    compared(artifact, folder, lambda paths: bulk.by_python(package, paths))
+
+
+def test_cpp(shared_artifact: SharedArtifacts, folder: Path, tmp_path: Path) -> None:
+    needs("cmake", "c++")
+    artifact = shared_artifact("emoji", "onnx")
+    package = build(artifact.path, "cpp", tmp_path / "package", 1)
+    tested = subprocess.run(
+        ["bash", "-c", package.command],
+        capture_output=True,
+        text=True,
+        env=bulk.with_this_python(),
+    )
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    compared(artifact, folder, lambda paths: bulk.by_cpp(package.folder, paths))
+
+
+@pytest.mark.parametrize("form", ["onnx", pytest.param("tflite", marks=pytest.mark.converters)])
+def test_web(form: str, shared_artifact: SharedArtifacts, folder: Path, tmp_path: Path) -> None:
+    needs("npm", "node", "chromium")
+    artifact = shared_artifact("emoji", form)
+    package = build(artifact.path, "web", tmp_path / "package", 1)
+    installed = subprocess.run(
+        ["npm", "install", "--no-audit", "--no-fund"], cwd=package.folder, capture_output=True
+    )
+    if installed.returncode != 0:
+        pytest.skip("needs a registry that npm reaches")
+    tested = subprocess.run(["npm", "test"], cwd=package.folder, capture_output=True, text=True)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    compared(artifact, folder, lambda paths: bulk.by_web(package.folder, paths, folder))

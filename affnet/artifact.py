@@ -22,6 +22,8 @@ from affnet.reading import parse_json, read_text
 SCHEMA = 1
 #: What a network is for; ``other`` is a program of the user's own, of which that is not known.
 TASKS = ("classification", "segmentation", "detection", "other")
+#: The output of a file that has the softmax inside, and of a detector's what stands beside it.
+PROBABILITIES, CENTERS = "probabilities", "centers"
 #: The kind of provenance of a file that another tool made.
 UNPROVEN = "unproven"
 _MOST_VALUES = 1 << 28  # of a tensor: 1 GB of float32
@@ -35,8 +37,8 @@ class TensorSpec:
     name: str
     shape: tuple[int | str, ...]  # a string names a dynamic axis
     dtype: str
-    layout: str | None = None  # NCHW or NHWC for images
-    range: tuple[float, float] | None = None  # of an image's values
+    layout: str | None = None  # NCHW or NHWC for images, and NHWC for maps of a file like that
+    range: tuple[float, float] | None = None  # what 0 and 1 of the network become in the file
     class_axis: int | None = None  # of an output: where one score of each class stands
 
     @property
@@ -52,6 +54,22 @@ class TensorSpec:
     def static_shape(self, batch: int = 1) -> tuple[int, ...]:
         """Return the shape with ``batch`` in place of dynamic axes."""
         return tuple(batch if isinstance(axis, str) else axis for axis in self.shape)
+
+    def channels_last(self) -> TensorSpec:
+        """Return the spec of B x C x H x W with the channels last; of other shapes itself."""
+        if len(self.shape) != 4:
+            return self
+        batch, channels, *sides = self.shape
+        axis = None if self.class_axis is None else 3
+        shape = (batch, *sides, channels)
+        return dataclasses.replace(self, shape=shape, layout="NHWC", class_axis=axis)
+
+    def network_shape(self) -> tuple[int | str, ...]:
+        """Return the shape as the network has it, channels first."""
+        if self.layout != "NHWC":
+            return self.shape
+        batch, *sides, channels = self.shape
+        return (batch, channels, *sides)
 
     def image_size(self) -> tuple[int, int]:
         """Return height and width of the images."""
@@ -118,6 +136,11 @@ class Manifest:
     task: str = "classification"  # of `TASKS`; what all were for before manifests said it
     accuracy: tuple[MeasuredAccuracy, ...] = ()  # measured since, one for each data set
     preprocessing: Preprocessing | None = None  # None where it takes no pictures
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether the file has a classifier's softmax inside."""
+        return self.outputs[0].name == PROBABILITIES
 
     def to_json(self) -> str:
         """Return the manifest file's text."""

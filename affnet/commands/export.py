@@ -123,13 +123,20 @@ def export(
     head: Annotated[
         Head | None,
         typer.Option(
-            help="argmax: the class of each pixel; nms: the best boxes (onnx, coreml).",
+            help="softmax: probabilities (tflite's default for classifiers); classifier: by class "
+            "name, of a picture (coreml); argmax: the class of each pixel; anchors: boxes as "
+            "MediaPipe decodes them (tflite's default for detectors); nms: the best boxes (onnx, "
+            "coreml); logits: the network's own outputs.",
             rich_help_panel="File",
         ),
     ] = None,
     layout: Annotated[
         Layout | None,
-        typer.Option(case_sensitive=False, help="Of the input.", rich_help_panel="File"),
+        typer.Option(
+            case_sensitive=False,
+            help="Of the input; default: NHWC for tflite, else NCHW.",
+            rich_help_panel="File",
+        ),
     ] = None,
     image_input: Annotated[
         bool,

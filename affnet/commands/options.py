@@ -31,7 +31,7 @@ def _switch_cache_off(context: typer.Context, asked: bool) -> bool:
 #: Choices, listed by ``--help`` and by completion.
 Preset = Literal["default", "quick", "check", "benchmark_model", "mlperf"]
 RuntimeName = Literal["onnxruntime", "litert", "executorch", "coreml", "torch"]
-Head = Literal["argmax", "nms"]
+Head = Literal["logits", "softmax", "classifier", "argmax", "anchors", "nms"]
 Layout = Literal["NCHW", "NHWC"]
 ComputeUnits = Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"]
 FORMATS = ("onnx", "coreml", "tflite", "executorch", "torch")

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from affnet.artifact import Artifact, TensorSpec
-from affnet.evaluation.detections import Detections, decode_detections
-from affnet.evaluation.predictors import as_input
+from affnet.artifact import CENTERS, PROBABILITIES, Artifact, TensorSpec
+from affnet.evaluation.detections import Detections, decode_anchors, decode_detections
+from affnet.evaluation.predictors import as_input, from_output
 from affnet.model.source import Source
 from affnet.preprocessing import Preprocessing
 from affnet.runtimes import get_runtime, runtime_for
@@ -44,10 +44,10 @@ class DenseSubject:
         manifest = artifact.manifest
         spec, runtime = manifest.inputs[0], runtime_for(manifest.format)
         session = runtime.load(artifact.path, threads=threads)
-        names = [output.name for output in manifest.outputs]
 
         def run(image: NDArray[np.float32]) -> Outputs:
-            return dict(zip(names, (o[0] for o in session.run(as_input(image, spec))), strict=True))
+            pairs = zip(manifest.outputs, session.run(as_input(image, spec)), strict=True)
+            return {one.name: from_output(array, one)[0] for one, array in pairs}
 
         return cls(
             name=str(artifact.path),
@@ -93,6 +93,8 @@ class DenseSubject:
     def objects(self, image: Image.Image) -> Detections:
         """Return what is found in an RGB picture, whether or not the file suppresses boxes."""
         outputs = self._outputs(image)
+        if CENTERS in outputs:
+            return decode_anchors(outputs[CENTERS], outputs[PROBABILITIES])
         scores = outputs["scores"]
         if "classes" not in outputs:
             return decode_detections(scores, outputs["boxes"])

@@ -66,6 +66,23 @@ def decode_detections(
     )
 
 
+def decode_anchors(
+    centers: _Array, probabilities: _Array, suppression: Suppression | None = None
+) -> Detections:
+    """Return what a file found that gives each anchor's box and probabilities.
+
+    Args:
+        centers: A x 4: y, x, height and width.
+        probabilities: A x (classes - 1), those of the background left out.
+        suppression: as in `decode_detections`.
+    """
+    y, x, height, width = np.split(centers, 4, axis=-1)
+    corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    background = 1 - probabilities.sum(axis=-1, keepdims=True)
+    every = np.maximum(np.concatenate((background, probabilities), axis=-1), np.float32(1e-30))
+    return decode_detections(np.log(every), np.concatenate(corners, axis=-1), suppression)
+
+
 def softmax(scores: _Array) -> _Array:
     """Return probabilities over the last axis."""
     exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))

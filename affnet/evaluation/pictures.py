@@ -22,7 +22,7 @@ from affnet.evaluation.drawing import (
     legible,
     overlay_classes,
 )
-from affnet.evaluation.predictors import as_input
+from affnet.evaluation.predictors import as_input, from_output
 from affnet.runtimes import Session, runtime_for
 
 _TOP = 5
@@ -86,8 +86,9 @@ def _classify(artifact: Artifact, session: Session, path: Path, image: Image.Ima
     manifest = artifact.manifest
     spec = manifest.inputs[0]
     pixels = artifact.pixel_contract()(image)
-    (logits,) = session.run(as_input(pixels[None], spec))
-    probabilities = softmax(np.asarray(logits[0], np.float32))
+    (given,) = session.run(as_input(pixels[None], spec))
+    scores = np.asarray(from_output(given, manifest.outputs[0])[0], np.float32)
+    probabilities = scores if manifest.gives_probabilities else softmax(scores)
     best = np.argsort(-probabilities, kind="stable")[:_TOP]
     classes = tuple(
         {"label": class_name(int(i), manifest.labels), "score": float(probabilities[i])}

@@ -1,4 +1,7 @@
-"""What maps images to logits: a PyTorch network, or a file in its runtime."""
+"""What maps images to logits: a PyTorch network, or a file in its runtime.
+
+`as_input` and `from_output` know how a file holds what its network takes and gives.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from affnet.artifact import TensorSpec
 from affnet.runtimes import Session
 
 Images = NDArray[np.float32]  # N x 3 x H x W, RGB in 0..1
-#: Maps images to N x classes logits.
+#: Maps images to N x classes logits, or to what ranks the classes like them.
 Predict = Callable[[Images], NDArray[np.float32]]
 
 
@@ -58,3 +61,11 @@ def as_input(images: Images, spec: TensorSpec) -> NDArray[Any]:
     if dtype.kind in "iu":
         values = values.round()
     return np.ascontiguousarray(values.astype(dtype))
+
+
+def from_output(array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+    """Turn an output of ``spec`` into what the network gives: channels first, not quantized."""
+    if spec.range is not None:
+        low, high = spec.range
+        array = (array.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    return array.transpose(0, 3, 1, 2) if spec.layout == "NHWC" else array

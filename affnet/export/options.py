@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from affnet.errors import UnknownNameError, UsageError
 from affnet.export.converters import check_installed, get_converter
 from affnet.export.fourier.costs import PlanCosts
 from affnet.export.fourier.planner import FFT_CHOICES
-from affnet.export.passes.heads import HEADS, with_head
+from affnet.export.passes.heads import HEADS, NO_HEAD, OF_BATCHES, TASK_OF, with_head
 from affnet.export.quantization import CALIBRATED
 from affnet.export.quantization.calibration import Calibration
 from affnet.export.quantization.sensitivity import KeptFloat
@@ -25,9 +26,9 @@ class ExportOptions:
     precision: str | None = None
     fft: str = "auto"
     dynamic_batch: bool = False
-    head: str | None = (
-        None  # of `affnet.export.passes.heads.HEADS`: what follows the network in the file
-    )
+    #: Of `affnet.export.passes.heads.HEADS`: what follows the network in the file; None for what is
+    #: customary in the format.
+    head: str | None = None
     layout: str | None = None
     image_input: bool = False
     deployment_target: str | None = None
@@ -56,12 +57,12 @@ def check_options(source: Source, options: ExportOptions) -> None:
             f"The precision {options.precision} needs images to calibrate with: --calibration-data."
         )
     with_head(source, options.head)  # refuses a head that the network has no outputs for
-    if options.head in HEADS and options.head not in converter.heads:
+    if options.head in HEADS and options.head not in (NO_HEAD, *converter.heads):
         raise UsageError(
             f"{options.format} files hold no --head {options.head} here; export without it, and "
             "decode the outputs by affnet.evaluation.detections.decode_detections."
         )
-    if options.head is not None and options.dynamic_batch:
+    if options.head not in (None, *OF_BATCHES) and options.dynamic_batch:
         raise UsageError("--head takes one image at a time; drop --dynamic-batch.")
     if options.layout is not None and options.layout not in converter.layouts:
         raise UnknownNameError(f"layout for {options.format}", options.layout, converter.layouts)
@@ -77,6 +78,14 @@ def check_options(source: Source, options: ExportOptions) -> None:
             "--fft measure needs measured costs, which affnet export takes; give its file "
             "to other commands."
         )
+
+
+def settled(source: Source, options: ExportOptions) -> ExportOptions:
+    """Return options that say what the format's readers expect where the user did not."""
+    usual = get_converter(options.format).usual_heads
+    head = options.head or next((one for one in usual if TASK_OF[one] == source.task), NO_HEAD)
+    pictures = options.image_input or head == "classifier"  # which Vision hands over as they are
+    return dataclasses.replace(options, head=head, image_input=pictures)
 
 
 def _check_program_options(source: Source, options: ExportOptions) -> None:

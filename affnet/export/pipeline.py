@@ -28,8 +28,8 @@ from affnet.export.converters import (
 )
 from affnet.export.converters.fallbacks import FULL, Attempt, failure_of, plan_attempts
 from affnet.export.fourier.costs import PredictedCosts
-from affnet.export.options import ExportOptions, check_options
-from affnet.export.passes.heads import with_head
+from affnet.export.options import ExportOptions, check_options, settled
+from affnet.export.passes.heads import NO_HEAD, with_head
 from affnet.export.prepare import prepare_network
 from affnet.export.quantization import CALIBRATED
 from affnet.export.verification.accuracy_gate import judged
@@ -92,9 +92,13 @@ def export_once(
     converter = get_converter(options.format)
     output = Path(output)
     reference = reference or Reference(source)
+    options = settled(source, options)
     source = with_head(source, options.head)
     with collected_rarely(), staging_folder(output) as staging, translating_os_errors(output):
         artifact = _first_success(source, options, converter, reference, staging, progress)
+        if options.head != NO_HEAD:
+            details = artifact.manifest.details | {"head": options.head}
+            artifact = artifact.with_manifest(details=details)
         staged_manifest = manifest_path(artifact.path)
         write_and_sync(staged_manifest, artifact.manifest.to_json().encode())
         target, _ = publish([artifact.path, staged_manifest], output)
@@ -191,8 +195,6 @@ def _convert(
     manifest = _describe(
         source, options.format, request, conversion, prepared.fft_plan, macs, tools
     )
-    if options.head is not None:
-        manifest = dataclasses.replace(manifest, details=manifest.details | {"head": options.head})
     return Artifact(conversion.path, manifest)
 
 
@@ -232,7 +234,7 @@ def _describe(
         precision=request.precision,
         sha256=content_sha256(conversion.path),
         inputs=(conversion.input or request.input,),
-        outputs=request.outputs,
+        outputs=conversion.outputs or request.outputs,
         labels=source.labels,
         fft_plan=fft_plan,
         route=request.route,

@@ -73,7 +73,7 @@ class CoreMLRuntime:
 
     @classmethod
     def describe(cls, path: Path) -> Interface:
-        """See `Runtime.describe`; the type of what is no tensor is what it is, ``label`` say."""
+        """See `Runtime.describe`; a classifier gives its probabilities as an array."""
         require("coremltools", extra="coreml", purpose="Running Core ML models")
         program = load_program(path)
         types = {
@@ -82,9 +82,16 @@ class CoreMLRuntime:
             for value in node.outputs
             if value.type
         }
+        labels = program.class_labels or ()
         return Interface(
             tuple(map(_spec, program.inputs)),
-            tuple(map(_spec, program.outputs)),
+            tuple(
+                TensorSpec(output.name, (1, len(labels)), "float32")
+                if output.kind == "probabilities"
+                else _spec(output)
+                for output in program.outputs
+                if output.kind != "label"
+            ),
             "fp16" if "float16" in types else "fp32",
         )
 
@@ -101,13 +108,14 @@ class EvaluatorSession:
         self._program = load_program(path)
         self._input, self._outputs = _names(self._program)
         self._takes_image = self._program.inputs[0].kind == "image"
+        self._labels = self._program.class_labels
 
     def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`."""
         # an image has no batch axis
         value = image[0] if self._takes_image else image
         found = self._program.predict({self._input: value})
-        return [np.asarray(found[name]) for name in self._outputs]
+        return [_array(found[name], self._labels) for name in self._outputs]
 
 
 class CoreMLSession:
@@ -117,6 +125,7 @@ class CoreMLSession:
         program = load_program(path)  # its messages say what is wrong with a file
         self._input, self._outputs = _names(program)
         self._takes_image = program.inputs[0].kind == "image"
+        self._labels = program.class_labels
         with quiet_coremltools() as coremltools:
             try:
                 self._model = coremltools.models.MLModel(str(path))
@@ -132,7 +141,7 @@ class CoreMLSession:
 
             value = Image.fromarray(image[0])
         found = self._model.predict({self._input: value})
-        return [np.asarray(found[name]) for name in self._outputs]
+        return [_array(found[name], self._labels) for name in self._outputs]
 
 
 @contextmanager
@@ -182,8 +191,19 @@ def _without_progress_bars() -> Iterator[None]:
 
 
 def _names(program: Program) -> tuple[str, list[str]]:
-    """Return the names of the only input that affnet's models have, and of the outputs."""
-    return program.inputs[0].name, [output.name for output in program.outputs]
+    """Return the names of the only input that affnet's models have, and of the outputs.
+
+    A classifier's label is none of them: it says what its probabilities say.
+    """
+    outputs = [output.name for output in program.outputs if output.kind != "label"]
+    return program.inputs[0].name, outputs
+
+
+def _array(value: Any, labels: list[str | int] | None) -> NDArray[Any]:
+    """Return an output as an array; probabilities by class in the order of the classes."""
+    if isinstance(value, Mapping) and labels is not None:
+        return np.array([[value[label] for label in labels]], np.float32)
+    return np.asarray(value)
 
 
 def _spec(feature: Feature) -> TensorSpec:

@@ -42,7 +42,10 @@ def test_the_choices_are_those_of_the_registries() -> None:
         ("bench digits --preset slow", "'slow' is not one of 'default', 'quick'"),
         ("bench zoo --runtime tvm", "'tvm' is not one of 'onnxruntime'"),
         ("plan --runtime tvm", "'tvm' is not one of 'onnxruntime'"),
-        ("export digits --head nsm", "'nsm' is not one of 'argmax', 'nms'"),
+        (
+            "export digits --head nsm",
+            "'nsm' is not one of 'logits', 'softmax', 'classifier', 'argmax', 'anchors', 'nms'",
+        ),
         ("bench digits --compute-units npu", "'npu' is not one of 'all', 'cpu_only'"),
     ],
 )

@@ -61,6 +61,7 @@ class Conversion:
     path: Path
     details: dict[str, Any] = field(default_factory=dict)  # what only this format has
     input: TensorSpec | None = None  # where the file takes another than the network
+    outputs: tuple[TensorSpec, ...] | None = None  # where it gives others
 
 
 class Converter(Protocol):
@@ -77,6 +78,7 @@ class Converter(Protocol):
     extra: ClassVar[str | None]  # of affnet, that brings them
     options: ClassVar[tuple[str, ...]]  # of image_input and deployment_target: what it heeds
     heads: ClassVar[tuple[str, ...]]  # of `affnet.export.passes.heads.HEADS`: what files can hold
+    usual_heads: ClassVar[tuple[str, ...]]  # those of them that its readers expect
     tools: ClassVar[tuple[str, ...]]  # packages whose versions decide the result
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

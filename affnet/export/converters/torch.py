@@ -31,7 +31,8 @@ class TorchConverter:
     packages = ("torch",)
     extra = None
     options = ()
-    heads = ("argmax",)
+    heads = ("softmax", "argmax")
+    usual_heads = ()
     tools = ("torch",)
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

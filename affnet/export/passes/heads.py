@@ -1,9 +1,12 @@
-"""What follows a dense network inside the file: each pixel's class, or the suppression of boxes.
+"""What follows a network inside the file: probabilities, pixels' classes, or suppressed boxes.
 
 ::
 
-    argmax    scores, B x K x H x W  ->  classes, B x H x W
-    nms       scores, boxes          ->  boxes, scores, classes of the best detections
+    softmax     logits, B x K          ->  probabilities, B x K
+    classifier  the same, by class name, of a picture: Core ML's classifiers
+    argmax      scores, B x K x H x W  ->  classes, B x H x W
+    anchors     scores, boxes          ->  centers and probabilities of each anchor
+    nms         scores, boxes          ->  boxes, scores, classes of the best detections
 """
 
 from __future__ import annotations
@@ -12,17 +15,48 @@ import dataclasses
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from affnet.artifact import TensorSpec
-from affnet.errors import UnknownNameError, UsageError
+from affnet.artifact import CENTERS, PROBABILITIES, TensorSpec
+from affnet.errors import LabelsError, UnknownNameError, UsageError
 from affnet.evaluation.detections import Suppression, decode_detections
 from affnet.model.dense.base import DenseNetwork
 from affnet.model.source import Source
 
-_TASKS = {"argmax": "segmentation", "nms": "detection"}
+#: The task of the networks that a head follows.
+TASK_OF = {
+    "softmax": "classification",
+    "classifier": "classification",
+    "argmax": "segmentation",
+    "anchors": "detection",
+    "nms": "detection",
+}
+#: The network's own outputs, where a format would put a head behind them.
+NO_HEAD = "logits"
 #: What ``--head`` takes.
-HEADS = tuple(_TASKS)
+HEADS = (NO_HEAD, *TASK_OF)
+#: Heads that take several images at a time.
+OF_BATCHES = (NO_HEAD, "softmax")
+
+
+class Probabilities(nn.Module):
+    """A classifier that gives the probability of each class, B x K."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map B x 3 x H x W images to probabilities that add up to 1."""
+        return self.follow(self.network(x))
+
+    def follow(self, logits: Tensor) -> Tensor:
+        """Map what the network gives to probabilities."""
+        return torch.softmax(logits, dim=-1)
+
+
+class ByName(Probabilities):
+    """A classifier whose file tells probabilities by class name."""
 
 
 class ClassMap(DenseNetwork):
@@ -42,6 +76,39 @@ class ClassMap(DenseNetwork):
     def output_specs(self, height: int, width: int) -> tuple[TensorSpec, ...]:
         """See `DenseNetwork.output_specs`."""
         return (TensorSpec("classes", (1, height, width), "int32"),)
+
+
+class AnchorBoxes(DenseNetwork):
+    """A detection network that leaves the suppression to MediaPipe, in the form that it decodes.
+
+    Centers are y, x, height and width as fractions of the image; the background has no column.
+    """
+
+    task = "detection"
+
+    def __init__(self, network: DenseNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map B x 3 x H x W images to B x A x 4 centers and B x A x (K - 1) probabilities."""
+        return self.follow(*self.network(x))
+
+    def follow(self, scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Map what the network gives to centers and probabilities."""
+        left, top, right, bottom = torch.split(boxes, 1, dim=-1)
+        sides = (top + bottom) / 2, (left + right) / 2, bottom - top, right - left
+        return torch.cat(sides, dim=-1), torch.softmax(scores, dim=-1)[..., 1:]
+
+    def output_specs(self, height: int, width: int) -> tuple[TensorSpec, ...]:
+        """See `DenseNetwork.output_specs`."""
+        scores, boxes = self.network.output_specs(height, width)
+        batch, anchors, classes = scores.static_shape()
+        shape = (batch, anchors, classes - 1)
+        return (
+            dataclasses.replace(boxes, name=CENTERS),
+            dataclasses.replace(scores, name=PROBABILITIES, shape=shape),
+        )
 
 
 class Detector(DenseNetwork):
@@ -71,6 +138,13 @@ class Detector(DenseNetwork):
         )
 
 
+_DENSE: dict[str, type[ClassMap | AnchorBoxes | Detector]] = {
+    "argmax": ClassMap,
+    "anchors": AnchorBoxes,
+    "nms": Detector,
+}
+
+
 def decode(scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return boxes, scores and classes of one image; see `Detector`."""
     found = decode_detections(scores[0].numpy(), boxes[0].numpy())
@@ -83,19 +157,31 @@ def decode(scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def with_head(source: Source, head: str | None) -> Source:
-    """Return ``source`` with a head after its network; itself if that is None.
+    """Return ``source`` with a head after its network; itself if that is None or `NO_HEAD`.
 
     Raises:
         UsageError: the head is unknown, or one for another task.
     """
-    if head is None:
+    if head in (None, NO_HEAD):
         return source
     if head not in HEADS:
         raise UnknownNameError("head", head, HEADS)
-    if source.task != _TASKS[head] or not isinstance(source.model, DenseNetwork):
+    task = TASK_OF[head]
+    if source.task != task:
         raise UsageError(
-            f"--head {head} is for {_TASKS[head]} networks; {source.name} is one for {source.task}."
+            f"--head {head} is for {task} networks; {source.name} is one for {source.task}."
         )
-    model = (ClassMap if head == "argmax" else Detector)(source.model).eval()
+    if head == "classifier" and source.labels and len({*source.labels}) < len(source.labels):
+        twice = next(one for one in source.labels if source.labels.count(one) > 1)
+        raise LabelsError(
+            f"--head classifier gives classes by name, and {twice!r} is the name of several",
+            "give each class a name of its own with --labels.",
+        )
+    if not isinstance(source.model, DenseNetwork):
+        (logits,) = source.outputs
+        given = dataclasses.replace(logits, name=PROBABILITIES)
+        follows = ByName if head == "classifier" else Probabilities
+        return dataclasses.replace(source, model=follows(source.model).eval(), outputs=(given,))
+    model = _DENSE[head](source.model).eval()
     outputs = model.output_specs(*source.input.image_size())
     return dataclasses.replace(source, model=model, outputs=outputs)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 
+_WRAPPED = "network."  # of a network with a head, or with channels last
 _FILTER = re.compile(r"^(.*?\bfilter)(?:\.|$)")
 _PARTS = {
     "conv": "mask",
@@ -37,6 +38,8 @@ def part_of(module: str, operator: str) -> str:
         module: the path of the module that calls it, ``layer_1.0.block.exp_1x1.block.conv``.
         operator: what it is, a key of the parts of a filter: conv, linear, matmul, mul, ...
     """
+    while module.startswith(_WRAPPED):
+        module = module.removeprefix(_WRAPPED)
     if found := _FILTER.match(module):
         if module.endswith(".act"):  # SiLU is a product, too
             operator = "silu"

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from affnet.artifact import TensorSpec
 from affnet.errors import UsageError
 from affnet.evaluation.held_out import held_out_images
-from affnet.export.passes.heads import ClassMap, Detector
+from affnet.export.passes.heads import AnchorBoxes, ClassMap, Detector, Probabilities
 from affnet.export.verification.dense_parity import class_map_parity, detections_parity
 from affnet.export.verification.inputs import VerificationInput
-from affnet.export.verification.reference import Reference, reference_outputs, uncertainties
+from affnet.export.verification.reference import (
+    Reference,
+    outputs_of,
+    reference_outputs,
+    uncertainties,
+)
 from affnet.export.verification.subject import Outputs, Subject
 from affnet.model.bundled import BUNDLED
 from affnet.model.source import Source
@@ -65,8 +72,11 @@ def verify_against(
     sessions = subject.sessions()
     reference = reference or Reference(source)
     arrays = [one.array for one in inputs]
-    expected = reference.outputs(arrays)
+    expected, network = reference.outputs(arrays), reference.network
     _check_telling(source, expected)
+    if isinstance(source.model, AnchorBoxes | Probabilities):
+        follow, network = source.model.follow, source.model
+        expected = [_followed(follow, outputs) for outputs in expected]
     runs = [subject.run(session, arrays) for session in sessions]
     if isinstance(source.model, ClassMap | Detector):
         parities = [
@@ -74,9 +84,7 @@ def verify_against(
             for actual in runs
         ]
         return max(parities, key=lambda parity: parity.max_rel_error)
-    compared = [
-        _compared(reference.network, inputs, expected, run, subject.precision) for run in runs
-    ]
+    compared = [_compared(network, inputs, expected, run, subject.precision) for run in runs]
     details = [max(found, key=badness) for found in zip(*compared, strict=True)]
     if not any(one.compared for one in details) and all(one.passed for one in details):
         raise UsageError(
@@ -121,6 +129,12 @@ def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:
         top1_pytorch=float((expected_class == labels).mean()),
         max_rel_error=float(np.abs(expected - actual).max() / np.abs(expected).max()),
     )
+
+
+def _followed(follow: Callable[..., Any], outputs: Outputs) -> Outputs:
+    """Return what a head makes of a network's outputs."""
+    with torch.inference_mode():
+        return [one.numpy() for one in outputs_of(follow(*map(torch.from_numpy, outputs)))]
 
 
 def _compared(
@@ -215,17 +229,13 @@ def _check_comparable(subject: Subject, source: Source) -> None:
         )
     batch = int(taken.is_image)  # axes before those that have to be equal
     for given, spec in zip(subject.outputs, wanted, strict=True):
-        if given.shape[batch:] == spec.shape[batch:] or _are_scalars(given, spec):
+        shape = given.network_shape()
+        if shape[batch:] == spec.shape[batch:] or _are_scalars(given, spec):
             continue
         axis = spec.class_axis
-        if (
-            axis is not None
-            and len(given.shape) == len(spec.shape)
-            and (given.shape[axis] != spec.shape[axis])
-        ):
+        if axis is not None and len(shape) == len(spec.shape) and (shape[axis] != spec.shape[axis]):
             raise UsageError(
-                f"{name} has {given.shape[axis]} classes and {source.name} {spec.shape[axis]}; "
-                f"{remedy}"
+                f"{name} has {shape[axis]} classes and {source.name} {spec.shape[axis]}; {remedy}"
             )
         raise UsageError(
             f"{name} gives {_shape_text(given)} and {source.name} {_shape_text(spec)}; {remedy}"

@@ -23,7 +23,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from affnet.artifact import TensorSpec
-from affnet.export.passes.heads import ClassMap, Detector
+from affnet.export.passes.heads import AnchorBoxes, ClassMap, Detector, Probabilities
 from affnet.export.verification.inputs import VerificationInput, usual_inputs
 from affnet.export.verification.subject import Outputs, split_outputs
 from affnet.model.source import Source
@@ -85,7 +85,8 @@ class Reference:
 
     def __init__(self, source: Source) -> None:
         network = source.model
-        if isinstance(network, ClassMap | Detector):  # what follows it in a file is compared apart
+        # what follows it in a file is compared apart
+        if isinstance(network, AnchorBoxes | ClassMap | Detector | Probabilities):
             network = network.network
         self.network = network
         self._source = dataclasses.replace(source, model=network)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from affnet.artifact import Artifact, TensorSpec, image_spec
 from affnet.errors import AffnetError, ArtifactError, first_line
-from affnet.evaluation.predictors import as_input
+from affnet.evaluation.predictors import as_input, from_output
 from affnet.runtimes import Session, runtime_for
 from affnet.runtimes.onnx_rounded import RoundedSession
 
@@ -54,19 +54,20 @@ class Subject:
         return [self.load(), *([RoundedSession(self.path, threads=1)] if rounds else [])]
 
     def run(self, session: Session, arrays: Sequence[NDArray[np.float32]]) -> list[Outputs]:
-        """Return what the file gives for each input; an image input may be several, joined.
+        """Return the outputs for each input, as the network gives them; images may be joined.
 
         Raises:
             ArtifactError: it does not run.
         """
         try:
-            return run_inputs(session, arrays, self.input)
+            runs = run_inputs(session, arrays, self.input)
         except AffnetError:
             raise
         except Exception as error:  # each runtime has its own kinds
             raise ArtifactError(
                 f"{runtime_for(self.format).name} cannot run {self.path}: {first_line(error)}."
             ) from error
+        return [[*map(from_output, outputs, self.outputs)] for outputs in runs]
 
 
 def run_inputs(

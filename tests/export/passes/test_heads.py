@@ -144,7 +144,10 @@ def test_a_head_for_another_task_is_refused(head: str, sentence: str) -> None:
 
 def test_unknown_heads_and_formats_without_one_are_refused(tmp_path: Path) -> None:
     source = dense_source(FixedBoxes())
-    with pytest.raises(UnknownNameError, match="Unknown head 'top'; valid: argmax, nms"):
+    with pytest.raises(
+        UnknownNameError,
+        match="Unknown head 'top'; valid: logits, softmax, classifier, argmax, anchors, nms",
+    ):
         export_artifact(source, ExportOptions("torch", head="top"), tmp_path)
     with pytest.raises(UsageError, match="torch files hold no --head nms here"):
         export_artifact(source, ExportOptions("torch", head="nms"), tmp_path)

@@ -20,6 +20,7 @@ from affnet.export.quantization.layers import part_of
         ("stage.global_rep.0.filter.mixer.act", "mul", "stage.global_rep.0.filter: mask"),
         ("stage.global_rep.0.filter.chunks.1", "clamp", "stage.global_rep.0.filter: shrinkage"),
         ("filter", "mul", "filter: product"),
+        ("network.network.layer_1.0.block.exp_1x1", "conv", "layer_1.0"),  # behind a head
     ],
 )
 def test_parts(module: str, operator: str, part: str) -> None:

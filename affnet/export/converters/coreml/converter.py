@@ -15,8 +15,8 @@ normalisations would leave it and come back.  So `replace_norms` writes them wit
 and ``reduce_l2_norm``, exactly the same functions, in which no square is a value of the program.
 
 **Labels** stand as a JSON list under ``labels`` in the model's user-defined metadata, in the order
-of the logits.  A classifier config would replace the logits by a dictionary of confidences, which
-they are not, and which cannot be compared with PyTorch by position.
+of the logits.  With ``--head classifier`` they are also in the program, which then takes a picture
+and gives the probability of each by name, as Vision and Xcode's preview want it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from affnet.export.converters.coreml.float16 import HalfSelector
 from affnet.export.converters.coreml.nms import suppressed
 from affnet.export.converters.coreml.validation import validated_now_and_then
 from affnet.export.converters.tracing import decomposed
-from affnet.export.passes.heads import Detector
+from affnet.export.passes.heads import ByName, Detector
 from affnet.export.passes.normalization import replace_norms
 from affnet.runtimes.coreml import quiet_coremltools
 from affnet.runtimes.mlprogram import Program, load_program
@@ -53,9 +53,14 @@ _FIRST_SPECIFICATION = 6  # the first that holds ML programs, of iOS 15
 _MAXIMUM_RANK = 5
 _OUTPUT_DESCRIPTIONS = {
     "logits": "One logit per class, before any softmax",
+    "probabilities": "One probability per class",
     "classes": "The class of each pixel",
     "scores": "Scores of each class, before any softmax",
     "boxes": "Left, top, right and bottom of each anchor's box, as fractions of the image",
+}
+_CLASSIFIED = {  # coremltools' names for the outputs of a classifier
+    "classLabel": "The class of the highest probability",
+    "classLabel_probs": "The probability of each class",
 }
 _DETECTIONS = {  # of a file with the suppression inside
     "boxes": "Left, top, right and bottom of each object's box, as fractions of the image",
@@ -77,7 +82,8 @@ class CoreMLConverter:
     packages = ("coremltools",)
     extra = "coreml"
     options = ("image_input", "deployment_target")
-    heads = ("argmax", "nms")
+    heads = ("softmax", "classifier", "argmax", "nms")
+    usual_heads = ()
     tools = ("coremltools", "torch")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
@@ -96,7 +102,8 @@ class CoreMLConverter:
             path = folder / f"{request.name}.mlpackage"
             samples = [_as_taken(sample, request) for sample in request.samples]
             selector = HalfSelector(samples)
-            model = _convert(coremltools, program, request, target, folder, selector)
+            labels = _classes(network, request)
+            model = _convert(coremltools, program, request, target, folder, selector, labels)
             if request.precision in COMPRESSED:
                 model = compressed(model, request.precision)
             _describe(model, request)
@@ -116,6 +123,14 @@ class CoreMLConverter:
         shape = (1, *request.input.image_size(), 3)
         image = TensorSpec(request.input.name, shape, "uint8", "NHWC", (0.0, 255.0))
         return Conversion(path, details, image)
+
+
+def _classes(network: nn.Module, request: ConversionRequest) -> list[str] | list[int] | None:
+    """Return the classes of a classifier by name, their numbers where they have no names."""
+    if not isinstance(network, ByName):
+        return None
+    (probabilities,) = request.outputs
+    return [*request.labels] if request.labels else [*range(int(probabilities.shape[1]))]
 
 
 def _deployment_target(coremltools: Any, name: str) -> Any:
@@ -175,7 +190,9 @@ def _convert(
     target: Any,
     folder: Path,
     selector: HalfSelector,
+    classes: list[str] | list[int] | None,
 ) -> Any:
+    """Convert an exported program; one with ``classes`` becomes a classifier of these."""
     name, shape = request.input.name, request.input.static_shape()
     if request.image_input:
         image = coremltools.ImageType(
@@ -198,7 +215,8 @@ def _convert(
                 program,
                 convert_to="mlprogram",
                 inputs=[image],
-                outputs=outputs,
+                outputs=None if classes else outputs,
+                classifier_config=coremltools.ClassifierConfig(classes) if classes else None,
                 compute_precision=precision,
                 minimum_deployment_target=target,
                 skip_model_load=True,
@@ -228,6 +246,8 @@ def _describe(model: Any, request: ConversionRequest) -> None:
     descriptions = (
         _DETECTIONS if request.task == "detection" and "classes" in names else _OUTPUT_DESCRIPTIONS
     )
+    if model.get_spec().description.predictedFeatureName:
+        names, descriptions = [*_CLASSIFIED], _CLASSIFIED
     for output in names:
         model.output_description[output] = descriptions[output]
     if request.labels:

@@ -42,7 +42,8 @@ class ExecutorchConverter:
     auto_fft = "auto"
     plans = ("right", "dense")  # others leave expansions to portable kernels
     options = ()
-    heads = ("argmax",)
+    heads = ("softmax", "argmax")
+    usual_heads = ()
     packages = ("executorch", "torchao")
     extra = "executorch"
     tools = ("torch", "executorch")

@@ -56,7 +56,8 @@ class OnnxConverter:
     packages = ("onnx", "onnxscript", "onnxsim")
     extra = None
     options = ()
-    heads = ("argmax", "nms")
+    heads = ("softmax", "argmax", "nms")
+    usual_heads = ()
     tools = ("torch", "onnx", "onnxscript", "onnxsim")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:

@@ -19,7 +19,7 @@ from affnet.errors import ConversionError, MissingError, UsageError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.tflite.from_onnx import convert_through_onnx
 from affnet.export.converters.tflite.lowering import with_fewer_traces
-from affnet.export.converters.tflite.metadata import with_metadata
+from affnet.export.converters.tflite.metadata import Described, with_metadata
 from affnet.export.converters.tflite.native_fft import LiteRtFFT, register_lowering
 from affnet.export.converters.tflite.quantization import (
     in_int8,
@@ -46,12 +46,13 @@ class TfliteConverter:
     format = "tflite"
     precisions = ("fp32", "fp16", "int8", "int8-weights")
     computes_in_half = ()  # its float16 is of weights
-    layouts = ("NCHW", "NHWC")
+    layouts = ("NHWC", "NCHW")
     routes = ("torch.export", "ONNX")
     auto_fft = "auto"
     plans = ("channels_last", "right", "folded_channels_last", "mixed_radix_channels_last")
     options = ()
-    heads = ("argmax",)
+    heads = ("softmax", "argmax", "anchors")
+    usual_heads = ("softmax", "anchors")
     packages = ("litert_torch", "ai_edge_litert", QUANTIZER.replace("-", "_"))
     extra = "tflite"
     tools = ("torch", "litert-torch", "ai-edge-litert", QUANTIZER, "onnx", "onnxsim")
@@ -65,9 +66,12 @@ class TfliteConverter:
         if request.precision == "int8":
             fold_batch_norms(network)
         taken = request.input
+        if not taken.is_image:  # a program says itself what it takes
+            request = dataclasses.replace(request, layout="NCHW")
+        outputs = request.outputs
         if request.layout == "NHWC":
-            batch, channels, *size = taken.static_shape()
-            taken = dataclasses.replace(taken, shape=(batch, *size, channels), layout="NHWC")
+            taken = taken.channels_last()
+            outputs = tuple(output.channels_last() for output in outputs)
         if request.route == "ONNX":
             content = convert_through_onnx(network, request)
         else:
@@ -76,11 +80,12 @@ class TfliteConverter:
             content = _converted(network, request)
         content = _in_precision(content, request)
         if request.input.is_image:
-            content = with_metadata(content, request.name, _INPUT_RANGE, request.labels)
+            described = Described(request.name, request.task, _INPUT_RANGE, outputs, request.labels)
+            content = with_metadata(content, described)
         path = folder / f"{request.name}.tflite"
         write_and_sync(path, content)
         _check_operators(path)
-        return Conversion(path, input=taken)
+        return Conversion(path, input=taken, outputs=outputs)
 
 
 def _in_precision(content: bytes, request: ConversionRequest) -> bytes:
@@ -102,10 +107,12 @@ class ChannelsLast(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Map B x H x W x 3 to what the network gives for B x 3 x H x W."""
-        output: Tensor = self.network(image.permute(0, 3, 1, 2))
-        return output
+    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Map B x H x W x 3 to what the network gives for B x 3 x H x W, maps channels last."""
+        given = self.network(image.permute(0, 3, 1, 2))
+        outputs = given if isinstance(given, tuple) else (given,)
+        last = tuple(one.permute(0, 2, 3, 1) if one.ndim == 4 else one for one in outputs)
+        return last if isinstance(given, tuple) else last[0]
 
 
 def _converted(network: nn.Module, request: ConversionRequest) -> bytes:

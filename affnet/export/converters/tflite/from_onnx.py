@@ -83,7 +83,12 @@ class Bridge:
             taken = self.first[name] = self.writer.tensor(name, shape)
         for node in self.graph.node:
             self.convert(node)
-        outputs = [self.value(output.name) for output in self.graph.output]
+        names = [output.name for output in self.graph.output]
+        last = self.request.layout == "NHWC"
+        outputs = [
+            self.channels_last(name) if last and len(self.shapes[name]) == 4 else self.value(name)
+            for name in names
+        ]
         return self.writer.finish([taken], outputs, self.request.name)
 
     def convert(self, node: onnx.NodeProto) -> None:

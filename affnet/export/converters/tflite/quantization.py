@@ -10,7 +10,7 @@ import numpy as np
 
 from affnet.errors import ConversionError, reason_of
 from affnet.export.converters import ConversionRequest
-from affnet.export.converters.tflite.metadata import aligned_builder
+from affnet.export.converters.tflite.flatbuffer import aligned_builder
 from affnet.export.converters.tflite.quantizer import QUANTIZER, quantizer_module
 from affnet.export.passes.normalization import ChannelsLastNorm
 from affnet.export.quantization.layers import part_of

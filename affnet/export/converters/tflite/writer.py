@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.export.converters.tflite.metadata import aligned_builder
+from affnet.export.converters.tflite.flatbuffer import aligned_builder
 
 #: The order of a map's axes, from ONNX's to LiteRT's and back.
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)

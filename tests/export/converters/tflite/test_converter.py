@@ -7,22 +7,26 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from affnet.artifact import Artifact, image_spec, logits_spec, manifest_path
 from affnet.errors import ConversionError, MissingError
+from affnet.evaluation.dense import DenseSubject
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.tflite.converter import TfliteConverter
-from affnet.export.converters.tflite.metadata import with_metadata
+from affnet.export.converters.tflite.metadata import Described, with_metadata
 from affnet.export.fourier import planner
 from affnet.export.fourier.planner import Candidate
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.runtimes.litert import LiteRtRuntime
 from tests.conftest import Finished
+from tests.dense import CAT, Colours, dense_source
 from tests.shared_artifacts import SharedArtifacts
-from tests.tiny import tiny_source
+from tests.tiny import CLASSES, tiny_source
 
 pytestmark = pytest.mark.converters
 
@@ -52,7 +56,7 @@ def test_the_file_agrees_with_pytorch_and_has_builtin_operators_only(
     assert_proven(digits_tflite)
     assert set(digits_tflite.manifest.fft_plan.values()) <= {*TfliteConverter.plans}
     stored = json.loads(manifest_path(digits_tflite.path).read_text())
-    assert stored["inputs"][0]["shape"] == [1, 3, 64, 64]
+    assert stored["inputs"][0]["shape"] == [1, 64, 64, 3]
     assert stored["tools"].keys() >= {"litert-torch", "ai-edge-litert", "torch"}
 
 
@@ -67,16 +71,34 @@ def test_float16_halves_the_weights_and_keeps_the_metadata(tmp_path: Path) -> No
     assert b"TFLITE_METADATA" in artifact.path.read_bytes()
 
 
-def test_channels_last_input_is_in_the_manifest_and_in_the_file(tmp_path: Path) -> None:
-    from ai_edge_litert.interpreter import Interpreter
-
-    artifact = export_artifact(tiny_source(), ExportOptions("tflite", layout="NHWC"), tmp_path)
-    (spec,) = artifact.manifest.inputs
+def test_a_classifier_takes_channels_last_and_gives_probabilities(tmp_path: Path) -> None:
+    artifact = export_artifact(tiny_source(), ExportOptions("tflite"), tmp_path)
+    ((spec,), (given,)) = artifact.manifest.inputs, artifact.manifest.outputs
     assert (spec.shape, spec.layout, spec.range) == ((1, 32, 32, 3), "NHWC", (0.0, 1.0))
-    interpreter = Interpreter(str(artifact.path), num_threads=1)
-    assert tuple(interpreter.get_input_details()[0]["shape"]) == (1, 32, 32, 3)
+    assert (given.name, artifact.manifest.details["head"]) == ("probabilities", "softmax")
     assert artifact.manifest.parity is not None
     assert artifact.manifest.parity.max_rel_error <= 1e-4
+    image = np.random.default_rng(0).random((1, 32, 32, 3), np.float32)
+    ((found,),) = LiteRtRuntime.load(artifact.path, threads=1).run(image)
+    with torch.inference_mode():
+        (logits,) = tiny_source().model(torch.from_numpy(image.transpose(0, 3, 1, 2)))
+    np.testing.assert_allclose(found, torch.softmax(logits, 0), atol=1e-6)
+
+
+def test_logits_of_channels_first_are_had_by_two_options(tmp_path: Path) -> None:
+    options = ExportOptions("tflite", layout="NCHW", head="logits")
+    artifact = export_artifact(tiny_source(), options, tmp_path)
+    assert artifact.manifest.inputs[0].shape == (1, 3, 32, 32)
+    assert artifact.manifest.outputs == (logits_spec(CLASSES),)
+    assert "head" not in artifact.manifest.details
+
+
+def test_maps_of_a_dense_network_are_channels_last_too(tmp_path: Path) -> None:
+    artifact = export_artifact(dense_source(Colours()), ExportOptions("tflite"), tmp_path)
+    (scores,) = artifact.manifest.outputs
+    assert (scores.shape, scores.class_axis) == ((1, 64, 64, 21), 3)
+    red = Image.new("RGB", (64, 64), "red")
+    assert np.unique(DenseSubject.of_artifact(artifact).class_map(red)).tolist() == [CAT]
 
 
 def test_labels_and_metadata_are_in_the_file(digits_tflite: Artifact) -> None:
@@ -89,13 +111,15 @@ def test_labels_and_metadata_are_in_the_file(digits_tflite: Artifact) -> None:
     (entry,) = (entry for entry in model.metadata if entry.name == b"TFLITE_METADATA")
     described = bytes(model.buffers[entry.buffer].data)
     assert described[4:8] == b"M001"
-    assert all(word in described for word in (b"digits", b"image", b"logits", b"labels.txt"))
+    assert all(word in described for word in (b"digits", b"image", b"probabilities", b"labels.txt"))
 
 
 def test_metadata_keeps_the_weights_aligned(digits_tflite: Artifact) -> None:
     from ai_edge_litert import schema_py_generated as schema
 
-    content = with_metadata(digits_tflite.path.read_bytes(), "again", (-1.0, 1.0), None)
+    outputs = digits_tflite.manifest.outputs
+    described = Described("again", "classification", (-1.0, 1.0), outputs, None)
+    content = with_metadata(digits_tflite.path.read_bytes(), described)
     model = schema.Model.GetRootAs(content)
     buffers = [model.Buffers(index) for index in range(model.BuffersLength())]
     starts = [b._tab.Vector(b._tab.Offset(4)) for b in buffers if b.DataLength()]
@@ -124,7 +148,7 @@ def test_the_commands_print_the_result_and_nothing_else(
 
     inspected = run("inspect", path, "--json")
     assert (inspected.code, inspected.err) == (0, "")
-    assert inspected.json["inputs"][0]["shape"] == [1, 3, 64, 64]
+    assert inspected.json["inputs"][0]["shape"] == [1, 64, 64, 3]
     assert "DELEGATE" not in inspected.json["operators"]
 
     measured = run("bench", path, "--runtime", "litert", "--preset", "check", "--json", "--quiet")

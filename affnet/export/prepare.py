@@ -15,6 +15,7 @@ from affnet.export.fourier.rewrite import rewrite_program
 from affnet.export.operators import replace_operators
 from affnet.export.passes.folding import fold_linear_maps, freeze_anchors
 from affnet.model.source import Source
+from affnet.runtimes import runtime_for
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def prepare_network(
     with warnings.catch_warnings():  # torch's, about its own deprecated parts
         warnings.simplefilter("ignore")
         half = precision in converter.computes_in_half
-        rewritten = rewrite_program(source.program, half=half).program
+        runtime = runtime_for(converter.format).name
+        rewritten = rewrite_program(source.program, half=half, runtime=runtime).program
         has_transforms = rewritten is not source.program
         program = source.program if fft == "native" else rewritten
         program = replace_operators(program, converter.format)

@@ -41,6 +41,10 @@ SPEEDS = {
     "torch": _ONNX_RUNTIME,  # chooses nothing: it keeps its FFTs
 }
 
+#: Runtimes whose batched products take a constant on the left as it is; the others' converters
+#: would repeat or transpose it.
+LEFT_PRODUCTS = ("onnxruntime",)
+
 # Passes of the mask over the spectra, in the numbers of one real part read or written: the four
 # convolutions, the sum and the activation between them, shrinkage, and the complex product.
 _MASK_PASSES = 50

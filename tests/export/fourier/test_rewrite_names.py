@@ -15,7 +15,7 @@ from tests.export.fourier.rewriting import (
 
 pytestmark = THIRD_PARTY_WARNINGS
 
-_CONSTANT = "dft_half_16_n_f32_cos"
+_CONSTANT = "dft_16m_0t16_0t9_1_0_f32_cos"
 
 
 def network(argument: str, buffer: str) -> nn.Module:

@@ -11,19 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 
-def _unit_roots(rows: int, columns: int, length: int) -> tuple[Matrix, Matrix]:
-    """Return cos and sin of 2 pi r c / length, scaled by 1 / sqrt(length), as rows x columns.
+def unit_roots(rows: Indices, columns: Indices, length: int) -> tuple[Matrix, Matrix]:
+    """Return cos and sin of 2 pi r c / length for the integers r in ``rows``, c in ``columns``.
 
-    The angle is reduced as an integer and folded into one octave-free quarter turn, so that the
-    values that are zero or one exactly come out so, at any length.
+    The angle is reduced as an integer, so that it is as exact at any length, and the values that
+    are zero exactly come out so.
     """
-    turns = np.outer(np.arange(rows), np.arange(columns)) % length
+    turns = np.outer(rows, columns) % length
     angle = 2 * np.pi * turns / length
     cos, sin = np.cos(angle), np.sin(angle)
     cos[(4 * turns == length) | (4 * turns == 3 * length)] = 0
     sin[(2 * turns == length) | (turns == 0)] = 0
+    return cos, sin
+
+
+def _unit_roots(rows: int, columns: int, length: int) -> tuple[Matrix, Matrix]:
+    """Return those of the first ``rows`` and ``columns`` numbers, scaled by 1 / sqrt(length)."""
+    cos, sin = unit_roots(np.arange(rows), np.arange(columns), length)
     return cos / np.sqrt(length), sin / np.sqrt(length)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch.fx import Node
 
 from affnet.export.fourier.rewrite.arithmetic import operand
+from affnet.export.fourier.rewrite.embedding import zeros
 from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.registry import Call, complex_rule, real_rule
 from affnet.export.fourier.rewrite.values import Complex
@@ -90,6 +91,21 @@ def _scalar(call: Call) -> Any:
 )
 def _zeros(call: Call) -> Any:
     return _filled(call.emitter, call.node, 0)
+
+
+@real_rule(
+    aten.zeros.default,
+    aten.zeros_like.default,
+    aten.new_zeros.default,
+    aten.full.default,
+    aten.full_like.default,
+)
+def _real_zeros(call: Call) -> Any:
+    """Zeros of floating point are known as such, for what is written into them."""
+    is_full = call.node.target in (aten.full.default, aten.full_like.default)
+    if not call.want.is_floating_point() or (is_full and call.args[1] != 0):
+        return NotImplemented
+    return zeros(call.emitter, call.want)
 
 
 @complex_rule(aten.ones.default, aten.ones_like.default, aten.new_ones.default)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +15,9 @@ from torch.fx import Graph, Node
 from torch.fx.node import map_aggregate
 
 from affnet.errors import RewriteError
+from affnet.export.fourier.costs import LEFT_PRODUCTS, SPEEDS
+from affnet.export.fourier.rewrite.embedding import Embedding
+from affnet.export.fourier.rewrite.ranges import Ranges
 from affnet.export.fourier.rewrite.values import Complex, Part, real_dtype
 from affnet.model.stack_traces import is_torchs
 
@@ -53,9 +56,15 @@ class Emitter:
     the new graph are those of the new operators, not copies of what the old ones had.
     """
 
-    def __init__(self, fake_mode: FakeTensorMode, half: bool = False) -> None:
+    def __init__(
+        self, fake_mode: FakeTensorMode, half: bool = False, runtime: str = "onnxruntime"
+    ) -> None:
         self.graph = Graph()
         self.half = half  # whether the values between will be float16
+        self.speed = SPEEDS[runtime]
+        self.left_products = runtime in LEFT_PRODUCTS
+        self.embeddings: dict[Node, Embedding] = {}  # new nodes that are zero outside a box
+        self.live: Mapping[Node, Mapping[int, Ranges]] = {}  # old nodes of which not all is read
         self.signed_zeros = False  # whether what is computed depends on the signs of zeros
         self.fake_mode = fake_mode
         self.source: Node | None = None  # the old node that is being rewritten
@@ -164,7 +173,10 @@ class Emitter:
         if not isinstance(part, Node):
             sizes = self.sizes(want)
             value = 0.0 if part is None else part
-            return self.call(aten.full.default, sizes, value, dtype=dtype, device=want.device)
+            node = self.call(aten.full.default, sizes, value, dtype=dtype, device=want.device)
+            if part is None:
+                self.embeddings[node] = Embedding(None)
+            return node
         if part.meta["val"].dtype != dtype:
             part = self.call(aten._to_copy.default, part, dtype=dtype)
         have = part.meta["val"].shape

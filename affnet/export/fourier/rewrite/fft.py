@@ -1,78 +1,45 @@
-"""The discrete Fourier transform as matrix products with constants.
+"""The discrete Fourier transform in real arithmetic, axis by axis.
 
-Along its axis, moved last, it is X = x T with T[h, k] = exp(-+ 2 pi i h k / n):
-
-    _fft_c2c      X_r = x_r C - x_i S,  X_i = x_r S + x_i C      with T = C + i S
-    _fft_r2c      X_r = x C,            X_i = x S                all or the first n // 2 + 1 columns
-    _fft_c2r      x   = X_r A + X_i B                            see `matrices.half_to_real`
+    _fft_c2c      X[k] = sum x[h] exp(-+ 2 pi i h k / n)
+    _fft_r2c      the same of real values; all or the first n // 2 + 1 frequencies
+    _fft_c2r      back from the first n // 2 + 1 frequencies to real values
 
 A transform over several axes is one after the other; the real one goes over the last axis given.
+Over each axis it takes the values that are not zero, as `embedding` knows them, to the frequencies
+that anything depends on, as `liveness` knows them; `kernels` says how and `one_axis` does it.
 """
 
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch.fx import Node
 
-from affnet.export.fourier.plans import matrices
+from affnet.export.fourier.rewrite import ranges
+from affnet.export.fourier.rewrite.embedding import embedded, embedding, picked, zeros
 from affnet.export.fourier.rewrite.emitter import Emitter
+from affnet.export.fourier.rewrite.kernels import Kernel
+from affnet.export.fourier.rewrite.one_axis import Parts, transform
+from affnet.export.fourier.rewrite.ranges import Ranges
 from affnet.export.fourier.rewrite.registry import Call, complex_rule
 from affnet.export.fourier.rewrite.values import Complex, Scaled
 
 aten = torch.ops.aten
 
-# The two parts of a transform of this length fill 1 GB in float32; beyond it a matrix product is
-# no sensible form of a transform, and an ONNX file could not hold it.
-MAX_LENGTH = 8192
-
-_NORMS = ("n", "o", "i")  # PyTorch's 0, 1, 2: no factor, 1 / sqrt(n), 1 / n
+_FORWARD, _INVERSE = -1, 1  # the signs of the exponents
 
 
-def _scale(length: int, norm: int) -> float:
-    """Return the factor that turns an orthonormal transform into one of this normalisation."""
-    return float(np.sqrt(length)) if norm == 0 else (1.0 if norm == 1 else length**-0.5)
+def _factor(length: int, norm: int) -> float:
+    """Return the factor of PyTorch's normalisation 0, 1 or 2."""
+    return (1.0, length**-0.5, 1.0 / length)[norm]
 
 
 def _exponent(emitter: Emitter, length: int, norm: int) -> int:
     """Return e of the factor 2^-e that keeps a transform of float16 values small, see `scaling`."""
     return round(math.log2(length) / 2) if emitter.half and norm == 0 else 0
-
-
-def _pair(
-    emitter: Emitter, kind: str, length: int, norm: int, dtype: torch.dtype, exponent: int = 0
-) -> list[Node]:
-    """Return the two constants of a transform times 2^``exponent``; equal transforms share them.
-
-    ``kind`` is 'forward' or 'inverse' (n x n each: C and S), 'half' (n x F: C and S) or 'real'
-    (F x n: A and B), with F = n // 2 + 1.
-    """
-
-    def make(part: int) -> torch.Tensor:
-        if kind == "half":
-            matrix = matrices.real_to_half(length)[:, part]
-        elif kind == "real":
-            matrix = matrices.half_to_real(length)[part]
-        else:
-            # output part, k, h of the real input's column: (cos, -+sin), symmetric in h and k
-            matrix = matrices.complex_dft(length, inverse=kind == "inverse")[part, :, :, 0]
-        # + 0.0 makes +0 of -0, so that the sums of the zero and the Nyquist bin are +0 as PyTorch's
-        # are: their angle is 0 or pi, not -pi
-        scaled = matrix.T * (_scale(length, norm) * 2.0**exponent) + 0.0
-        return torch.from_numpy(np.ascontiguousarray(scaled)).to(dtype)
-
-    bits = torch.finfo(dtype).bits
-    name = f"dft_{kind}_{length}_{_NORMS[norm]}_f{bits}"
-    if exponent:
-        name += f"_e{exponent}".replace("-", "m")
-    return [
-        emitter.constant(f"{name}_cos", partial(make, 0)),
-        emitter.constant(f"{name}_sin", partial(make, 1)),
-    ]
 
 
 def _checked_length(emitter: Emitter, node: Node, axis: int, length: Any = None) -> int:
@@ -83,64 +50,116 @@ def _checked_length(emitter: Emitter, node: Node, axis: int, length: Any = None)
         emitter.refuse(
             f"axis {axis}, which it transforms, has a dynamic length; export it with a fixed one"
         )
-    if length > MAX_LENGTH:
-        emitter.refuse(
-            f"a transform of length {length} needs matrices of more than 1 GB; "
-            f"cut it into frames of at most {MAX_LENGTH}, as torch.stft does"
-        )
     return length
 
 
-def _last(emitter: Emitter, x: Node, axis: int) -> Node:
-    """Swap ``axis`` with the last one."""
-    if axis == x.meta["val"].dim() - 1:
-        return x
-    return emitter.call(aten.transpose.int, x, axis, -1)
+class _Transform:
+    """A value on its way through the transforms of one call: a core and where it stands."""
 
+    def __init__(self, call: Call, real: Node, imag: Node | None, exponent: int = 0) -> None:
+        self.call, self.emitter = call, call.emitter
+        self.norm: int = call.args[2]
+        rank = call.want.dim()
+        self.axes = [int(axis) % rank for axis in call.args[1]]
+        self.live = self.emitter.live.get(call.node, {})
+        self.spans: dict[int, tuple[Ranges, int]] = {}
+        self.exponent = exponent  # the value is 2^exponent times what is held
+        self.parts = self._cores(real, imag)
+        if self.parts is not None:
+            self._crop()
 
-def _times(emitter: Emitter, x: Node, matrix: Node) -> Node:
-    return emitter.call(aten.linear.default, x, matrix)
+    def _cores(self, real: Node, imag: Node | None) -> Parts | None:
+        """Return the parts without what is zero, None if all of it is."""
+        given = [part for part in (real, imag) if part is not None]
+        known = [embedding(self.emitter, part) for part in given]
+        if len(given) == 2 and known[1].core is None:
+            given, known = given[:1], known[:1]
+        if len(given) == 1 and known[0].core is None:
+            return None
+        if all(each.core is not None and each.spans == known[0].spans for each in known):
+            given = [each.core for each in known if each.core is not None]
+            shape = real.meta["val"].shape
+            self.spans = {axis: (span, shape[axis]) for axis, span in known[0].spans.items()}
+        return given[0], given[1] if len(given) == 2 else None
 
+    def _crop(self) -> None:
+        """Leave out what nothing depends on of the axes that are not transformed."""
+        assert self.parts is not None
+        if any(not span for span in self.live.values()):
+            self.parts = None
+            return
+        for axis, live in self.live.items():
+            if axis in self.axes:
+                continue
+            length = self.call.want.shape[axis]
+            have, _ = self.spans.get(axis, (ranges.whole(length), length))
+            start, stop = live[0][0], live[-1][1]
+            left = ranges.shifted(ranges.within(have, start, stop), start)
+            if not left:
+                self.parts = None
+                return
+            at = ((ranges.position(have, start), ranges.position(have, stop)),)
+            self._change(lambda part: picked(self.emitter, part, axis, at, 0, ranges.count(have)))  # noqa: B023
+            self.spans[axis] = left, length
 
-def _over_axis(
-    emitter: Emitter, parts: tuple[Node, Node], axis: int, matrix: list[Node]
-) -> tuple[Node, Node]:
-    """Transform a complex value over one axis."""
-    real, imag = (_last(emitter, part, axis) for part in parts)
-    cos, sin = matrix
-    new_real = emitter.call(aten.sub.Tensor, _times(emitter, real, cos), _times(emitter, imag, sin))
-    new_imag = emitter.call(aten.add.Tensor, _times(emitter, real, sin), _times(emitter, imag, cos))
-    return _last(emitter, new_real, axis), _last(emitter, new_imag, axis)
+    def _change(self, change: Callable[[Node], Node]) -> None:
+        if self.parts is not None:
+            real, imag = self.parts
+            self.parts = change(real), None if imag is None else change(imag)
 
+    def over(self, axis: int, sign: int, *, length: int | None = None, gives_real: bool = False,
+             gives: int | None = None) -> None:  # fmt: skip
+        """Transform over ``axis``, of ``length`` if that is not the axis's, to ``gives`` indices.
 
-def _complex_axes(
-    emitter: Emitter, node: Node, parts: tuple[Node, Node], axes: list[int], norm: int, kind: str
-) -> tuple[tuple[Node, Node], int]:
-    """Transform over ``axes``; the result is 2^e times the parts, e being returned with them."""
-    total = 0
-    for axis in axes:
-        length = _checked_length(emitter, node, axis)
-        exponent = _exponent(emitter, length, norm)
-        matrix = _pair(emitter, kind, length, norm, parts[0].meta["val"].dtype, -exponent)
-        parts = _over_axis(emitter, parts, axis, matrix)
-        total += exponent
-    return parts, total
+        A ``length`` says that the axis holds a half spectrum.
+        """
+        if self.parts is None:
+            return
+        have = _checked_length(self.emitter, self.call.node, axis)
+        hermitian, length = length is not None, have if length is None else length
+        given = length if gives is None else gives
+        wanted = self.live.get(axis, ranges.whole(given))
+        taken, _ = self.spans.get(axis, (ranges.whole(have), have))
+        exponent = _exponent(self.emitter, length, self.norm) if not hermitian else 0
+        total = self.exponent if gives_real else -exponent
+        kernel = Kernel(
+            length, sign, taken, wanted, _factor(length, self.norm) * 2.0**total,
+            takes_real=self.parts[1] is None, gives_real=gives_real, hermitian=hermitian,
+        )  # fmt: skip
+        self.parts = transform(self.emitter, self.parts, axis, kernel)
+        self.spans[axis] = wanted, given
+        self.exponent += exponent
 
+    def over_all(self, axes: list[int], sign: int) -> None:
+        """Transform over several axes, those first that leave fewer numbers to the others."""
 
-def _axes(node: Node, axes: Any) -> list[int]:
-    rank = node.meta["val"].dim()
-    return [int(axis) % rank for axis in axes]
+        def growth(axis: int) -> float:
+            given = _checked_length(self.emitter, self.call.node, axis)
+            wanted = ranges.count(self.live.get(axis, ranges.whole(given)))
+            taken, _ = self.spans.get(axis, (ranges.whole(given), given))
+            return wanted / max(1, ranges.count(taken))
+
+        for axis in sorted(axes, key=growth):
+            self.over(axis, sign)
+
+    def result(self) -> tuple[Node, Node]:
+        """Return both parts of the result, the second zeros where it is real."""
+        like = self.call.want.real if self.call.want.is_complex() else self.call.want
+        parts: tuple[Node | None, ...] = self.parts or (None, None)
+        real, imag = (
+            zeros(self.emitter, like) if part is None else embedded(self.emitter, part, self.spans)
+            for part in parts
+        )
+        return real, imag
 
 
 @complex_rule(aten._fft_c2c.default)
 def _fft_c2c(call: Call) -> Complex:
-    x, axes, norm, forward = call.args
-    kind = "forward" if forward else "inverse"
+    x, forward = call.args[0], call.args[3]
     bare, exponent = _taken_apart(x)
-    parts, added = _complex_axes(
-        call.emitter, call.node, bare, _axes(call.node, axes)[::-1], norm, kind
-    )
-    return Scaled.of(call.emitter, call.emitter.result(*parts), exponent + added)
+    transform = _Transform(call, *bare, exponent)
+    transform.over_all(transform.axes[::-1], _FORWARD if forward else _INVERSE)
+    return _given(call, transform)
 
 
 def _taken_apart(x: Complex) -> tuple[tuple[Node, Node], int]:
@@ -149,44 +168,38 @@ def _taken_apart(x: Complex) -> tuple[tuple[Node, Node], int]:
     return (bare.real, bare.imag), exponent
 
 
+def _given(call: Call, transform: _Transform) -> Complex:
+    parts = call.emitter.result(*transform.result())
+    return Scaled.of(call.emitter, parts, transform.exponent)
+
+
 @complex_rule(aten._fft_r2c.default)
 def _fft_r2c(call: Call) -> Complex:
-    x, axes, norm, onesided = call.args
-    *others, axis = _axes(call.node, axes)
+    transform = _Transform(call, call.args[0], None)
+    *others, axis = transform.axes
     length = _checked_length(call.emitter, call.node, axis)
-    kind = "half" if onesided else "forward"
-    exponent = _exponent(call.emitter, length, norm)
-    matrix = _pair(call.emitter, kind, length, norm, x.meta["val"].dtype, -exponent)
-    moved = _last(call.emitter, x, axis)
-    real, imag = (_last(call.emitter, _times(call.emitter, moved, part), axis) for part in matrix)
-    parts, added = _complex_axes(
-        call.emitter, call.node, (real, imag), others[::-1], norm, "forward"
-    )
-    return Scaled.of(call.emitter, call.emitter.result(*parts), exponent + added)
+    transform.over(axis, _FORWARD, gives=length // 2 + 1 if call.args[3] else length)
+    transform.over_all(others[::-1], _FORWARD)
+    return _given(call, transform)
 
 
 @complex_rule(aten._fft_c2r.default)
 def _fft_c2r(call: Call) -> Node:
     """Return to real numbers.
 
-    The matrix over the last axis holds sin = 0 for the zero and the Nyquist bin: whatever
-    imaginary part they have after the other axes' transforms has no effect, as in PyTorch.
+    The roots of the zero and the Nyquist bin have sin = 0: whatever imaginary part these have after
+    the other axes' transforms has no effect, as in PyTorch.
     """
-    x, axes, norm, size = call.args
-    *others, axis = _axes(call.node, axes)
-    length = _checked_length(call.emitter, call.node, axis, size)
+    bare, exponent = _taken_apart(call.args[0])
+    transform = _Transform(call, *bare, exponent)
+    *others, axis = transform.axes
+    length = _checked_length(call.emitter, call.node, axis, call.args[3])
     bins = _checked_length(call.emitter, call.node, axis)
     if bins != length // 2 + 1:
         call.emitter.refuse(
             f"{bins} bins are no half spectrum of length {length}; give the inverse "
             "transform the bins and the length of a forward one"
         )
-    bare, exponent = _taken_apart(x)
-    parts, added = _complex_axes(call.emitter, call.node, bare, others, norm, "inverse")
-    dtype = parts[0].meta["val"].dtype
-    matrix = _pair(call.emitter, "real", length, norm, dtype, exponent + added)
-    products = [
-        _times(call.emitter, _last(call.emitter, part, axis), factor)
-        for part, factor in zip(parts, matrix, strict=True)
-    ]
-    return _last(call.emitter, call.emitter.call(aten.add.Tensor, *products), axis)
+    transform.over_all(others, _INVERSE)
+    transform.over(axis, _INVERSE, length=length, gives_real=True)
+    return transform.result()[0]

@@ -21,6 +21,7 @@ from affnet.export.fourier.rewrite import (  # noqa: F401
     shapes,
     views,
 )
+from affnet.export.fourier.rewrite.boxes import on_boxes
 from affnet.export.fourier.rewrite.decompose import is_complex, tensors
 from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.registry import COMPLEX_RULES, REAL_RULES, Call
@@ -85,6 +86,10 @@ class NodeRewriter:
         result = views.pointwise(Call(self.emitter, node, args, kwargs))
         if result is not NotImplemented:
             return result
+        if not any(isinstance(value, RealView) for value in args):
+            result = on_boxes(self.emitter, node.target, args, kwargs)
+            if result is not NotImplemented:
+                return result
         rule = REAL_RULES.get(node.target)
         if rule is not None:
             built = self._built(node, args), self._built(node, kwargs)

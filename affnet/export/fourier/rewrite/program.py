@@ -31,6 +31,7 @@ from affnet.export.fourier.rewrite.decompose import (
     needs_rewriting,
 )
 from affnet.export.fourier.rewrite.emitter import Emitter
+from affnet.export.fourier.rewrite.liveness import live_boxes
 from affnet.export.fourier.rewrite.nodes import NodeRewriter
 from affnet.export.fourier.rewrite.values import Complex
 
@@ -54,7 +55,9 @@ class RewrittenProgram:
     notes: tuple[str, ...] = ()
 
 
-def rewrite_program(program: ExportedProgram, *, half: bool = False) -> RewrittenProgram:
+def rewrite_program(
+    program: ExportedProgram, *, half: bool = False, runtime: str = "onnxruntime"
+) -> RewrittenProgram:
     """Return ``program`` without Fourier transforms and complex numbers.
 
     The result computes the same up to rounding.  A complex input, output, parameter or buffer of
@@ -63,7 +66,8 @@ def rewrite_program(program: ExportedProgram, *, half: bool = False) -> Rewritte
     the given program is left unchanged and the result is in functional ATen form.
 
     The transforms become products with matrices computed in float64 and stored in the type of the
-    data.  Moduli are computed as sqrt(re^2 + im^2), so a float32 value beyond about 1e19 overflows.
+    data, in the forms that cost least on ``runtime``, a key of `export.fourier.costs.SPEEDS`.
+    Moduli are computed as sqrt(re^2 + im^2), so a float32 value beyond about 1e19 overflows.
 
     ``half`` asks for forms whose intermediate values fit in float16, where they differ.
 
@@ -75,7 +79,7 @@ def rewrite_program(program: ExportedProgram, *, half: bool = False) -> Rewritte
     if not any(map(needs_rewriting, nodes)):
         return RewrittenProgram(program)
     decomposed = decompose(program)
-    rewritten = _ProgramRewriter(decomposed, half).run()
+    rewritten = _ProgramRewriter(decomposed, half, runtime).run()
     check_real(rewritten.program)
     return rewritten
 
@@ -83,11 +87,12 @@ def rewrite_program(program: ExportedProgram, *, half: bool = False) -> Rewritte
 class _ProgramRewriter:
     """One rewriting: the old program, the new graph, and what is noted on the way."""
 
-    def __init__(self, program: ExportedProgram, half: bool) -> None:
+    def __init__(self, program: ExportedProgram, half: bool, runtime: str) -> None:
         self.program, self.signature = program, program.graph_signature
         values = [node.meta.get("val") for node in program.graph.nodes]
         self.fake_mode = detect_fake_mode(values) or FakeTensorMode()
-        self.emitter = Emitter(self.fake_mode, half)
+        self.emitter = Emitter(self.fake_mode, half, runtime)
+        self.emitter.live = live_boxes(program.graph)
         self.emitter.signed_zeros = any(map(_reads_angles, program.graph.nodes))
         self.emitter.taken = {*program.state_dict, *program.constants}
         self.nodes = NodeRewriter(self.emitter)

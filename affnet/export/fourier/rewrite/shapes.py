@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.fx import Node
 
+from affnet.export.fourier.rewrite.boxes import on_boxes
 from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.registry import Call, complex_rule
 from affnet.export.fourier.rewrite.values import Complex, real_dtype
@@ -120,9 +121,11 @@ def _partwise(call: Call) -> Any:
             part_of(call.emitter, value, index) if position in positions else value
             for position, value in enumerate(call.args)
         ]
-        parts.append(
-            call.emitter.call(_PLAIN.get(target, target), *mine, **_real_types(call.kwargs))
-        )
+        kwargs = _real_types(call.kwargs)
+        part = on_boxes(call.emitter, target, mine, kwargs)
+        if part is NotImplemented:
+            part = call.emitter.call(_PLAIN.get(target, target), *mine, **kwargs)
+        parts.append(part)
     return call.emitter.result(parts[0], parts[1])
 
 

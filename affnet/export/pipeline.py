@@ -195,6 +195,9 @@ def _convert(
     manifest = _describe(
         source, options.format, request, conversion, prepared.fft_plan, macs, tools
     )
+    if source.captured:
+        details = manifest.details | {"capture": source.captured}
+        manifest = dataclasses.replace(manifest, details=details)
     return Artifact(conversion.path, manifest)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class LoadedProgram:
     outputs: tuple[TensorSpec, ...]
     notes: tuple[str, ...]
     example: NDArray[np.float32] | None  # of its input, real-valued; a file may have none
+    captured: dict[str, Any] = field(default_factory=dict)  # how, if not by torch.export at once
 
 
 def described(

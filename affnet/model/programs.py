@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import re
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,9 @@ from torch.export import ExportedProgram
 
 from affnet.errors import AffnetError, UsageError, first_line
 from affnet.exported_program import load_exported_program
-from affnet.model.export_failures import export_failure, own_failure
+from affnet.model.capture import capture, check_program, check_runs
 from affnet.model.program_interface import LoadedProgram, described
 from affnet.model.source_file import check_program_file
-from affnet.model.stack_traces import helpers_noted
-from affnet.silence import silenced
 
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _RETURNS = "return (network, example_input) or a torch.export program"
@@ -39,8 +37,7 @@ def load_program(path: Path) -> LoadedProgram:
             in and float32 tensors out, of static shapes, in eval mode.
     """
     check_program_file(path)
-    program = load_exported_program(path)
-    return described(path.name, program, program.module())
+    return _of_program(path.name, load_exported_program(path))
 
 
 def build_program(function: str, seed: int) -> LoadedProgram:
@@ -55,7 +52,7 @@ def build_program(function: str, seed: int) -> LoadedProgram:
     """
     built = _call(function, seed)
     if isinstance(built, ExportedProgram):
-        return described(function, built, built.module())
+        return _of_program(function, built)
     if not (isinstance(built, tuple) and len(built) == 2 and isinstance(built[0], nn.Module)):
         raise UsageError(f"{function} returns {type(built).__name__}", f"let it {_RETURNS}.")
     network, example = built
@@ -64,14 +61,21 @@ def build_program(function: str, seed: int) -> LoadedProgram:
     if not isinstance(example, Tensor):
         raise UsageError(f"{function}'s example input is no single tensor", f"let it {_RETURNS}.")
     network = network.eval()
-    _run_once(function, network, example)
-    logging.getLogger("torch.export").setLevel(logging.ERROR)
-    try:
-        with silenced(stdout=False), helpers_noted():  # what forward itself prints is the user's
-            program = torch.export.export(network, (example,))
-    except Exception as error:  # torch.export raises nearly every kind
-        raise export_failure(function, error) from error
-    return described(function, program, network, example)
+    check_runs(function, network, (example,))
+    captured = capture(function, network, (example,))
+    program, kept_notes = check_program(function, captured.program)
+    loaded = described(function, program, network, example)
+    return replace(
+        loaded,
+        notes=(*loaded.notes, *captured.notes, *kept_notes),
+        captured=captured.record(),
+    )
+
+
+def _of_program(name: str, given: ExportedProgram) -> LoadedProgram:
+    program, notes = check_program(name, given)
+    loaded = described(name, program, given.module())
+    return replace(loaded, notes=(*loaded.notes, *notes))
 
 
 def _call(function: str, seed: int) -> Any:
@@ -95,15 +99,3 @@ def _call(function: str, seed: int) -> Any:
         ) from error
     finally:
         sys.path.remove(here)
-
-
-def _run_once(function: str, network: nn.Module, example: Tensor) -> None:
-    """Run the network on its example, so that what it caches are numbers.
-
-    `torch.export` alone would leave its stand-ins for tensors in such a cache.
-    """
-    try:
-        with torch.no_grad():
-            network(example.clone())
-    except Exception as error:  # the user's own code
-        raise own_failure(function, error) from error

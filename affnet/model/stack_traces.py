@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import FrameSummary, StackSummary
@@ -40,6 +40,22 @@ def users_frames(frames: Iterable[FrameSummary]) -> list[FrameSummary]:
         elif not (is_torchs(file) or file.startswith("<") or _is_pythons(file)):
             kept.append(frame)
     return kept
+
+
+def place_of(frames: Sequence[FrameSummary]) -> str:
+    """Return the line that frames, oldest first, lead to: 'model.py:10 `y = f(x)`', or ''.
+
+    Where that is a package's, the user's own line that led there comes first.
+    """
+    if not frames:
+        return ""
+    line = _line(frames[-1])
+    own = next((frame for frame in reversed(frames) if "-packages" not in frame.filename), None)
+    return line if own in (None, frames[-1]) else f"{_line(own)}, in {line}"
+
+
+def _line(frame: FrameSummary) -> str:
+    return f"{Path(frame.filename).name}:{frame.lineno} `{(frame.line or '').strip()}`"
 
 
 def _is_pythons(file: str) -> bool:

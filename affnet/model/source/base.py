@@ -46,6 +46,7 @@ class Source:
     notes: tuple[str, ...]  # what the user should know, a sentence each
     program: ExportedProgram | None = None  # of a network that is not of this package
     example: NDArray[np.float32] | None = None  # of such a network's input
+    captured: dict[str, Any] = field(default_factory=dict)  # how, if not by torch.export at once
     size_rule: SizeRule = field(default_factory=SizeRule)  # of images, where it takes them
     task: str = "classification"  # of `affnet.artifact.TASKS`
 

@@ -286,6 +286,7 @@ def _of_your_own(loaded: LoadedProgram, name: str, provenance: Provenance) -> So
         notes=loaded.notes,
         program=loaded.program,
         example=loaded.example,
+        captured=loaded.captured,
         task="other",
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from traceback import FrameSummary
 from typing import Any, NoReturn
 
 import torch
@@ -19,7 +19,7 @@ from affnet.export.fourier.costs import LEFT_PRODUCTS, SPEEDS
 from affnet.export.fourier.rewrite.embedding import Embedding
 from affnet.export.fourier.rewrite.ranges import Ranges
 from affnet.export.fourier.rewrite.values import Complex, Part, real_dtype
-from affnet.model.stack_traces import is_torchs
+from affnet.model.stack_traces import is_torchs, place_of
 
 aten = torch.ops.aten
 
@@ -30,13 +30,14 @@ _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in [^\n]*\n(?P
 def source_line(node: Node) -> str:
     """Return where the user's code made ``node``: 'model.py:10 `y = torch.tan(x)`', or ''.
 
-    It is the innermost line noted that is not torch's own; torch's where there is no other.
+    It is the innermost line noted that is not torch's own, torch's where there is no other; and
+    where that is a package's, the user's own line that led there too.
     """
-    frames = list(_FRAME.finditer(node.meta.get("stack_trace") or ""))
-    if not frames:
-        return ""
-    frame = ([frame for frame in frames if not is_torchs(frame["file"])] or frames)[-1]
-    return f"{Path(frame['file']).name}:{frame['line']} `{frame['code'].strip()}`"
+    frames = [
+        FrameSummary(found["file"], int(found["line"]), "", lookup_line=False, line=found["code"])
+        for found in _FRAME.finditer(node.meta.get("stack_trace") or "")
+    ]
+    return place_of([frame for frame in frames if not is_torchs(frame.filename)] or frames)
 
 
 def refusal(node: Node, reason: str) -> RewriteError:

@@ -1,0 +1,125 @@
+"""The ways in which a network's operators are found, in the order they are tried."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+from affnet.model.capture.assertions import Assertion, failing_assertion, without_assertions
+from affnet.model.capture.comparison import compare
+from affnet.model.capture.recording import record
+from affnet.model.export_failures import capture_failure, described_failure
+from affnet.model.stack_traces import helpers_noted
+from affnet.silence import silenced
+
+_MAX_FILES = 10  # whose assertions are dropped, one after the other
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A program of what a network computes, and how it was found."""
+
+    program: ExportedProgram
+    by: str
+    notes: tuple[str, ...] = ()  # what the user should know, a sentence each
+    attempts: tuple[dict[str, str], ...] = ()  # that failed before it: by, reason
+
+    def record(self) -> dict[str, Any]:
+        """Return what a manifest says of it: nothing where the first attempt succeeded."""
+        return {"by": self.by, "attempts": list(self.attempts)} if self.attempts else {}
+
+
+@dataclass(frozen=True)
+class _Call:
+    """The network, and the arguments of its example."""
+
+    network: nn.Module
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+def capture(
+    function: str, network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+) -> Captured:
+    """Return a program of the network that ``function`` built, which runs on ``args``.
+
+    Raises:
+        ConversionError: no attempt succeeds; the message names the line of the user's code.
+    """
+    logging.getLogger("torch.export").setLevel(logging.ERROR)
+    call = _Call(network, args, kwargs or {})
+    failures: list[tuple[str, Exception]] = []
+    for by, attempt in _ATTEMPTS.items():
+        try:
+            with silenced(stdout=False):  # what forward itself prints is the user's
+                program, notes = attempt(call, failures[0][1] if failures else None)
+        except _NotApplicableError:
+            continue
+        except Exception as error:  # torch.export raises nearly every kind
+            failures.append((by, error))
+        else:
+            tried = tuple({"by": name, "reason": described_failure(e)} for name, e in failures)
+            return Captured(program, by, tuple(notes), tried)
+    raise capture_failure(function, failures) from failures[0][1]
+
+
+class _NotApplicableError(Exception):
+    """An attempt has no way of getting further than those before it."""
+
+
+def _exported(call: _Call, _: Exception | None = None) -> tuple[ExportedProgram, list[str]]:
+    with helpers_noted():
+        return torch.export.export(call.network, call.args, call.kwargs), []
+
+
+def _without_assertions(
+    call: _Call, failure: Exception | None
+) -> tuple[ExportedProgram, list[str]]:
+    assert failure is not None  # it comes second
+    error, dropped = failure, list[Assertion]()
+    with ExitStack() as stack:
+        for _ in range(_MAX_FILES):
+            assertion = failing_assertion(error)
+            if assertion is None or assertion.file in {each.file for each in dropped}:
+                break
+            dropped.append(assertion)
+            stack.enter_context(without_assertions(assertion.file))
+            try:
+                program, _ = _exported(call)
+            except Exception as other:  # torch.export raises nearly every kind
+                error = other
+                continue
+            return program, [f"The file does not check what {each} does." for each in dropped]
+    if not dropped:
+        raise _NotApplicableError
+    raise error
+
+
+def _recorded(call: _Call, _: Exception | None) -> tuple[ExportedProgram, list[str]]:
+    recording = record(call.network, call.args, call.kwargs)
+    with torch.no_grad():
+        program = torch.export.export(recording.network, call.args, call.kwargs)
+    compared = compare(
+        call.network, program.module(), call.args, call.kwargs, doubts=recording.doubts
+    )
+    return program, [
+        f"{place} takes a number from the values of the input; the file keeps that of the "
+        f"example, with which it agreed with the network on {compared} other inputs."
+        for place in recording.doubts
+    ]
+
+
+_Attempt = Callable[[_Call, Exception | None], tuple[ExportedProgram, list[str]]]
+
+_ATTEMPTS: dict[str, _Attempt] = {
+    "torch.export": _exported,
+    "torch.export without assertions": _without_assertions,
+    "recording": _recorded,
+}

@@ -1,0 +1,185 @@
+"""What no file can hold, whatever its operators: randomness, memory from run to run, constants."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable
+from itertools import compress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.export import ExportedProgram
+from torch.export.graph_signature import ExportGraphSignature, InputKind, OutputKind
+from torch.fx import Node
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from affnet.errors import UsageError
+from affnet.model.capture.calls import copied, is_view, named_tensors, written_arguments
+from affnet.model.capture.comparison import difference
+from affnet.model.export_failures import own_failure
+from affnet.model.stack_traces import place_of, users_frames
+
+_CHANGES = (OutputKind.BUFFER_MUTATION, OutputKind.PARAMETER_MUTATION)
+_SAME = 1e-4  # of the largest output: what the order of sums may change between two runs
+
+
+def check_runs(
+    function: str, network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+) -> None:
+    """Run the network that ``function`` built on its example, twice.
+
+    What it caches are numbers then: `torch.export` alone would leave its stand-ins for tensors in
+    such a cache.
+
+    Raises:
+        UsageError: it is not on the CPU, it fails, or gives two outputs for one input.
+    """
+    kwargs = kwargs or {}
+    _check_devices(function, network, pytree.tree_leaves((args, kwargs)))
+    random = _RandomCalls()
+    try:
+        with torch.no_grad():
+            network(*copied(args), **copied(kwargs))
+            first = copied(pytree.tree_leaves(network(*copied(args), **copied(kwargs))))
+            with random:
+                second = pytree.tree_leaves(network(*copied(args), **copied(kwargs)))
+    except Exception as error:  # the user's own code
+        raise own_failure(function, error) from error
+    if difference(second, first) > (0 if random.places else _SAME):
+        where = f" at {random.places[0]}" if random.places and random.places[0] else ""
+        raise UsageError(
+            f"The network of {function} gives another output for the same input each time: its "
+            f"forward draws random numbers{where}, or keeps something from run to run",
+            "switch dropout and noise off in eval mode (training=self.training), make the noise an "
+            "input, or make what it keeps an input and an output.",
+        )
+
+
+def _check_devices(function: str, network: nn.Module, inputs: Iterable[Any]) -> None:
+    tensors = [(name, tensor) for name, tensor in named_tensors(network)]
+    tensors += [("its example input", leaf) for leaf in inputs if isinstance(leaf, Tensor)]
+    for name, tensor in tensors:
+        if tensor.device.type != "cpu":
+            raise UsageError(
+                f"The network of {function} is on the device {tensor.device}: {name}",
+                "return the network and its example with .cpu(); files are made on the CPU.",
+            )
+
+
+class _RandomCalls(TorchDispatchMode):
+    """Notes the lines that draw random numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: list[str] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run a call, and note where it was made if it is a random one."""
+        if types:
+            return NotImplemented
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            self.places.append(place_of(users_frames(traceback.extract_stack()[:-1])))
+        return func(*args, **kwargs or {})
+
+
+def check_program(name: str, program: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
+    """Return the program without what it only keeps for itself, and what should be said of that.
+
+    Raises:
+        UsageError: no output depends on an input, or one depends on what an earlier run left.
+    """
+    if not _writes_to_stored(program):
+        if not _depends(program) and not _depends(program.run_decompositions({})):
+            raise UsageError(
+                f"The output of {name} does not depend on its input",
+                "let forward compute it from its argument with torch's functions; what went "
+                "through numpy, .item() or .tolist() is a constant.",
+            )
+        return program, ()
+    program = program.run_decompositions({})  # in which each change is an output
+    signature = program.graph_signature
+    stored = {str(spec.target): spec.arg.name for spec in signature.input_specs if spec.target}
+    changed = [str(spec.target) for spec in signature.output_specs if spec.kind in _CHANGES]
+    sources = _sources(program)
+    for target in changed:
+        if stored[target] in sources:
+            raise UsageError(
+                f"{name} changes its buffer {target!r} when it runs, and its output depends on "
+                "what it was; a file keeps nothing from run to run",
+                f"make {target!r} an input of forward, and its new value an output.",
+            )
+    return _without_changes(program), tuple(
+        f"{name} changes its buffer {target!r} when it runs; the file does not, and its outputs "
+        "do not depend on it."
+        for target in changed
+    )
+
+
+def _writes_to_stored(program: ExportedProgram) -> bool:
+    """Return whether an operator writes in place to a parameter, a buffer or a view of one."""
+    kept = {spec.arg.name for spec in program.graph_signature.input_specs if spec.target}
+    if any(spec.kind in _CHANGES for spec in program.graph_signature.output_specs):
+        return True
+    for node in program.graph.nodes:
+        if not isinstance(node.target, OpOverload):
+            continue
+        if is_view(node.target) and node.all_input_nodes and node.all_input_nodes[0].name in kept:
+            kept.add(node.name)
+        written = written_arguments(node.target, node.args, node.kwargs)
+        if any(isinstance(argument, Node) and argument.name in kept for argument in written):
+            return True
+    return False
+
+
+def _depends(program: ExportedProgram) -> bool:
+    """Return whether an output is computed from an input, as far as the graph shows it."""
+    inputs = {
+        spec.arg.name
+        for spec in program.graph_signature.input_specs
+        if spec.kind is InputKind.USER_INPUT
+    }
+    return not inputs or bool(inputs & _sources(program))
+
+
+def _sources(program: ExportedProgram) -> set[str]:
+    """Return the names of all nodes that the outputs are computed from."""
+    results = {
+        spec.arg.name
+        for spec in program.graph_signature.output_specs
+        if spec.kind is OutputKind.USER_OUTPUT
+    }
+    waiting = [node for node in program.graph.nodes if node.name in results]
+    found: set[Node] = set()
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting += node.all_input_nodes
+    return {node.name for node in found}
+
+
+def _without_changes(program: ExportedProgram) -> ExportedProgram:
+    """Return a program in functional form without the outputs that are new values of buffers."""
+    signature, graph = program.graph_signature, program.graph
+    output = graph.output_node()
+    kept = [spec.kind not in _CHANGES for spec in signature.output_specs]
+    output.args = (tuple(compress(output.args[0], kept)),)  # type: ignore[arg-type]
+    graph.eliminate_dead_code()
+    return ExportedProgram(
+        root=program.graph_module,
+        graph=graph,
+        graph_signature=ExportGraphSignature(
+            list(signature.input_specs), list(compress(signature.output_specs, kept))
+        ),
+        state_dict=program.state_dict,
+        range_constraints=program.range_constraints,
+        module_call_graph=program.module_call_graph,
+        example_inputs=program.example_inputs,
+        constants=program.constants,
+        verifiers=program.verifiers,
+    )

@@ -1,0 +1,112 @@
+"""What is known of a single ATen call and its tensors: what it views, writes and decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils import _pytree as pytree
+
+aten = torch.ops.aten
+
+_INDEXED = (aten.index.Tensor, aten.index_put.default, aten.index_put_.default)
+
+
+def copied(values: Any) -> Any:
+    """Return nested values with copies in the place of their tensors."""
+    return pytree.tree_map(
+        lambda leaf: leaf.detach().clone() if isinstance(leaf, Tensor) else leaf, values
+    )
+
+
+def named_tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield the parameters and buffers of a network with their names."""
+    yield from network.named_parameters()
+    yield from network.named_buffers()
+
+
+@contextmanager
+def plain_kernels() -> Iterator[None]:
+    """Have attention and recurrent layers computed by operators that converters know."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.backends.mkldnn.flags(enabled=False):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def storage_of(tensor: Tensor) -> StorageWeakRef | None:
+    """Return the identity of a tensor's memory; None if it has none of its own."""
+    try:
+        return StorageWeakRef(tensor.untyped_storage())
+    except (NotImplementedError, RuntimeError):  # sparse, or of a subclass
+        return None
+
+
+def layout_of(tensor: Tensor) -> tuple[Any, ...]:
+    """Return how a tensor is laid out in its memory."""
+    return tensor.shape, tensor.stride(), tensor.storage_offset(), tensor.dtype, tensor.is_conj()
+
+
+def version_of(tensor: Tensor) -> int | None:
+    """Return the count of writes to a tensor; None where it is not kept."""
+    try:
+        return tensor._version
+    except RuntimeError:  # made in inference mode
+        return None
+
+
+def is_view(func: Any) -> bool:
+    """Return whether an operator's result shares its first argument's memory, unwritten."""
+    return any(
+        result.alias_info is not None and not result.alias_info.is_write
+        for result in func._schema.returns
+    )
+
+
+def written_arguments(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
+    """Return the arguments, tensors or nodes, that a call writes to."""
+    names = [argument.name for argument in func._schema.arguments]
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    return pytree.tree_leaves(
+        [
+            given.get(argument.name)
+            for argument in func._schema.arguments
+            if argument.alias_info is not None and argument.alias_info.is_write
+        ]
+    )
+
+
+def with_fixed_shape(
+    func: Any, args: tuple[Any, ...], is_live: Callable[[Any], bool]
+) -> tuple[Any, tuple[Any, ...]]:
+    """Return a call that picks by masks which are constants as one that picks by places."""
+    if func is aten.masked_select.default and args[0].shape == args[1].shape:
+        func, args = aten.index.Tensor, (args[0], [args[1]])
+    if func not in _INDEXED or any(is_live(index) for index in args[1] if _is_mask(index)):
+        return func, args
+    places: list[Any] = []
+    for index in args[1]:
+        places += index.nonzero(as_tuple=True) if _is_mask(index) else [index]
+    return func, (args[0], places, *args[2:])
+
+
+def has_open_shape(func: Any, args: tuple[Any, ...], is_live: Callable[[Any], bool]) -> bool:
+    """Return whether the values of the input decide the shape of a call's result."""
+    if torch.Tag.dynamic_output_shape not in func.tags:
+        return False
+    if func is aten.index.Tensor:
+        return any(_is_mask(index) for index in args[1])
+    if func is aten.repeat_interleave.Tensor:
+        return is_live(args[0])
+    return True
+
+
+def _is_mask(index: Any) -> bool:
+    return isinstance(index, Tensor) and index.dtype in (torch.bool, torch.uint8)

@@ -1,0 +1,89 @@
+"""Networks that torch.export stops at: captured all the same, or refused by the user's line."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from affnet.errors import ConversionError
+from affnet.model.capture import Captured, capture, check_runs
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
+from tests.networks.stubborn_networks import CAPTURED, REFUSED, make_stubborn
+
+pytestmark = THIRD_PARTY_WARNINGS
+
+WITHOUT_ASSERTIONS = ("assertion about a window", "assertion about the input", "allclose and item")
+
+
+def captured(network: nn.Module, x: Tensor) -> Captured:
+    check_runs("nets:build", network, (x,))
+    return capture("nets:build", network, (x,))
+
+
+@pytest.mark.parametrize("name", CAPTURED)
+def test_it_is_captured_and_computes_the_same(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    network, x = make_stubborn(name)
+    found = captured(network, x)
+    by = "torch.export without assertions" if name in WITHOUT_ASSERTIONS else "recording"
+    assert found.by == by
+    assert found.attempts[0]["by"] == "torch.export"
+    assert "stubborn_networks.py:" in found.attempts[0]["reason"]
+    other = torch.randn_like(x)
+    with torch.no_grad():
+        actual, expected = found.program.module()(other), network(other)
+    assert torch.allclose(actual, expected, rtol=1e-4, atol=1e-5)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_notes_name_dropped_assertions_and_numbers_taken_from_the_input() -> None:
+    (dropped,) = captured(*make_stubborn("assertion about a window")).notes
+    assert dropped.startswith("The file does not check what stubborn_networks.py:")
+    assert "`assert (envelope > 1e-11).all()`" in dropped
+    (taken,) = captured(*make_stubborn("check of the input")).notes
+    assert "`if x.abs().max() > 1e6:` takes a number from the values of the input" in taken
+    assert taken.endswith("agreed with the network on 6 other inputs.")
+    assert captured(*make_stubborn("lazily made window")).notes == ()
+
+
+def test_operators_of_a_recording_know_the_line_that_made_them() -> None:
+    program = captured(*make_stubborn("lazily made window")).program
+    (node,) = program.graph.find_nodes(op="call_function", target=torch.ops.aten._fft_r2c.default)
+    assert "return torch.fft.rfft(x).abs()" in node.meta["stack_trace"]
+
+
+def test_weights_keep_their_names() -> None:
+    network, x = make_stubborn("recurrent layers")
+    names = captured(network, x).program.state_dict
+    assert {name for name, _ in network.named_parameters()} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "reason"),
+    [
+        ("delays by data", "`return sum(torch.roll(", "recording: off by 1"),
+        ("scale by data", "`scale = max(1.0", "recording: off by"),
+        ("size by data", "`return torch.fft.fft(x[x > 0])", "they decide the size of a result"),
+        ("numpy", "`return x + torch.from_numpy(", "recording: off by"),
+    ],
+)
+def test_what_depends_on_data_is_refused_by_its_line(name: str, line: str, reason: str) -> None:
+    network, x = make_stubborn(name)
+    with pytest.raises(ConversionError) as caught:
+        captured(network, x)
+    message = str(caught.value)
+    assert message.startswith("What nets:build computes depends on the values of its input at ")
+    assert "stubborn_networks.py:" in message and line in message
+    assert reason in message and "torch.where" in message
+    assert "\n" not in message
+
+
+def test_every_refused_network_is_tried() -> None:
+    assert set(REFUSED) == {"delays by data", "scale by data", "size by data", "numpy"}
+
+
+def test_assertions_are_back_after_a_capture() -> None:
+    network, x = make_stubborn("assertion about a window")
+    code = type(network).forward.__code__
+    captured(network, x)
+    assert type(network).forward.__code__ is code

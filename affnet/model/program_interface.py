@@ -11,9 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch._ops import OpOverload
 from torch.export import ExportedProgram
-from torch.fx import Node
 from torch.utils import _pytree as pytree
 
 from affnet.artifact import TensorSpec
@@ -38,11 +36,6 @@ def described(
 ) -> LoadedProgram:
     """Check that the program is one that can be exported, and say what it takes and gives."""
     signature = program.graph_signature
-    if trained := next((node for node in program.graph.nodes if _is_training(node)), None):
-        raise UsageError(
-            f"{name} was exported in training mode, as its {trained.name} shows",
-            "call eval() on the network before torch.export.",
-        )
     values = {node.name: node.meta.get("val") for node in program.graph.nodes}
     inputs = [values[argument] for argument in signature.user_inputs if argument in values]
     inputs = [value for value in inputs if value is not None]
@@ -113,15 +106,6 @@ def _example_of(program: ExportedProgram) -> Tensor | None:
     leaves = pytree.tree_leaves(program.example_inputs)
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
     return tensors[0].detach() if len(tensors) == 1 else None
-
-
-def _is_training(node: Node) -> bool:
-    """Return whether an operator such as a dropout or a batch norm is told to train."""
-    if not isinstance(node.target, OpOverload):
-        return False
-    names = [argument.name for argument in node.target._schema.arguments]
-    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
-    return given.get("training") is True or given.get("train") is True
 
 
 def _spec(name: str, kind: str, value: Any) -> tuple[TensorSpec, str | None]:

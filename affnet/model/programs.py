@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from affnet.errors import AffnetError, UsageError, first_line
+from affnet.errors import AffnetError, MissingError, UsageError, first_line
 from affnet.exported_program import load_exported_program
 from affnet.model.capture import capture, check_program, check_runs
 from affnet.model.program_interface import LoadedProgram, described
@@ -84,18 +86,47 @@ def _call(function: str, seed: int) -> Any:
     sys.path.insert(0, here)
     try:
         torch.manual_seed(seed)
-        return getattr(importlib.import_module(name), attribute)()
+        build = getattr(importlib.import_module(name), attribute)
+        if not callable(build):
+            raise UsageError(
+                f"{function} is an {type(build).__name__}, not a function", f"let it {_RETURNS}."
+            )
+        _check_takes_nothing(function, build)
+        return build()
     except AffnetError:
         raise
-    except Exception as error:  # the user's own code
-        if isinstance(error, ModuleNotFoundError) and error.name == name.partition(".")[0]:
-            raise UsageError(
-                f"There is no module {error.name!r} here or in Python's path."
-            ) from error
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        raise UsageError(
-            f"{function} fails with {type(error).__name__}: {first_line(error)} "
-            f"({Path(frame.filename).name}, line {frame.lineno})."
-        ) from error
+    except (Exception, SystemExit) as error:  # the user's own code
+        raise _build_failure(function, error) from error
     finally:
         sys.path.remove(here)
+
+
+def _check_takes_nothing(function: str, build: Callable[..., Any]) -> None:
+    try:
+        inspect.signature(build).bind()
+    except TypeError as error:
+        raise UsageError(
+            f"{function} takes no arguments from affnet, but needs some ({error})",
+            "give each a default, or write a function that calls it with them.",
+        ) from error
+    except ValueError:  # a function of C code, without a signature
+        return
+
+
+def _build_failure(function: str, error: BaseException) -> AffnetError:
+    """Return the error to raise where importing or calling ``function`` failed."""
+    name = function.partition(":")[0]
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        if error.name == name or name.startswith(f"{error.name}."):
+            return UsageError(f"There is no module {error.name!r} here or in Python's path.")
+        return MissingError(
+            f"{function} needs the package {error.name!r}, which is not installed",
+            "install it into the environment that affnet runs in.",
+        )
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(frame.filename).name}, line {frame.lineno}"
+    if isinstance(error, SystemExit):
+        return UsageError(f"{function} ends the process (SystemExit: {error}; {where})")
+    return UsageError(
+        f"{function} fails with {type(error).__name__}: {first_line(error)} ({where})."
+    )

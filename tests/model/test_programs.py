@@ -182,9 +182,11 @@ def test_a_network_that_torch_cannot_export_is_a_conversion_error(
         load_source(f"{tmp_path.name}:build")
     message = str(error.value)
     assert message.startswith(
-        f"torch.export fails on {tmp_path.name}:build at {tmp_path.name}.py:5 "
-        "`return x if x.sum() > 0 else -x`: Could not guard on data-dependent expression"
+        f"What {tmp_path.name}:build computes depends on the values of its input at "
+        f"{tmp_path.name}.py:5 `return x if x.sum() > 0 else -x`, and a file holds one fixed "
+        "sequence of operators (tried: torch.export: Could not guard on data-dependent expression"
     )
+    assert "; recording: off by " in message
     assert "torch.where" in message and "unhinted" not in message
 
 

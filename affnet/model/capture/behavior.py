@@ -69,11 +69,11 @@ def _check_devices(function: str, network: nn.Module, inputs: Iterable[Any]) -> 
             )
 
 
-class _RandomCalls(TorchDispatchMode):
+class _RandomCalls(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes the lines that draw random numbers."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.places: list[str] = []
 
     def __torch_dispatch__(
@@ -91,8 +91,14 @@ def check_program(name: str, program: ExportedProgram) -> tuple[ExportedProgram,
     """Return the program without what it only keeps for itself, and what should be said of that.
 
     Raises:
-        UsageError: no output depends on an input, or one depends on what an earlier run left.
+        UsageError: it is in training mode, no output depends on an input, or one depends on what
+            an earlier run left.
     """
+    if trained := next((node for node in program.graph.nodes if _is_training(node)), None):
+        raise UsageError(
+            f"{name} was exported in training mode, as its {trained.name} shows",
+            "call eval() on the network before torch.export.",
+        )
     if not _writes_to_stored(program):
         if not _depends(program) and not _depends(program.run_decompositions({})):
             raise UsageError(
@@ -118,6 +124,15 @@ def check_program(name: str, program: ExportedProgram) -> tuple[ExportedProgram,
         "do not depend on it."
         for target in changed
     )
+
+
+def _is_training(node: Node) -> bool:
+    """Return whether an operator such as a dropout or a batch norm is told to train."""
+    if not isinstance(node.target, OpOverload):
+        return False
+    names = [argument.name for argument in node.target._schema.arguments]
+    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    return given.get("training") is True or given.get("train") is True
 
 
 def _writes_to_stored(program: ExportedProgram) -> bool:
@@ -168,7 +183,7 @@ def _without_changes(program: ExportedProgram) -> ExportedProgram:
     signature, graph = program.graph_signature, program.graph
     output = graph.output_node()
     kept = [spec.kind not in _CHANGES for spec in signature.output_specs]
-    output.args = (tuple(compress(output.args[0], kept)),)  # type: ignore[arg-type]
+    output.args = (tuple(compress(output.args[0], kept)),)
     graph.eliminate_dead_code()
     return ExportedProgram(
         root=program.graph_module,

@@ -44,7 +44,7 @@ def plain_kernels() -> Iterator[None]:
 def storage_of(tensor: Tensor) -> StorageWeakRef | None:
     """Return the identity of a tensor's memory; None if it has none of its own."""
     try:
-        return StorageWeakRef(tensor.untyped_storage())
+        return StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
     except (NotImplementedError, RuntimeError):  # sparse, or of a subclass
         return None
 

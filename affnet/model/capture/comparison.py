@@ -68,6 +68,10 @@ def variations(
         yield name, pytree.tree_map(changed, copied((args, kwargs)))
 
 
+def _is_inexact(x: Tensor) -> bool:
+    return x.is_floating_point() or x.is_complex()
+
+
 def _shuffled(x: Tensor, generator: torch.Generator) -> Tensor:
     places = torch.randperm(x.numel(), generator=generator)
     return x.flatten()[places].reshape(x.shape)
@@ -75,7 +79,7 @@ def _shuffled(x: Tensor, generator: torch.Generator) -> Tensor:
 
 def _noise(x: Tensor, generator: torch.Generator) -> Tensor:
     """Return normal values as large as those of ``x``; integers are only valid where they were."""
-    if not (x.is_floating_point() or x.is_complex()):
+    if not _is_inexact(x):
         return _shuffled(x, generator)
     scale = x.abs().double().square().mean().sqrt() if x.numel() else 1.0
     noise = torch.randn(x.shape, generator=generator, dtype=torch.float64)
@@ -84,7 +88,7 @@ def _noise(x: Tensor, generator: torch.Generator) -> Tensor:
 
 def _scaled(factor: float) -> _Change:
     def scaled(x: Tensor, generator: torch.Generator) -> Tensor:
-        if not (x.is_floating_point() or x.is_complex()):
+        if not _is_inexact(x):
             return _shuffled(x, generator)
         return x * factor
 
@@ -95,6 +99,7 @@ _CHANGES: dict[str, _Change] = {
     "its example": lambda x, _: x,
     "its example shuffled": _shuffled,
     "noise": _noise,
+    "the same noise negated": lambda x, generator: -_noise(x, generator) if _is_inexact(x) else x,
     "its example negated": _scaled(-1.0),
     "a hundredth of its example": _scaled(0.01),
     "a hundred times its example": _scaled(100.0),

@@ -103,20 +103,20 @@ class _Replay(nn.Module):
         self.forward = forward
 
     def _run(self, *leaves: Any) -> Any:
-        interpreter = Interpreter(self, graph=self.calls)  # type: ignore[arg-type]
+        interpreter = Interpreter(self, graph=self.calls)
         with fx_traceback.preserve_node_meta():  # each call's line of the user's
             results = interpreter.run(*leaves)
         return pytree.tree_unflatten(results, self.spec)
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes the calls of one run.
 
     A tensor is *live* where the input has an influence on its memory; any other is a constant.
     """
 
     def __init__(self, network: nn.Module) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.graph = Graph()
         self.tensors: dict[str, Tensor] = {}  # of the graph's get_attr nodes
         self.doubts: list[str] = []
@@ -185,7 +185,8 @@ class _Recorder(TorchDispatchMode):
         return result
 
     def _keep(self, tensor: Tensor, node: Node) -> None:
-        self.nodes.setdefault(tensor, node)
+        if tensor not in self.nodes:
+            self.nodes[tensor] = node
         if (storage := storage_of(tensor)) is not None:
             self.live.setdefault(storage, {}).setdefault(layout_of(tensor), self.nodes[tensor])
 
@@ -193,7 +194,8 @@ class _Recorder(TorchDispatchMode):
         if not is_view(func):
             return
         if isinstance(result, Tensor):
-            self.views[result] = _View(func, args, kwargs, None)
+            if result is not args[0]:  # lift_fresh() gives its argument itself
+                self.views[result] = _View(func, args, kwargs, None)
             return
         for index, each in enumerate(result):
             self.views[each] = _View(func, args, kwargs, index)
@@ -203,13 +205,14 @@ class _Recorder(TorchDispatchMode):
 
     def _memory(self, tensor: Tensor) -> Node:
         """Return the node of a tensor as memory that may be written to."""
-        node: Node | None = self.nodes.get(tensor)
-        if node is not None:
-            return node
-        if tensor in self.views:
+        storage = storage_of(tensor)
+        node: Node
+        if tensor in self.nodes:
+            node = self.nodes[tensor]
+        elif tensor in self.views:
             node = self._viewed(self.views[tensor], self._memory)
-        elif self._is_live(tensor):  # another object of the same memory, as as_subclass() makes
-            node = self.live[storage_of(tensor)][layout_of(tensor)]
+        elif storage in self.live:  # another object of the same memory, as as_subclass() makes
+            node = self.live[storage][layout_of(tensor)]
         elif self._is_untouched(tensor):
             node = self._stored(tensor, self.named[id(tensor)][0])
         else:
@@ -219,10 +222,11 @@ class _Recorder(TorchDispatchMode):
 
     def _constant(self, tensor: Tensor) -> Node:
         """Return the node of a tensor that is only read, as it is now."""
-        version, node = self.constants.get(tensor, (None, None))
-        if node is not None and version == version_of(tensor):
-            known: Node = node
-            return known
+        node: Node
+        if tensor in self.constants:
+            version, node = self.constants[tensor]
+            if version == version_of(tensor):
+                return node
         if self._is_untouched(tensor):
             node = self._stored(tensor, self.named[id(tensor)][0])
         elif tensor in self.views and self._is_untouched(self._base(tensor)):

@@ -1,0 +1,176 @@
+"""Networks that no file can hold: refused in one sentence with what to do."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from affnet.errors import AffnetError, MissingError, UsageError
+from affnet.model.capture import check_program, check_runs
+from affnet.model.source import load_source
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
+
+pytestmark = THIRD_PARTY_WARNINGS
+
+
+class Dropout(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(x)  # on by default, in eval mode too
+
+
+class Dither(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 1e-6 * torch.randn_like(x)
+
+
+class UnusedNoise(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 0 * torch.rand(())
+
+
+class Previous(nn.Module):
+    """The difference from the input of the run before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("previous", torch.zeros(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x - self.previous
+        self.previous.copy_(x)
+        return y
+
+
+class Counts(nn.Module):
+    """A counter that no output depends on, and an input that is written to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("runs", torch.tensor(0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.runs += 1
+        y = torch.zeros_like(x)
+        y[:] = x
+        return y
+
+
+class Constant(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.ones(x.shape)
+
+
+class ThroughViews(nn.Module):
+    """An output that the graph connects with the input by a write alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.zeros(3)
+        y[1:].copy_(x[1:])
+        return y
+
+
+def program(network: nn.Module) -> torch.export.ExportedProgram:
+    return torch.export.export(network.eval(), (torch.ones(3),))
+
+
+@pytest.mark.parametrize(
+    ("network", "line"),
+    [(Dropout(), "`return F.dropout(x)"), (Dither(), "`return x + 1e-6 * torch.randn_like(x)`")],
+)
+def test_random_outputs_are_refused_by_their_line(network: nn.Module, line: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_runs("nets:build", network.eval(), (torch.ones(3),))
+    assert "gives another output for the same input each time" in caught.value.problem
+    assert "test_behavior.py:" in caught.value.problem and line in caught.value.problem
+    assert caught.value.remedy is not None and "training=self.training" in caught.value.remedy
+
+
+def test_random_numbers_without_effect_are_none() -> None:
+    check_runs("nets:build", UnusedNoise(), (torch.ones(3),))
+
+
+def test_another_device_is_refused() -> None:
+    with torch.device("meta"):
+        network = nn.Linear(3, 3)
+    with pytest.raises(UsageError, match=r"is on the device meta: weight; .* \.cpu\(\)"):
+        check_runs("nets:build", network, (torch.ones(3),))
+
+
+def test_a_call_to_a_gpu_that_is_not_there_has_its_remedy() -> None:
+    class OnGpu(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise AssertionError("Torch not compiled with CUDA enabled")
+
+    with pytest.raises(UsageError, match=r"CUDA enabled; files are made on the CPU: build"):
+        check_runs("nets:build", OnGpu(), (torch.ones(3),))
+
+
+def test_state_that_an_output_depends_on_is_refused() -> None:
+    with pytest.raises(UsageError) as caught:
+        check_program("nets:build", program(Previous()))
+    assert caught.value.problem.startswith("nets:build changes its buffer 'previous' when it runs")
+    assert (
+        caught.value.remedy == "make 'previous' an input of forward, and its new value an output."
+    )
+
+
+def test_state_that_no_output_depends_on_is_dropped_with_a_note() -> None:
+    kept, (note,) = check_program("nets:build", program(Counts()))
+    assert note.startswith("nets:build changes its buffer 'runs' when it runs; the file does not")
+    assert [spec.kind.name for spec in kept.graph_signature.output_specs] == ["USER_OUTPUT"]
+    module = kept.module()
+    assert torch.equal(module(torch.arange(3.0)), torch.arange(3.0))
+    assert int(dict(module.named_buffers())["runs"]) == 0
+
+
+def test_an_output_that_does_not_depend_on_the_input_is_refused() -> None:
+    with pytest.raises(UsageError, match="The output of nets:build does not depend on its input; "):
+        check_program("nets:build", program(Constant()))
+
+
+def test_an_output_that_is_written_into_depends_on_the_input() -> None:
+    given = program(ThroughViews())
+    assert check_program("nets:build", given) == (given, ())
+
+
+def build(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> AffnetError:
+    monkeypatch.chdir(folder)
+    (folder / f"{folder.name}.py").write_text(textwrap.dedent(text))
+    with pytest.raises(AffnetError) as caught:
+        load_source(f"{folder.name}:build")
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "sentence"),
+    [
+        (
+            "import no_such_package_xyz\ndef build(): pass",
+            MissingError,
+            "needs the package 'no_such_package_xyz', which is not installed; install it",
+        ),
+        ("import torch.no_such\ndef build(): pass", MissingError, "needs the package 'torch.no"),
+        ("def build(size): pass", UsageError, "takes no arguments from affnet"),
+        ("build = 3", UsageError, "is an int, not a function"),
+        ("def build(:", UsageError, "SyntaxError"),
+        ("import sys\ndef build(): sys.exit(3)", UsageError, "ends the process (SystemExit: 3;"),
+        ("def build(): raise KeyError('w')", UsageError, "fails with KeyError: 'w'"),
+        ("def build(): return None", UsageError, "returns NoneType; let it return"),
+    ],
+)
+def test_a_function_that_builds_nothing_is_refused(
+    text: str,
+    kind: type[AffnetError],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    error = build(tmp_path, monkeypatch, text)
+    assert type(error) is kind
+    assert sentence in str(error)

@@ -18,6 +18,7 @@ from affnet.commands.options import (
     parse_size,
 )
 from affnet.errors import UnknownNameError, UsageError
+from affnet.runtimes import RUNTIMES
 from affnet.units import image_size
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def bench_mixers(
     runtime: Annotated[
         str | None,
         typer.Option(
-            help="One or several of onnxruntime, litert, executorch, coreml, torch; default: the "
-            "first that the device is at home in."
+            help=f"One or several of {', '.join(RUNTIMES)}; default: the first that the device is "
+            "at home in."
         ),
     ] = None,
     formats: Annotated[

@@ -9,7 +9,6 @@ import typer
 
 from affnet import console
 from affnet.commands.options import (
-    FORMATS,
     PRECISIONS,
     ConfigOption,
     Head,
@@ -23,12 +22,10 @@ from affnet.commands.options import (
     completing,
     parse_size,
 )
+from affnet.export.converters import CONVERTERS
 from affnet.export.request import DEFAULT_SAMPLES, ExportRequest, check_combination
 
-FORMAT_HELP = (
-    "onnx, coreml, tflite, executorch, torch, several of them (onnx,coreml), or all that are "
-    "installed."
-)
+FORMAT_HELP = f"{', '.join(CONVERTERS)}, several of them (onnx,coreml), or all that are installed."
 SOURCE_HELP = (
     "A checkpoint, a name (affnet_et, affnet_t, affnet, emoji, or a peer such as mobilevit_xxs), "
     "one with another token mixer (affnet_et+twins), timm:NAME or torchvision:NAME, "
@@ -79,7 +76,7 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            autocompletion=completing(*FORMATS, "all"),
+            autocompletion=completing(*CONVERTERS, "all"),
             help=FORMAT_HELP,
             rich_help_panel="File",
         ),

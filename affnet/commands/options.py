@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from affnet import console
 from affnet.errors import UsageError
+from affnet.runtimes import RUNTIMES
 
 
 def _reserve_stdout(context: typer.Context, asked: bool) -> bool:
@@ -30,11 +31,13 @@ def _switch_cache_off(context: typer.Context, asked: bool) -> bool:
 
 #: Choices, listed by ``--help`` and by completion.
 Preset = Literal["default", "quick", "check", "benchmark_model", "mlperf"]
-RuntimeName = Literal["onnxruntime", "litert", "executorch", "coreml", "torch"]
 Head = Literal["logits", "softmax", "classifier", "argmax", "anchors", "nms"]
 Layout = Literal["NCHW", "NHWC"]
 ComputeUnits = Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"]
-FORMATS = ("onnx", "coreml", "tflite", "executorch", "torch")
+if TYPE_CHECKING:
+    RuntimeName = str
+else:
+    RuntimeName = Literal[tuple(RUNTIMES)]
 PRECISIONS = ("fp32", "fp16", "int8", "int8-weights", "palette4", "auto")
 
 
@@ -65,9 +68,9 @@ RuntimesOption = Annotated[
     str | None,
     typer.Option(
         "--runtime",
-        autocompletion=completing(*get_args(RuntimeName), "all"),
-        help="onnxruntime, litert, executorch, coreml (on a Mac) or torch, several of them, or "
-        "all; default: those that the device is at home in.",
+        autocompletion=completing(*RUNTIMES, "all"),
+        help=f"{', '.join(RUNTIMES)}, several of them, or all; default: those that the device is "
+        "at home in.  Core ML is measured on a Mac only.",
         rich_help_panel="Device",
     ),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -70,7 +70,7 @@ def plan(
 def _usual_runtime(device: str) -> RuntimeName:
     from affnet.devices.catalog import get_device
 
-    return cast("RuntimeName", get_device(device).capabilities.home_runtimes[0])
+    return get_device(device).capabilities.home_runtimes[0]
 
 
 def _sizes(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from affnet.errors import AffnetError, UsageError
+from affnet.runtimes import get_runtime
 
 if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked at
     import numpy as np
@@ -25,12 +26,16 @@ MEMORY_RUNS = 5  # after which a process's peak memory is read
 class Capabilities:
     """What a kind of device can run."""
 
-    formats: tuple[str, ...]
     runtimes: tuple[str, ...]
     accelerators: tuple[str, ...]
     #: What it is at home in: those that are measured unless others are asked for.
     home_runtimes: tuple[str, ...] = field(kw_only=True)
     remote: bool = True  # runs another build than `affnet.runtimes`, so its outputs are compared
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats of its runtimes."""
+        return tuple(dict.fromkeys(get_runtime(name).format for name in self.runtimes))
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from affnet.devices.base import (
     check_capable,
 )
 from affnet.errors import MeasurementError
+from affnet.runtimes import RUNTIMES
 
 _RUNTIME_BYTES = 40_000_000
 _JITTER = 0.02
@@ -48,8 +49,7 @@ class FakeDevice:
 
     kind: ClassVar = "fake"
     capabilities: ClassVar = Capabilities(
-        formats=("coreml", "executorch", "onnx", "tflite", "torch"),
-        runtimes=("coreml", "executorch", "litert", "onnxruntime", "torch"),
+        runtimes=tuple(RUNTIMES),
         accelerators=("cpu",),
         home_runtimes=("onnxruntime",),
         remote=False,

@@ -17,7 +17,7 @@ from affnet.devices.worker.channel import RemoteProcess, describe_job
 from affnet.devices.worker.pipe_channel import PipeChannel
 from affnet.errors import MissingError, UsageError
 from affnet.processes import module_command, module_environment
-from affnet.runtimes import check_measurable, get_runtime
+from affnet.runtimes import RUNTIMES, check_measurable, get_runtime
 
 _DEFAULTS = Settings()
 
@@ -27,8 +27,7 @@ class HostDevice:
 
     kind: ClassVar = "host"
     capabilities: ClassVar = Capabilities(
-        formats=("coreml", "executorch", "onnx", "tflite", "torch"),
-        runtimes=("coreml", "executorch", "litert", "onnxruntime", "torch"),
+        runtimes=tuple(RUNTIMES),
         accelerators=("cpu",),
         home_runtimes=("onnxruntime", "litert"),
         remote=False,

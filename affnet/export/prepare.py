@@ -55,7 +55,7 @@ def prepare_network(
         rewritten = rewrite_program(source.program, half=half, runtime=runtime).program
         has_transforms = rewritten is not source.program
         program = source.program if fft == "native" else rewritten
-        program = replace_operators(program, converter.format)
+        program = replace_operators(program, converter.operators)
         plan = {"graph": "native" if fft == "native" else "rewritten"} if has_transforms else {}
         # a copy: converters change what they are given, and the user's tensors are the reference's
         return PreparedNetwork(copy.deepcopy(program.module()), plan)

@@ -8,14 +8,19 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from affnet.runtimes import RUNTIMES, formats
+
 Text = Annotated[str, Field(min_length=1)]
-# of `affnet.export.converters.CONVERTERS` and `affnet.runtimes.RUNTIMES`, which load far more
-Format = Literal["onnx", "coreml", "tflite", "executorch", "torch"]
-Runtime = Literal["onnxruntime", "litert", "executorch", "coreml", "torch"]
+if TYPE_CHECKING:
+    Format = str
+    Runtime = str
+else:  # what is exported is what some runtime runs
+    Format = Literal[tuple(formats())]
+    Runtime = Literal[tuple(RUNTIMES)]
 Precision = Literal["fp32", "fp16", "int8", "int8-weights", "palette4"]
 
 

@@ -1,6 +1,7 @@
 """Runtimes: what loads an artifact on this host and runs it.
 
-A runtime is one file here and one line in `RUNTIMES`.  Its class declares what it can hold.
+A runtime is one file here and one line in `RUNTIMES`.  Its class declares what it can hold.  All
+else that lists runtimes or their formats reads it here, which loads nothing heavy.
 """
 
 from __future__ import annotations
@@ -9,18 +10,22 @@ import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from numpy.typing import NDArray
-
-from affnet.artifact import TensorSpec, manifest_path
 from affnet.errors import UnknownNameError, UsageError
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from affnet.artifact import TensorSpec
+
+#: In the order in which they are listed; of several for one format the first is the format's own,
+#: which proves its files.
 RUNTIMES: dict[str, str] = {
-    "coreml": "affnet.runtimes.coreml:CoreMLRuntime",
-    "executorch": "affnet.runtimes.executorch:ExecutorchRuntime",
-    "litert": "affnet.runtimes.litert:LiteRtRuntime",
     "onnxruntime": "affnet.runtimes.onnxruntime:OnnxRuntime",
+    "litert": "affnet.runtimes.litert:LiteRtRuntime",
+    "executorch": "affnet.runtimes.executorch:ExecutorchRuntime",
+    "coreml": "affnet.runtimes.coreml:CoreMLRuntime",
     "torch": "affnet.runtimes.torch:TorchRuntime",
 }
 
@@ -102,6 +107,11 @@ def check_measurable(runtime: type[Runtime]) -> None:
         check()
 
 
+def formats() -> list[str]:
+    """Return the formats of all runtimes, in their order."""
+    return list(dict.fromkeys(get_runtime(name).format for name in RUNTIMES))
+
+
 def is_artifact(path: Path) -> bool:
     """Return whether, by its suffix, ``path`` is a file that some runtime executes."""
     return any(get_runtime(name).suffix == path.suffix for name in RUNTIMES)
@@ -109,6 +119,8 @@ def is_artifact(path: Path) -> bool:
 
 def names_artifact(model: str) -> bool:
     """Tell an artifact from a source, such as a program of the user's own, by name and manifest."""
+    from affnet.artifact import manifest_path
+
     path = Path(model)
     is_program = path.suffix == get_runtime("torch").suffix
     return is_artifact(path) and not (is_program and not manifest_path(path).exists())
@@ -134,7 +146,9 @@ def file_format(models: Iterable[str]) -> str | None:
 
 def runtime_of_file(path: Path) -> type[Runtime]:
     """Return the runtime that executes files with the suffix of ``path``."""
-    runtimes = {runtime.suffix: runtime for runtime in map(get_runtime, RUNTIMES)}
+    runtimes: dict[str, type[Runtime]] = {}
+    for runtime in map(get_runtime, RUNTIMES):
+        runtimes.setdefault(runtime.suffix, runtime)
     if path.suffix not in runtimes:
         raise UsageError(
             f"{path} is no file of a format that affnet runs: {', '.join(sorted(runtimes))}."

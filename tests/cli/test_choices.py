@@ -32,7 +32,6 @@ def test_the_choices_are_those_of_the_registries() -> None:
     assert set(get_args(options.RuntimeName)) == set(RUNTIMES)
     assert set(get_args(options.Head)) == set(HEADS)
     assert set(get_args(options.Layout)) == {x for c in converters for x in c.layouts}
-    assert set(options.FORMATS) == set(CONVERTERS)
     assert set(options.PRECISIONS) == {AUTO} | {x for c in converters for x in c.precisions}
 
 

@@ -59,7 +59,6 @@ class AdbDevice:
 
     kind: ClassVar = "adb"
     capabilities: ClassVar = Capabilities(
-        formats=("executorch", "onnx", "tflite"),
         runtimes=("executorch", "litert", "onnxruntime"),
         accelerators=("cpu", "gpu"),  # the GPU with LiteRT only
         home_runtimes=("litert",),

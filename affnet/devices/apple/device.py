@@ -55,7 +55,6 @@ class IosDevice:
 
     kind: ClassVar = "ios"
     capabilities: ClassVar = Capabilities(
-        formats=("coreml",),
         runtimes=("coreml",),
         accelerators=("cpu", "gpu", "ane"),
         home_runtimes=("coreml",),

@@ -52,7 +52,6 @@ class BrowserDevice:
 
     kind: ClassVar = "browser"
     capabilities: ClassVar = Capabilities(
-        formats=("onnx", "tflite"),
         runtimes=("onnxruntime", "litert"),
         accelerators=("cpu", "webgpu"),
         home_runtimes=("onnxruntime", "litert"),

@@ -41,7 +41,6 @@ class SshDevice:
 
     kind: ClassVar = "ssh"
     capabilities: ClassVar = Capabilities(
-        formats=("onnx", "tflite"),
         runtimes=("onnxruntime", "litert"),
         accelerators=("cpu",),
         home_runtimes=("onnxruntime", "litert"),

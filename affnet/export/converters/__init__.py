@@ -1,18 +1,23 @@
-"""Converters: one file per artifact format, behind one protocol, and one line in `CONVERTERS`."""
+"""Converters: one file per artifact format, behind one protocol, and one line in `CONVERTERS`.
+
+All else that lists formats reads them here, which loads nothing heavy.
+"""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor, nn, zeros
-
-from affnet.artifact import TensorSpec
 from affnet.errors import UnknownNameError, require
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from affnet.artifact import TensorSpec
 
 CONVERTERS: dict[str, str] = {
     "coreml": "affnet.export.converters.coreml.converter:CoreMLConverter",
@@ -51,6 +56,8 @@ class ConversionRequest:
 
     def example(self) -> Tensor:
         """Return an input of zeros; a dynamic batch has 2, as 1 would become a constant."""
+        from torch import zeros
+
         return zeros(self.input.static_shape(batch=2))
 
 
@@ -74,6 +81,7 @@ class Converter(Protocol):
     routes: ClassVar[tuple[str, ...]]  # ways through other tools, the preferred one first
     auto_fft: ClassVar[str]  # what --fft auto means: "auto" asks the planner, "native" keeps it
     plans: ClassVar[tuple[str, ...]]  # the DFT plans that --fft auto chooses from
+    operators: ClassVar[str | None]  # whose table of `affnet.export.operators` it takes
     packages: ClassVar[tuple[str, ...]]  # that must be importable
     extra: ClassVar[str | None]  # of affnet, that brings them
     options: ClassVar[tuple[str, ...]]  # of image_input and deployment_target: what it heeds

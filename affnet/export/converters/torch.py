@@ -28,6 +28,7 @@ class TorchConverter:
     routes = ("torch.export",)
     auto_fft = "native"  # the network as it was trained
     plans = ()
+    operators = None
     packages = ("torch",)
     extra = None
     options = ()

@@ -1,6 +1,7 @@
 """Operators that a format's converter gets wrong or lacks, written with those it gets right.
 
-Each format that needs any has a table here, ``for_FORMAT``, of a rule for each such operator.
+Each format that needs any has a table here, ``for_FORMAT``, of a rule for each such operator; a
+format that is made from another's file takes that one's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from affnet.export.operators.rule import Rule
 TABLES = ("coreml", "executorch", "onnx", "tflite")
 
 
-def rules_for(format_: str) -> dict[Any, Rule]:
+def rules_for(format_: str | None) -> dict[Any, Rule]:
     """Return the rules of a format, by operator; torch's own among them."""
     if format_ not in TABLES:
         return {}
@@ -28,7 +29,7 @@ def rules_for(format_: str) -> dict[Any, Rule]:
     return rules
 
 
-def replace_operators(program: ExportedProgram, format_: str) -> ExportedProgram:
+def replace_operators(program: ExportedProgram, format_: str | None) -> ExportedProgram:
     """Return ``program`` with the operators that ``format_`` gets wrong written in others.
 
     A program that holds none of them is returned as it is.

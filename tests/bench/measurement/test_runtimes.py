@@ -17,7 +17,7 @@ from affnet.bench.results.outcome import DeviceOutcome
 from affnet.devices.fake import FakeDevice
 from affnet.devices.registry import DEVICES, device_class
 from affnet.errors import MissingError, UnknownNameError, UnreachableError, UsageError
-from affnet.runtimes import get_runtime
+from affnet.runtimes import RUNTIMES, get_runtime
 
 
 class Board(FakeDevice):
@@ -54,7 +54,7 @@ def test_no_kind_of_device_refuses_what_it_is_at_home_in(kind: str) -> None:
         (None, "tflite", ["litert"]),
         (None, "executorch", ["executorch"]),
         ("executorch, litert", None, ["executorch", "litert"]),
-        ("all", None, ["coreml", "executorch", "litert", "onnxruntime", "torch"]),
+        ("all", None, list(RUNTIMES)),
         ("all", "onnx", ["onnxruntime"]),
     ],
 )

@@ -79,6 +79,7 @@ class CoreMLConverter:
     routes = ("torch.export", "TorchScript")
     auto_fft = "auto"
     plans = ("separable", "dense")
+    operators = "coreml"
     packages = ("coremltools",)
     extra = "coreml"
     options = ("image_input", "deployment_target")

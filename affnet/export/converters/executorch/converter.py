@@ -44,6 +44,7 @@ class ExecutorchConverter:
     options = ()
     heads = ("softmax", "argmax")
     usual_heads = ()
+    operators = "executorch"
     packages = ("executorch", "torchao")
     extra = "executorch"
     tools = ("torch", "executorch")

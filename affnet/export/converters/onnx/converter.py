@@ -53,6 +53,7 @@ class OnnxConverter:
     routes = ("torch.export", "TorchScript")
     auto_fft = "auto"
     plans = ("separable", "right", "dense", "folded", "mixed_radix")
+    operators = "onnx"
     packages = ("onnx", "onnxscript", "onnxsim")
     extra = None
     options = ()

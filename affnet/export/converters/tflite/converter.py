@@ -53,6 +53,7 @@ class TfliteConverter:
     options = ()
     heads = ("softmax", "argmax", "anchors")
     usual_heads = ("softmax", "anchors")
+    operators = "tflite"
     packages = ("litert_torch", "ai_edge_litert", QUANTIZER.replace("-", "_"))
     extra = "tflite"
     tools = ("torch", "litert-torch", "ai-edge-litert", QUANTIZER, "onnx", "onnxsim")

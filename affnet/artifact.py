@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from affnet.errors import ArtifactError
-from affnet.files import content_bytes, content_sha256
+from affnet.files import companion, content_bytes, content_sha256
 from affnet.parity import TOLERANCES, Parity
 from affnet.preprocessing import Preprocessing, published
 from affnet.reading import parse_json, read_text
@@ -295,6 +295,10 @@ def exists(path: Path) -> bool:
         raise ArtifactError(f"{path} is a pipe or a device, not an exported file.")
     if not os.access(path, os.R_OK):
         raise ArtifactError(f"{path} may not be read by this user", "change its rights.")
+    if (beside := companion(path)) is not None and not beside.is_file():
+        raise ArtifactError(
+            f"{path} lacks its weights: {beside.name} should stand beside it", "copy it along."
+        )
     return True
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from affnet.errors import OutputError, UsageError
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+#: The suffixes of files whose weights stand in another beside them, and that one's.
+COMPANIONS = {".xml": ".bin"}
 _UNLOCKED = "new-"
 _NO_RIGHTS = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -175,9 +177,30 @@ def write_and_sync(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def companion(path: Path) -> Path | None:
+    """Return the file that holds the weights of ``path``, None where it holds them itself."""
+    suffix = COMPANIONS.get(path.suffix)
+    return path.with_suffix(suffix) if suffix else None
+
+
+def all_files(path: Path) -> list[Path]:
+    """Return ``path``, and the file that belongs to it if it stands there."""
+    beside = companion(path)
+    return [path, beside] if beside and beside.exists() else [path]
+
+
 def content_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, or of a folder's relative file names and contents."""
+    """Return the SHA-256 of a file, or of a folder's relative file names and contents.
+
+    What belongs to a file is hashed after it.
+    """
     digest = hashlib.sha256()
+    for part in all_files(path):
+        _add_content(digest, part)
+    return digest.hexdigest()
+
+
+def _add_content(digest: hashlib._Hash, path: Path) -> None:
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     for file in files:
         if file != path:
@@ -185,11 +208,10 @@ def content_sha256(path: Path) -> str:
         with file.open("rb") as stream:
             for block in iter(lambda: stream.read(1 << 20), b""):
                 digest.update(block)
-    return digest.hexdigest()
 
 
 def content_bytes(path: Path) -> int:
-    """Return the size of a file, or of all files in a folder."""
+    """Return the size of a file and what belongs to it, or of all files in a folder."""
     if path.is_file():
-        return path.stat().st_size
+        return sum(part.stat().st_size for part in all_files(path))
     return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())

@@ -25,7 +25,7 @@ from affnet import __version__
 from affnet.artifact import Artifact, manifest_path
 from affnet.cache import KINDS, FolderCache, code_hash
 from affnet.errors import AffnetError, UsageError
-from affnet.files import content_sha256
+from affnet.files import all_files, content_sha256
 from affnet.units import parse_quantity
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ _DEFAULT_SIZE = "2 GB"
 #: Packages whose versions decide what a network is, and what an exported file holds.
 TOOLS = (
     "ai-edge-litert", "ai-edge-quantizer", "coremltools", "executorch", "litert-quantizer",
-    "litert-torch", "numpy", "onnx", "onnxruntime", "onnxscript", "onnxsim", "safetensors", "timm",
-    "torch", "torchvision", "transformers",
+    "litert-torch", "numpy", "onnx", "onnxruntime", "onnxscript", "onnxsim", "openvino",
+    "safetensors", "timm", "torch", "torchvision", "transformers",
 )  # fmt: skip
 _PACKAGE = Path(__file__).parents[1]
 #: affnet's code that decides them; none of it is in `commands`, `bench` or `devices`.
@@ -137,7 +137,7 @@ def keep(key: dict[str, Any], artifact: Artifact) -> None:
     """Keep an artifact; a cache that cannot be written is no error."""
     cache = _cache()
     with contextlib.suppress(AffnetError):
-        cache.keep(_digest(key), [artifact.path, manifest_path(artifact.path)])
+        cache.keep(_digest(key), [*all_files(artifact.path), manifest_path(artifact.path)])
 
 
 def limit_bytes() -> float:

@@ -38,6 +38,7 @@ from affnet.export.verification.inputs import calibration_inputs
 from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Subject
 from affnet.files import (
+    all_files,
     content_sha256,
     publish,
     staging_folder,
@@ -101,7 +102,7 @@ def export_once(
             artifact = artifact.with_manifest(details=details)
         staged_manifest = manifest_path(artifact.path)
         write_and_sync(staged_manifest, artifact.manifest.to_json().encode())
-        target, _ = publish([artifact.path, staged_manifest], output)
+        target, *_ = publish([*all_files(artifact.path), staged_manifest], output)
     return Artifact(target, artifact.manifest)
 
 

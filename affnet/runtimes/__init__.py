@@ -26,6 +26,7 @@ RUNTIMES: dict[str, str] = {
     "litert": "affnet.runtimes.litert:LiteRtRuntime",
     "executorch": "affnet.runtimes.executorch:ExecutorchRuntime",
     "coreml": "affnet.runtimes.coreml:CoreMLRuntime",
+    "openvino": "affnet.runtimes.openvino:OpenVinoRuntime",
     "torch": "affnet.runtimes.torch:TorchRuntime",
 }
 

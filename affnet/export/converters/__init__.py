@@ -23,6 +23,7 @@ CONVERTERS: dict[str, str] = {
     "coreml": "affnet.export.converters.coreml.converter:CoreMLConverter",
     "executorch": "affnet.export.converters.executorch.converter:ExecutorchConverter",
     "onnx": "affnet.export.converters.onnx.converter:OnnxConverter",
+    "openvino": "affnet.export.converters.openvino:OpenVinoConverter",
     "tflite": "affnet.export.converters.tflite.converter:TfliteConverter",
     "torch": "affnet.export.converters.torch:TorchConverter",
 }

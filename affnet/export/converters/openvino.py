@@ -1,0 +1,55 @@
+"""OpenVINO's intermediate representation: ``.xml`` for the graph, ``.bin`` for the weights.
+
+What it cannot hold: ``--fft native``.  OpenVINO 2026.4 reads ONNX's DFT of opset 20 along the wrong
+axis, and pads real transforms with whatever stands in memory; neither says so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from affnet.errors import ConversionError, reason_of
+from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.from_onnx import FromOnnx
+from affnet.runtimes.openvino import CONFIGURATION, model_of
+from affnet.silence import silenced
+
+
+class OpenVinoConverter(FromOnnx):
+    """Reads the ONNX file with OpenVINO and saves it."""
+
+    format = "openvino"
+    precisions = ("fp32", "fp16")
+    computes_in_half = ()  # float16 is how weights are stored
+    packages = ("openvino", "onnx", "onnxscript", "onnxsim")
+    extra = "openvino"
+    tools = ("torch", "onnx", "onnxscript", "onnxsim", "openvino")
+
+    def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Conversion:
+        """See `FromOnnx.translate`.
+
+        Float32 is asked for: by default `save_model` halves the weights, for an error of 2e-3.
+        """
+        if request.native_fft:
+            raise ConversionError(
+                "OpenVINO computes ONNX's DFT along the wrong axis, without an error; omit "
+                "--fft native to have the transforms replaced."
+            )
+        path = folder / f"{request.name}.xml"
+        half = request.precision == "fp16"
+        try:
+            with silenced():
+                from openvino import save_model
+                from openvino.passes import ConstantFolding, Manager
+
+                network, passes = model_of(model), Manager()
+                # it reads normalisations with the sizes computed at every start
+                passes.register_pass(ConstantFolding())
+                passes.run_passes(network)
+                save_model(network, path, compress_to_fp16=half)
+        except RuntimeError as error:
+            raise ConversionError(
+                f"OpenVINO cannot convert {request.name}: {reason_of(error)}."
+            ) from error
+        weights = "float16" if half else "float32"
+        return Conversion(path, {"weights": weights, "settings": dict(CONFIGURATION)})

@@ -1,0 +1,158 @@
+"""OpenVINO on the CPU, in float32.
+
+Left to itself OpenVINO computes in bfloat16 wherever the processor has it: an error of 1e-2 of the
+largest output, and on processors without AMX more time than float32.  In float16, which its hint
+offers too, convolutions of 8 bits come out wrong.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affnet.artifact import TensorSpec
+from affnet.errors import ArtifactError, require
+from affnet.runtimes import Interface
+from affnet.silence import silenced
+
+#: What every model is compiled with; an app must set the first too.
+CONFIGURATION = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+_BORDERS = ("Constant", "Parameter", "Result")
+_DISCARDED = 2  # runs before those that are profiled
+
+
+class OpenVinoRuntime:
+    """Runs OpenVINO's ``.xml`` files, with the ``.bin`` beside them, on its CPU plugin."""
+
+    name = "openvino"
+    format = "openvino"
+    suffix = ".xml"
+
+    @classmethod
+    def version(cls) -> str:
+        """See `Runtime.version`."""
+        _require()
+        from importlib import metadata
+
+        import openvino  # noqa: F401  # later it is there at once
+
+        return metadata.version("openvino")
+
+    @classmethod
+    def load(cls, path: Path, *, threads: int) -> OpenVinoSession:
+        """See `Runtime.load`."""
+        return OpenVinoSession(path, threads)
+
+    @classmethod
+    def describe(cls, path: Path) -> Interface:
+        """See `Runtime.describe`."""
+        model = _read(path)
+        operators = model.get_ordered_ops()
+        types = {
+            one.get_output_element_type(0).to_string()
+            for one in operators
+            if one.get_type_name() == "Constant"
+        }
+        kinds = {one.get_type_name() for one in operators}
+        quantized = "FakeQuantize" in kinds or bool(types & {"i8", "u8"})
+        precision = "int8" if quantized else "fp16" if "f16" in types else "fp32"
+        return Interface(
+            tuple(map(_spec, model.inputs)), tuple(map(_spec, model.outputs)), precision
+        )
+
+    @classmethod
+    def operators(cls, path: Path) -> Mapping[str, int]:
+        """See `Runtime.operators`."""
+        types = (one.get_type_name() for one in _read(path).get_ordered_ops())
+        return collections.Counter(name for name in types if name not in _BORDERS)
+
+    @classmethod
+    def profile(
+        cls, path: Path, *, threads: int, image: NDArray[Any], runs: int
+    ) -> list[tuple[str, str, int]]:
+        """Return name, type and mean time in ns of each operator, in a session of its own."""
+        session = OpenVinoSession(path, threads, profile=True)
+        totals: collections.Counter[tuple[str, str]] = collections.Counter()
+        for run in range(_DISCARDED + runs):
+            session.run(image)
+            for name, kind, nanoseconds in session.times():
+                totals[name, kind] += nanoseconds if run >= _DISCARDED else 0
+        return [(name, kind, total // runs) for (name, kind), total in totals.items() if total]
+
+
+class OpenVinoSession:
+    """One compiled model with a request."""
+
+    def __init__(self, path: Path, threads: int, *, profile: bool = False) -> None:
+        model = _read(path)
+        if len(model.inputs) != 1:
+            raise ArtifactError(f"{path} has {len(model.inputs)} inputs, not one image.")
+        from openvino import Core
+
+        configuration: dict[str, Any] = {
+            **CONFIGURATION,
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "PERF_COUNT": profile,
+        }
+        try:
+            with silenced():
+                compiled = Core().compile_model(model, "CPU", configuration)
+                self._request = compiled.create_infer_request()
+        except RuntimeError as error:
+            raise _rejected(path, error) from error
+        self._outputs = compiled.outputs
+
+    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+        """See `Session.run`; the outputs are copies."""
+        results = self._request.infer([image], share_inputs=True)
+        return [results[output] for output in self._outputs]
+
+    def times(self) -> list[tuple[str, str, int]]:
+        """Return name, type and time in ns of each operator of the last run."""
+        return [
+            (one.node_name, one.node_type, round(one.real_time.total_seconds() * 1e9))
+            for one in self._request.profiling_info
+        ]
+
+
+def model_of(path: Path) -> Any:
+    """Return OpenVINO's model of a file of its own or of ONNX; raise `RuntimeError` if it fails."""
+    from openvino import Core
+
+    return Core().read_model(path)
+
+
+def _require() -> None:
+    require("openvino", extra="openvino", purpose="Running OpenVINO files")
+
+
+def _read(path: Path) -> Any:
+    _require()
+    with silenced():
+        try:
+            return model_of(path)
+        except RuntimeError as error:
+            raise _rejected(path, error) from error
+
+
+def _rejected(path: Path, error: Exception) -> ArtifactError:
+    """Leave out where in OpenVINO's sources the error was found, which its first lines say."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = [line for line in lines if line and not line.startswith(("Exception from", "Check "))]
+    return ArtifactError(f"OpenVINO rejects {path}: {(said or lines)[-1].rstrip('.')}.")
+
+
+def _spec(value: Any) -> TensorSpec:
+    """Read a border of a model; an open axis gets a name."""
+    name = min(value.names, default="value")
+    shape = tuple(
+        axis.get_length() if axis.is_static else f"axis {index}"
+        for index, axis in enumerate(value.partial_shape)
+    )
+    return TensorSpec(name, shape, np.dtype(value.element_type.to_dtype()).name)

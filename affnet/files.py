@@ -18,7 +18,7 @@ from affnet.errors import OutputError, UsageError
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 #: The suffixes of files whose weights stand in another beside them, and that one's.
-COMPANIONS = {".xml": ".bin"}
+COMPANIONS = {".param": ".bin", ".xml": ".bin"}
 _UNLOCKED = "new-"
 _NO_RIGHTS = {errno.EACCES, errno.EPERM, errno.EROFS}
 

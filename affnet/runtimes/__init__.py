@@ -27,6 +27,9 @@ RUNTIMES: dict[str, str] = {
     "executorch": "affnet.runtimes.executorch:ExecutorchRuntime",
     "coreml": "affnet.runtimes.coreml:CoreMLRuntime",
     "openvino": "affnet.runtimes.openvino:OpenVinoRuntime",
+    "mnn": "affnet.runtimes.mnn:MnnRuntime",
+    "ncnn": "affnet.runtimes.ncnn:NcnnRuntime",
+    "tract": "affnet.runtimes.tract:TractRuntime",
     "torch": "affnet.runtimes.torch:TorchRuntime",
 }
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 CONVERTERS: dict[str, str] = {
     "coreml": "affnet.export.converters.coreml.converter:CoreMLConverter",
     "executorch": "affnet.export.converters.executorch.converter:ExecutorchConverter",
+    "mnn": "affnet.export.converters.mnn:MnnConverter",
+    "ncnn": "affnet.export.converters.ncnn:NcnnConverter",
     "onnx": "affnet.export.converters.onnx.converter:OnnxConverter",
     "openvino": "affnet.export.converters.openvino:OpenVinoConverter",
     "tflite": "affnet.export.converters.tflite.converter:TfliteConverter",

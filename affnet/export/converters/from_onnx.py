@@ -7,15 +7,22 @@ from pathlib import Path
 
 from torch import nn
 
+from affnet.errors import ConversionError
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.onnx.converter import OnnxConverter
 from affnet.files import scratch_folder
 
+_SHORT = 8  # values, of a constant that is no weight
+
 
 class FromOnnx:
-    """A converter whose `translate` makes its file from an ONNX file in float32."""
+    """A converter whose `translate` makes its file from an ONNX file in float32.
+
+    None of them keeps FFTs: what their runtimes make of ONNX's DFT is refused or wrong.
+    """
 
     layouts = ("NCHW",)
+    format: str
     routes = OnnxConverter.routes
     auto_fft = "auto"
     plans = OnnxConverter.plans
@@ -25,6 +32,11 @@ class FromOnnx:
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
+        if request.native_fft:
+            raise ConversionError(
+                f"ONNX's DFT is not computed right in files of the format {self.format}; omit "
+                "--fft native to have the transforms replaced."
+            )
         as_float = dataclasses.replace(request, precision="fp32", samples=(), calibration=None)
         with scratch_folder() as scratch:
             made = OnnxConverter().convert(network, as_float, Path(scratch))
@@ -33,3 +45,22 @@ class FromOnnx:
     def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Conversion:
         """Write the artifact of an ONNX file into ``folder``; raises as `Converter.convert`."""
         raise NotImplementedError
+
+
+def rounded_to_half(path: Path) -> None:
+    """Round the weights of an ONNX file to numbers that float16 holds, in place.
+
+    Single numbers and short lists, an epsilon among them, stay as they are.
+    """
+    import numpy as np
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(path)
+    largest = float(np.finfo(np.float16).max)
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.size > _SHORT:
+            rounded = np.clip(values, -largest, largest).astype(np.float16).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
+    path.write_bytes(model.SerializeToString())

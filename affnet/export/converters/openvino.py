@@ -30,11 +30,6 @@ class OpenVinoConverter(FromOnnx):
 
         Float32 is asked for: by default `save_model` halves the weights, for an error of 2e-3.
         """
-        if request.native_fft:
-            raise ConversionError(
-                "OpenVINO computes ONNX's DFT along the wrong axis, without an error; omit "
-                "--fft native to have the transforms replaced."
-            )
         path = folder / f"{request.name}.xml"
         half = request.precision == "fp16"
         try:

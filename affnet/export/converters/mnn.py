@@ -1,0 +1,80 @@
+"""MNN's ``.mnn``, made from the ONNX file by MNN's compiled converter.
+
+The converter's Python wrapper, `MNN.tools.mnnconvert`, installs a logging SDK with pip when it is
+imported and reports each conversion; what it wraps does neither.
+
+What it cannot hold: ``--fft native``.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from affnet.errors import ConversionError
+from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.from_onnx import FromOnnx, rounded_to_half
+from affnet.files import write_and_sync
+from affnet.runtimes.mnn import SETTINGS
+
+#: Run in a process of its own, which a crash of the converter ends.
+_CONVERT = "import sys, _tools; _tools.mnnconvert(sys.argv)"
+
+
+class MnnConverter(FromOnnx):
+    """Has MNN's converter read the ONNX file."""
+
+    format = "mnn"
+    precisions = ("fp32", "fp16")
+    computes_in_half = ()  # float16 is how weights are stored
+    packages = ("_tools", "_mnncengine", "onnx", "onnxscript", "onnxsim")
+    extra = "mnn"
+    tools = ("torch", "onnx", "onnxscript", "onnxsim", "MNN")
+
+    def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Conversion:
+        """See `FromOnnx.translate`; the converter ends with 0 whether it has written a file or not.
+
+        It cuts weights to float16 off; rounded beforehand, they lose nothing by that.
+        """
+        half = request.precision == "fp16"
+        _sort_outputs(model, request.output_names)
+        if half:
+            rounded_to_half(model)
+        path = folder / f"{request.name}.mnn"
+        options = ["-f", "ONNX", "--modelFile", str(model), "--MNNModel", str(path)]
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", _CONVERT, *options, *(["--fp16"] if half else [])],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            check=False,
+        )  # fmt: skip
+        if done.returncode != 0 or not path.exists():
+            raise ConversionError(f"MNN cannot convert {request.name}: {_reason(done)}.")
+        write_and_sync(path, path.read_bytes())
+        weights = "float16" if half else "float32"
+        return Conversion(path, {"weights": weights, "settings": dict(SETTINGS)})
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    for index, line in enumerate(lines):
+        if "Not Support" in line:  # the operators are named in the lines after it
+            return " ".join(lines[index : index + 2]).rstrip(".")
+    return f"it wrote no file ({lines[-1].rstrip('.') if lines else 'and says nothing'})"
+
+
+def _sort_outputs(path: Path, names: list[str]) -> None:
+    """Rename outputs whose names are not in their order, by which MNN gives them."""
+    if sorted(names) == names:
+        return
+    import onnx
+
+    model: Any = onnx.load(path)
+    renamed = {name: f"{index}_{name}" for index, name in enumerate(names)}
+    for node in model.graph.node:
+        for values in (node.input, node.output):
+            values[:] = [renamed.get(value, value) for value in values]
+    for value in model.graph.output:
+        value.name = renamed[value.name]
+    path.write_bytes(model.SerializeToString())

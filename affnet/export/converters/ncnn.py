@@ -1,0 +1,82 @@
+"""ncnn's ``.param`` for the graph and ``.bin`` for the weights, made from the ONNX file by pnnx.
+
+What it cannot hold: ``--fft native``, batches, and tensors of more than four axes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+from pathlib import Path
+
+from affnet.errors import ConversionError, require
+from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.from_onnx import FromOnnx, rounded_to_half
+from affnet.files import write_and_sync
+from affnet.runtimes.ncnn import SETTINGS
+
+# What else pnnx writes.
+_OTHERS = ("ncnnpy", "pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx")
+
+
+class NcnnConverter(FromOnnx):
+    """Has pnnx read the ONNX file."""
+
+    format = "ncnn"
+    precisions = ("fp32", "fp16")
+    computes_in_half = ()  # float16 is how weights are stored
+    packages = ("pnnx", "ncnn", "onnx", "onnxscript", "onnxsim")
+    extra = "ncnn"
+    tools = ("torch", "onnx", "onnxscript", "onnxsim", "pnnx", "ncnn")
+
+    def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Conversion:
+        """See `FromOnnx.translate`; pnnx ends with 0 whatever it could not translate."""
+        if request.input.dynamic_batch:
+            raise ConversionError("ncnn has no batch axis; omit --dynamic-batch.")
+        half = request.precision == "fp16"
+        if half:
+            rounded_to_half(model)
+        path = folder / f"{request.name}.ncnn.param"
+        weights = path.with_suffix(".bin")
+        shape = ",".join(map(str, request.input.static_shape()))
+        scratch = model.parent
+        done = subprocess.run(
+            [
+                _program(), model.name, f"inputshape=[{shape}]f32", f"fp16={int(half)}",
+                f"ncnnparam={path.resolve()}", f"ncnnbin={weights.resolve()}",
+                *(f"{name}={scratch / name}" for name in _OTHERS),
+            ],
+            cwd=scratch, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            errors="replace", check=False,
+        )  # fmt: skip
+        if done.returncode != 0 or not path.exists() or not weights.exists():
+            raise ConversionError(f"pnnx cannot convert {request.name}: {_reason(done)}.")
+        write_and_sync(path, _with_sizes(path.read_text(), request.input.static_shape()).encode())
+        write_and_sync(weights, weights.read_bytes())
+        stored = "float16" if half else "float32"
+        return Conversion(path, {"weights": stored, "settings": dict(SETTINGS)})
+
+
+def _program() -> str:
+    require("pnnx", extra="ncnn", purpose="Exporting to ncnn")
+    found = importlib.util.find_spec("pnnx")  # importing it would import torch's exporters
+    assert found is not None
+    assert found.submodule_search_locations is not None
+    return str(Path(next(iter(found.submodule_search_locations)), "pnnx"))
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    return f"it wrote no file ({lines[-1].rstrip('.') if lines else 'and says nothing'})"
+
+
+def _with_sizes(text: str, shape: tuple[int, ...]) -> str:
+    """Write the sizes of an image into the input layer, where pnnx leaves them out."""
+    if len(shape) != 4:
+        return text
+    _, channels, height, width = shape
+    lines = text.splitlines()
+    for index, line in enumerate(lines):
+        if line.startswith("Input ") and "=" not in line:
+            lines[index] = f"{line} 0={width} 1={height} 2={channels}"
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,52 @@
+"""tract: a second runtime for ONNX files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from affnet.errors import ArtifactError, MissingError, UsageError
+from affnet.runtimes import runtime_for, runtime_of_file
+from affnet.runtimes.tract import TractRuntime
+from tests.runtimes.onnx_files import EXPECTED, IMAGE, SHAPE, write_model
+
+pytestmark = pytest.mark.converters
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed() -> None:
+    pytest.importorskip("tract", reason="needs pip install 'affnet[tract]'")
+
+
+def test_it_computes_an_onnx_file(tmp_path: Path) -> None:
+    session = TractRuntime.load(write_model(tmp_path / "net.onnx"), threads=1)
+    first, second = session.run(IMAGE)
+    np.testing.assert_allclose(first, EXPECTED, atol=1e-6)
+    assert second.shape == EXPECTED.shape
+    session.run(np.zeros(SHAPE, np.float32))
+    np.testing.assert_allclose(first, EXPECTED, atol=1e-6)
+
+
+def test_onnx_files_stay_those_of_onnx_runtime() -> None:
+    assert runtime_for("onnx").name == runtime_of_file(Path("net.onnx")).name == "onnxruntime"
+
+
+def test_what_it_does_not_hold_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"no model")
+    with pytest.raises(ArtifactError, match=r"^tract rejects .*net\.onnx: "):
+        TractRuntime.load(path, threads=1)
+
+
+def test_more_threads_than_one_are_refused() -> None:
+    with pytest.raises(UsageError, match="one thread, not 2"):
+        TractRuntime.load(Path("net.onnx"), threads=2)
+
+
+def test_a_missing_package_is_told_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tract", None)
+    with pytest.raises(MissingError, match=r"pip install 'affnet\[tract\]'$"):
+        TractRuntime.version()

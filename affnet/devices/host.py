@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -14,7 +12,7 @@ from affnet.artifact import Artifact
 from affnet.devices.base import Capabilities, Check, Progress, Settings
 from affnet.devices.worker import host_probes
 from affnet.devices.worker.channel import RemoteProcess, describe_job
-from affnet.devices.worker.pipe_channel import PipeChannel
+from affnet.devices.worker.local_process import LocalProcesses
 from affnet.errors import MissingError, UsageError
 from affnet.processes import module_command, module_environment
 from affnet.runtimes import RUNTIMES, check_measurable, get_runtime
@@ -36,7 +34,7 @@ class HostDevice:
 
     def __init__(self, name: str = "host", settings: Settings = _DEFAULTS) -> None:
         self.name = name
-        self._processes: set[subprocess.Popen[str]] = set()
+        self._processes = LocalProcesses()
 
     def address(self) -> str:
         """See `Device.address`."""
@@ -87,34 +85,14 @@ class HostDevice:
         """
         if threads > (offered := os.cpu_count() or 1):
             raise UsageError(f"This machine runs {offered} threads at once, not {threads}.")
-        process = subprocess.Popen(
-            module_command("affnet.devices.worker.serve"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=module_environment(),
-            start_new_session=True,  # Ctrl-C reaches the parent, which then ends its workers
-            text=True,
-            encoding="utf-8",
-        )
-        self._processes.add(process)
-        try:
-            label = f"{artifact.path.name} on {runtime}"
-            job = describe_job(artifact, runtime, threads)
-            yield RemoteProcess(PipeChannel(process), job, label)
-        finally:
-            process.kill()
-            process.wait()
-            self._processes.discard(process)
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):  # what was left in the buffer
-                        pipe.close()
+        label = f"{artifact.path.name} on {runtime}"
+        command = module_command("affnet.devices.worker.serve")
+        with self._processes.start(command, module_environment()) as channel:
+            yield RemoteProcess(channel, describe_job(artifact, runtime, threads), label)
 
     def interrupt(self) -> None:
         """See `Device.interrupt`."""
-        for process in tuple(self._processes):
-            process.kill()
+        self._processes.interrupt()
 
 
 def _check_runtime(name: str) -> Check:

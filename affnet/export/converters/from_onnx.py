@@ -28,7 +28,8 @@ class FromOnnx:
     plans = OnnxConverter.plans
     operators = OnnxConverter.operators
     options = ()
-    heads: tuple[str, ...] = ("argmax",)
+    heads: tuple[str, ...] = ("softmax", "argmax")
+    usual_heads = ()
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affnet.errors import ArtifactError
 from affnet.files import companion, content_bytes, content_sha256
 from affnet.parity import TOLERANCES, Parity
 from affnet.preprocessing import Preprocessing, published
 from affnet.reading import parse_json, read_text
+
+#: What a network takes at once: an array for each of its inputs.
+Arrays = tuple[NDArray[Any], ...]
 
 SCHEMA = 1
 #: What a network is for; ``other`` is a program of the user's own, of which that is not known.
@@ -38,13 +42,19 @@ class TensorSpec:
     shape: tuple[int | str, ...]  # a string names a dynamic axis
     dtype: str
     layout: str | None = None  # NCHW or NHWC for images, and NHWC for maps of a file like that
-    range: tuple[float, float] | None = None  # what 0 and 1 of the network become in the file
+    # what 0 and 1 of an image become in the file, or between what an integer is drawn
+    range: tuple[float, float] | None = None
     class_axis: int | None = None  # of an output: where one score of each class stands
 
     @property
     def is_image(self) -> bool:
         """Whether it holds images, whose size and layout an export may choose."""
         return self.layout is not None
+
+    @property
+    def smallest(self) -> float:
+        """The smallest value of integers, else 0."""
+        return self.range[0] if self.range and np.dtype(self.dtype).kind in "iu" else 0.0
 
     @property
     def dynamic_batch(self) -> bool:
@@ -141,6 +151,13 @@ class Manifest:
     def gives_probabilities(self) -> bool:
         """Whether the file has a classifier's softmax inside."""
         return self.outputs[0].name == PROBABILITIES
+
+    def described_inputs(self) -> list[dict[str, Any]]:
+        """Return what `affnet.parity.reference_inputs` takes."""
+        return [
+            {"shape": spec.static_shape(), "dtype": spec.dtype, "range": spec.range}
+            for spec in self.inputs
+        ]
 
     def to_json(self) -> str:
         """Return the manifest file's text."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,14 +86,27 @@ _NEGLIGIBLE = float(np.finfo(np.float32).tiny)  # smaller numbers are flushed to
 _SMALLEST_PEAK = 1e-6  # where PyTorch gives zeros only: of the largest output on other inputs
 
 
-def reference_image(shape: Sequence[int], dtype: str, bounds: tuple[float, float]) -> NDArray[Any]:
+def reference_image(
+    shape: Sequence[int], dtype: str, bounds: tuple[float, float], *, seed: int = _SEED
+) -> NDArray[Any]:
     """Return the image that every device is measured with and proven on: uniform, always the same.
 
     numpy promises the stream of a seeded `Generator` across platforms.
     """
     low, high = bounds
-    values = np.random.default_rng(_SEED).random(tuple(shape), dtype=np.float32)
+    values = np.random.default_rng(seed).random(tuple(shape), dtype=np.float32)
     return (low + (high - low) * values).astype(dtype)
+
+
+def reference_inputs(described: Sequence[Mapping[str, Any]]) -> tuple[NDArray[Any], ...]:
+    """Return what a file is measured with: `reference_image` for each of its inputs.
+
+    Each is described by its shape, dtype and range, null where it has none.
+    """
+    return tuple(
+        reference_image(one["shape"], one["dtype"], one["range"] or (0.0, 1.0), seed=_SEED + index)
+        for index, one in enumerate(described)
+    )
 
 
 def depends_on_input(outputs: Sequence[NDArray[Any]]) -> bool:
@@ -209,6 +222,8 @@ def _compare_output(
         return _failure(name, f"NaN in {lost} {of_all} numbers")
     if lost := int((np.isinf(measured) & determined).sum()):
         return _failure(name, f"infinity in {lost} {of_all} finite numbers")
+    if expected.dtype.kind in "iub":
+        return _compare_integers(name, reference, measured, open_, tolerance)
     if not determined.any():
         reason = "PyTorch gives no finite number" if reference.size else "the output is empty"
         return InputParity(name, 0.0, 0.0, IDENTICAL_PSNR_DB, True, 0.0, reason)
@@ -221,6 +236,31 @@ def _compare_output(
     return _judged(name, error, peak, compared, tolerance)
 
 
+def _compare_integers(
+    name: str,
+    reference: NDArray[np.float64],
+    measured: NDArray[np.float64],
+    open_: NDArray[np.float64],
+    tolerance: Tolerance,
+) -> InputParity:
+    """Compare integers or truth values, whose relative error is the share that differs.
+
+    Where PyTorch's own roundings change one, as the place of the larger of two like numbers, any
+    is right.
+    """
+    determined = _UNCERTAINTIES * open_ < 0.5
+    compared = float(determined.mean()) if reference.size else 0.0
+    if not compared:
+        reason = "PyTorch in float32 leaves all values open" if reference.size else "it is empty"
+        return InputParity(name, 0.0, 0.0, IDENTICAL_PSNR_DB, True, 0.0, reason)
+    errors = np.abs(measured - reference)[determined]
+    share = float((errors > 0).mean())
+    psnr_db, passed = _psnr_db(errors > 0, 1.0), share <= tolerance.max_rel_error
+    return InputParity(
+        name, float(errors.max()), share, psnr_db, passed, compared, _open_note(compared)
+    )
+
+
 def _judged(
     name: str, error: NDArray[np.float64], peak: float, compared: float, tolerance: Tolerance
 ) -> InputParity:
@@ -229,10 +269,11 @@ def _judged(
     max_rel = max_abs / peak if peak > 0 else (0.0 if max_abs == 0 else math.inf)
     psnr_db = _psnr_db(error, peak)
     passed = max_rel <= tolerance.max_rel_error and psnr_db >= tolerance.min_psnr_db
-    note = f"PyTorch in float32 leaves {1 - compared:.1%} of the values open"
-    return InputParity(
-        name, max_abs, max_rel, psnr_db, passed, compared, note if compared < 1 else ""
-    )
+    return InputParity(name, max_abs, max_rel, psnr_db, passed, compared, _open_note(compared))
+
+
+def _open_note(compared: float) -> str:
+    return f"PyTorch in float32 leaves {1 - compared:.1%} of the values open" * (compared < 1)
 
 
 def _failure(name: str, note: str) -> InputParity:
@@ -268,8 +309,8 @@ def _top1_agreement(expected: NDArray[Any], actual: NDArray[Any], axis: int | No
     return float((expected.argmax(axis) == actual.argmax(axis)).mean())
 
 
-def _psnr_db(error: NDArray[np.float64], peak: float) -> float:
-    mean_square_error = float(np.mean(error**2))
+def _psnr_db(error: NDArray[Any], peak: float) -> float:
+    mean_square_error = float(np.mean(np.square(error, dtype=np.float64)))
     if mean_square_error == 0:
         return IDENTICAL_PSNR_DB
     if peak == 0:

@@ -79,7 +79,7 @@ def dense_source(model: DenseNetwork) -> Source:
         model=model.eval(),
         name=model.task,
         provenance=Provenance("variant", model.task, "trained", None, {}),
-        input=image_spec(*model.DEFAULT_SIZE),
+        inputs=(image_spec(*model.DEFAULT_SIZE),),
         outputs=model.output_specs(*model.DEFAULT_SIZE),
         labels=usual[1] if usual else None,
         published=None,

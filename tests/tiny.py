@@ -67,7 +67,7 @@ def tiny_source() -> Source:
         model=tiny_net(),
         name="tiny",
         provenance=Provenance("variant", "tiny", "random (seed 0)", None, {}),
-        input=image_spec(32, 32),
+        inputs=(image_spec(32, 32),),
         outputs=(logits_spec(CLASSES),),
         labels=None,
         published=None,

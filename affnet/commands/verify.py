@@ -60,7 +60,7 @@ def verify(
         from affnet.export.verification.user_inputs import read_inputs
 
         subject, opened, source = open_subject(artifact, against, config, weights)
-        more = read_inputs(verify_on, subject.network_input) if verify_on else ()
+        more = read_inputs(verify_on, subject.network_inputs(source)) if verify_on else ()
         inputs = [*inputs_for(subject, source), *more]
         parity = compare.verify_against(subject, source, inputs)
         agreement = compare.verify_held_out(subject, source) if held_out else None

@@ -168,7 +168,7 @@ class ComputingProcess(MeasuringProcess, Protocol):
     arithmetic: str  # "fp32" or "fp16", the coarsest it computes in
 
     def outputs(self) -> list[NDArray[np.float32]] | None:
-        """Return the outputs for `affnet.parity.reference_image`; None if not available."""
+        """Return the outputs for `affnet.parity.reference_inputs`; None if not available."""
         ...
 
 

@@ -52,7 +52,8 @@ def session_predictor(session: Session, spec: TensorSpec) -> Predict:
 def as_input(images: Images, spec: TensorSpec) -> NDArray[Any]:
     """Turn N x 3 x H x W images in 0..1 into what an input spec asks for; else change nothing."""
     if not spec.is_image:
-        return images.astype(spec.dtype)
+        array = images.astype(spec.dtype)
+        return array if array.ndim else array.reshape(spec.shape)  # some formats hold no scalars
     low, high = spec.range or (0.0, 1.0)
     values = low + images * (high - low)
     if spec.layout == "NHWC":

@@ -101,8 +101,8 @@ def program_key(source: Source, options: Mapping[str, Any]) -> dict[str, Any] | 
         digest.update(
             value.detach().contiguous().cpu().view(-1).view(torch.uint8).numpy().tobytes()
         )
-    if source.example is not None:
-        digest.update(source.example.tobytes())
+    for array in source.example or ():
+        digest.update(array.tobytes())
     return _key([source.name, source.provenance.location, digest.hexdigest()], options, {})
 
 

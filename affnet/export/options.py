@@ -9,6 +9,7 @@ from affnet.errors import UnknownNameError, UsageError
 from affnet.export.converters import check_installed, get_converter
 from affnet.export.fourier.costs import PlanCosts
 from affnet.export.fourier.planner import FFT_CHOICES
+from affnet.export.passes.borders import check_held
 from affnet.export.passes.heads import HEADS, NO_HEAD, OF_BATCHES, TASK_OF, with_head
 from affnet.export.quantization import CALIBRATED
 from affnet.export.quantization.calibration import Calibration
@@ -89,7 +90,9 @@ def settled(source: Source, options: ExportOptions) -> ExportOptions:
 
 
 def _check_program_options(source: Source, options: ExportOptions) -> None:
-    """Refuse what only networks of this package have a meaning for."""
+    """Refuse what only networks of this package have a meaning for, and types no file holds."""
+    converter = get_converter(options.format)
+    check_held(source.name, (*source.inputs, *source.outputs), converter)
     for option in ("image_size", "layout", "image_input", "dynamic_batch"):
         if getattr(options, option):
             raise UsageError(

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from affnet import __version__
-from affnet.artifact import Artifact, Manifest, TensorSpec, image_spec, manifest_path
+from affnet.artifact import (
+    Artifact,
+    Manifest,
+    image_spec,
+    manifest_path,
+)
 from affnet.errors import (
     AffnetError,
     ArtifactError,
@@ -20,6 +22,7 @@ from affnet.errors import (
     RewriteError,
     VerificationError,
 )
+from affnet.export.conversion import conversion_request
 from affnet.export.converters import (
     Conversion,
     ConversionRequest,
@@ -29,6 +32,7 @@ from affnet.export.converters import (
 from affnet.export.converters.fallbacks import FULL, Attempt, failure_of, plan_attempts
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.options import ExportOptions, check_options, settled
+from affnet.export.passes.borders import replaced_types
 from affnet.export.passes.heads import NO_HEAD, with_head
 from affnet.export.prepare import prepare_network
 from affnet.export.quantization import CALIBRATED
@@ -46,7 +50,7 @@ from affnet.files import (
     write_and_sync,
 )
 from affnet.garbage import collected_rarely
-from affnet.model.cost import count_macs, count_parameters
+from affnet.model.cost import count_macs_of, count_parameters
 from affnet.model.source import Source
 from affnet.parity import Parity
 from affnet.runtimes import runtime_for
@@ -164,35 +168,20 @@ def _convert(
     progress: Progress,
 ) -> Artifact:
     """Make the file of one attempt, and describe it."""
-    taken = image_spec(*options.image_size) if options.image_size else source.input
-    shape = taken.static_shape()
+    taken = (image_spec(*options.image_size),) if options.image_size else source.inputs
+    shape = taken[0].static_shape()
     progress(f"Preparing {source.name} for inputs of {' x '.join(map(str, shape))}")
     costs = options.costs or PredictedCosts(runtime_for(options.format).name)
-    precision = attempt.precision
-    half = precision in converter.computes_in_half
-    prepared = prepare_network(source, shape, attempt.fft, converter, precision, costs)
-    macs = count_macs(prepared.module, shape)
-    request = ConversionRequest(
-        name=_file_name(source.name, precision, converter),
-        input=_with_batch(taken, options.dynamic_batch),
-        outputs=tuple(
-            _with_batch(output, options.dynamic_batch) for output in source.outputs_for(taken)
-        ),
-        precision=precision,
-        route=attempt.route,
-        native_fft=attempt.fft == "native" and bool(prepared.fft_plan),
-        layout=options.layout or converter.layouts[0],
-        labels=source.labels,
-        task=source.task,
-        image_input=options.image_input,
-        deployment_target=options.deployment_target,
-        calibration=options.calibration.images if options.calibration else None,
-        keep_float=frozenset(kept.part for kept in options.kept_float),
-        samples=_samples(reference, taken, options) if half else (),
-    )
+    prepared = prepare_network(source, shape, attempt.fft, converter, attempt.precision, costs)
+    native_fft = attempt.fft == "native" and bool(prepared.fft_plan)
+    request = conversion_request(source, options, converter, attempt, reference, native_fft)
+    macs = count_macs_of(prepared.module, request.example(batch=1))
     progress(f"Converting {source.name} to {options.format}")
     conversion = converter().convert(prepared.module, request, folder)
     tools = {"affnet": __version__, **{t: metadata.version(t) for t in converter.tools}}
+    borders = (*taken, *source.outputs_for(taken[0]))
+    if replaced := replaced_types(borders, (*request.inputs, *request.outputs)):
+        conversion.details["types"] = replaced
     manifest = _describe(
         source, options.format, request, conversion, prepared.fft_plan, macs, tools
     )
@@ -200,26 +189,6 @@ def _convert(
         details = manifest.details | {"capture": source.captured}
         manifest = dataclasses.replace(manifest, details=details)
     return Artifact(conversion.path, manifest)
-
-
-def _samples(
-    reference: Reference, taken: TensorSpec, options: ExportOptions
-) -> tuple[NDArray[np.float32], ...]:
-    """Return inputs that show what float16 cannot hold: those that a file is verified on."""
-    inputs = reference.usual_inputs(taken, half=not options.image_input)
-    return tuple(one.array for one in (*inputs, *options.verify_on))
-
-
-def _file_name(model: str, precision: str, converter: type[Converter]) -> str:
-    """Return a name that tells files of several precisions apart: ``digits``, ``digits_int8``."""
-    if precision == converter.precisions[0]:
-        return model
-    return f"{model}_{precision.replace('-', '_')}"
-
-
-def _with_batch(spec: TensorSpec, dynamic: bool) -> TensorSpec:
-    """Return the spec with its first axis left open if ``dynamic``."""
-    return dataclasses.replace(spec, shape=("batch", *spec.shape[1:])) if dynamic else spec
 
 
 def _describe(
@@ -237,7 +206,7 @@ def _describe(
         format=format_,
         precision=request.precision,
         sha256=content_sha256(conversion.path),
-        inputs=(conversion.input or request.input,),
+        inputs=conversion.inputs or request.inputs,
         outputs=conversion.outputs or request.outputs,
         labels=source.labels,
         fft_plan=fft_plan,
@@ -269,7 +238,9 @@ def _verified(
         inputs = calibration_inputs(calibration.images)
     else:
         half = subject.precision in get_converter(options.format).computes_in_half
-        inputs = reference.usual_inputs(subject.input, half=half and not options.image_input)
+        inputs = reference.usual_inputs(
+            subject.network_inputs(source), half=half and not options.image_input
+        )
     parity = verify_against(subject, source, [*inputs, *options.verify_on], reference)
     if not parity.passed:
         raise VerificationError(_disagreement(artifact, parity))

@@ -13,7 +13,9 @@ from affnet.export.fourier.costs import PlanCosts
 from affnet.export.fourier.planner import replace_transforms
 from affnet.export.fourier.rewrite import rewrite_program
 from affnet.export.operators import replace_operators
+from affnet.export.passes.borders import Borders, held_inputs, held_outputs
 from affnet.export.passes.folding import fold_linear_maps, freeze_anchors
+from affnet.model.program_interface import with_real_borders
 from affnet.model.source import Source
 from affnet.runtimes import runtime_for
 
@@ -58,4 +60,8 @@ def prepare_network(
         program = replace_operators(program, converter.operators)
         plan = {"graph": "native" if fft == "native" else "rewritten"} if has_transforms else {}
         # a copy: converters change what they are given, and the user's tensors are the reference's
-        return PreparedNetwork(copy.deepcopy(program.module()), plan)
+        module = with_real_borders(copy.deepcopy(program.module()), program)
+        outputs = held_outputs(source.outputs, converter)
+        if (held_inputs(source.inputs, converter), outputs) != (source.inputs, source.outputs):
+            module = Borders(module, source.inputs, outputs)
+        return PreparedNetwork(module, plan)

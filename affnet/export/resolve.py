@@ -110,7 +110,7 @@ def _source(request: ExportRequest) -> Source:
 def _inputs_to_verify_on(request: ExportRequest, source: Source) -> tuple[VerificationInput, ...]:
     if request.verify_on is None:
         return ()
-    taken = image_spec(*request.image_size) if request.image_size else source.input
+    taken = (image_spec(*request.image_size),) if request.image_size else source.inputs
     return tuple(read_inputs(Path(request.verify_on), taken))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Size, nn
+from torch import Size, Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 
@@ -23,11 +23,16 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def count_macs(model: nn.Module, shape: Sequence[int]) -> int:
-    """Return the multiply-accumulates of an input of ``shape`` in convolutions and matrix products.
+    """Return the multiply-accumulates of an input of ``shape``; see `count_macs_of`."""
+    return count_macs_of(model, (torch.zeros(*shape),))
+
+
+def count_macs_of(model: nn.Module, inputs: Sequence[Tensor]) -> int:
+    """Return the multiply-accumulates of convolutions and matrix products, for these inputs.
 
     Elementwise work and FFTs (where the network still has some) are not counted.
     """
     counter = FlopCounterMode(display=False, custom_mapping=_UNCOUNTED)
     with counter, torch.no_grad():
-        model(torch.zeros(*shape))
+        model(*inputs)
     return int(counter.get_total_flops()) // 2

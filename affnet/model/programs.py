@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from affnet.errors import AffnetError, MissingError, UsageError, first_line
 from affnet.exported_program import load_exported_program
+from affnet.model.arguments import RETURNS, check_built
 from affnet.model.capture import capture, check_program, check_runs
 from affnet.model.program_interface import LoadedProgram, described
 from affnet.model.source_file import check_program_file
 
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_RETURNS = "return (network, example_input) or a torch.export program"
 
 
 def is_function(source: str) -> bool:
@@ -35,8 +34,8 @@ def load_program(path: Path) -> LoadedProgram:
     """Load a ``.pt2`` file.
 
     Raises:
-        UsageError: the file is missing or damaged, or the network is none of one float32 tensor
-            in and float32 tensors out, of static shapes, in eval mode.
+        UsageError: the file is missing or damaged, or the network is none of tensors in and
+            tensors out, of static shapes, in eval mode.
     """
     check_program_file(path)
     return _of_program(path.name, load_exported_program(path))
@@ -55,18 +54,11 @@ def build_program(function: str, seed: int) -> LoadedProgram:
     built = _call(function, seed)
     if isinstance(built, ExportedProgram):
         return _of_program(function, built)
-    if not (isinstance(built, tuple) and len(built) == 2 and isinstance(built[0], nn.Module)):
-        raise UsageError(f"{function} returns {type(built).__name__}", f"let it {_RETURNS}.")
-    network, example = built
-    if isinstance(example, tuple) and len(example) == 1:
-        (example,) = example
-    if not isinstance(example, Tensor):
-        raise UsageError(f"{function}'s example input is no single tensor", f"let it {_RETURNS}.")
-    network = network.eval()
-    check_runs(function, network, (example,))
-    captured = capture(function, network, (example,))
+    network, args, kwargs = check_built(function, built)
+    check_runs(function, network, args, kwargs)
+    captured = capture(function, network, args, kwargs)
     program, kept_notes = check_program(function, captured.program)
-    loaded = described(function, program, network, example)
+    loaded = described(function, program, network)
     return replace(
         loaded,
         notes=(*loaded.notes, *captured.notes, *kept_notes),
@@ -76,7 +68,7 @@ def build_program(function: str, seed: int) -> LoadedProgram:
 
 def _of_program(name: str, given: ExportedProgram) -> LoadedProgram:
     program, notes = check_program(name, given)
-    loaded = described(name, program, given.module())
+    loaded = described(name, program)
     return replace(loaded, notes=(*loaded.notes, *notes))
 
 
@@ -89,7 +81,7 @@ def _call(function: str, seed: int) -> Any:
         build = getattr(importlib.import_module(name), attribute)
         if not callable(build):
             raise UsageError(
-                f"{function} is an {type(build).__name__}, not a function", f"let it {_RETURNS}."
+                f"{function} is an {type(build).__name__}, not a function", f"let it {RETURNS}."
             )
         _check_takes_nothing(function, build)
         return build()

@@ -46,15 +46,15 @@ class Interface:
 class Session(Protocol):
     """An artifact, loaded and ready to run."""
 
-    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
-        """Run one batch, of the shape and type the artifact's input spec gives."""
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """Run once, on an array for each input, of the shape and type that its spec gives."""
         ...
 
 
 class Runtime(Protocol):
     """Loads artifacts of some formats.
 
-    One with a profiler also has a class method ``profile(path, threads=, image=, runs=)`` that
+    One with a profiler also has a class method ``profile(path, threads=, inputs=, runs=)`` that
     returns name, type and mean time in ns of each operator.
     """
 

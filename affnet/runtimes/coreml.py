@@ -106,15 +106,16 @@ class EvaluatorSession:
 
     def __init__(self, path: Path) -> None:
         self._program = load_program(path)
-        self._input, self._outputs = _names(self._program)
-        self._takes_image = self._program.inputs[0].kind == "image"
+        self._outputs = _outputs(self._program)
         self._labels = self._program.class_labels
 
-    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`."""
-        # an image has no batch axis
-        value = image[0] if self._takes_image else image
-        found = self._program.predict({self._input: value})
+        feed = {
+            taken.name: array[0] if taken.kind == "image" else array  # it has no batch axis
+            for taken, array in zip(self._program.inputs, inputs, strict=True)
+        }
+        found = self._program.predict(feed)
         return [_array(found[name], self._labels) for name in self._outputs]
 
 
@@ -123,8 +124,7 @@ class CoreMLSession:
 
     def __init__(self, path: Path) -> None:
         program = load_program(path)  # its messages say what is wrong with a file
-        self._input, self._outputs = _names(program)
-        self._takes_image = program.inputs[0].kind == "image"
+        self._inputs, self._outputs = program.inputs, _outputs(program)
         self._labels = program.class_labels
         with quiet_coremltools() as coremltools:
             try:
@@ -133,14 +133,13 @@ class CoreMLSession:
                 reason = first_line(error)
                 raise ArtifactError(f"Core ML rejects {path}: {reason}") from error
 
-    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`."""
-        value: Any = image
-        if self._takes_image:
-            from PIL import Image
-
-            value = Image.fromarray(image[0])
-        found = self._model.predict({self._input: value})
+        feed = {
+            taken.name: as_picture(array) if taken.kind == "image" else array
+            for taken, array in zip(self._inputs, inputs, strict=True)
+        }
+        found = self._model.predict(feed)
         return [_array(found[name], self._labels) for name in self._outputs]
 
 
@@ -190,13 +189,12 @@ def _without_progress_bars() -> Iterator[None]:
         bar.__init__ = start
 
 
-def _names(program: Program) -> tuple[str, list[str]]:
-    """Return the names of the only input that affnet's models have, and of the outputs.
+def _outputs(program: Program) -> list[str]:
+    """Return the outputs' names.
 
     A classifier's label is none of them: it says what its probabilities say.
     """
-    outputs = [output.name for output in program.outputs if output.kind != "label"]
-    return program.inputs[0].name, outputs
+    return [output.name for output in program.outputs if output.kind != "label"]
 
 
 def _array(value: Any, labels: list[str | int] | None) -> NDArray[Any]:
@@ -204,6 +202,13 @@ def _array(value: Any, labels: list[str | int] | None) -> NDArray[Any]:
     if isinstance(value, Mapping) and labels is not None:
         return np.array([[value[label] for label in labels]], np.float32)
     return np.asarray(value)
+
+
+def as_picture(array: NDArray[Any]) -> Any:
+    """Return 1 x H x W x 3 bytes as what coremltools takes for an image."""
+    from PIL import Image
+
+    return Image.fromarray(array[0])
 
 
 def _spec(feature: Feature) -> TensorSpec:

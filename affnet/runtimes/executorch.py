@@ -112,15 +112,12 @@ class ExecutorchSession:
         with silenced():
             try:
                 self._method = self._program.load_method(_METHOD)
-                inputs = self._method.metadata.num_inputs()
             except (RuntimeError, KeyError) as error:
                 raise _rejected(path, error) from error
-        if inputs != 1:
-            raise ArtifactError(f"{path} has {inputs} inputs, not one image.")
 
-    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`; the outputs are copies."""
-        outputs = self._method.execute([self._from_numpy(image)])
+        outputs = self._method.execute([self._from_numpy(array) for array in inputs])
         return [output.numpy() for output in outputs]
 
 

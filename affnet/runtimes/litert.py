@@ -94,16 +94,14 @@ class LiteRtSession:
 
     def __init__(self, path: Path, threads: int) -> None:
         self._interpreter = _interpreter(path, threads, delegate=True)
-        inputs = self._interpreter.get_input_details()
-        if len(inputs) != 1:
-            raise ArtifactError(f"{path} has {len(inputs)} inputs, not one image.")
-        self._input = inputs[0]["index"]
+        self._inputs = [taken["index"] for taken in self._interpreter.get_input_details()]
         self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
 
-    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`; the outputs are copies."""
         interpreter = self._interpreter
-        interpreter.set_tensor(self._input, image)
+        for index, array in zip(self._inputs, inputs, strict=True):
+            interpreter.set_tensor(index, array)
         interpreter.invoke()
         return [interpreter.get_tensor(index) for index in self._outputs]
 

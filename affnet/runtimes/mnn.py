@@ -75,8 +75,9 @@ class MnnSession:
             raise ArtifactError(f"{path} has {len(self._inputs)} inputs, not one image.")
         self._outputs = self._interpreter.getSessionOutputAll(self._session)
 
-    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`; the outputs, in the order of their names, are copies."""
+        (image,) = inputs
         self._feed(image)
         self._interpreter.runSession(self._session)
         return [self._read(tensor) for tensor in self._outputs.values()]

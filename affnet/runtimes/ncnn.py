@@ -93,13 +93,14 @@ class NcnnSession:
         if len(self._inputs) != 1:
             raise ArtifactError(f"{path} has {len(self._inputs)} inputs, not one image.")
 
-    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`; the outputs are copies.
 
         Raises:
-            UsageError: ``image`` holds more than one input.
+            UsageError: the input holds more than one image.
             ArtifactError: ncnn fails on it.
         """
+        (image,) = inputs
         if len(image) != 1:
             raise UsageError(f"ncnn runs one input at a time, not {len(image)}.")
         array = np.ascontiguousarray(image[0], np.float32)  # it must outlive the extractor

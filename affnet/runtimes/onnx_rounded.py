@@ -39,17 +39,19 @@ class RoundedSession:
             model = onnx.load(path)
             self._halves = [_is_half(value) for value in model.graph.output]
             weights = {tensor.name for tensor in model.graph.initializer}
-            taken = next(value for value in model.graph.input if value.name not in weights)
-            self._input, self._takes_half = taken.name, _is_half(taken)
+            taken = [value for value in model.graph.input if value.name not in weights]
+            self._takes_half = {value.name: _is_half(value) for value in taken}
             self._session = unoptimised_session(rounded_model(model), threads)
         except Exception as error:  # neither's exceptions share a base class
             raise ArtifactError(f"ONNX Runtime rejects {path}: {first_line(error)}") from error
 
-    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`."""
-        if self._takes_half:
-            image = image.astype(np.float16).astype(np.float32)
-        found: list[NDArray[Any]] = self._session.run(None, {self._input: image})
+        feed = {
+            name: array.astype(np.float16).astype(np.float32) if half else array
+            for (name, half), array in zip(self._takes_half.items(), inputs, strict=True)
+        }
+        found: list[NDArray[Any]] = self._session.run(None, feed)
         return [
             value.astype(np.float16) if half else value
             for value, half in zip(found, self._halves, strict=True)

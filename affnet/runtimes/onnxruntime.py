@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from affnet.artifact import TensorSpec
+from affnet.artifact import Arrays, TensorSpec
 from affnet.errors import ArtifactError, first_line, require
 from affnet.files import scratch_folder
 from affnet.runtimes import Interface
@@ -64,13 +64,13 @@ class OnnxRuntime:
 
     @classmethod
     def profile(
-        cls, path: Path, *, threads: int, image: NDArray[Any], runs: int
+        cls, path: Path, *, threads: int, inputs: Arrays, runs: int
     ) -> list[tuple[str, str, int]]:
         """Return name, type and mean time in ns of each operator, in a session of its own."""
         with scratch_folder() as folder:
             session = OnnxSession(path, threads, profile=f"{folder}/profile")
             for _ in range(_DISCARDED + runs):
-                session.run(image)
+                session.run(*inputs)
             return operator_times(session.trace(), runs)
 
 
@@ -93,11 +93,12 @@ class OnnxSession:
             )
         except Exception as error:  # its exceptions share no base class
             raise ArtifactError(f"ONNX Runtime rejects {path}: {first_line(error)}") from error
-        self._input = self._session.get_inputs()[0].name
+        self._inputs = [taken.name for taken in self._session.get_inputs()]
 
-    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`."""
-        outputs: list[NDArray[Any]] = self._session.run(None, {self._input: image})
+        feed = dict(zip(self._inputs, inputs, strict=True))
+        outputs: list[NDArray[Any]] = self._session.run(None, feed)
         return outputs
 
     def trace(self) -> str:

@@ -90,8 +90,6 @@ class OpenVinoSession:
 
     def __init__(self, path: Path, threads: int, *, profile: bool = False) -> None:
         model = _read(path)
-        if len(model.inputs) != 1:
-            raise ArtifactError(f"{path} has {len(model.inputs)} inputs, not one image.")
         from openvino import Core
 
         configuration: dict[str, Any] = {
@@ -108,9 +106,9 @@ class OpenVinoSession:
             raise _rejected(path, error) from error
         self._outputs = compiled.outputs
 
-    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`; the outputs are copies."""
-        results = self._request.infer([image], share_inputs=True)
+        results = self._request.infer([*inputs], share_inputs=True)
         return [results[output] for output in self._outputs]
 
     def times(self) -> list[tuple[str, str, int]]:

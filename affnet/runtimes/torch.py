@@ -69,10 +69,10 @@ class TorchSession:
         self._torch = torch
         self._module = load_exported_program(path).module()
 
-    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`."""
         with self._torch.inference_mode():
-            output = self._module(self._torch.from_numpy(image))
+            output = self._module(*map(self._torch.from_numpy, inputs))
         return [value.numpy() for value in self._torch.utils._pytree.tree_leaves(output)]
 
 

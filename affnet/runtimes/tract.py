@@ -65,9 +65,9 @@ class TractSession:
         except Exception as error:  # its own class, and what ctypes raises
             raise ArtifactError(f"tract rejects {path}: {first_line(error)}.") from error
 
-    def run(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`; the outputs are copies."""
-        return [np.array(output.to_numpy()) for output in self._model.run([image])]
+        return [np.array(output.to_numpy()) for output in self._model.run([*inputs])]
 
 
 def _require() -> None:

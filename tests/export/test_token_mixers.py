@@ -37,7 +37,7 @@ def all_in_a_row(size: tuple[int, int]) -> Source:
         layers.add_module(name, block)
     randomise(layers)
     spec = TensorSpec("maps", (1, 16, *size), "float32")
-    return dataclasses.replace(mixer_source("pool", 16, size), model=layers.eval(), input=spec)
+    return dataclasses.replace(mixer_source("pool", 16, size), model=layers.eval(), inputs=(spec,))
 
 
 @pytest.mark.slow

@@ -113,14 +113,18 @@ def test_several_outputs_are_described(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("network", "inputs", "sentence"),
     [
-        (Double(), (torch.zeros(2, dtype=torch.int64),), "input is of the type int64, not float32"),
+        (
+            Double(),
+            (torch.zeros(2, dtype=torch.bfloat16),),
+            "input is of the type bfloat16, which files do not hold; give an example in float32",
+        ),
         (
             nn.BatchNorm2d(3),
             (torch.zeros(2, 3, 4, 4),),
             "in training mode, as its batch_norm shows",
         ),
     ],
-    ids=["integers", "training"],
+    ids=["bfloat16", "training"],
 )
 def test_what_cannot_be_exported_is_refused(
     network: nn.Module, inputs: tuple[Tensor, ...], sentence: str, tmp_path: Path
@@ -144,8 +148,8 @@ def test_dynamic_shapes_are_refused(tmp_path: Path) -> None:
     ("body", "sentence"),
     [
         ("raise ValueError('no weights')", r"fails with ValueError: no weights \(.*\.py, line 2\)"),
-        ("return 3", r"returns int; let it return \(network, example_input\)"),
-        ("return torch.nn.Identity(), 3", "example input is no single tensor"),
+        ("return 3", r"returns int; let it return \(network, example\)"),
+        ("return torch.nn.Identity(), 3", "returns its arguments as int; let it return"),
     ],
 )
 def test_a_function_that_gives_no_network_is_refused(

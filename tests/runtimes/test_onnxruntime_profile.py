@@ -56,7 +56,7 @@ def test_a_real_profile_names_the_operators_and_leaves_no_file(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     spec = digits_onnx.manifest.inputs[0]
     image = np.zeros(spec.static_shape(), spec.dtype)
-    found = OnnxRuntime.profile(digits_onnx.path, threads=1, image=image, runs=3)
+    found = OnnxRuntime.profile(digits_onnx.path, threads=1, inputs=(image,), runs=3)
     assert {"Conv", "MatMul", "InstanceNormalization"} <= {kind for _, kind, _ in found}
     assert 50_000 < sum(time for _, _, time in found) < 1_000_000_000
     assert list(tmp_path.iterdir()) == []

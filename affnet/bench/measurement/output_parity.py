@@ -5,14 +5,14 @@ from __future__ import annotations
 from affnet.artifact import Artifact
 from affnet.devices.base import ComputingProcess, Device, MeasuringProcess
 from affnet.errors import MissingError, first_line
-from affnet.parity import TOLERANCES, Parity, compare, reference_image
+from affnet.parity import TOLERANCES, Parity, compare, reference_inputs
 from affnet.runtimes import runtime_for
 
 
 def check_outputs(
     process: MeasuringProcess, artifact: Artifact, device: Device
 ) -> Parity | str | None:
-    """Compare the outputs for the reference image with those of this machine's runtime.
+    """Compare the outputs for the reference inputs with those of this machine's runtime.
 
     Return a sentence without its full stop where that cannot be done, and None where there is
     nothing to prove: this machine's own runtimes ran the file when it was exported.
@@ -22,11 +22,11 @@ def check_outputs(
     actual = process.outputs()
     if actual is None:
         return f"{device.name} does not report its outputs, which were not compared"
-    spec, manifest = artifact.manifest.inputs[0], artifact.manifest
-    image = reference_image(spec.static_shape(), spec.dtype, spec.range or (0.0, 1.0))
+    manifest = artifact.manifest
+    inputs = reference_inputs(manifest.described_inputs())
     runtime = runtime_for(manifest.format)
     try:
-        expected = runtime.load(artifact.path, threads=1).run(image)
+        expected = runtime.load(artifact.path, threads=1).run(*inputs)
     except MissingError as error:
         return f"outputs were not compared with this machine's: {first_line(error)}"
     # the coarser arithmetic decides: a file's float16 weights, or a GPU that computes in it

@@ -227,8 +227,8 @@ class IosDevice:
     def _job(self, artifact: Artifact, runtime: str, threads: int) -> dict[str, Any]:
         """Return the request that loads a model."""
         program = load_program(artifact.path)
-        image = program.inputs[0].kind == "image"
-        if image and not self._local:
+        images = [taken.name for taken in program.inputs if taken.kind == "image"]
+        if images and not self._local:
             raise ArtifactError(
                 f"{artifact.path} takes an image, and coremltools sends nothing but tensors to a "
                 "device",
@@ -239,9 +239,9 @@ class IosDevice:
             attached = self._open[1]
             engine, device = f"Core ML of {attached.system()}", attached.name
         return describe_job(artifact, runtime, threads) | {
-            "input": program.inputs[0].name,
+            "names": [taken.name for taken in program.inputs],
             "outputs": [output.name for output in program.outputs],
-            "image": image,
+            "images": images,
             "compute_units": self._settings.compute_units,
             "engine": engine,
             "device": device,

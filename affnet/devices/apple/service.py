@@ -27,8 +27,8 @@ from affnet.errors import (
     UnreachableError,
     to_wire,
 )
-from affnet.parity import reference_image
-from affnet.runtimes.coreml import quiet_coremltools
+from affnet.parity import reference_inputs
+from affnet.runtimes.coreml import as_picture, quiet_coremltools
 
 # what a device or Xcode complains of, by a word of the complaint, and what to do about it
 _REMEDIES = {
@@ -93,8 +93,11 @@ class CoreMlService:
     async def _load(self, request: dict[str, Any]) -> dict[str, Any]:
         path = Path(request["artifact"])
         check_content(path, request["sha256"])
-        image = reference_image(request["shape"], request["dtype"], request["range"])
-        inputs = {request["input"]: _picture(image) if request["image"] else image}
+        arrays = reference_inputs(request["inputs"])
+        inputs = {
+            name: as_picture(array) if name in request["images"] else array
+            for name, array in zip(request["names"], arrays, strict=True)
+        }
         benchmark = Benchmark(path, request["compute_units"], self._device)
         load_ns = await benchmark.load()
         self._models[request["model"]] = (benchmark, inputs, request)
@@ -178,12 +181,6 @@ def complaint(error: BaseException) -> str:
             line = next((line for line in lines if "error:" in line.lower()), lines[-1])
             return line[:200].removeprefix("ERROR: ").removeprefix("error: ").rstrip(".")
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
-
-
-def _picture(image: Any) -> Any:
-    from PIL import Image
-
-    return Image.fromarray(image[0])
 
 
 async def serve(requests: TextIO, answers: TextIO) -> None:

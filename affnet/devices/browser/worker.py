@@ -24,7 +24,7 @@ from affnet.devices.browser.page_server import serving
 from affnet.devices.worker.host_probes import high_water_mark, pss_bytes
 from affnet.devices.worker.serve import check_content
 from affnet.errors import AffnetError, MeasurementError, first_line, require, to_wire
-from affnet.parity import reference_image
+from affnet.parity import reference_inputs
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -99,10 +99,11 @@ async def serve(requests: asyncio.Queue[dict[str, Any]], answer: Answer) -> None
         return
     path = Path(job["artifact"])
     check_content(path, job["sha256"])
-    image = reference_image(job["shape"], job["dtype"], job["range"])
-    with serving({"model": path, "image": image.tobytes()}, Path(job["packages"])) as url:
+    arrays = reference_inputs(job["inputs"])
+    fed = {f"input {index}": array.tobytes() for index, array in enumerate(arrays)}
+    with serving({"model": path, **fed}, Path(job["packages"])) as url:
         async with _opened(job, url, path.name) as (_, page):
-            names = ("runtime", "threads", "shape", "dtype", "accelerator")
+            names = ("runtime", "threads", "inputs", "accelerator")
             wanted = {name: job[name] for name in names}
             started = await page.ask({"command": "load", **wanted})
             version = f"{PACKAGES[job['runtime']]} {versions()[job['runtime']]}"

@@ -54,15 +54,12 @@ def describe_job(
 
     It holds all of the manifest that measuring needs, so that the process needs none.
     """
-    spec = artifact.manifest.inputs[0]
     return {
         "artifact": str(path or artifact.path.resolve()),
         "sha256": artifact.manifest.sha256,
         "runtime": runtime,
         "threads": threads,
-        "shape": spec.static_shape(),
-        "dtype": spec.dtype,
-        "range": spec.range or (0.0, 1.0),
+        "inputs": artifact.manifest.described_inputs(),
     }
 
 

@@ -20,14 +20,15 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from affnet.artifact import Arrays
 from affnet.devices.worker.host_probes import peak_rss_bytes, pss_bytes
 from affnet.errors import AffnetError, ArtifactError, to_wire
 from affnet.files import content_sha256
-from affnet.parity import reference_image
+from affnet.parity import reference_inputs
 from affnet.runtimes import Session, check_measurable, get_runtime
 
 
-def time_runs(session: Session, image: Any, iterations: int) -> array[int]:
+def time_runs(session: Session, inputs: Arrays, iterations: int) -> array[int]:
     """Return the duration of each of ``iterations`` runs, in ns.
 
     The loop itself allocates nothing but what the runtime's binding does: the samples' memory is
@@ -39,7 +40,7 @@ def time_runs(session: Session, image: Any, iterations: int) -> array[int]:
     try:
         for index in range(iterations):
             started = clock()
-            run(image)
+            run(*inputs)
             samples[index] = clock() - started
     finally:
         gc.enable()
@@ -51,7 +52,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
 
     The first is made by `affnet.devices.worker.channel.describe_job`; those after it are
     ``{"command": "run", "iterations": n, "discard": m}``, ``{"command": "memory"}``,
-    ``{"command": "outputs"}``, those of `reference_image`, or
+    ``{"command": "outputs"}``, those for `reference_inputs`, or
     ``{"command": "profile", "runs": n}``, answered with null by a runtime that has no profiler.
     """
 
@@ -68,19 +69,19 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     started = time.perf_counter_ns()
     session = runtime.load(path, threads=job["threads"])
     load_ns = time.perf_counter_ns() - started
-    image = reference_image(job["shape"], job["dtype"], job["range"])
-    first_ns = time_runs(session, image, 1)[0]
+    inputs = reference_inputs(job["inputs"])
+    first_ns = time_runs(session, inputs, 1)[0]
     answer(load_ns=load_ns, first_inference_ns=first_ns, runtime_version=version)
     for line in requests:
         request = json.loads(line)
         if request["command"] == "run":
-            time_runs(session, image, request["discard"])
-            answer(samples_ns=time_runs(session, image, request["iterations"]).tolist())
+            time_runs(session, inputs, request["discard"])
+            answer(samples_ns=time_runs(session, inputs, request["iterations"]).tolist())
         elif request["command"] == "outputs":
-            answer(outputs=[encode(output) for output in session.run(image)])
+            answer(outputs=[encode(output) for output in session.run(*inputs)])
         elif request["command"] == "profile":
             profile = getattr(runtime, "profile", None)
-            given = {"threads": job["threads"], "image": image, "runs": request["runs"]}
+            given = {"threads": job["threads"], "inputs": inputs, "runs": request["runs"]}
             answer(operators=profile(path, **given) if profile else None)
         else:
             answer(peak_rss_bytes=peak_rss_bytes(), pss_bytes=pss_bytes("self"))

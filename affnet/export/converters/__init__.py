@@ -6,6 +6,7 @@ All else that lists formats reads them here, which loads nothing heavy.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from affnet.artifact import TensorSpec
+    from affnet.artifact import Arrays, TensorSpec
 
 CONVERTERS: dict[str, str] = {
     "coreml": "affnet.export.converters.coreml.converter:CoreMLConverter",
@@ -36,7 +37,7 @@ class ConversionRequest:
     """What every converter is given."""
 
     name: str  # of the file, without suffix
-    input: TensorSpec  # as the network takes it: an image is NCHW, in 0..1
+    inputs: tuple[TensorSpec, ...]  # as the network takes them: an image is NCHW, in 0..1
     outputs: tuple[TensorSpec, ...]  # in the order in which the network returns them
     precision: str
     route: str  # one of the converter's
@@ -48,20 +49,37 @@ class ConversionRequest:
     deployment_target: str | None = None  # the oldest system the file must run on
     calibration: NDArray[np.float32] | None = None  # inputs, where the precision needs them
     keep_float: frozenset[str] = frozenset()  # parts that are not quantised, see `part_of`
-    #: Inputs of its static shape, as the network takes it, that show what float16 cannot hold: see
-    #: `affnet.export.converters.mixed_precision`.  Without any, only constants are looked at.
-    samples: tuple[NDArray[np.float32], ...] = ()
+    #: Inputs of its static shapes, as the network takes them, that show what float16 cannot hold:
+    #: see `affnet.export.converters.mixed_precision`.  Without any, only constants are looked at.
+    samples: tuple[Arrays, ...] = ()
+
+    @property
+    def input(self) -> TensorSpec:
+        """The first input: the only one of networks that take images."""
+        return self.inputs[0]
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs, in their order."""
+        return [taken.name for taken in self.inputs]
 
     @property
     def output_names(self) -> list[str]:
         """The names of the outputs, in their order."""
         return [output.name for output in self.outputs]
 
-    def example(self) -> Tensor:
-        """Return an input of zeros; a dynamic batch has 2, as 1 would become a constant."""
-        from torch import zeros
+    def example(self, batch: int = 2) -> tuple[Tensor, ...]:
+        """Return inputs of zeros, integers of the smallest that is taken.
 
-        return zeros(self.input.static_shape(batch=2))
+        A dynamic batch has 2, as 1 would become a constant.
+        """
+        import numpy as np
+        from torch import from_numpy
+
+        return tuple(
+            from_numpy(np.full(spec.static_shape(batch), spec.smallest, spec.dtype))
+            for spec in self.inputs
+        )
 
 
 @dataclass(frozen=True)
@@ -70,7 +88,7 @@ class Conversion:
 
     path: Path
     details: dict[str, Any] = field(default_factory=dict)  # what only this format has
-    input: TensorSpec | None = None  # where the file takes another than the network
+    inputs: tuple[TensorSpec, ...] | None = None  # where the file takes others than the network
     outputs: tuple[TensorSpec, ...] | None = None  # where it gives others
 
 
@@ -90,12 +108,15 @@ class Converter(Protocol):
     options: ClassVar[tuple[str, ...]]  # of image_input and deployment_target: what it heeds
     heads: ClassVar[tuple[str, ...]]  # of `affnet.export.passes.heads.HEADS`: what files can hold
     usual_heads: ClassVar[tuple[str, ...]]  # those of them that its readers expect
+    #: Types of inputs and outputs that its files do not hold, and what stands for each, if any.
+    border_types: ClassVar[Mapping[str, str | None]]
+    scalar_inputs: ClassVar[bool]  # whether its files take single numbers, not arrays of one
     tools: ClassVar[tuple[str, ...]]  # packages whose versions decide the result
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """Write the artifact into ``folder``; an `OSError` met there may pass.
 
-        ``network`` maps ``request.input`` to ``request.outputs``; it is the converter's own, to
+        ``network`` maps ``request.inputs`` to ``request.outputs``; it is the converter's own, to
         change.
 
         Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import nn
@@ -13,6 +14,12 @@ from affnet.export.converters.onnx.converter import OnnxConverter
 from affnet.files import scratch_folder
 
 _SHORT = 8  # values, of a constant that is no weight
+
+#: Of converters whose runtimes are fed with float32 alone.
+OF_FLOATS: Mapping[str, str | None] = {
+    **dict.fromkeys(("bool", "int8", "int16", "int32", "int64", "uint8", "float64")),
+    "float16": "float32",
+}
 
 
 class FromOnnx:
@@ -30,6 +37,8 @@ class FromOnnx:
     options = ()
     heads: tuple[str, ...] = ("softmax", "argmax")
     usual_heads = ()
+    border_types: Mapping[str, str | None] = OnnxConverter.border_types
+    scalar_inputs = OnnxConverter.scalar_inputs
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""

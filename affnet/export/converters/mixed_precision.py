@@ -27,6 +27,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from affnet.artifact import Arrays
+
 LARGEST = 65504.0  # the largest finite float16
 _HEADROOM = 2.0  # of what was seen on the samples, whose extremes are already large
 _INFINITE = 1e38  # constants beyond stand for infinity, as in attention masks
@@ -71,7 +73,7 @@ class HalfProgram(Protocol):
         ...
 
     def compare(
-        self, sample: NDArray[np.float32], float32: frozenset[str]
+        self, sample: Arrays, float32: frozenset[str]
     ) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
         """Yield each tensor's name, its value in float32, and that with float16.
 
@@ -116,7 +118,7 @@ class HalfChoice:
         return found
 
 
-def choose_float32(program: HalfProgram, samples: Iterable[NDArray[np.float32]]) -> HalfChoice:
+def choose_float32(program: HalfProgram, samples: Iterable[Arrays]) -> HalfChoice:
     """Return which operators of ``program`` must stay in float32.
 
     ``samples`` are inputs of its shape; without any, only its constants are looked at.
@@ -254,7 +256,7 @@ def _off(error: float) -> str:
 
 
 def _observe(
-    program: HalfProgram, samples: Sequence[NDArray[np.float32]], float32: frozenset[str]
+    program: HalfProgram, samples: Sequence[Arrays], float32: frozenset[str]
 ) -> dict[str, _Seen]:
     seen: dict[str, _Seen] = {}
     with np.errstate(all="ignore"):

@@ -15,7 +15,7 @@ from typing import Any
 
 from affnet.errors import ConversionError
 from affnet.export.converters import Conversion, ConversionRequest
-from affnet.export.converters.from_onnx import FromOnnx, rounded_to_half
+from affnet.export.converters.from_onnx import OF_FLOATS, FromOnnx, rounded_to_half
 from affnet.files import write_and_sync
 from affnet.runtimes.mnn import SETTINGS
 
@@ -31,6 +31,7 @@ class MnnConverter(FromOnnx):
     computes_in_half = ()  # float16 is how weights are stored
     packages = ("_tools", "_mnncengine", "onnx", "onnxscript", "onnxsim")
     extra = "mnn"
+    border_types = OF_FLOATS
     tools = ("torch", "onnx", "onnxscript", "onnxsim", "MNN")
 
     def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Conversion:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from affnet.errors import ConversionError, require
 from affnet.export.converters import Conversion, ConversionRequest
-from affnet.export.converters.from_onnx import FromOnnx, rounded_to_half
+from affnet.export.converters.from_onnx import OF_FLOATS, FromOnnx, rounded_to_half
 from affnet.files import write_and_sync
 from affnet.runtimes.ncnn import SETTINGS
 
@@ -27,6 +27,7 @@ class NcnnConverter(FromOnnx):
     computes_in_half = ()  # float16 is how weights are stored
     packages = ("pnnx", "ncnn", "onnx", "onnxscript", "onnxsim")
     extra = "ncnn"
+    border_types = OF_FLOATS
     tools = ("torch", "onnx", "onnxscript", "onnxsim", "pnnx", "ncnn")
 
     def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Conversion:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import logging
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -34,17 +35,17 @@ class TorchConverter:
     options = ()
     heads = ("softmax", "argmax")
     usual_heads = ()
+    border_types: ClassVar = {}
+    scalar_inputs = True
     tools = ("torch",)
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
-        dynamic = {0: torch.export.Dim("batch")} if request.input.dynamic_batch else None
+        dynamic = ({0: torch.export.Dim("batch")},) if request.input.dynamic_batch else None
         logging.getLogger("torch.export").setLevel(logging.ERROR)
         try:
             with silenced():
-                program = torch.export.export(
-                    network, (request.example(),), dynamic_shapes=(dynamic,) if dynamic else None
-                )
+                program = torch.export.export(network, request.example(), dynamic_shapes=dynamic)
                 buffer = io.BytesIO()
                 torch.export.save(program, buffer)
         except Exception as error:  # torch.export raises nearly every kind

@@ -60,6 +60,6 @@ def measured_accuracy(
 ) -> Accuracy:
     """Return a file's accuracy on calibration's images, beside PyTorch's."""
     subject, images = Subject.of(artifact), calibration.images
-    ((expected, *_),) = reference.outputs([images])
+    ((expected, *_),) = reference.outputs([(images,)])
     actual = run_batches(subject.load(), images, subject.input)[0]
     return compare_accuracy(expected, actual, calibration)

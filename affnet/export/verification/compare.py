@@ -71,7 +71,7 @@ def verify_against(
     _check_comparable(subject, source)
     sessions = subject.sessions()
     reference = reference or Reference(source)
-    arrays = [one.array for one in inputs]
+    arrays = [one.arrays for one in inputs]
     expected, network = reference.outputs(arrays), reference.network
     _check_telling(source, expected)
     if isinstance(source.model, AnchorBoxes | Probabilities):
@@ -103,7 +103,7 @@ def verify_against(
         return parity
     pairs = zip(arrays, details, strict=True)  # several images may be one input
     return dataclasses.replace(
-        parity, inputs=sum(len(array) for array, one in pairs if one.compared)
+        parity, inputs=sum(len(images) for (images,), one in pairs if one.compared)
     )
 
 
@@ -119,8 +119,8 @@ def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:
             f"not {source.provenance.location}."
         )
     images, labels = held_out_images(source.provenance.location, subject.input.image_size())
-    (expected,) = reference_outputs(source, images, subject.input)
-    ((actual,),) = subject.run(subject.load(), [images])
+    (expected,) = reference_outputs(source, (images,))
+    ((actual,),) = subject.run(subject.load(), [(images,)])
     expected_class, actual_class = expected.argmax(axis=1), actual.argmax(axis=1)
     return HeldOutAgreement(
         images=len(images),
@@ -155,7 +155,7 @@ def _compared(
     for i in worst_first:
         if details[i].passed:
             break
-        for doubt in uncertainties(network, inputs[i].array, expected[i]):
+        for doubt in uncertainties(network, inputs[i].arrays, expected[i]):
             details[i] = compare_input(
                 inputs[i].name, expected[i], actual[i], tolerance, doubt, peaks
             )
@@ -166,7 +166,7 @@ def _compared(
     return details
 
 
-def _usual_peak(outputs: Sequence[NDArray[np.float32]]) -> float:
+def _usual_peak(outputs: Sequence[NDArray[Any]]) -> float:
     """Return the median over inputs of an output's largest finite value."""
     finite = (np.abs(output[np.isfinite(output)]) for output in outputs)
     return float(np.median([values.max() for values in finite if values.size] or [0.0]))
@@ -216,11 +216,11 @@ def _check_comparable(subject: Subject, source: Source) -> None:
     remedy = "compare it with the source it was exported from."
     taken, name = subject.input, subject.path.name
     if taken.is_image != source.input.is_image or (
-        not taken.is_image and taken.shape != source.input.shape
+        not taken.is_image and _shapes(subject.inputs) != _shapes(source.inputs)
     ):
         raise UsageError(
-            f"{name} takes {_shape_text(taken)} and {source.name} "
-            f"{_shape_text(source.input)}; {remedy}"
+            f"{name} takes {_texts(subject.inputs)} and {source.name} "
+            f"{_texts(source.inputs)}; {remedy}"
         )
     wanted = source.outputs_for(taken)
     if len(wanted) != len(subject.outputs):
@@ -240,6 +240,15 @@ def _check_comparable(subject: Subject, source: Source) -> None:
         raise UsageError(
             f"{name} gives {_shape_text(given)} and {source.name} {_shape_text(spec)}; {remedy}"
         )
+
+
+def _shapes(specs: Sequence[TensorSpec]) -> list[tuple[int | str, ...]]:
+    """Return the shapes, those of single numbers as scalars': some formats hold none."""
+    return [() if set(spec.shape) <= {1} else spec.shape for spec in specs]
+
+
+def _texts(specs: Sequence[TensorSpec]) -> str:
+    return " and ".join(map(_shape_text, specs))
 
 
 def _are_scalars(given: TensorSpec, spec: TensorSpec) -> bool:

@@ -7,7 +7,7 @@ and quieter, nothing at all, pictures of both common ranges, sounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from affnet.artifact import TensorSpec
+from affnet.artifact import Arrays, TensorSpec
 from affnet.model.bundled import load_held_out, photographs
 from affnet.model.images import Images, mosaic
 from affnet.preprocessing import cut
@@ -27,27 +27,30 @@ _SCALES = {"/ 1000": 1e-3, "/ 30": 1 / 30, "x 30": 30.0, "x 255": 255.0}
 _SIGNAL_RANK = 3  # N x channels x samples at most; what has more axes is no signal
 _SIGNAL_LENGTH = 16  # of the last axis, at least
 _SINE_CYCLES = 5.5  # between two frequencies of the transform, so that it falls on all of them
+_EXAMPLE, _SMALLEST, _LARGEST = "the example", "the smallest values", "the largest values"
+#: What a network is verified on that takes no floats.
+_DISCRETE = (_SMALLEST, _LARGEST, *(f"random values {number}" for number in range(1, 5)))
 _CHECKS = 8  # squares of the checkerboard along the longer side
 
 
 @dataclass(frozen=True)
 class VerificationInput:
-    """One input, or several of one kind that are judged together."""
+    """What a network takes at once, or several images that are judged together."""
 
     name: str
-    array: NDArray[np.float32]  # as the network takes it; images are N x 3 x H x W in 0..1
+    arrays: Arrays  # as the network takes them; images are N x 3 x H x W in 0..1
 
 
 def usual_inputs(
-    spec: TensorSpec, example: NDArray[np.float32] | None = None, *, half: bool = False
+    specs: Sequence[TensorSpec], example: Arrays | None = None, *, half: bool = False
 ) -> list[VerificationInput]:
-    """Return what a network that takes ``spec`` is verified on: images, or tensors.
+    """Return what a network that takes ``specs`` is verified on: images, or tensors.
 
     ``half`` is whether it computes in float16.
     """
-    if spec.is_image:
-        return image_inputs(spec.image_size(), raw_pixels=half)
-    return tensor_inputs(spec, example, half=half)
+    if specs[0].is_image:
+        return image_inputs(specs[0].image_size(), raw_pixels=half)
+    return tensor_inputs(specs, example, half=half)
 
 
 def image_inputs(size: tuple[int, int], *, raw_pixels: bool = False) -> list[VerificationInput]:
@@ -71,28 +74,71 @@ def image_inputs(size: tuple[int, int], *, raw_pixels: bool = False) -> list[Ver
         **{f"the photograph {name}": image for name, image in _photographs(size)},
         "noise": np.random.default_rng(_SEED).random(shape),
     }
-    inputs = [VerificationInput(name, _rounded(image)) for name, image in images.items()]
+    inputs = [VerificationInput(name, (_rounded(image),)) for name, image in images.items()]
     if raw_pixels:
         *_, (name, image) = _photographs(size)
-        inputs.append(VerificationInput(f"the photograph {name}, 0..255", np.round(image * 255)))
+        raw = (np.round(image * 255),)
+        inputs.append(VerificationInput(f"the photograph {name}, 0..255", raw))
     return inputs
 
 
 def tensor_inputs(
-    spec: TensorSpec, example: NDArray[np.float32] | None = None, *, half: bool = False
+    specs: Sequence[TensorSpec], example: Arrays | None = None, *, half: bool = False
 ) -> list[VerificationInput]:
-    """Return what a network of the user's own is verified on, of the shape of ``spec``.
+    """Return what a network of the user's own is verified on, of the shapes of ``specs``.
 
     ``example`` is the input that came with the network, if one did.  Where it computes in float16,
     ``half``, nothing distinguishes values from a mean that is a thousand times larger, and it
-    need not.
+    need not.  Integers and truth values are those of the example where floats are scaled, the
+    smallest and the largest where floats are zeros and ones, and drawn from ``range`` elsewhere.
     """
+    floats: dict[int, dict[str, NDArray[Any]]] = {}
+    names: dict[str, None] = {}
+    for index, spec in enumerate(specs):
+        if np.dtype(spec.dtype).kind == "f":
+            given = None if example is None else example[index]
+            floats[index] = _float_inputs(spec, given, np.random.default_rng(_SEED + index), half)
+            names |= dict.fromkeys(floats[index])
+    if not floats:
+        names = dict.fromkeys([_EXAMPLE] * (example is not None) + [*_DISCRETE])
+    inputs: list[VerificationInput] = []
+    for name in names:
+        arrays = []
+        for index, spec in enumerate(specs):
+            given = None if example is None else example[index]
+            if index in floats:  # a kind that another's shape has: noise stands for it
+                array = floats[index].get(name, floats[index]["normal noise"])
+            else:
+                array = _discrete_input(spec, given, name, len(inputs) + index)
+            arrays.append(np.array(array, spec.dtype, order="C"))
+        inputs.append(VerificationInput(name, tuple(arrays)))
+    return inputs
+
+
+def _discrete_input(
+    spec: TensorSpec, example: NDArray[Any] | None, name: str, draw: int
+) -> NDArray[Any]:
+    """Return integers or truth values for the input called ``name``."""
     shape = spec.static_shape()
-    generator = np.random.default_rng(_SEED)
+    low, high = spec.range or (0, 1)
+    if example is not None and name.startswith(_EXAMPLE):
+        return example
+    if name in ("zeros", _SMALLEST):
+        return np.full(shape, low)
+    if name in ("ones", _LARGEST):
+        return np.full(shape, high)
+    return np.random.default_rng(_SEED + draw).integers(int(low), int(high), shape, endpoint=True)
+
+
+def _float_inputs(
+    spec: TensorSpec, example: NDArray[Any] | None, generator: np.random.Generator, half: bool
+) -> dict[str, NDArray[Any]]:
+    """Return floats of the shape of ``spec``, by what they are called."""
+    shape = spec.static_shape()
     inputs: dict[str, NDArray[Any]] = {}
     if example is not None:
-        inputs["the example"] = example
-        inputs |= {f"the example {name}": example * scale for name, scale in _SCALES.items()}
+        inputs[_EXAMPLE] = example
+        inputs |= {f"{_EXAMPLE} {name}": example * scale for name, scale in _SCALES.items()}
     inputs["zeros"] = np.zeros(shape)
     inputs["ones"] = np.ones(shape)
     if not half:  # a variance taken from sums of squares loses its digits here
@@ -103,18 +149,15 @@ def tensor_inputs(
             inputs[f"the photograph {name}, 0..255"] = image * 255
     if 1 <= len(shape) <= _SIGNAL_RANK and shape[-1] >= _SIGNAL_LENGTH:
         inputs |= _signals(shape)
-    inputs["normal noise"] = generator.standard_normal(shape)
-    inputs["uniform noise"] = generator.random(shape)
-    return [
-        VerificationInput(name, np.ascontiguousarray(array, np.float32))
-        for name, array in inputs.items()
-    ]
+    inputs["normal noise"] = np.asarray(generator.standard_normal(shape))
+    inputs["uniform noise"] = np.asarray(generator.random(shape))
+    return inputs
 
 
 def calibration_inputs(images: Images) -> list[VerificationInput]:
     """Return some of the images that calibrated a file, N x 3 x H x W, to be compared together."""
     images = images[:REAL_IMAGES]
-    return [VerificationInput(f"{len(images)} images that calibrated it", images)]
+    return [VerificationInput(f"{len(images)} images that calibrated it", (images,))]
 
 
 def _signals(shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:

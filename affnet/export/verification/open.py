@@ -62,7 +62,8 @@ def inputs_for(subject: Subject, source: Source) -> list[VerificationInput]:
         calibration = load_calibration(source, None, REAL_IMAGES, taken.image_size())
         return calibration_inputs(calibration.images)
     half = subject.precision in get_converter(subject.format).computes_in_half
-    return usual_inputs(taken, source.example, half=half and taken.dtype.startswith("float"))
+    half = half and not (taken.is_image and taken.dtype == "uint8")
+    return usual_inputs(subject.network_inputs(source), source.example, half=half)
 
 
 def open_foreign(path: Path, source: Source) -> Subject:
@@ -86,7 +87,7 @@ def open_foreign(path: Path, source: Source) -> Subject:
         if image is None:
             raise UsageError(f"{path} takes {_text(taken)}, which is no image of three colours.")
         taken = image
-    return Subject(path, runtime.format, taken, given, interface.precision)
+    return Subject(path, runtime.format, (taken,), given, interface.precision)
 
 
 def _checked(

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from affnet.artifact import TensorSpec
+from affnet.artifact import Arrays, TensorSpec
+from affnet.errors import UsageError, first_line
 from affnet.export.passes.heads import AnchorBoxes, ClassMap, Detector, Probabilities
 from affnet.export.verification.inputs import VerificationInput, usual_inputs
 from affnet.export.verification.subject import Outputs, split_outputs
@@ -61,17 +62,27 @@ def outputs_of(result: Any) -> tuple[Tensor, ...]:
     return result if isinstance(result, tuple) else (result,)
 
 
-def reference_outputs(
-    source: Source, images: NDArray[np.float32], spec: TensorSpec
-) -> list[NDArray[np.float32]]:
+def reference_outputs(source: Source, arrays: Arrays) -> Outputs:
     """Return what PyTorch gives, one array for each output.
 
-    ``images`` are N x 3 x H x W in 0..1, whose outputs are joined on the first axis, or one input
-    of ``spec``.
+    ``arrays`` are what the network takes: images, N x 3 x H x W in 0..1, whose outputs are joined
+    on the first axis, or an array for each input.
+
+    Raises:
+        UsageError: a network of the user's own fails on them.
     """
-    if not spec.is_image:
-        with torch.inference_mode():  # a copy, as a network may write to what it is given
-            return [output.numpy() for output in outputs_of(source.model(torch.tensor(images)))]
+    if not source.input.is_image:
+        try:
+            with torch.inference_mode():  # copies, as a network may write to what it is given
+                outputs = outputs_of(source.model(*map(torch.tensor, arrays)))
+                return [output.numpy() for output in outputs]
+        except Exception as error:  # the user's own code
+            raise UsageError(
+                f"{source.name} fails on an input that it is verified on "
+                f"({type(error).__name__}: {first_line(error)})",
+                "let build() return an example whose numbers span all that it takes.",
+            ) from error
+    (images,) = arrays
     step = 1 if source.task in ("segmentation", "detection") else 50  # maps take memory
     with torch.inference_mode():
         batches = [
@@ -90,41 +101,44 @@ class Reference:
             network = network.network
         self.network = network
         self._source = dataclasses.replace(source, model=network)
-        self._usual: dict[tuple[TensorSpec, bool], list[VerificationInput]] = {}
-        self._outputs: dict[int, tuple[NDArray[np.float32], Outputs]] = {}  # by id of the input
+        self._usual: dict[tuple[tuple[TensorSpec, ...], bool], list[VerificationInput]] = {}
+        self._outputs: dict[tuple[int, ...], tuple[Arrays, Outputs]] = {}  # by arrays' ids
 
-    def usual_inputs(self, taken: TensorSpec, *, half: bool) -> list[VerificationInput]:
+    def usual_inputs(self, taken: tuple[TensorSpec, ...], *, half: bool) -> list[VerificationInput]:
         """Return `affnet.export.verification.inputs.usual_inputs`, the same ones each time."""
         key = (taken, half)
         if key not in self._usual:
             self._usual[key] = usual_inputs(taken, self._source.example, half=half)
         return self._usual[key]
 
-    def outputs(self, arrays: Sequence[NDArray[np.float32]]) -> list[Outputs]:
-        """Return the outputs for each input; images may be several, N x 3 x H x W."""
-        new = [array for array in arrays if id(array) not in self._outputs]
-        for array, outputs in zip(new, self._computed(new), strict=True):
-            self._outputs[id(array)] = (array, outputs)  # alive, so that no other gets its id
-        return [self._outputs[id(array)][1] for array in arrays]
+    def outputs(self, inputs: Sequence[Arrays]) -> list[Outputs]:
+        """Return the outputs for each of ``inputs``; images may be several, N x 3 x H x W."""
+        new = [arrays for arrays in inputs if _key(arrays) not in self._outputs]
+        for arrays, outputs in zip(new, self._computed(new), strict=True):
+            self._outputs[_key(arrays)] = (arrays, outputs)  # alive, so that no other gets its id
+        return [self._outputs[_key(arrays)][1] for arrays in inputs]
 
-    def _computed(self, arrays: Sequence[NDArray[np.float32]]) -> list[Outputs]:
-        spec = self._source.input
-        if not arrays:
+    def _computed(self, inputs: Sequence[Arrays]) -> list[Outputs]:
+        if not inputs:
             return []
-        if not spec.is_image:
-            return [reference_outputs(self._source, array, spec) for array in arrays]
-        joined = reference_outputs(self._source, np.concatenate(arrays), spec)
-        return split_outputs(joined, arrays)
+        if not self._source.input.is_image:
+            return [reference_outputs(self._source, arrays) for arrays in inputs]
+        images = np.concatenate([images for (images,) in inputs])
+        return split_outputs(reference_outputs(self._source, (images,)), inputs)
+
+
+def _key(arrays: Arrays) -> tuple[int, ...]:
+    return tuple(map(id, arrays))
 
 
 def uncertainties(
-    network: nn.Module, array: NDArray[np.float32], outputs: Sequence[NDArray[np.float32]]
+    network: nn.Module, arrays: Arrays, outputs: Outputs
 ) -> Iterator[list[NDArray[np.float64]]]:
     """Yield how far float32 leaves each value of ``outputs`` open, from ever more runs.
 
     Args:
         network: what gave them, in eval mode.
-        array: its input.
+        arrays: its inputs.
         outputs: what it gave in float32.
 
     Yields:
@@ -134,13 +148,13 @@ def uncertainties(
     """
     network = copy.deepcopy(network)
     network._apply(_wide)  # type: ignore[no-untyped-call]  # some operators ask for types first
-    exact = _run(network, array, _Arithmetic(None))
+    exact = _run(network, arrays, _Arithmetic(None))
     if exact is None:  # an operator that float64 lacks: nothing is known, and nothing open
         yield [np.zeros(output.shape) for output in outputs]
         return
     spreads = list(map(_distance, outputs, exact))
     for seed in range(RERUNS[-1]):
-        found = _run(network, array, _Arithmetic(seed)) or outputs
+        found = _run(network, arrays, _Arithmetic(seed)) or outputs
         spreads = list(map(np.maximum, spreads, map(_distance, found, exact)))
         if seed + 1 in RERUNS:
             yield spreads
@@ -152,13 +166,11 @@ def _distance(value: NDArray[Any], centre: NDArray[Any]) -> NDArray[np.float64]:
     return np.where(np.isnan(distance), np.inf, distance)
 
 
-def _run(
-    network: nn.Module, array: NDArray[np.float32], mode: _Arithmetic
-) -> list[NDArray[np.float64]] | None:
+def _run(network: nn.Module, arrays: Arrays, mode: _Arithmetic) -> list[NDArray[np.float64]] | None:
     """Return the outputs under ``mode``, None where the network does not run so."""
     try:
         with torch.no_grad(), mode:
-            outputs = outputs_of(network(torch.from_numpy(array).double()))
+            outputs = outputs_of(network(*map(_wide, map(torch.tensor, arrays))))
         return [output.double().numpy() for output in outputs]
     except Exception:  # of any kind: it was written for float32
         return None

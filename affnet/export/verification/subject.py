@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.artifact import Artifact, TensorSpec, image_spec
+from affnet.artifact import Arrays, Artifact, TensorSpec, image_spec
 from affnet.errors import AffnetError, ArtifactError, first_line
 from affnet.evaluation.predictors import as_input, from_output
+from affnet.model.source import Source
 from affnet.runtimes import Session, runtime_for
 from affnet.runtimes.onnx_rounded import RoundedSession
 
-Outputs = list[NDArray[np.float32]]  # one array for each output
+Outputs = list[NDArray[Any]]  # one array for each output
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Subject:
 
     path: Path
     format: str
-    input: TensorSpec
+    inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     precision: str
 
@@ -32,13 +34,21 @@ class Subject:
     def of(cls, artifact: Artifact) -> Subject:
         """Return what an artifact's manifest says of it."""
         manifest = artifact.manifest
-        (taken,) = manifest.inputs
-        return cls(artifact.path, manifest.format, taken, manifest.outputs, manifest.precision)
+        return cls(
+            artifact.path, manifest.format, manifest.inputs, manifest.outputs, manifest.precision
+        )
 
     @property
-    def network_input(self) -> TensorSpec:
-        """What the network takes where the file takes this: images are N x 3 x H x W in 0..1."""
-        return image_spec(*self.input.image_size()) if self.input.is_image else self.input
+    def input(self) -> TensorSpec:
+        """The first input: the only one of networks that take images."""
+        return self.inputs[0]
+
+    def network_inputs(self, source: Source) -> tuple[TensorSpec, ...]:
+        """Return what ``source`` takes where the file takes this.
+
+        Images are N x 3 x H x W in 0..1; another type of a file's inputs is not the network's.
+        """
+        return (image_spec(*self.input.image_size()),) if self.input.is_image else source.inputs
 
     def load(self) -> Session:
         """Load it into the runtime of its format, on one thread."""
@@ -53,14 +63,14 @@ class Subject:
         rounds = self.format == "onnx" and self.precision == "fp16"
         return [self.load(), *([RoundedSession(self.path, threads=1)] if rounds else [])]
 
-    def run(self, session: Session, arrays: Sequence[NDArray[np.float32]]) -> list[Outputs]:
+    def run(self, session: Session, inputs: Sequence[Arrays]) -> list[Outputs]:
         """Return the outputs for each input, as the network gives them; images may be joined.
 
         Raises:
             ArtifactError: it does not run.
         """
         try:
-            runs = run_inputs(session, arrays, self.input)
+            runs = run_inputs(session, inputs, self.inputs)
         except AffnetError:
             raise
         except Exception as error:  # each runtime has its own kinds
@@ -71,18 +81,18 @@ class Subject:
 
 
 def run_inputs(
-    session: Session, arrays: Sequence[NDArray[np.float32]], spec: TensorSpec
+    session: Session, inputs: Sequence[Arrays], specs: Sequence[TensorSpec]
 ) -> list[Outputs]:
-    """Return the outputs for each input of ``spec``."""
-    if not spec.is_image:  # its first axis need not be a batch
-        return [session.run(as_input(array, spec)) for array in arrays]
-    joined = run_batches(session, np.concatenate(arrays), spec)
-    return split_outputs(joined, arrays)
+    """Return the outputs for each of ``inputs``, arrays for ``specs``."""
+    if not specs[0].is_image:  # the first axis need not be a batch
+        return [session.run(*map(as_input, arrays, specs)) for arrays in inputs]
+    joined = run_batches(session, np.concatenate([images for (images,) in inputs]), specs[0])
+    return split_outputs(joined, inputs)
 
 
-def split_outputs(joined: Outputs, arrays: Sequence[NDArray[np.float32]]) -> list[Outputs]:
-    """Take outputs for joined images apart, into those for each of ``arrays``."""
-    ends = np.cumsum([len(array) for array in arrays])[:-1]
+def split_outputs(joined: Outputs, inputs: Sequence[Arrays]) -> list[Outputs]:
+    """Take outputs for joined images apart, into those for each of ``inputs``."""
+    ends = np.cumsum([len(images) for (images,) in inputs])[:-1]
     pieces = [np.split(output, ends) for output in joined]
     return [list(outputs) for outputs in zip(*pieces, strict=True)]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -19,15 +21,16 @@ from affnet.reading import LARGEST_ARRAYS, check_inflation
 _ARRAYS = (".npy", ".npz")
 
 
-def read_inputs(path: Path, spec: TensorSpec) -> list[VerificationInput]:
-    """Read what a network that takes ``spec`` is to be verified on.
+def read_inputs(path: Path, specs: Sequence[TensorSpec]) -> list[VerificationInput]:
+    """Read what a network that takes ``specs`` is to be verified on.
 
-    An array is one input, or several along an axis before those of ``spec``.  A picture is cut as
-    in evaluation, RGB in 0..1, for a network that takes 1 x 3 x H x W.
+    An array is one input, or several along an axis before those of its spec.  A picture is cut as
+    in evaluation, RGB in 0..1, for a network that takes 1 x 3 x H x W.  For a network of several
+    inputs, each ``.npz`` file holds an array for each, by its name.
 
     Raises:
         UsageError: nothing there that fits, or an array of another shape or with values that are
-            no finite numbers.
+            no finite numbers, or that the input's type does not hold.
         CorruptImageError: a picture that cannot be decoded.
     """
     if path.is_dir():
@@ -40,7 +43,7 @@ def read_inputs(path: Path, spec: TensorSpec) -> list[VerificationInput]:
         files = [path]
     else:
         files = []
-    inputs = [one for file in files for one in _read(file, spec)]
+    inputs = [one for file in files for one in _read(file, specs)]
     if not inputs:
         raise UsageError(
             f"--verify-on {path} holds nothing to verify on; give a folder of pictures or .npy "
@@ -49,35 +52,70 @@ def read_inputs(path: Path, spec: TensorSpec) -> list[VerificationInput]:
     return inputs
 
 
-def _read(file: Path, spec: TensorSpec) -> list[VerificationInput]:
+def _read(file: Path, specs: Sequence[TensorSpec]) -> list[VerificationInput]:
+    if len(specs) > 1:
+        return _read_several(file, specs)
+    (spec,) = specs
     if file.suffix.lower() in SUFFIXES:
-        return [VerificationInput(file.name, _picture(file, spec))]
-    try:
-        check_inflation(file, LARGEST_ARRAYS)
-        with file.open("rb") as stream:
-            content = np.load(stream, allow_pickle=False)
-            arrays = {"": content} if isinstance(content, np.ndarray) else dict(content)
-    except (OSError, ValueError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
-        raise UsageError(f"{file} cannot be read as arrays: {first_line(error)}.") from error
+        return [VerificationInput(file.name, (_picture(file, spec),))]
     return [
-        VerificationInput(" ".join(filter(None, (file.name, name, number))), array)
-        for name, stored in arrays.items()
+        VerificationInput(" ".join(filter(None, (file.name, name, number))), (array,))
+        for name, stored in _arrays_in(file).items()
         for number, array in _inputs_in(f"{file} {name}".rstrip(), stored, spec)
     ]
 
 
+def _read_several(file: Path, specs: Sequence[TensorSpec]) -> list[VerificationInput]:
+    """Read an ``.npz`` file that has an array, or a stack of equally many, for each input."""
+    names = [spec.name for spec in specs]
+    listed = ", ".join(names)
+    if file.suffix.lower() != ".npz":
+        raise UsageError(
+            f"{file} holds one array, but the network takes {len(specs)} inputs",
+            f"give .npz files with an array for each: {listed}.",
+        )
+    arrays = _arrays_in(file)
+    if differing := sorted({*names} ^ {*arrays}):
+        problem = "lacks" if differing[0] in names else "has, but the network does not take,"
+        raise UsageError(
+            f"{file} {problem} {differing[0]!r}", f"give it an array for each input: {listed}."
+        )
+    found = [_inputs_in(f"{file} {spec.name}", arrays[spec.name], spec) for spec in specs]
+    if len({len(inputs) for inputs in found}) > 1:
+        counts = ", ".join(f"{len(i)} of {name}" for name, i in zip(names, found, strict=True))
+        raise UsageError(f"{file} holds {counts}", "give equally many of each input.")
+    return [
+        VerificationInput(f"{file.name} {inputs[0][0]}".rstrip(), tuple(a for _, a in inputs))
+        for inputs in zip(*found, strict=True)
+    ]
+
+
+def _arrays_in(file: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a file by their names, "" for that of an ``.npy`` file."""
+    try:
+        check_inflation(file, LARGEST_ARRAYS)
+        with file.open("rb") as stream:
+            content = np.load(stream, allow_pickle=False)
+            return {"": content} if isinstance(content, np.ndarray) else dict(content)
+    except (OSError, ValueError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
+        raise UsageError(f"{file} cannot be read as arrays: {first_line(error)}.") from error
+
+
 def _inputs_in(
     name: str, stored: NDArray[np.generic], spec: TensorSpec
-) -> list[tuple[str, NDArray[np.float32]]]:
+) -> list[tuple[str, NDArray[Any]]]:
     """Return the inputs in an array, numbered where they are several."""
     shape = spec.static_shape()
     if stored.dtype.kind == "c":  # as networks of complex inputs take them
         stored = np.stack((stored.real, stored.imag), axis=-1)
     if stored.dtype.kind not in "fiub":
         raise UsageError(f"{name} is of the type {stored.dtype}; give real numbers.")
-    values = stored.astype(np.float32)
+    with np.errstate(all="ignore"):
+        values = stored.astype(spec.dtype)
     if not np.isfinite(values).all():
-        raise UsageError(f"{name} has values that are no finite numbers of float32.")
+        raise UsageError(f"{name} has values that are no finite numbers of {spec.dtype}.")
+    if values.dtype.kind != "f" and not np.array_equal(values, stored):
+        raise UsageError(f"{name} has values that {spec.dtype}, which the network takes, lacks.")
     if values.shape == shape:
         return [("", values)]
     inner = shape[1:] if spec.is_image else shape

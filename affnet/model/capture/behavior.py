@@ -17,6 +17,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from affnet.errors import UsageError
+from affnet.model.arguments import register_dataclasses
 from affnet.model.capture.calls import copied, is_view, named_tensors, written_arguments
 from affnet.model.capture.comparison import difference
 from affnet.model.export_failures import own_failure
@@ -42,7 +43,7 @@ def check_runs(
     random = _RandomCalls()
     try:
         with torch.no_grad():
-            network(*copied(args), **copied(kwargs))
+            register_dataclasses(network(*copied(args), **copied(kwargs)))
             first = copied(pytree.tree_leaves(network(*copied(args), **copied(kwargs))))
             with random:
                 second = pytree.tree_leaves(network(*copied(args), **copied(kwargs)))

@@ -50,7 +50,7 @@ def mixer_source(
         model=network.eval(),
         name=location,
         provenance=Provenance("mixer", location, f"random (seed {_SEED})", None, {}),
-        input=TensorSpec("maps", (1, *axes), "float32"),
+        inputs=(TensorSpec("maps", (1, *axes), "float32"),),
         outputs=(TensorSpec("mixed", (1, *axes), "float32"),),
         labels=None,
         published=None,

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 from torch.export import ExportedProgram
 
 from affnet.artifact import (
+    Arrays,
     Provenance,
     TensorSpec,
     image_spec,
@@ -39,16 +38,21 @@ class Source:
     model: nn.Module
     name: str  # of files and table rows
     provenance: Provenance
-    input: TensorSpec  # an image's size is what it was trained for where that is known
-    outputs: tuple[TensorSpec, ...]  # for an input of that size
+    inputs: tuple[TensorSpec, ...]  # an image's size is what it was trained for, where known
+    outputs: tuple[TensorSpec, ...]  # for inputs of that size
     labels: tuple[str, ...] | None
     published: Published | None  # only where the weights could be the published ones
     notes: tuple[str, ...]  # what the user should know, a sentence each
     program: ExportedProgram | None = None  # of a network that is not of this package
-    example: NDArray[np.float32] | None = None  # of such a network's input
+    example: Arrays | None = None  # of such a network's inputs
     captured: dict[str, Any] = field(default_factory=dict)  # how, if not by torch.export at once
     size_rule: SizeRule = field(default_factory=SizeRule)  # of images, where it takes them
     task: str = "classification"  # of `affnet.artifact.TASKS`
+
+    @property
+    def input(self) -> TensorSpec:
+        """The first input: the only one of networks that take images."""
+        return self.inputs[0]
 
     def outputs_for(self, taken: TensorSpec) -> tuple[TensorSpec, ...]:
         """Return the outputs for an input of another size."""
@@ -97,7 +101,7 @@ def interface(model: Network | DenseNetwork, size: tuple[int, int] | None) -> di
     """Return the fields of a source that follow from its network and the size of its images."""
     if not isinstance(model, DenseNetwork):
         taken = image_spec(*(size or _DEFAULT_SIZE))
-        return {"input": taken, "outputs": (logits_spec(model.num_classes),)}
+        return {"inputs": (taken,), "outputs": (logits_spec(model.num_classes),)}
     size = size or model.DEFAULT_SIZE
     outputs = model.output_specs(*size)
-    return {"input": image_spec(*size), "outputs": outputs, "task": model.task}
+    return {"inputs": (image_spec(*size),), "outputs": outputs, "task": model.task}

@@ -279,7 +279,7 @@ def _of_your_own(loaded: LoadedProgram, name: str, provenance: Provenance) -> So
         model=loaded.model,
         name=name,
         provenance=provenance,
-        input=loaded.input,
+        inputs=loaded.inputs,
         outputs=loaded.outputs,
         labels=None,
         published=None,

@@ -60,7 +60,7 @@ def _classifier(name: str, pretrained: Pretrained | None) -> Source:
     return Source(
         model=model,
         name=name,
-        input=image_spec(*peer.size),
+        inputs=(image_spec(*peer.size),),
         outputs=(logits_spec(classes),),
         labels=labels,
         published=peer.published if classes == PEER_CLASSES else None,
@@ -116,7 +116,7 @@ def library_source(name: str) -> Source:
     return Source(
         model=network.model,
         name=re.sub(r"\W", "_", name),
-        input=image_spec(*network.size),
+        inputs=(image_spec(*network.size),),
         outputs=(logits_spec(network.classes),),
         labels=None,
         published=network.published,

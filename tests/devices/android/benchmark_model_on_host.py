@@ -43,16 +43,22 @@ def main() -> int:
         return 1
     interpreter.allocate_tensors()
     print(f"INFO: Initialized session in {(time.monotonic_ns() - begun) / 1e6:.3f}ms.")
-    for entry in interpreter.get_input_details():
+    names = flags.get("input_layer", "").split(",")
+    shapes = flags.get("input_layer_shape", "").split(":")
+    files = dict(
+        pair.replace("::", "\0").split(":", 1)
+        for pair in filter(None, flags.get("input_layer_value_files", "").split(","))
+    )
+    for index, entry in enumerate(interpreter.get_input_details()):
         values = np.random.default_rng(0).random(entry["shape"]).astype(entry["dtype"])
-        if named := flags.get("input_layer_value_files"):
-            name, _, file = named.replace("::", "\0").partition(":")
+        if files:
+            file = files[names[index]]
             content = Path(file.replace("\0", ":")).read_bytes()
-            if name != flags["input_layer"] or len(content) != values.nbytes:
+            if len(content) != values.nbytes:
                 print(f"ERROR: The size of {file} is {len(content)} bytes. It should be "
                       f"{values.nbytes} bytes.")  # fmt: skip
                 return 1
-            shape = [int(axis) for axis in flags["input_layer_shape"].split(",")]
+            shape = [int(axis) for axis in shapes[index].split(",")]
             values = np.frombuffer(content, entry["dtype"]).reshape(shape)
         interpreter.set_tensor(entry["index"], values)
     series(interpreter, int(flags["warmup_runs"]), float(flags["warmup_min_secs"]))

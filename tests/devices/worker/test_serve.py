@@ -26,8 +26,8 @@ class Recorder:
         self.images: list[Any] = []
         self.collecting: list[bool] = []
 
-    def run(self, image: Any) -> list[Any]:
-        self.images.append(image)
+    def run(self, *inputs: Any) -> list[Any]:
+        self.images += inputs
         self.collecting.append(gc.isenabled())
         time.sleep(self.seconds)
         return []
@@ -35,26 +35,26 @@ class Recorder:
 
 def test_every_run_is_one_sample_of_its_own_duration() -> None:
     session, image = Recorder(0.01), np.zeros(3)
-    samples = time_runs(session, image, 7)
+    samples = time_runs(session, (image,), 7)
     assert len(samples) == len(session.images) == 7
     assert all(given is image for given in session.images)
     assert all(10_000_000 <= sample < 1_000_000_000 for sample in samples)
 
 
 def test_no_run_is_no_sample() -> None:
-    assert time_runs(Recorder(), None, 0).tolist() == []
+    assert time_runs(Recorder(), (), 0).tolist() == []
 
 
 def test_the_garbage_collector_rests_during_the_runs_only() -> None:
     session = Recorder()
-    time_runs(session, None, 3)
+    time_runs(session, (), 3)
     assert session.collecting == [False] * 3
     assert gc.isenabled()
 
 
 def test_the_garbage_collector_is_back_after_a_failure() -> None:
     with pytest.raises(AttributeError):
-        time_runs(object(), None, 3)  # type: ignore[arg-type]
+        time_runs(object(), (), 3)  # type: ignore[arg-type]
     assert gc.isenabled()
 
 

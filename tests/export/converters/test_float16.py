@@ -12,7 +12,7 @@ import torch
 from onnx import TensorProto
 from torch import Tensor, nn
 
-from affnet.artifact import TensorSpec
+from affnet.artifact import Arrays, TensorSpec
 from affnet.export.converters import ConversionRequest, get_converter
 from affnet.export.fourier.rewrite import rewrite_program
 from affnet.runtimes.coreml import CoreMLRuntime
@@ -43,16 +43,16 @@ def network() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def samples() -> tuple[np.ndarray, ...]:
+def samples() -> tuple[Arrays, ...]:
     noise = np.random.default_rng(0).standard_normal(_SHAPE).astype(np.float32)
-    return tuple(noise * np.float32(size) for size in (1, 1e-6, 255, 0))
+    return tuple((noise * np.float32(size),) for size in (1, 1e-6, 255, 0))
 
 
-def request(samples: tuple[np.ndarray, ...]) -> ConversionRequest:
+def request(samples: tuple[Arrays, ...]) -> ConversionRequest:
     taken = TensorSpec("input", _SHAPE, "float32")
     given = TensorSpec("output", (1, 2, 16, 9), "float32")
     return ConversionRequest(
-        "net", taken, (given,), "fp16", "torch.export", native_fft=False, samples=samples
+        "net", (taken,), (given,), "fp16", "torch.export", native_fft=False, samples=samples
     )
 
 
@@ -65,8 +65,8 @@ def errors(session, network, samples) -> list[float]:
     found = []
     for sample in samples:
         with torch.inference_mode():
-            expected = network(torch.from_numpy(sample)).numpy()
-        (actual,) = session.run(sample)
+            expected = network(*map(torch.from_numpy, sample)).numpy()
+        (actual,) = session.run(*sample)
         found.append(float(np.abs(actual - expected).max() / np.abs(expected).max()))
     return found
 

@@ -91,7 +91,7 @@ def test_small_constants_reach_the_file(
     program = replace_operators(torch.export.export(network, (example,)), format_)
     request = ConversionRequest(
         "small",
-        TensorSpec("x", (1, WIDTH), "float32"),
+        (TensorSpec("x", (1, WIDTH), "float32"),),
         (TensorSpec("y", expected[0].shape, "float32"),),
         "fp32",
         route,

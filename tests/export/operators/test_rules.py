@@ -46,7 +46,7 @@ def in_file(function: Callable[[Tensor], Tensor], x: Tensor, format_: str, folde
     converter = get_converter(format_)
     request = ConversionRequest(
         "rules",
-        TensorSpec("input", tuple(x.shape), "float32"),
+        (TensorSpec("input", tuple(x.shape), "float32"),),
         (TensorSpec("output", tuple(function(x).shape), "float32"),),
         "fp32",
         converter.routes[0],

@@ -92,7 +92,7 @@ def converted(network: nn.Module, route: str, folder: Path, *, rules: bool = Tru
         program = replace_operators(program, "tflite")
     output = TensorSpec("output", tuple(network(x).shape), "float32")
     taken = TensorSpec("input", SHAPE, "float32")
-    request = ConversionRequest("net", taken, (output,), "fp32", route, native_fft=False)
+    request = ConversionRequest("net", (taken,), (output,), "fp32", route, native_fft=False)
     return TfliteConverter().convert(program.module(), request, folder).path
 
 

@@ -70,7 +70,7 @@ def test_what_becomes_an_onnx_file_has_its_filters_chunked_and_skips_merged(
         raise ConversionError("seen enough")
 
     monkeypatch.setattr(onnx, "_export", stop)
-    specs = image_spec(*size), (logits_spec(1000),)
+    specs = (image_spec(*size),), (logits_spec(1000),)
     request = ConversionRequest("x", *specs, "fp32", "torch.export", native_fft=False)
     with pytest.raises(ConversionError, match="seen enough"):
         onnx.OnnxConverter().convert(model, request, tmp_path)

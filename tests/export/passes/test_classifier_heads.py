@@ -45,7 +45,9 @@ def test_a_softmax_in_the_file_is_proven_beside_pytorch_s(tmp_path: Path) -> Non
 
 def test_two_classes_of_one_name_are_no_classifier_by_name() -> None:
     source = dataclasses.replace(tiny_source(), labels=(*NAMES[:4], "cat"))
-    with pytest.raises(LabelsError, match=r"'cat' is the name of several; give each class a name of its"):
+    with pytest.raises(
+        LabelsError, match=r"'cat' is the name of several; give each class a name of its"
+    ):
         with_head(source, "classifier")
     with_head(source, "softmax")
 

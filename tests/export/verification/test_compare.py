@@ -36,7 +36,7 @@ class Recorder:
 
 
 def images_of(size: tuple[int, int]) -> np.ndarray:
-    return np.concatenate([one.array for one in image_inputs(size)])
+    return np.concatenate([one.arrays[0] for one in image_inputs(size)])
 
 
 def with_batch(artifact: Artifact, batch: int | str) -> Artifact:
@@ -57,7 +57,7 @@ def test_reference_outputs_are_the_networks_logits() -> None:
     images = images_of((32, 32))
     with torch.inference_mode():
         expected = source.model(torch.from_numpy(images)).numpy()
-    (logits,) = reference_outputs(source, images, source.input)
+    (logits,) = reference_outputs(source, (images,))
     assert np.array_equal(logits, expected)
 
 

@@ -48,7 +48,7 @@ def spread(network: nn.Module, array: np.ndarray) -> np.ndarray:
     array = np.asarray(array, np.float32)
     with torch.no_grad():
         outputs = [output.numpy() for output in outputs_of(network(torch.from_numpy(array)))]
-    (found,) = next(uncertainties(network, array, outputs))
+    (found,) = next(uncertainties(network, (array,), outputs))
     return found
 
 

@@ -24,6 +24,14 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class FedInput:
+    """One input that a tool reads from a file."""
+
+    path: str  # on the phone: its bytes
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Invocation:
     """One start of a tool."""
 
@@ -32,9 +40,8 @@ class Invocation:
     warmup_runs: int = 1
     memory: bool = False  # report the peak too
     profile: bool = False  # report the operators' times too
-    image: str | None = None  # a file with the input's bytes; without it the tool invents them
-    shape: tuple[int, ...] = ()  # the input's
-    folder: str | None = None  # where files are written, such as the outputs for the image
+    inputs: tuple[FedInput, ...] = ()  # all of them; without any the tool invents them
+    folder: str | None = None  # where files are written, such as the outputs for the inputs
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class Tool(Protocol):
 
     NAME: str  # the program's, and how results call it
     LIMITS: tuple[str, ...]  # what its results never hold, a sentence each without full stop
-    WRITES_OUTPUTS: bool  # the outputs for an image, in some version at least
+    WRITES_OUTPUTS: bool  # the outputs for given inputs, in some version at least
     WRITES_SAMPLES: bool  # to files, so that each invocation needs a folder
     TELLS_MEMORY: bool  # what does not is watched from outside
     WARMS_UP: bool  # for `Settings.warmup_seconds`; what does not gets more runs, whose are cut off

@@ -80,12 +80,15 @@ def arguments(invocation: Invocation, settings: Settings) -> list[str]:
         chosen += ["--report_peak_memory_footprint=true", "--memory_footprint_check_interval_ms=5"]
     if invocation.profile:
         chosen += [_PROFILE_OF_TFLITE, _PROFILE_OF_LITERT]
-    if invocation.image:
-        # the name need not be the model's, says the tool's README; colons are doubled
+    if invocation.inputs:
+        # the names need not be the model's, says the tool's README; colons are doubled
+        names = [f"input_{index}" for index in range(len(invocation.inputs))]
+        shapes = [",".join(map(str, fed.shape)) for fed in invocation.inputs]
+        files = [fed.path.replace(":", "::") for fed in invocation.inputs]
         chosen += [
-            "--input_layer=image",
-            f"--input_layer_shape={','.join(map(str, invocation.shape))}",
-            f"--input_layer_value_files=image:{invocation.image.replace(':', '::')}",
+            f"--input_layer={','.join(names)}",
+            f"--input_layer_shape={':'.join(shapes)}",
+            f"--input_layer_value_files={','.join(map(':'.join, zip(names, files, strict=True)))}",
             f"--output_filepath={invocation.folder}/{_OUTPUTS}",
         ]
     return chosen

@@ -48,8 +48,9 @@ def arguments(invocation: Invocation, settings: Settings) -> list[str]:
         f"--num_executions={invocation.warmup_runs + invocation.runs}",
         f"--cpu_threads={settings.threads}",
     ]
-    if invocation.image:
-        chosen += [f"--inputs={invocation.image}", f"--output_file={invocation.folder}/{_OUTPUTS}"]
+    if invocation.inputs:
+        files = ",".join(fed.path for fed in invocation.inputs)
+        chosen += [f"--inputs={files}", f"--output_file={invocation.folder}/{_OUTPUTS}"]
     return chosen
 
 

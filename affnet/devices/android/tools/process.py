@@ -12,13 +12,20 @@ from numpy.typing import NDArray
 
 from affnet.artifact import Artifact
 from affnet.devices.android.session import Phone
-from affnet.devices.android.tools.base import Invocation, Report, Settings, Tool, complaint
+from affnet.devices.android.tools.base import (
+    FedInput,
+    Invocation,
+    Report,
+    Settings,
+    Tool,
+    complaint,
+)
 from affnet.devices.android.tools.binaries import NAME_FOLDER, Runner
 from affnet.devices.base import MEMORY_RUNS, BlockStatistics, Memory, OperatorTime, Startup
 from affnet.devices.worker.channel import RUN_TIMEOUT_S, ending
 from affnet.errors import MeasurementError, MissingError
 from affnet.files import scratch_folder
-from affnet.parity import reference_image
+from affnet.parity import reference_inputs
 
 _CANNOT_RUN = (126, 127)  # a shell's exit codes: found but not executable, and not found
 FILE_FLAGS = ("--input", "--output")  # of invocations that read an input, and write what came out
@@ -52,7 +59,7 @@ class Invoker:
             MeasurementError: it crashed, hung, reported nonsense, or does not know a flag.
         """
         folder = ""
-        if invocation.image or invocation.profile or self.tool.WRITES_SAMPLES:
+        if invocation.inputs or invocation.profile or self.tool.WRITES_SAMPLES:
             folder = self.phone.make_folder()
         arguments = self.tool.arguments(replace(invocation, folder=folder), self.settings)
         try:
@@ -128,15 +135,15 @@ class ToolProcess:
         """See `affnet.devices.base.ComputingProcess.outputs`."""
         if not self._invoker.tool.WRITES_OUTPUTS:
             return None
-        spec = self._artifact.manifest.inputs[0]
-        image = reference_image(spec.static_shape(), spec.dtype, spec.range or (0.0, 1.0))
+        arrays = reference_inputs(self._artifact.manifest.described_inputs())
+        fed = []
         with scratch_folder() as folder:
-            path = folder / "image"
-            path.write_bytes(image.tobytes())
-            there = self._invoker.phone.push(path, lambda _: None)
-        invoked = self._invoker.invoke(
-            Invocation(self._graph, runs=1, image=there, shape=spec.static_shape())
-        )
+            for index, array in enumerate(arrays):
+                path = folder / f"input_{index}"
+                path.write_bytes(array.tobytes())
+                there = self._invoker.phone.push(path, lambda _: None)
+                fed.append(FedInput(there, array.shape))
+        invoked = self._invoker.invoke(Invocation(self._graph, runs=1, inputs=tuple(fed)))
         if any(flag.startswith(FILE_FLAGS) for flag in invoked.report.ignored):
             return None
         content = self._invoker.tool.outputs(invoked.files)

@@ -8,6 +8,8 @@ const TYPES = {
   uint8: Uint8Array,
   int8: Int8Array,
   int32: Int32Array,
+  int64: BigInt64Array,
+  bool: Uint8Array,
 };
 
 async function fetched(name) {
@@ -36,7 +38,7 @@ async function look() {
 // the outputs are in the page's memory and returns what `read` makes arrays of.  `release` frees
 // them, off the clock.
 
-async function onnxruntime({ threads, accelerator, dtype, shape }) {
+async function onnxruntime({ threads, accelerator, inputs }) {
   const bundle = accelerator === "webgpu" ? "ort.webgpu.bundle.min.mjs" : "ort.wasm.bundle.min.mjs";
   const ort = await import(`${PACKAGES}onnxruntime-web/dist/${bundle}`);
   ort.env.wasm.wasmPaths = `${PACKAGES}onnxruntime-web/dist/`;
@@ -47,8 +49,11 @@ async function onnxruntime({ threads, accelerator, dtype, shape }) {
     const session = await ort.InferenceSession.create(model, {
       executionProviders: [accelerator],
     });
-    return function feed(values) {
-      const feeds = { [session.inputNames[0]]: new ort.Tensor(dtype, values, shape) };
+    return function feed(arrays) {
+      const feeds = {};
+      inputs.forEach(({ dtype, shape }, index) => {
+        feeds[session.inputNames[index]] = new ort.Tensor(dtype, arrays[index], shape);
+      });
       return {
         run: () => session.run(feeds),
         release: () => {},
@@ -62,7 +67,7 @@ async function onnxruntime({ threads, accelerator, dtype, shape }) {
   };
 }
 
-async function litert({ threads, accelerator, shape }) {
+async function litert({ threads, accelerator, inputs }) {
   const lite = await import(`${PACKAGES}@litertjs/core/dist/index.js`);
   return async function load() {
     const gpu = accelerator === "webgpu";
@@ -73,12 +78,12 @@ async function litert({ threads, accelerator, shape }) {
       cpuOptions: { numThreads: threads },
       gpuOptions: { precision: "fp32" },
     });
-    return function feed(values) {
-      const input = new lite.Tensor(values, shape);
+    return function feed(arrays) {
+      const tensors = arrays.map((values, index) => new lite.Tensor(values, inputs[index].shape));
       return {
         run: gpu
-          ? async () => Promise.all((await model.run([input])).map((one) => one.moveTo("wasm")))
-          : () => model.run([input]),
+          ? async () => Promise.all((await model.run(tensors)).map((one) => one.moveTo("wasm")))
+          : () => model.run(tensors),
         release: (outputs) => outputs.forEach((output) => output.delete()),
         read: async (outputs) =>
           outputs.map((output) => ({
@@ -114,12 +119,17 @@ function nanoseconds(milliseconds) {
 }
 
 async function load(job) {
-  if (!(job.dtype in TYPES)) throw new Error(`inputs of type ${job.dtype} are not supported`);
+  for (const { dtype } of job.inputs) {
+    if (!(dtype in TYPES)) throw new Error(`inputs of type ${dtype} are not supported`);
+  }
   const start = await RUNTIMES[job.runtime](job);
   const started = performance.now();
   const feed = await start();
   const loadNs = nanoseconds(performance.now() - started);
-  network = feed(new TYPES[job.dtype](await fetched("image")));
+  const arrays = await Promise.all(
+    job.inputs.map(async ({ dtype }, index) => new TYPES[dtype](await fetched(`input ${index}`))),
+  );
+  network = feed(arrays);
   const [firstNs] = await timeRuns(1);
   return { load_ns: loadNs, first_inference_ns: firstNs };
 }
@@ -133,7 +143,7 @@ async function outputs() {
   const computed = await network.run();
   const told = (await network.read(computed)).map(({ shape, values }) => ({
     shape,
-    data: base64(Float32Array.from(values)),
+    data: base64(Float32Array.from(values, Number)),
   }));
   network.release(computed);
   return { outputs: told };

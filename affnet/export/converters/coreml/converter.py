@@ -24,15 +24,14 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from affnet import __version__
-from affnet.artifact import TensorSpec
+from affnet.artifact import Arrays, TensorSpec
 from affnet.errors import ConversionError, UnknownNameError, UsageError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.coreml.compression import COMPRESSED, compressed
@@ -85,6 +84,11 @@ class CoreMLConverter:
     options = ("image_input", "deployment_target")
     heads = ("softmax", "classifier", "argmax", "nms")
     usual_heads = ()
+    border_types: ClassVar = {  # its arrays are of float32, float16 and int32
+        **dict.fromkeys(("bool", "int8", "int16", "int64", "uint8"), "int32"),
+        **{"float16": "float32", "float64": None},
+    }
+    scalar_inputs = False
     tools = ("coremltools", "torch")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
@@ -123,7 +127,7 @@ class CoreMLConverter:
             return Conversion(path, details)
         shape = (1, *request.input.image_size(), 3)
         image = TensorSpec(request.input.name, shape, "uint8", "NHWC", (0.0, 255.0))
-        return Conversion(path, details, image)
+        return Conversion(path, details, (image,))
 
 
 def _classes(network: nn.Module, request: ConversionRequest) -> list[str] | list[int] | None:
@@ -154,7 +158,7 @@ def _export(network: nn.Module, request: ConversionRequest) -> Any:
         with silenced():
             if request.route == "TorchScript":
                 return torch.jit.trace(network, example)  # type: ignore[no-untyped-call]
-            program = decomposed(network, (example,), {})
+            program = decomposed(network, example, {})
     except Exception as error:  # torch raises nearly every kind
         reason = reason_of(error)
         raise ConversionError(f"{request.route} fails on {request.name}: {reason}.") from error
@@ -179,9 +183,9 @@ def _compute_outputs(program: torch.export.ExportedProgram) -> None:
                     spec.arg.name = given.name
 
 
-def _as_taken(sample: NDArray[np.float32], request: ConversionRequest) -> NDArray[np.float32]:
-    """Return an input as the program takes it: an image of 8 bits has values of 0..255."""
-    return sample * np.float32(255) if request.image_input else sample
+def _as_taken(sample: Arrays, request: ConversionRequest) -> Arrays:
+    """Return inputs as the program takes them: an image of 8 bits has values of 0..255."""
+    return tuple(array * np.float32(255) for array in sample) if request.image_input else sample
 
 
 def _convert(
@@ -194,13 +198,19 @@ def _convert(
     classes: list[str] | list[int] | None,
 ) -> Any:
     """Convert an exported program; one with ``classes`` becomes a classifier of these."""
-    name, shape = request.input.name, request.input.static_shape()
     if request.image_input:
         image = coremltools.ImageType(
-            name, shape, scale=1 / 255, color_layout=coremltools.colorlayout.RGB
+            request.input.name,
+            request.input.static_shape(),
+            scale=1 / 255,
+            color_layout=coremltools.colorlayout.RGB,
         )
-    else:
-        image = coremltools.TensorType(name, shape, dtype=np.float32)
+    inputs = [
+        image
+        if request.image_input
+        else coremltools.TensorType(taken.name, taken.static_shape(), dtype=np.dtype(taken.dtype))
+        for taken in request.inputs
+    ]
     outputs = [  # of any target
         coremltools.TensorType(output.name, dtype=np.dtype(output.dtype).type)
         for output in request.outputs
@@ -215,7 +225,7 @@ def _convert(
             return coremltools.convert(
                 program,
                 convert_to="mlprogram",
-                inputs=[image],
+                inputs=inputs,
                 outputs=None if classes else outputs,
                 classifier_config=coremltools.ClassifierConfig(classes) if classes else None,
                 compute_precision=precision,

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affnet.artifact import Arrays
 from affnet.errors import UnsupportedOperatorError
 from affnet.export.converters.coreml.nms import may_be_float16
 from affnet.export.converters.mixed_precision import HalfChoice, Operation, choose_float32
@@ -36,7 +37,7 @@ _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 class HalfSelector:
     """The ``op_selector`` of coremltools' ``FP16ComputePrecision``."""
 
-    def __init__(self, samples: Sequence[NDArray[np.float32]]) -> None:
+    def __init__(self, samples: Sequence[Arrays]) -> None:
         self._samples = samples
         self._choice: HalfChoice | None = None
         self._reason = ""  # why nothing was measured
@@ -88,15 +89,15 @@ class MilHalfProgram:
         self.outputs = self._function.results
 
     def compare(
-        self, sample: NDArray[np.float32], float32: frozenset[str]
+        self, sample: Arrays, float32: frozenset[str]
     ) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
         """See `HalfProgram.compare`."""
         if self._mixed is None or self._mixed[0] != float32:
             mixture = in_half(self._function, float32 | self._fixed)
             self._mixed = float32, Evaluator(mixture)
-        (name,) = self._function.inputs
-        exact = self._exact.steps({name: sample}, half=False)
-        for node, results in self._mixed[1].steps({name: sample}, half=True):
+        feed = dict(zip(self._function.inputs, sample, strict=True))
+        exact = self._exact.steps(feed, half=False)
+        for node, results in self._mixed[1].steps(feed, half=True):
             if node is not None and node.location == _BORDER:
                 continue
             _, wanted = next(exact)

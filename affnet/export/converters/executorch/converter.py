@@ -11,7 +11,7 @@ operators that are, and why.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,8 @@ class ExecutorchConverter:
     heads = ("softmax", "argmax")
     usual_heads = ()
     operators = "executorch"
+    border_types: ClassVar = {"float64": None}  # half of its kernels take no doubles
+    scalar_inputs = True
     packages = ("executorch", "torchao")
     extra = "executorch"
     tools = ("torch", "executorch")
@@ -67,7 +69,7 @@ class ExecutorchConverter:
 
 
 def _converted(
-    network: nn.Module, example: Tensor, request: ConversionRequest
+    network: nn.Module, example: tuple[Tensor, ...], request: ConversionRequest
 ) -> tuple[bytes, dict[str, Any]]:
     details: dict[str, Any] = {}
     with silenced() as printed:
@@ -88,13 +90,15 @@ def _converted(
     return content, delegation.details() | details
 
 
-def _lowered(network: nn.Module, example: Tensor, *, delegate: bool) -> tuple[bytes, Delegation]:
+def _lowered(
+    network: nn.Module, example: tuple[Tensor, ...], *, delegate: bool
+) -> tuple[bytes, Delegation]:
     exir, partitioner = _import_executorch()
     chosen = [partitioner_for(partitioner.XnnpackPartitioner)] if delegate else []
     if delegate:
-        program = decomposed(network, (example,), decompositions())
+        program = decomposed(network, example, decompositions())
     else:
-        program = torch.export.export(network, (example,))
+        program = torch.export.export(network, example)
     with reasons_for_refusals() as reasons, without_idle_passes(program):
         edge = exir.to_edge_transform_and_lower(program, partitioner=chosen)
     known = frozenset(name for each in chosen for name in each.target_partitioner_configs)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 from torch.fx.node import map_aggregate, map_arg
 
+from affnet.artifact import Arrays
 from affnet.export.converters.executorch.half_program import (
     FxHalfProgram,
     is_float32,
@@ -24,7 +23,7 @@ from affnet.export.converters.mixed_precision import HalfChoice, choose_float32
 
 
 def in_float16(
-    network: nn.Module, example: Tensor, samples: Sequence[NDArray[np.float32]] = ()
+    network: nn.Module, example: tuple[Tensor, ...], samples: Sequence[Arrays] = ()
 ) -> tuple[GraphModule, HalfChoice]:
     """Return ``network`` as a graph in float16, and what of it stays in float32.
 
@@ -37,7 +36,7 @@ def in_float16(
     convolutions in float32 in the file and rounds them when it loads it, so that the file hardly
     shrinks; what shrinks are activations.
     """
-    program = torch.export.export(network, (example,)).run_decompositions({})  # nothing in place
+    program = torch.export.export(network, example).run_decompositions({})  # nothing in place
     graph = program.module(check_guards=False)
     choice = choose_float32(FxHalfProgram(graph), samples)
     _store_in_half(graph, frozenset(choice.kept))

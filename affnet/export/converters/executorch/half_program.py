@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 from torch.fx.node import map_arg
 
+from affnet.artifact import Arrays
 from affnet.export.converters.mixed_precision import Operation
 from affnet.export.fourier.rewrite.emitter import source_line
 
@@ -31,16 +32,17 @@ class FxHalfProgram:
         self.outputs = [node.name for node in self._nodes[-1].all_input_nodes]
 
     def compare(
-        self, sample: NDArray[np.float32], float32: frozenset[str]
+        self, sample: Arrays, float32: frozenset[str]
     ) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
         """See `HalfProgram.compare`."""
         float32 |= self._fixed
         exact: dict[Node, Any] = {}
         mixed: dict[Node, Any] = {}
+        fed = map(torch.from_numpy, sample)
         with torch.inference_mode():
             for node in self._nodes[:-1]:
                 if node.op == "placeholder":
-                    exact[node] = mixed[node] = torch.from_numpy(sample)
+                    exact[node] = mixed[node] = next(fed)
                 elif node.op == "get_attr":
                     exact[node] = mixed[node] = self._stored[node.name]
                 else:

@@ -14,7 +14,7 @@ from affnet.export.converters.executorch.tensors import drop_unused_tensors
 from affnet.export.quantization.layers import part_of
 
 
-def in_int8(network: nn.Module, example: Tensor, request: ConversionRequest) -> Any:
+def in_int8(network: nn.Module, example: tuple[Tensor, ...], request: ConversionRequest) -> Any:
     """Return ``network`` as a graph in 8 bits but for the parts that are kept in float32.
 
     Quantised are convolutions, linear layers, additions, products and concatenations; XNNPACK's
@@ -33,7 +33,7 @@ def in_int8(network: nn.Module, example: Tensor, request: ConversionRequest) -> 
     logging.getLogger("torchao").setLevel(logging.ERROR)  # it lists what it was built without
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        graph = torch.export.export(network, (example,)).module()
+        graph = torch.export.export(network, example).module()
         prepared = prepare_pt2e(graph, quantizer)
         with torch.inference_mode():
             for image in torch.from_numpy(request.calibration):

@@ -28,9 +28,9 @@ _TRANSLATED = {
 _IN_TRAINING = {aten.batch_norm.default: 5, aten.dropout_.default: 2}
 
 
-def capture(network: nn.Module, example: Tensor) -> ExportedProgram:
-    """Return ``network`` as a program of ``example``'s shape that is decomposed only if need be."""
-    program = torch.export.export(network, (example,))
+def capture(network: nn.Module, example: tuple[Tensor, ...]) -> ExportedProgram:
+    """Return ``network`` as a program for ``example`` that is decomposed only if need be."""
+    program = torch.export.export(network, example)
     decompose = program.run_decompositions
 
     def decompose_if_needed(table: Mapping[Any, Any] | None = None) -> ExportedProgram:

@@ -13,7 +13,7 @@ import dataclasses
 import io
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
@@ -59,6 +59,8 @@ class OnnxConverter:
     options = ()
     heads = ("softmax", "argmax", "nms")
     usual_heads = ()
+    border_types: ClassVar = {}
+    scalar_inputs = True
     tools = ("torch", "onnx", "onnxscript", "onnxsim")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
@@ -119,10 +121,10 @@ def _by_torch_export(network: nn.Module, request: ConversionRequest, opset: int)
     def translated(subject: nn.Module | torch.export.ExportedProgram, **options: Any) -> Any:
         return torch.onnx.export(
             subject,
-            (example,),
+            example,
             dynamo=True,
             opset_version=opset,
-            input_names=[request.input.name],
+            input_names=request.input_names,
             output_names=request.output_names,
             optimize=False,  # it drops constants that are nearly 0 or 1
             verbose=False,
@@ -144,17 +146,17 @@ def _by_torch_export(network: nn.Module, request: ConversionRequest, opset: int)
 def _by_torchscript(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.ModelProto:
     import onnx
 
-    names = [request.input.name, *request.output_names]
+    names = [*request.input_names, *request.output_names]
     buffer = io.BytesIO()
     torch.onnx.export(
         network,
-        (request.example(),),
+        request.example(),
         buffer,  # type: ignore[arg-type]  # the old exporter also writes to open files
         dynamo=False,
         training=torch.onnx.TrainingMode.PRESERVE,  # programs refuse to have theirs set
         opset_version=opset,
-        input_names=names[:1],
-        output_names=names[1:],
+        input_names=request.input_names,
+        output_names=request.output_names,
         dynamic_axes={name: {0: "batch"} for name in names}
         if request.input.dynamic_batch
         else None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affnet.artifact import Arrays
 from affnet.export.converters.mixed_precision import Operation
 from affnet.export.converters.onnx.float16 import HALF, in_float16
 from affnet.runtimes.onnx_rounded import rounded_model, unoptimised_session
@@ -39,17 +40,17 @@ class OnnxHalfProgram:
         self._mixed: tuple[frozenset[str] | None, Any] = (None, None)
 
     def compare(
-        self, sample: NDArray[np.float32], float32: frozenset[str]
+        self, sample: Arrays, float32: frozenset[str]
     ) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
         """See `HalfProgram.compare`."""
-        (name,) = self._inputs
-        yield name, sample, sample
-        if not self._groups:  # the input as it came
+        feed = dict(zip(self._inputs, sample, strict=True))
+        yield from ((name, array, array) for name, array in feed.items())
+        if not self._groups:  # the inputs as they came
             return
         mixed, stored = self._rounding(float32)
         for group in self._groups:
-            exact = self._exact.run(group, {name: sample})
-            found = mixed.run([stored.get(each, each) for each in group], {name: sample})
+            exact = self._exact.run(group, feed)
+            found = mixed.run([stored.get(each, each) for each in group], feed)
             yield from zip(group, exact, found, strict=True)
 
     def _rounding(self, float32: frozenset[str]) -> tuple[Any, dict[str, str]]:

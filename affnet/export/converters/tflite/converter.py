@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -54,6 +54,11 @@ class TfliteConverter:
     heads = ("softmax", "argmax", "anchors")
     usual_heads = ("softmax", "anchors")
     operators = "tflite"
+    border_types: ClassVar = {  # int64 becomes int32, others mean 8 bits
+        **dict.fromkeys(("int8", "int16", "int64", "uint8"), "int32"),
+        **{"float16": "float32", "float64": None},
+    }
+    scalar_inputs = True
     packages = ("litert_torch", "ai_edge_litert", QUANTIZER.replace("-", "_"))
     extra = "tflite"
     tools = ("torch", "litert-torch", "ai-edge-litert", QUANTIZER, "onnx", "onnxsim")
@@ -86,7 +91,7 @@ class TfliteConverter:
         path = folder / f"{request.name}.tflite"
         write_and_sync(path, content)
         _check_operators(path)
-        return Conversion(path, input=taken, outputs=outputs)
+        return Conversion(path, inputs=(taken, *request.inputs[1:]), outputs=outputs)
 
 
 def _in_precision(content: bytes, request: ConversionRequest) -> bytes:
@@ -119,14 +124,16 @@ class ChannelsLast(nn.Module):
 def _converted(network: nn.Module, request: ConversionRequest) -> bytes:
     name, example = request.name, request.example()
     if request.layout == "NHWC":
-        network, example = ChannelsLast(network).eval(), example.permute(0, 2, 3, 1).contiguous()
+        (image,) = example
+        network = ChannelsLast(network).eval()
+        example = (image.permute(0, 2, 3, 1).contiguous(),)
     with silenced() as printed:
         try:
             litert_torch = _import_litert_torch()
             if request.native_fft:
                 register_lowering()
             with with_fewer_traces():
-                model: Any = litert_torch.convert(network, (example,))
+                model: Any = litert_torch.convert(network, example)
             return bytes(model.model_content())
         except (MissingError, ConversionError):
             raise

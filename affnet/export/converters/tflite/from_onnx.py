@@ -76,11 +76,10 @@ class Bridge:
 
     def converted(self) -> bytes:
         """Return the file."""
-        name, shape = self.graph.input[0].name, self.request.input.static_shape()
-        if self.request.layout == "NHWC":
-            taken = self.last[name] = self.writer.tensor(name, [shape[axis] for axis in TO_LAST])
-        else:
-            taken = self.first[name] = self.writer.tensor(name, shape)
+        taken = [
+            self._taken(value.name, spec.static_shape())
+            for value, spec in zip(self.graph.input, self.request.inputs, strict=True)
+        ]
         for node in self.graph.node:
             self.convert(node)
         names = [output.name for output in self.graph.output]
@@ -89,7 +88,14 @@ class Bridge:
             self.channels_last(name) if last and len(self.shapes[name]) == 4 else self.value(name)
             for name in names
         ]
-        return self.writer.finish([taken], outputs, self.request.name)
+        return self.writer.finish(taken, outputs, self.request.name)
+
+    def _taken(self, name: str, shape: tuple[int, ...]) -> int:
+        if self.request.layout == "NHWC":
+            self.last[name] = self.writer.tensor(name, [shape[axis] for axis in TO_LAST])
+            return self.last[name]
+        self.first[name] = self.writer.tensor(name, shape)
+        return self.first[name]
 
     def convert(self, node: onnx.NodeProto) -> None:
         """Add what computes the outputs of one node."""

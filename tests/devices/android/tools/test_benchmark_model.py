@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from affnet.devices.android.tools.base import Invocation, Settings, complaint
+from affnet.devices.android.tools.base import FedInput, Invocation, Settings, complaint
 from affnet.devices.android.tools.benchmark_model import arguments, operators, outputs, parse
 from affnet.devices.base import BlockStatistics
 
@@ -122,12 +122,13 @@ def test_the_command_line_says_how_many_runs_and_nothing_twice() -> None:
     assert plain[4:] == ["--warmup_runs=1", "--warmup_min_secs=0.5", "--use_xnnpack=false"]
 
 
-def test_an_image_is_given_as_a_file_and_what_comes_out_as_another() -> None:
-    invocation = Invocation("m", 1, image="/a:b/image", shape=(1, 3, 8, 8), folder="/w")
+def test_inputs_are_given_as_files_and_what_comes_out_as_another() -> None:
+    fed = FedInput("/a:b/image", (1, 3, 8, 8)), FedInput("/c", (2,))
+    invocation = Invocation("m", 1, inputs=fed, folder="/w")
     assert arguments(invocation, Settings(1))[-4:] == [
-        "--input_layer=image",
-        "--input_layer_shape=1,3,8,8",
-        "--input_layer_value_files=image:/a::b/image",
+        "--input_layer=input_0,input_1",
+        "--input_layer_shape=1,3,8,8:2",
+        "--input_layer_value_files=input_0:/a::b/image,input_1:/c",
         "--output_filepath=/w/outputs",
     ]
     assert outputs({"outputs": b"12"}) == b"12"

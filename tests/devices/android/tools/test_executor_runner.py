@@ -6,7 +6,7 @@ import pytest
 
 from affnet.artifact import Artifact
 from affnet.bench.measurement.interleaved import label_jobs, measure
-from affnet.devices.android.tools.base import Invocation, Settings
+from affnet.devices.android.tools.base import FedInput, Invocation, Settings
 from affnet.devices.android.tools.executor_runner import arguments, operators, outputs, parse
 from affnet.errors import MeasurementError, MissingError
 from tests.devices.android.phones import FEW_STARTS, Attached
@@ -51,10 +51,11 @@ def test_a_tool_that_tells_only_the_sum_is_too_old() -> None:
 
 
 def test_the_command_line_and_the_files() -> None:
-    invocation = Invocation("/m.pte", runs=7, warmup_runs=3, image="/i", folder="/f")
+    fed = FedInput("/i", (2,)), FedInput("/j", ())
+    invocation = Invocation("/m.pte", runs=7, warmup_runs=3, inputs=fed, folder="/f")
     assert arguments(invocation, Settings(threads=4)) == [
         "--model_path=/m.pte", "--num_executions=10", "--cpu_threads=4",
-        "--inputs=/i", "--output_file=/f/outputs",
+        "--inputs=/i,/j", "--output_file=/f/outputs",
     ]  # fmt: skip
     assert outputs({"outputs-1.bin": b"b", "outputs-0.bin": b"a", "outputs-10.bin": b"c"}) == b"abc"
     assert outputs({}) is None

@@ -39,7 +39,9 @@ class Products(nn.Module):
 def request(precision: str) -> ConversionRequest:
     taken = TensorSpec("x", (1, 1, 32, 32), "float32")
     given = TensorSpec("y", (1, 1, 32, 128), "float32")
-    return ConversionRequest("tiny", taken, (given,), precision, "torch.export", native_fft=False)
+    return ConversionRequest(
+        "tiny", (taken,), (given,), precision, "torch.export", native_fft=False
+    )
 
 
 @pytest.mark.parametrize(

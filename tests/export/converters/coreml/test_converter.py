@@ -121,7 +121,7 @@ def test_image_input_agrees_with_float_input(floats, image):
     spec = image.manifest.inputs[0]
     assert (spec.shape, spec.dtype, spec.layout) == ((1, 32, 32, 3), "uint8", "NHWC")
     assert load_program(image.path).inputs[0].kind == "image"
-    picture = image_inputs((32, 32))[-2].array
+    picture = image_inputs((32, 32))[-2].arrays[0]
     results = [
         CoreMLRuntime.load(artifact.path, threads=1).run(
             as_input(picture, artifact.manifest.inputs[0])

@@ -36,7 +36,7 @@ def short(shared_artifact: SharedArtifacts) -> Artifact:
 
 def request(route: str = "XNNPACK") -> ConversionRequest:
     taken, given = TensorSpec("input", (2, 6), "float32"), TensorSpec("output", (2, 6), "float32")
-    return ConversionRequest("tiny", taken, (given,), "fp32", route, native_fft=False)
+    return ConversionRequest("tiny", (taken,), (given,), "fp32", route, native_fft=False)
 
 
 def test_the_network_is_one_delegated_part_and_agrees(short: Artifact) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from affnet.artifact import TensorSpec
+from affnet.artifact import Arrays, TensorSpec
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.executorch.converter import ExecutorchConverter
 from affnet.export.converters.executorch.float16 import in_float16
@@ -37,9 +36,9 @@ class Decibels(nn.Module):
         return self.after(torch.relu_(torch.cat((right, left), dim=1)))
 
 
-def samples() -> tuple[NDArray[np.float32], ...]:
+def samples() -> tuple[Arrays, ...]:
     x = noise(1, 2, 4, 4).numpy()
-    return x, 2000 * x, np.zeros_like(x)
+    return (x,), (2000 * x,), (np.zeros_like(x),)
 
 
 def kinds(graph: torch.fx.GraphModule, dtype: torch.dtype) -> set[str]:
@@ -60,7 +59,7 @@ def kinds(graph: torch.fx.GraphModule, dtype: torch.dtype) -> set[str]:
 
 def test_what_float16_cannot_carry_stays_in_float32() -> None:
     network, example = Decibels().eval(), torch.zeros(1, 2, 4, 4)
-    graph, choice = in_float16(network, example, samples())
+    graph, choice = in_float16(network, (example,), samples())
     single, half = kinds(graph, torch.float32), kinds(graph, torch.float16)
     assert {"aten.square.default", "aten.maximum.default", "aten.log10.default"} <= single
     assert {"aten.conv2d.default", "aten.cat.default", "aten.relu.default"} <= half
@@ -68,15 +67,15 @@ def test_what_float16_cannot_carry_stays_in_float32() -> None:
     assert "float16 ends at 65,504" in reasons["square"]
     assert "1e-10 is lost" in reasons["maximum"]
     for sample in samples():
-        expected = network(torch.from_numpy(sample))
-        found = graph(torch.from_numpy(sample))
+        expected = network(*map(torch.from_numpy, sample))
+        found = graph(*map(torch.from_numpy, sample))
         assert found.dtype == torch.float32
         assert (found - expected).abs().max() < 5e-3 * expected.abs().max()
 
 
 def test_a_network_that_float16_holds_has_casts_at_its_borders_only() -> None:
     network = nn.Sequential(nn.Conv2d(2, 3, 1), nn.SiLU(), nn.Conv2d(3, 2, 1)).eval()
-    graph, choice = in_float16(network, torch.zeros(1, 2, 4, 4), samples()[:1])
+    graph, choice = in_float16(network, (torch.zeros(1, 2, 4, 4),), samples()[:1])
     assert (choice.kept, kinds(graph, torch.float32)) == ({}, set())
     assert sum(node.target is CAST for node in graph.graph.nodes) == 2
     assert {tensor.dtype for tensor in graph.buffers()} == {torch.float16}
@@ -86,7 +85,7 @@ def test_a_network_that_float16_holds_has_casts_at_its_borders_only() -> None:
 def test_the_network_keeps_its_own_tensors() -> None:
     network = Decibels().eval()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    in_float16(network, torch.zeros(1, 2, 4, 4), samples())
+    in_float16(network, (torch.zeros(1, 2, 4, 4),), samples())
     after = network.state_dict()
     assert all(tensor.dtype == torch.float32 for tensor in after.values())
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
@@ -98,13 +97,13 @@ def test_the_file_is_right_where_float16_alone_overflows(tmp_path: Path) -> None
     network = Decibels().eval()
     spec = TensorSpec("x", (1, 2, 4, 4), "float32")
     request = ConversionRequest(
-        "decibels", spec, (spec,), "fp16", "XNNPACK", native_fft=False, samples=samples()
+        "decibels", (spec,), (spec,), "fp16", "XNNPACK", native_fft=False, samples=samples()
     )
     conversion = ExecutorchConverter().convert(Decibels().eval(), request, tmp_path)
     kept = conversion.details["float16"]["kept_float32"]
     assert any(entry["operator"].startswith("square") for entry in kept)
     session = ExecutorchRuntime.load(conversion.path, threads=1)
     for sample in samples():
-        expected = network(torch.from_numpy(sample)).detach().numpy()
-        (found,) = session.run(sample)
+        expected = network(*map(torch.from_numpy, sample)).detach().numpy()
+        (found,) = session.run(*sample)
         assert abs(found - expected).max() < 5e-3 * abs(expected).max()

@@ -72,7 +72,7 @@ def assert_right_in_file(network: nn.Module, folder: Path) -> None:
     expected = network(x)
     asked = ConversionRequest(
         "net",
-        TensorSpec("input", tuple(x.shape), "float32"),
+        (TensorSpec("input", tuple(x.shape), "float32"),),
         (TensorSpec("output", tuple(expected.shape), "float32"),),
         "fp32",
         "torch.export",

@@ -26,7 +26,7 @@ from tests.conftest import complaint
 from tests.tiny import CLASSES, noise, tiny_net
 
 REQUEST = ConversionRequest(
-    "net", image_spec(32, 32), (logits_spec(CLASSES),), "fp32", "torch.export", native_fft=False
+    "net", (image_spec(32, 32),), (logits_spec(CLASSES),), "fp32", "torch.export", native_fft=False
 )
 
 

@@ -36,7 +36,7 @@ def request(size: tuple[int, int] = (8, 8), *, dynamic_batch: bool = False) -> C
     if dynamic_batch:
         image = dataclasses.replace(image, shape=("batch", *image.shape[1:]))
     return ConversionRequest(
-        "tiny", image, (logits_spec(10),), "fp32", "torch.export", native_fft=False
+        "tiny", (image,), (logits_spec(10),), "fp32", "torch.export", native_fft=False
     )
 
 

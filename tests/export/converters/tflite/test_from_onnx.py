@@ -159,7 +159,7 @@ def test_its_operators_compute_what_torch_s_do(
     taken = TensorSpec("input", tuple(x.shape), "float32")
     given = TensorSpec("output", expected.shape, "float32")
     request = ConversionRequest(
-        "net", taken, (given,), "fp32", "ONNX", native_fft=False, layout=layout
+        "net", (taken,), (given,), "fp32", "ONNX", native_fft=False, layout=layout
     )
     conversion = TfliteConverter().convert(network, request, tmp_path)
 
@@ -183,7 +183,7 @@ def test_what_it_does_not_know_is_named(tmp_path: Path) -> None:
             return torch.det(x)
 
     taken = TensorSpec("input", (1, 2, 2), "float32")
-    request = ConversionRequest("net", taken, (taken,), "fp32", "ONNX", native_fft=False)
+    request = ConversionRequest("net", (taken,), (taken,), "fp32", "ONNX", native_fft=False)
     with pytest.raises(ConversionError, match=r"^The ONNX operator Det of net has no counterpart"):
         TfliteConverter().convert(Determinant(), request, tmp_path)
     assert list(tmp_path.iterdir()) == []

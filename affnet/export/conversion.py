@@ -1,0 +1,75 @@
+"""What a converter is asked for in one attempt."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from affnet.artifact import Arrays, TensorSpec, image_spec
+from affnet.evaluation.predictors import as_input
+from affnet.export.converters import ConversionRequest, Converter
+from affnet.export.converters.fallbacks import Attempt
+from affnet.export.options import ExportOptions
+from affnet.export.passes.borders import held_inputs, held_outputs
+from affnet.export.verification.reference import Reference
+from affnet.model.source import Source
+
+
+def conversion_request(
+    source: Source,
+    options: ExportOptions,
+    converter: type[Converter],
+    attempt: Attempt,
+    reference: Reference,
+    native_fft: bool,
+) -> ConversionRequest:
+    """Return the request of one attempt; ``reference`` has the inputs that show float16's limits.
+
+    ``native_fft`` is whether the prepared network still has Fourier transforms.
+    """
+    taken = (image_spec(*options.image_size),) if options.image_size else source.inputs
+    inputs = held_inputs(taken, converter)
+    outputs = held_outputs(source.outputs_for(taken[0]), converter)
+    half = attempt.precision in converter.computes_in_half
+    return ConversionRequest(
+        name=_file_name(source.name, attempt.precision, converter),
+        inputs=tuple(_with_batch(spec, options.dynamic_batch) for spec in inputs),
+        outputs=tuple(_with_batch(spec, options.dynamic_batch) for spec in outputs),
+        precision=attempt.precision,
+        route=attempt.route,
+        native_fft=native_fft,
+        layout=options.layout or converter.layouts[0],
+        labels=source.labels,
+        task=source.task,
+        image_input=options.image_input,
+        deployment_target=options.deployment_target,
+        calibration=options.calibration.images if options.calibration else None,
+        keep_float=frozenset(kept.part for kept in options.kept_float),
+        samples=_samples(reference, taken, inputs, options) if half else (),
+    )
+
+
+def _samples(
+    reference: Reference,
+    taken: Sequence[TensorSpec],
+    held_as: Sequence[TensorSpec],
+    options: ExportOptions,
+) -> tuple[Arrays, ...]:
+    """Return inputs that show what float16 cannot hold: those that a file is verified on."""
+    inputs = reference.usual_inputs(tuple(taken), half=not options.image_input)
+    return tuple(
+        tuple(map(as_input, one.arrays, held_as)) if not held_as[0].is_image else one.arrays
+        for one in (*inputs, *options.verify_on)
+    )
+
+
+def _file_name(model: str, precision: str, converter: type[Converter]) -> str:
+    """Return a name that tells files of several precisions apart: ``digits``, ``digits_int8``."""
+    if precision == converter.precisions[0]:
+        return model
+    return f"{model}_{precision.replace('-', '_')}"
+
+
+def _with_batch(spec: TensorSpec, dynamic: bool) -> TensorSpec:
+    """Return the spec with its first axis left open if ``dynamic``."""
+    return dataclasses.replace(spec, shape=("batch", *spec.shape[1:])) if dynamic else spec

@@ -1,0 +1,77 @@
+"""What a user's function returns: a network, and the arguments of its forward."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from affnet.errors import UsageError
+
+RETURNS = (
+    "return (network, example), (network, arguments), (network, arguments, named_arguments), "
+    "where example is a tensor, arguments a tuple and named_arguments a dictionary, or a "
+    "torch.export program"
+)
+_CONSTANTS = (bool, int, float, complex, str, torch.dtype, torch.device, type(None))
+
+
+def check_built(function: str, built: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
+    """Return the network that ``function`` built in eval mode, and its example's arguments.
+
+    Raises:
+        UsageError: it returned something else, or arguments that forward does not have or that
+            are no tensors and no constants.
+    """
+    if not (isinstance(built, tuple) and len(built) in (2, 3) and isinstance(built[0], nn.Module)):
+        raise UsageError(f"{function} returns {type(built).__name__}", f"let it {RETURNS}.")
+    network, args, *rest = built
+    kwargs = rest[0] if rest else {}
+    if isinstance(args, dict) and not rest:
+        args, kwargs = (), args
+    if isinstance(args, Tensor):
+        args = (args,)
+    if not (isinstance(args, tuple) and isinstance(kwargs, dict)):
+        given = args if not isinstance(args, tuple) else kwargs
+        raise UsageError(
+            f"{function} returns its arguments as {type(given).__name__}", f"let it {RETURNS}."
+        )
+    register_dataclasses((args, kwargs))
+    leaves = pytree.tree_leaves((args, kwargs))
+    if not any(isinstance(leaf, Tensor) for leaf in leaves):
+        raise UsageError(f"{function}'s example has no tensor", f"let it {RETURNS}.")
+    for leaf in leaves:
+        if not isinstance(leaf, (Tensor, *_CONSTANTS)):
+            raise UsageError(
+                f"{function}'s example holds {type(leaf).__name__}, which is no tensor",
+                "turn it into one, as by torch.as_tensor.",
+            )
+    try:
+        inspect.signature(network.forward).bind(*args, **kwargs)
+    except TypeError as error:
+        takes = ", ".join(map(str, inspect.signature(network.forward).parameters.values()))
+        raise UsageError(
+            f"{function}'s example does not fit its network's forward({takes}): {error}",
+            "return the arguments that forward takes.",
+        ) from error
+    return network.eval(), args, kwargs
+
+
+def register_dataclasses(value: Any) -> None:
+    """Have torch look for tensors in the dataclasses that ``value`` holds, as in dictionaries."""
+    known: set[type] = set()
+    while (
+        found := {
+            type(leaf)
+            for leaf in pytree.tree_leaves(value)
+            if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type)
+        }
+        - known
+    ):
+        for kind in found:
+            torch.export.register_dataclass(kind)
+        known |= found

@@ -1,0 +1,130 @@
+"""Networks of several inputs and outputs, of every type, through every format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from affnet.artifact import Artifact
+from affnet.errors import UsageError
+from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.model.source import Source, load_source
+from tests.conftest import Finished
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
+
+pytestmark = THIRD_PARTY_WARNINGS
+NETWORKS = "tests.networks.signatures"
+FORMATS = [
+    "onnx",
+    *(pytest.param(name, marks=pytest.mark.converters) for name in ("coreml", "tflite")),
+    pytest.param("executorch", marks=[pytest.mark.converters, pytest.mark.exhaustive]),
+]
+
+
+def network(name: str) -> Source:
+    return load_source(f"{NETWORKS}:{name}")
+
+
+def exported(name: str, format_: str, folder: Path) -> Artifact:
+    source = network(name)
+    artifact = export_artifact(source, ExportOptions(format_, precision="fp32"), folder)
+    assert artifact.manifest.parity is not None
+    assert artifact.manifest.parity.max_rel_error <= 1e-4
+    assert artifact.manifest.fallbacks == ()
+    return artifact
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_tokens_and_a_mask_are_taken(format_: str, tmp_path: Path) -> None:
+    artifact = exported("tokens", format_, tmp_path)
+    tokens, mask = artifact.manifest.inputs
+    assert (tokens.name, tokens.shape, tokens.range) == ("tokens", (1, 12), (0.0, 19.0))
+    assert (mask.name, mask.shape) == ("mask", (1, 12))
+    outputs = {output.name: output.shape for output in artifact.manifest.outputs}
+    assert outputs == {"hidden": (1, 12, 8), "best": (1, 12), "score": (), "above": (1, 12, 8)}
+    wanted = {
+        "onnx": ("int64", "bool"), "executorch": ("int64", "bool"),
+        "tflite": ("int32", "bool"), "coreml": ("int32", "int32"),
+    }[format_]  # fmt: skip
+    assert (tokens.dtype, mask.dtype) == wanted
+    noted = artifact.manifest.details.get("types", {})
+    assert (noted.get("tokens") == "int64 in PyTorch, int32 in the file") == (wanted[0] == "int32")
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_every_type_is_taken_and_given(format_: str, tmp_path: Path) -> None:
+    artifact = exported("types", format_, tmp_path)
+    names = [taken.name for taken in artifact.manifest.inputs]
+    assert names == ["flags", "counts", "half", "wave", "gain"]
+    assert artifact.manifest.inputs[3].shape == (8, 2)
+    assert artifact.manifest.outputs[0].shape == (8, 2)
+    if format_ == "onnx":
+        types = [taken.dtype for taken in artifact.manifest.inputs]
+        assert types == ["bool", "int32", "float16", "float32", "float32"]
+        types = [given.dtype for given in artifact.manifest.outputs]
+        assert types == ["float32", "bool", "int32", "float16"]
+
+
+def test_what_is_nested_gets_the_names_of_its_places() -> None:
+    source = network("nested")
+    assert [taken.name for taken in source.inputs] == ["parts_a", "more_0"]
+    assert [given.name for given in source.outputs] == ["low", "high"]
+    assert any("never uses its input 'parts_spare'" in note for note in source.notes)
+    low, high = source.model(torch.ones(8), torch.zeros(3))
+    assert (low.max(), high.max()) == (1, 8)
+
+
+def test_no_two_tensors_of_a_file_have_one_name(tmp_path: Path) -> None:
+    source = network("clash")
+    assert [taken.name for taken in source.inputs] == ["x", "y"]
+    assert [given.name for given in source.outputs] == ["a_b", "a_b_2", "output_x"]
+    assert any("Two outputs of" in note and "a_b_2" in note for note in source.notes)
+    assert any("is 3 and no tensor" in note for note in source.notes)
+
+
+def test_numbers_are_constants_and_a_note_says_so() -> None:
+    (note,) = network("tokens").notes
+    assert note.endswith("is 0.5, of the example; in the file it is a constant.")
+
+
+def test_a_saved_program_keeps_names_and_values(tmp_path: Path) -> None:
+    from tests.networks.signatures import tokens
+
+    model, args, kwargs = tokens()
+    torch.export.save(torch.export.export(model.eval(), args, kwargs), tmp_path / "net.pt2")
+    source = load_source(str(tmp_path / "net.pt2"))
+    assert [taken.name for taken in source.inputs] == ["tokens", "mask"]
+    assert source.example is not None
+    found = source.model(*map(torch.tensor, source.example))
+    wanted = model(*args, **kwargs)
+    assert all(map(torch.equal, found, wanted.values()))
+
+
+def test_float64_is_refused_where_files_hold_none(tmp_path: Path) -> None:
+    artifact = exported("wide", "onnx", tmp_path)
+    assert artifact.manifest.inputs[0].dtype == "float64"
+    with pytest.raises(
+        UsageError, match=r"float64, which coreml files do not hold; convert .*onnx"
+    ):
+        export_artifact(network("wide"), ExportOptions("coreml"), tmp_path)
+
+
+def test_the_commands_take_several_inputs(run: Callable[..., Finished], tmp_path: Path) -> None:
+    done = run("export", f"{NETWORKS}:tokens", "-o", tmp_path, "--quiet")
+    assert (done.code, "7 inputs" in done.out) == (0, True), done.err
+    file = tmp_path / "signatures_tokens.onnx"
+    rng = np.random.default_rng(0)
+    mine = {"tokens": rng.integers(0, 20, (3, 1, 12)), "mask": rng.random((3, 1, 12)) > 0.5}
+    np.savez(tmp_path / "mine.npz", **mine)
+    done = run("verify", file, "--verify-on", tmp_path / "mine.npz", "--json")
+    assert done.json["parity"]["inputs"] == 10
+    assert "mask 1x12 bool" in run("inspect", file).out
+    measured = run("bench", file, "--preset", "quick", "--json", "--quiet")
+    assert measured.code == 0, measured.err
+    np.savez(tmp_path / "mine.npz", tokens=mine["tokens"])
+    done = run("verify", file, "--verify-on", tmp_path / "mine.npz")
+    assert "lacks 'mask'; give it an array for each input: tokens, mask" in done.err

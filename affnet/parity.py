@@ -95,7 +95,7 @@ def reference_image(
     """
     low, high = bounds
     values = np.random.default_rng(seed).random(tuple(shape), dtype=np.float32)
-    return (low + (high - low) * values).astype(dtype)
+    return values < 0.5 if dtype == "bool" else (low + (high - low) * values).astype(dtype)
 
 
 def reference_inputs(described: Sequence[Mapping[str, Any]]) -> tuple[NDArray[Any], ...]:

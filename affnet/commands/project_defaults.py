@@ -227,8 +227,13 @@ def _fill_run(request: Request) -> None:
     # the first word is an image where the artifact is left open
     if words and Path(words[0]).suffix.lower() in _IMAGES:
         request.put({"artifact": request.take_artifact(), "images": words})
+    elif request.value("inputs"):
+        if not words:
+            request.fill({"artifact": request.take_artifact()})
     elif len(words) < 2:
-        raise UsageError("There is no image to run on: affnet run [ARTIFACT] IMAGE...")
+        raise UsageError(
+            "There is no image to run on: affnet run [ARTIFACT] IMAGE...; arrays: --input NAME=FILE"
+        )
 
 
 FILLERS: dict[str, Callable[[Request], None]] = {

@@ -9,6 +9,7 @@ import typer
 
 from affnet import console
 from affnet.commands.options import JsonOption, QuietOption, assumed_of
+from affnet.errors import UsageError
 
 if TYPE_CHECKING:
     from affnet.evaluation.pictures import Picture
@@ -19,8 +20,16 @@ def run(
         Path, typer.Argument(help="A file that export made.  Default: what export wrote last.")
     ] = Path(),
     images: Annotated[list[Path], typer.Argument(help="Pictures of any size.")] = [],  # noqa: B006
+    inputs: Annotated[
+        list[str],
+        typer.Option(
+            "--input",
+            metavar="NAME=FILE",
+            help="An input as an array, tokens=words.npy, or an .npz file with all.  Repeat.",
+        ),
+    ] = [],  # noqa: B006
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for what is drawn.")
+        Path, typer.Option("--output", "-o", help="Folder for what is drawn, or comes out.")
     ] = Path(),
     threshold: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Smallest score of a box that is drawn.")
@@ -31,9 +40,15 @@ def run(
     """Run an artifact on pictures and show what it sees: classes, an overlay or boxes.
 
     Example: affnet run affnet_et_deeplabv3.onnx street.jpg --output seen
+    On arrays, whose outputs are written: affnet run net.onnx --input tokens=words.npy
     """
+    if inputs and images:
+        raise UsageError("Pictures and --input exclude each other; give either.")
     from affnet.runtimes.foreign import open_file
 
+    if inputs:
+        _run_on_tensors(artifact, inputs, output, json, quiet)
+        return
     opened = open_file(artifact)
     with console.progress(quiet) as show:
         show(f"Loading {artifact}")
@@ -53,6 +68,47 @@ def run(
         return
     for record in records:
         console.print_fields(_fields(record))
+
+
+def _run_on_tensors(path: Path, inputs: list[str], output: Path, json: bool, quiet: bool) -> None:
+    """Run an artifact on arrays, write what comes out into one file, and describe it."""
+    import numpy as np
+
+    from affnet.evaluation.tensors import run_on_tensors
+    from affnet.files import publish, staging_folder, translating_os_errors
+    from affnet.runtimes.foreign import open_file
+
+    opened = open_file(path)
+    with console.progress(quiet) as show:
+        show(f"Running {path}")
+        found = run_on_tensors(opened, inputs)
+        with staging_folder(output) as staging:
+            file = staging / f"{path.stem}.outputs.npz"
+            with translating_os_errors(output), file.open("wb") as stream:
+                np.savez(stream, **found)  # type: ignore[arg-type]  # names of its options apart
+            (written,) = publish([file], output)
+    if not opened.proven:
+        console.note(assumed_of(path), quiet)
+    records: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "shape": list(array.shape),
+            "dtype": array.dtype.name,
+            "min": float(array.min()) if array.size else None,
+            "max": float(array.max()) if array.size else None,
+        }
+        for name, array in found.items()
+    ]
+    if json:
+        given = {"artifact": str(path), "proven": opened.proven, "written": str(written)}
+        console.print_json(given | {"outputs": records})
+        return
+    fields = [("written", str(written))]
+    for record in records:
+        shape = "x".join(map(str, record["shape"])) or "a scalar"
+        bounds = "" if record["min"] is None else f", {record['min']:.4g} .. {record['max']:.4g}"
+        fields.append((record["name"], f"{shape} {record['dtype']}{bounds}"))
+    console.print_fields(fields)
 
 
 def _write_drawings(pictures: list[Picture], output: Path) -> list[Path | None]:

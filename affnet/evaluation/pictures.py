@@ -58,7 +58,8 @@ def look_at(
     if not manifest.inputs[0].is_image or manifest.task == "other":
         raise UsageError(
             f"{artifact.path} was not exported from a network of affnet, so that the meaning "
-            "of its outputs is not known."
+            "of its outputs is not known",
+            "give its inputs as arrays: --input NAME=FILE.npy of affnet run.",
         )
     contract = artifact.pixel_contract()
     images = [contract.upright(LabelledImage(path, 0).open()) for path in paths]

@@ -53,7 +53,9 @@ def as_input(images: Images, spec: TensorSpec) -> NDArray[Any]:
     """Turn N x 3 x H x W images in 0..1 into what an input spec asks for; else change nothing."""
     if not spec.is_image:
         array = images.astype(spec.dtype)
-        return array if array.ndim else array.reshape(spec.shape)  # some formats hold no scalars
+        return (
+            array if array.ndim else array.reshape(spec.static_shape())
+        )  # some formats hold no scalars
     low, high = spec.range or (0.0, 1.0)
     values = low + images * (high - low)
     if spec.layout == "NHWC":

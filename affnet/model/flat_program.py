@@ -57,6 +57,10 @@ class Arguments:
         args, kwargs = pytree.tree_unflatten(leaves, self.spec)
         return args, kwargs
 
+    def __deepcopy__(self, memo: object) -> Arguments:
+        """Return itself: nothing changes it, and torch warns of copies of its trees."""
+        return self
+
 
 class FlatNetwork(nn.Module):
     """A network that takes tensors by position, and returns a tensor or a tuple of them."""

@@ -191,5 +191,5 @@ def test_without_an_export_a_file_must_be_named(refused: Refused, command: str) 
 @pytest.mark.parametrize("words", ["", "digits.onnx"])
 def test_run_needs_an_image(refused: Refused, words: str) -> None:
     assert refused("run", *words.split()) == (
-        "There is no image to run on: affnet run [ARTIFACT] IMAGE..."
+        "There is no image to run on: affnet run [ARTIFACT] IMAGE...; arrays: --input NAME=FILE"
     )

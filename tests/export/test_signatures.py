@@ -78,7 +78,7 @@ def test_what_is_nested_gets_the_names_of_its_places() -> None:
     assert (low.max(), high.max()) == (1, 8)
 
 
-def test_no_two_tensors_of_a_file_have_one_name(tmp_path: Path) -> None:
+def test_no_two_tensors_of_a_file_have_one_name() -> None:
     source = network("clash")
     assert [taken.name for taken in source.inputs] == ["x", "y"]
     assert [given.name for given in source.outputs] == ["a_b", "a_b_2", "output_x"]
@@ -120,9 +120,18 @@ def test_the_commands_take_several_inputs(run: Callable[..., Finished], tmp_path
     rng = np.random.default_rng(0)
     mine = {"tokens": rng.integers(0, 20, (3, 1, 12)), "mask": rng.random((3, 1, 12)) > 0.5}
     np.savez(tmp_path / "mine.npz", **mine)
-    done = run("verify", file, "--verify-on", tmp_path / "mine.npz", "--json")
-    assert done.json["parity"]["inputs"] == 10
+    done = run("verify", file, "--verify-on", tmp_path / "mine.npz", "--json", "-q")
+    assert done.err == ""
+    assert (done.code, done.json["passed"]) == (0, True)
     assert "mask 1x12 bool" in run("inspect", file).out
+    np.save(tmp_path / "tokens.npy", mine["tokens"][0])
+    np.save(tmp_path / "mask.npy", mine["mask"][0])
+    given = [f"--input={name}={tmp_path / name}.npy" for name in mine]
+    done = run("run", file, *given, "-o", tmp_path, "--json")
+    assert [o["name"] for o in done.json["outputs"]] == ["hidden", "best", "score", "above"]
+    with np.load(tmp_path / "signatures_tokens.outputs.npz") as written:
+        assert written["best"].shape == (1, 12)
+    assert "The input 'mask' is missing" in run("run", file, given[0]).err
     measured = run("bench", file, "--preset", "quick", "--json", "--quiet")
     assert measured.code == 0, measured.err
     np.savez(tmp_path / "mine.npz", tokens=mine["tokens"])

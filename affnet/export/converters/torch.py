@@ -35,7 +35,7 @@ class TorchConverter:
     options = ()
     heads = ("softmax", "argmax")
     usual_heads = ()
-    border_types: ClassVar = {}
+    border_types: ClassVar[dict[str, str | None]] = {}
     scalar_inputs = True
     tools = ("torch",)
 

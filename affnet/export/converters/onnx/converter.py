@@ -59,7 +59,7 @@ class OnnxConverter:
     options = ()
     heads = ("softmax", "argmax", "nms")
     usual_heads = ()
-    border_types: ClassVar = {}
+    border_types: ClassVar[dict[str, str | None]] = {}
     scalar_inputs = True
     tools = ("torch", "onnx", "onnxscript", "onnxsim")
 

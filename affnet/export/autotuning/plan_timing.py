@@ -139,4 +139,5 @@ def block(size: MapSize, *, filtered: bool = True) -> Source:
         labels=None,
         published=None,
         notes=(),
+        task="other",
     )

@@ -55,4 +55,5 @@ def mixer_source(
         labels=None,
         published=None,
         notes=(),
+        task="other",
     )

@@ -209,7 +209,8 @@ def _with_preprocessing(manifest: Manifest, stated: bool) -> Manifest:
         return dataclasses.replace(manifest, preprocessing=usual)
     if manifest.preprocessing and not spec.is_image:
         raise ValueError("preprocessing: the input takes no images")
-    if manifest.preprocessing and manifest.preprocessing.crop != spec.image_size():
+    contract = manifest.preprocessing
+    if contract and (contract.picture or contract.crop) != spec.image_size():
         raise ValueError("preprocessing.crop: it is not the size of the input")
     if manifest.preprocessing and not manifest.preprocessing.possible:
         raise ValueError("preprocessing: it cuts out more than there is, or divides by 0")

@@ -41,6 +41,7 @@ class Preprocessing:
     antialias: Literal[True] = True  # the filter grows with the factor of reduction
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)  # subtracted from values in 0..1
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)  # they are divided by it then
+    picture: tuple[int, int] | None = None  # what a file takes that has these steps inside
 
     @property
     def possible(self) -> bool:
@@ -63,6 +64,10 @@ class Preprocessing:
         """Whether a mean is subtracted or a standard deviation divided by."""
         return any(self.mean) or any(one != 1 for one in self.std)
 
+    def resized(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the size to which a picture of ``size`` is brought before it is cut."""
+        return self.resize_to if self.resize == "stretch" else covering(size, self.resize_to)
+
     def upright(self, image: Image.Image) -> Image.Image:
         """Return a decoded picture in RGB, turned if the contract says so."""
         from PIL import ImageOps
@@ -72,6 +77,8 @@ class Preprocessing:
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return the H x W x 3 pixels of a picture of any size and mode."""
         picture = self.upright(image)
+        if self.picture is not None:  # the rest is in the file; others are framed as a camera does
+            return cut(picture, self.picture, self.picture, self.interpolation)
         if self.resize == "cover":
             return cut(picture, self.resize_to, self.crop, self.interpolation)
         return _centre(_resized(picture, self.resize_to, self.interpolation), self.crop)
@@ -105,12 +112,14 @@ def cut(
     interpolation: Interpolation = "bicubic",
 ) -> NDArray[np.uint8]:
     """Resize to the smallest picture that covers ``cover`` (H, W); return its centre, ``size``."""
-    scale = max(cover[0] / image.height, cover[1] / image.width)
-    scaled = (
-        max(round(image.height * scale), cover[0]),
-        max(round(image.width * scale), cover[1]),
-    )
+    scaled = covering((image.height, image.width), cover)
     return _centre(_resized(to_rgb(image), scaled, interpolation), size)
+
+
+def covering(size: tuple[int, int], cover: tuple[int, int]) -> tuple[int, int]:
+    """Return the smallest size of the shape of ``size`` that covers ``cover`` (H, W)."""
+    scale = max(cover[0] / size[0], cover[1] / size[1])
+    return max(round(size[0] * scale), cover[0]), max(round(size[1] * scale), cover[1])
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

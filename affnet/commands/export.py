@@ -12,9 +12,11 @@ from affnet.commands.options import (
     PRECISIONS,
     ConfigOption,
     Head,
+    IoType,
     JsonOption,
     LabelsOption,
     Layout,
+    Preprocess,
     QuietOption,
     SizeOption,
     VerifyOnOption,
@@ -135,6 +137,26 @@ def export(
             rich_help_panel="File",
         ),
     ] = None,
+    preprocess: Annotated[
+        Preprocess,
+        typer.Option(
+            help="spec: pictures are resized, cut and scaled outside, as the manifest says; graph: "
+            "by the file (onnx, tflite).",
+            rich_help_panel="File",
+        ),
+    ] = "spec",
+    input_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HxW",
+            help="Of the 8-bit pictures that a file with --preprocess graph takes.",
+            rich_help_panel="File",
+        ),
+    ] = None,
+    io_type: Annotated[
+        IoType,
+        typer.Option(help="Of an int8 file's input and outputs (tflite).", rich_help_panel="File"),
+    ] = "float32",
     image_input: Annotated[
         bool,
         typer.Option("--image-input", help="Take 8-bit images (coreml).", rich_help_panel="File"),
@@ -178,6 +200,9 @@ def export(
         dynamic_batch=dynamic_batch,
         head=head,
         layout=layout,
+        preprocess=preprocess,
+        input_size=parse_size(input_size, "--input-size"),
+        io_type=io_type,
         image_input=image_input,
         deployment_target=deployment_target,
         verify=verify,

@@ -33,6 +33,8 @@ def _switch_cache_off(context: typer.Context, asked: bool) -> bool:
 Preset = Literal["default", "quick", "check", "benchmark_model", "mlperf"]
 Head = Literal["logits", "softmax", "classifier", "argmax", "anchors", "nms"]
 Layout = Literal["NCHW", "NHWC"]
+Preprocess = Literal["spec", "graph"]
+IoType = Literal["float32", "uint8", "int8"]
 ComputeUnits = Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"]
 if TYPE_CHECKING:
     RuntimeName = str

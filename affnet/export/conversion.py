@@ -9,8 +9,9 @@ from affnet.artifact import Arrays, TensorSpec, image_spec
 from affnet.evaluation.predictors import as_input
 from affnet.export.converters import ConversionRequest, Converter
 from affnet.export.converters.fallbacks import Attempt
-from affnet.export.options import ExportOptions
+from affnet.export.options import SPEC, ExportOptions
 from affnet.export.passes.borders import held_inputs, held_outputs
+from affnet.export.passes.graph_pixels import GraphPixels
 from affnet.export.verification.reference import Reference
 from affnet.model.source import Source
 
@@ -38,15 +39,27 @@ def conversion_request(
         precision=attempt.precision,
         route=attempt.route,
         native_fft=native_fft,
-        layout=options.layout or converter.layouts[0],
+        layout=(options.preprocess == SPEC and options.layout) or converter.layouts[0],
+        pixels=_pixels(source, taken[0], options),
         labels=source.labels,
         task=source.task,
+        io_type=options.io_type,
         image_input=options.image_input,
         deployment_target=options.deployment_target,
         calibration=options.calibration.images if options.calibration else None,
         keep_float=frozenset(kept.part for kept in options.kept_float),
         samples=_samples(reference, taken, inputs, options) if half else (),
     )
+
+
+def _pixels(source: Source, taken: TensorSpec, options: ExportOptions) -> GraphPixels | None:
+    """Return what the file does to pictures itself, None if nothing."""
+    if options.preprocess == SPEC:
+        return None
+    contract = source.preprocessing_for(taken)
+    assert contract is not None  # checked
+    assert options.input_size is not None
+    return GraphPixels(contract, options.input_size, options.layout or "NHWC")
 
 
 def _samples(

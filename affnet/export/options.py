@@ -10,12 +10,19 @@ from affnet.export.converters import check_installed, get_converter
 from affnet.export.fourier.costs import PlanCosts
 from affnet.export.fourier.planner import FFT_CHOICES
 from affnet.export.passes.borders import check_held
+from affnet.export.passes.graph_pixels import LARGEST_SIDE
 from affnet.export.passes.heads import HEADS, NO_HEAD, OF_BATCHES, TASK_OF, with_head
 from affnet.export.quantization import CALIBRATED
 from affnet.export.quantization.calibration import Calibration
 from affnet.export.quantization.sensitivity import KeptFloat
 from affnet.export.verification.inputs import VerificationInput
 from affnet.model.source import Source
+
+#: Where pictures are resized, cut and scaled: as the manifest says, or by the file itself.
+SPEC, GRAPH = "spec", "graph"
+#: What a file takes and gives, and what an int8 file may instead.
+FLOATS, BORDERS = "float32", ("float32", "uint8", "int8")
+_PICTURE_LAYOUTS = ("NHWC", "NCHW")
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,9 @@ class ExportOptions:
     #: customary in the format.
     head: str | None = None
     layout: str | None = None
+    preprocess: str = SPEC
+    input_size: tuple[int, int] | None = None  # of the pictures that a file resizes itself
+    io_type: str = FLOATS  # of an int8 file's input and outputs
     image_input: bool = False
     deployment_target: str | None = None
     verify: bool = True
@@ -65,19 +75,56 @@ def check_options(source: Source, options: ExportOptions) -> None:
         )
     if options.head not in (None, *OF_BATCHES) and options.dynamic_batch:
         raise UsageError("--head takes one image at a time; drop --dynamic-batch.")
-    if options.layout is not None and options.layout not in converter.layouts:
-        raise UnknownNameError(f"layout for {options.format}", options.layout, converter.layouts)
+    layouts = converter.layouts if options.preprocess == SPEC else _PICTURE_LAYOUTS
+    if options.layout is not None and options.layout not in layouts:
+        raise UnknownNameError(f"layout for {options.format}", options.layout, layouts)
+    _check_preprocessing(source, options)
     for option in ("image_input", "deployment_target"):
         if getattr(options, option) and option not in converter.options:
             raise UsageError(
                 f"--{option.replace('_', '-')} does not apply to the format {options.format}."
             )
+    if options.io_type not in BORDERS:
+        raise UnknownNameError("type of input and output", options.io_type, BORDERS)
+    if options.io_type != FLOATS and (
+        "io_type" not in converter.options or options.precision not in CALIBRATED
+    ):
+        raise UsageError(
+            f"--io-type {options.io_type} is of files that compute in 8 bits; add --format tflite "
+            "--precision int8, or let a file of floats take 8-bit pictures by --preprocess graph."
+        )
     if options.fft not in FFT_CHOICES:
         raise UnknownNameError("FFT plan", options.fft, FFT_CHOICES)
     if options.fft == "measure" and options.costs is None:
         raise UsageError(
             "--fft measure needs measured costs, which affnet export takes; give its file "
             "to other commands."
+        )
+
+
+def _check_preprocessing(source: Source, options: ExportOptions) -> None:
+    """Refuse preprocessing in the file where the file or the network cannot have it."""
+    if options.preprocess not in (SPEC, GRAPH):
+        raise UnknownNameError("preprocessing", options.preprocess, (SPEC, GRAPH))
+    if options.preprocess == SPEC:
+        return
+    converter = get_converter(options.format)
+    if "preprocess" not in converter.options:
+        raise UsageError(
+            f"{options.format} files have no preprocessing inside here; choose onnx or tflite, or "
+            "feed pictures as the manifest says."
+        )
+    if options.input_size is None:
+        raise UsageError("--preprocess graph needs the size of the pictures: --input-size HxW.")
+    if not all(1 <= side <= LARGEST_SIDE for side in options.input_size):
+        raise UsageError(f"--input-size has sides of 1 to {LARGEST_SIDE} pixels.")
+    if source.preprocessing_for(source.input) is None:
+        raise UsageError(f"{source.name} takes no pictures; drop --preprocess graph.")
+    if options.precision in CALIBRATED or options.dynamic_batch:
+        reason = "--dynamic-batch" if options.dynamic_batch else f"--precision {options.precision}"
+        raise UsageError(
+            f"--preprocess graph is for one picture at a time and precisions that need no "
+            f"calibration; drop {reason}."
         )
 
 

@@ -31,7 +31,7 @@ from affnet.export.converters import (
 )
 from affnet.export.converters.fallbacks import FULL, Attempt, failure_of, plan_attempts
 from affnet.export.fourier.costs import PredictedCosts
-from affnet.export.options import ExportOptions, check_options, settled
+from affnet.export.options import SPEC, ExportOptions, check_options, settled
 from affnet.export.passes.borders import replaced_types
 from affnet.export.passes.heads import NO_HEAD, with_head
 from affnet.export.prepare import prepare_network
@@ -39,6 +39,7 @@ from affnet.export.quantization import CALIBRATED
 from affnet.export.verification.accuracy_gate import judged
 from affnet.export.verification.compare import verify_against
 from affnet.export.verification.inputs import calibration_inputs
+from affnet.export.verification.pictures import on_pictures
 from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Subject
 from affnet.files import (
@@ -220,7 +221,11 @@ def _describe(
         tools=tools,
         parity=None,
         task=source.task,
-        preprocessing=source.preprocessing_for(request.input),
+        preprocessing=(
+            request.pixels.stated()
+            if request.pixels is not None
+            else source.preprocessing_for(request.input)
+        ),
     )
 
 
@@ -234,13 +239,17 @@ def _verified(
     """Run the artifact and record its agreement; raise `VerificationError` if there is none."""
     progress(f"Running {artifact.path.name} and comparing it with PyTorch")
     subject, calibration = Subject.of(artifact), options.calibration
+    if options.preprocess != SPEC:
+        unheaded, agreement = on_pictures(reference.source, artifact.manifest)
+        source, reference = with_head(unheaded, options.head), Reference(unheaded)
+        details = artifact.manifest.details | {"pixels": dataclasses.asdict(agreement)}
+        artifact = artifact.with_manifest(details=details)
     if calibration and subject.precision in CALIBRATED:
         inputs = calibration_inputs(calibration.images)
     else:
         half = subject.precision in get_converter(options.format).computes_in_half
-        inputs = reference.usual_inputs(
-            subject.network_inputs(source), half=half and not options.image_input
-        )
+        half = half and subject.input.dtype.startswith("float")
+        inputs = reference.usual_inputs(subject.network_inputs(source), half=half)
     parity = verify_against(subject, source, [*inputs, *options.verify_on], reference)
     if not parity.passed:
         raise VerificationError(_disagreement(artifact, parity))

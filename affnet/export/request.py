@@ -41,6 +41,9 @@ class ExportRequest:
     dynamic_batch: bool = False
     head: str | None = None
     layout: str | None = None
+    preprocess: str = "spec"  # graph: the file has resize, crop and scaling inside
+    input_size: tuple[int, int] | None = None  # of the pictures that such a file takes
+    io_type: str = "float32"  # of an int8 file's borders: int8, uint8
     image_input: bool = False
     deployment_target: str | None = None
     verify: bool = True
@@ -92,6 +95,10 @@ def check_combination(request: ExportRequest) -> None:
     if request.device != "host" and not request.timed:
         raise UsageError(
             "--device says where files are timed; add --fft measure or --precision auto."
+        )
+    if request.input_size is not None and request.preprocess != "graph":
+        raise UsageError(
+            "--input-size is of the pictures that a file resizes itself; add --preprocess graph."
         )
     if request.verify_on is not None and not request.verify:
         raise UsageError("--verify-on contradicts --no-verify; drop one of them.")

@@ -78,6 +78,9 @@ def resolve(
         dynamic_batch=request.dynamic_batch,
         head=request.head,
         layout=request.layout.upper() if request.layout else None,
+        preprocess=request.preprocess,
+        input_size=request.input_size,
+        io_type=request.io_type,
         image_input=request.image_input,
         deployment_target=request.deployment_target,
         verify=request.verify,
@@ -110,7 +113,8 @@ def _source(request: ExportRequest) -> Source:
 def _inputs_to_verify_on(request: ExportRequest, source: Source) -> tuple[VerificationInput, ...]:
     if request.verify_on is None:
         return ()
-    taken = (image_spec(*request.image_size),) if request.image_size else source.inputs
+    size = request.input_size or request.image_size
+    taken = (image_spec(*size),) if size else source.inputs
     return tuple(read_inputs(Path(request.verify_on), taken))
 
 

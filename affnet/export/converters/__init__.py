@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from affnet.errors import UnknownNameError, require
+from affnet.export.passes.graph_pixels import GraphPixels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +46,8 @@ class ConversionRequest:
     layout: str = "NCHW"  # of the input: NCHW or NHWC
     task: str = "classification"  # of `affnet.artifact.TASKS`
     labels: tuple[str, ...] | None = None  # class names, for formats that store them
+    pixels: GraphPixels | None = None  # what the file does to pictures before the network
+    io_type: str = "float32"  # of the borders of a file that computes in 8 bits
     image_input: bool = False  # take 8-bit images instead of floats in 0..1
     deployment_target: str | None = None  # the oldest system the file must run on
     calibration: NDArray[np.float32] | None = None  # inputs, where the precision needs them
@@ -105,7 +108,7 @@ class Converter(Protocol):
     operators: ClassVar[str | None]  # whose table of `affnet.export.operators` it takes
     packages: ClassVar[tuple[str, ...]]  # that must be importable
     extra: ClassVar[str | None]  # of affnet, that brings them
-    options: ClassVar[tuple[str, ...]]  # of image_input and deployment_target: what it heeds
+    options: ClassVar[tuple[str, ...]]  # of image_input, deployment_target, preprocess, io_type
     heads: ClassVar[tuple[str, ...]]  # of `affnet.export.passes.heads.HEADS`: what files can hold
     usual_heads: ClassVar[tuple[str, ...]]  # those of them that its readers expect
     #: Types of inputs and outputs that its files do not hold, and what stands for each, if any.
@@ -122,6 +125,15 @@ class Converter(Protocol):
         Raises:
             ConversionError: the format cannot hold the network.
         """
+        ...
+
+
+class PixelConverter(Converter, Protocol):
+    """A converter that heeds ``preprocess``."""
+
+    @staticmethod
+    def write_pixels(pixels: GraphPixels, folder: Path) -> Path:
+        """Write a file of the preprocessing only, to be compared with Pillow."""
         ...
 
 

@@ -16,6 +16,7 @@ from affnet.export.verification.inputs import (
     calibration_inputs,
     usual_inputs,
 )
+from affnet.export.verification.pictures import on_pictures
 from affnet.export.verification.subject import Subject
 from affnet.model.source import Source, load_source, reload_source
 from affnet.runtimes import runtime_for, runtime_of_file
@@ -46,6 +47,9 @@ def open_subject(
             f"{path.name} is a network for {artifact.manifest.task} and {source.name} one for "
             f"{source.task}; compare it with the source it was exported from."
         )
+    contract = artifact.manifest.preprocessing
+    if contract is not None and contract.picture is not None:
+        source, _ = on_pictures(source, artifact.manifest)
     source = with_head(source, head)
     return Subject.of(artifact), artifact, source
 

@@ -100,7 +100,7 @@ class Reference:
         if isinstance(network, AnchorBoxes | ClassMap | Detector | Probabilities):
             network = network.network
         self.network = network
-        self._source = dataclasses.replace(source, model=network)
+        self.source = dataclasses.replace(source, model=network)  # without a head
         self._usual: dict[tuple[tuple[TensorSpec, ...], bool], list[VerificationInput]] = {}
         self._outputs: dict[tuple[int, ...], tuple[Arrays, Outputs]] = {}  # by arrays' ids
 
@@ -108,7 +108,7 @@ class Reference:
         """Return `affnet.export.verification.inputs.usual_inputs`, the same ones each time."""
         key = (taken, half)
         if key not in self._usual:
-            self._usual[key] = usual_inputs(taken, self._source.example, half=half)
+            self._usual[key] = usual_inputs(taken, self.source.example, half=half)
         return self._usual[key]
 
     def outputs(self, inputs: Sequence[Arrays]) -> list[Outputs]:
@@ -121,10 +121,10 @@ class Reference:
     def _computed(self, inputs: Sequence[Arrays]) -> list[Outputs]:
         if not inputs:
             return []
-        if not self._source.input.is_image:
-            return [reference_outputs(self._source, arrays) for arrays in inputs]
+        if not self.source.input.is_image:
+            return [reference_outputs(self.source, arrays) for arrays in inputs]
         images = np.concatenate([images for (images,) in inputs])
-        return split_outputs(reference_outputs(self._source, (images,)), inputs)
+        return split_outputs(reference_outputs(self.source, (images,)), inputs)
 
 
 def _key(arrays: Arrays) -> tuple[int, ...]:

@@ -27,8 +27,10 @@ from affnet.export.converters.onnx.float16_trial import OnnxHalfProgram, named
 from affnet.export.converters.onnx.folding import fold_constants
 from affnet.export.converters.onnx.int8 import in_int8, modules_of
 from affnet.export.converters.onnx.nms import append_suppression
+from affnet.export.converters.onnx.pixels import pixels_alone, with_pixels
 from affnet.export.passes.chunked_filter import chunk_filters
 from affnet.export.passes.folding import fold_batch_norms, merge_scale_and_shift
+from affnet.export.passes.graph_pixels import PICTURE, GraphPixels
 from affnet.export.passes.heads import Detector
 from affnet.export.passes.normalization import replace_channel_norms
 from affnet.export.passes.skip_in_mask import merge_skips
@@ -56,7 +58,7 @@ class OnnxConverter:
     operators = "onnx"
     packages = ("onnx", "onnxscript", "onnxsim")
     extra = None
-    options = ()
+    options = ("preprocess",)
     heads = ("softmax", "argmax", "nms")
     usual_heads = ()
     border_types: ClassVar[dict[str, str | None]] = {}
@@ -89,10 +91,20 @@ class OnnxConverter:
             model = in_int8(model, request, modules_of(raw))
         if detector is not None:
             append_suppression(model, request.output_names)
+        taken = None
+        if request.pixels is not None:
+            model, taken = with_pixels(model, request.pixels), (request.pixels.spec(PICTURE),)
         _check(model, request.native_fft)
         path = folder / f"{request.name}.onnx"
         write_and_sync(path, model.SerializeToString())
-        return Conversion(path, details)
+        return Conversion(path, details, taken)
+
+    @staticmethod
+    def write_pixels(pixels: GraphPixels, folder: Path) -> Path:
+        """See `Converter.write_pixels`."""
+        path = folder / "pixels.onnx"
+        path.write_bytes(pixels_alone(pixels).SerializeToString())
+        return path
 
 
 def exported_model(

@@ -17,10 +17,12 @@ from torch import Tensor, nn
 
 from affnet.errors import ConversionError, MissingError, UsageError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.tflite.borders import with_borders
 from affnet.export.converters.tflite.from_onnx import convert_through_onnx
 from affnet.export.converters.tflite.lowering import with_fewer_traces
 from affnet.export.converters.tflite.metadata import Described, with_metadata
 from affnet.export.converters.tflite.native_fft import LiteRtFFT, register_lowering
+from affnet.export.converters.tflite.pixels import pixels_alone, with_pixels
 from affnet.export.converters.tflite.quantization import (
     in_int8,
     with_float16_weights,
@@ -30,6 +32,7 @@ from affnet.export.converters.tflite.quantizer import QUANTIZER
 from affnet.export.fourier.forward_only import replace_native_transforms
 from affnet.export.passes.chunked_filter import chunk_filters
 from affnet.export.passes.folding import fold_batch_norms
+from affnet.export.passes.graph_pixels import PICTURE, GraphPixels
 from affnet.export.passes.normalization import keep_channels_last
 from affnet.files import write_and_sync
 from affnet.runtimes.litert import CUSTOM_PREFIX, LiteRtRuntime
@@ -50,7 +53,7 @@ class TfliteConverter:
     routes = ("torch.export", "ONNX")
     auto_fft = "auto"
     plans = ("channels_last", "right", "folded_channels_last", "mixed_radix_channels_last")
-    options = ()
+    options = ("preprocess", "io_type")
     heads = ("softmax", "argmax", "anchors")
     usual_heads = ("softmax", "anchors")
     operators = "tflite"
@@ -85,13 +88,27 @@ class TfliteConverter:
             keep_channels_last(network)
             content = _converted(network, request)
         content = _in_precision(content, request)
+        if request.io_type != "float32":
+            bordered = with_borders(content, request.io_type, taken, outputs)
+            content, taken, outputs = bordered.content, bordered.input, bordered.outputs
+        if request.pixels is not None:
+            content, taken = with_pixels(content, request.pixels), request.pixels.spec(PICTURE)
         if request.input.is_image:
-            described = Described(request.name, request.task, _INPUT_RANGE, outputs, request.labels)
+            described = Described(
+                request.name, request.task, taken.range or _INPUT_RANGE, outputs, request.labels
+            )
             content = with_metadata(content, described)
         path = folder / f"{request.name}.tflite"
         write_and_sync(path, content)
         _check_operators(path)
         return Conversion(path, inputs=(taken, *request.inputs[1:]), outputs=outputs)
+
+    @staticmethod
+    def write_pixels(pixels: GraphPixels, folder: Path) -> Path:
+        """See `Converter.write_pixels`."""
+        path = folder / "pixels.tflite"
+        path.write_bytes(pixels_alone(pixels))
+        return path
 
 
 def _in_precision(content: bytes, request: ConversionRequest) -> bytes:

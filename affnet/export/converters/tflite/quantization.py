@@ -88,7 +88,7 @@ def in_int8(content: bytes, request: ConversionRequest) -> bytes:
         kinds = quantizer_module("qtyping").TFLOperationName
         nothing = quantizer_module("algorithm_manager").AlgorithmName.NO_QUANTIZE
         quantizer = _quantizer(content)
-        for kind in _QUANTISED:
+        for kind in (*_QUANTISED, *(["SOFTMAX"] if request.io_type != "float32" else [])):
             quantizer.add_static_config(_EVERYTHING, kinds[kind], 8, 8)
         for kind, tensor in _excluded(content, request.keep_float):
             quantizer.update_quantization_recipe(
@@ -96,13 +96,16 @@ def in_int8(content: bytes, request: ConversionRequest) -> bytes:
             )
         signature, name = _signature(content)
         feeds = [{name: np.ascontiguousarray(image[None])} for image in images]
+        whole = _input_name(content) if request.io_type != "float32" else None
         return _with_short_names(
-            _quantized(quantizer, _ranges(content, quantizer, {signature: feeds}))
+            _quantized(quantizer, _ranges(content, quantizer, {signature: feeds}, whole))
         )
 
 
-def _ranges(content: bytes, quantizer: Any, feeds: dict[str, list[dict[str, Any]]]) -> Any:
-    """Return the smallest and the largest value of each tensor.
+def _ranges(
+    content: bytes, quantizer: Any, feeds: dict[str, list[dict[str, Any]]], whole: str | None
+) -> Any:
+    """Return the smallest and the largest value of each tensor; 0 and 1 of the one ``whole``.
 
     `Quantizer.calibrate` itself averages them over the images, which cuts off what is rare: on the
     spectrum, the largest frequencies.
@@ -114,6 +117,11 @@ def _ranges(content: bytes, quantizer: Any, feeds: dict[str, list[dict[str, Any]
     )
     calibrator.calibrate(feeds, recipe)
     ranges = calibrator.get_model_qsvs()
+    if whole in ranges:  # an input of 8 bits is a picture's pixels, whatever calibration saw
+        ranges[whole] |= {
+            "min": np.zeros_like(ranges[whole]["min"]),
+            "max": np.ones_like(ranges[whole]["max"]),
+        }
     for taken, given in _linear_maps(content):
         if taken in ranges and given in ranges:
             least = _NOTHING * _largest(ranges[taken])
@@ -182,6 +190,14 @@ def _scope(tensor: str) -> tuple[list[str], str]:
     _, *modules = tensor.partition(";")[0].split("/")
     pairs = [module.rpartition(".")[2].partition("_") for module in modules]
     return [kind for kind, _, _ in pairs], ".".join(name for _, _, name in pairs)
+
+
+def _input_name(content: bytes) -> str:
+    """Return the name of the tensor that is the graph's input."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    (graph, *_) = schema.ModelT.InitFromPackedBuf(content).subgraphs
+    return str(graph.tensors[graph.inputs[0]].name.decode())
 
 
 def _signature(content: bytes) -> tuple[str, str]:

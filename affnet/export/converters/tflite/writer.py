@@ -39,9 +39,9 @@ class GraphWriter:
         """Return the schema's number for SAME or VALID."""
         return int(getattr(self._schema.Padding, name))
 
-    def tensor(self, name: str, shape: Sequence[int]) -> int:
+    def tensor(self, name: str, shape: Sequence[int], dtype: str = "float32") -> int:
         """Add a tensor without content."""
-        return self._add(name, shape, np.dtype(np.float32), 0)
+        return self._add(name, shape, np.dtype(dtype), 0)
 
     def constant(self, values: NDArray[Any]) -> int:
         """Add a constant of float32 or int32, or return the one of equal content."""
@@ -107,7 +107,7 @@ class GraphWriter:
         types = self._schema.TensorType
         tensor = self._schema.TensorT()
         tensor.name, tensor.shape, tensor.buffer = name, list(shape), buffer
-        tensor.type = {"float32": types.FLOAT32, "int32": types.INT32}[dtype.name]
+        tensor.type = getattr(types, dtype.name.upper())
         self._tensors.append(tensor)
         self._shapes.append(tuple(shape))
         return len(self._tensors) - 1

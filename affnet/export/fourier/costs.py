@@ -32,13 +32,18 @@ class Speed:
 _ONNX_RUNTIME = Speed(18.3, us_per_product=0.14, us_per_megabyte=16, us_per_operator=2.6)
 #: Fitted by ``python benchmarks/mixer.py --runtime R --calibrate`` on one core of an AMD EPYC,
 #: ExecuTorch's on one of an Intel Xeon.
-#: A runtime without an entry has ONNX Runtime's.
 #: Choices depend on the ratios only; for those of another machine, measure (``--fft measure``).
 SPEEDS = {
     "onnxruntime": _ONNX_RUNTIME,
     "litert": Speed(22.2, us_per_product=0.47, us_per_megabyte=10.2, us_per_operator=1.1),
     "executorch": Speed(14.5, us_per_product=1.1, us_per_megabyte=17, us_per_operator=0.4),
 }  # Core ML is not among them: that takes a Mac
+
+
+def speed_of(runtime: str) -> Speed:
+    """Return the speed of a runtime, ONNX Runtime's for one that was not calibrated."""
+    return SPEEDS.get(runtime, _ONNX_RUNTIME)
+
 
 #: Runtimes whose batched products take a constant on the left as it is; the others' converters
 #: would repeat or transpose it.
@@ -55,7 +60,7 @@ class PredictedCosts:
     kind = "predicted"
 
     def __init__(self, runtime: str) -> None:
-        self.speed = SPEEDS.get(runtime, _ONNX_RUNTIME)
+        self.speed = speed_of(runtime)
 
     def microseconds(self, plan: str, size: MapSize) -> float:
         """See `PlanCosts.microseconds`."""

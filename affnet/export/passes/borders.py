@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from affnet.artifact import TensorSpec
 from affnet.errors import UsageError
-from affnet.export.converters import Converter
+
+if TYPE_CHECKING:
+    from affnet.export.converters import Converter
 
 
 def held_inputs(specs: Sequence[TensorSpec], converter: type[Converter]) -> tuple[TensorSpec, ...]:

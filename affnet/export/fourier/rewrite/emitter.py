@@ -15,7 +15,7 @@ from torch.fx import Graph, Node
 from torch.fx.node import map_aggregate
 
 from affnet.errors import RewriteError
-from affnet.export.fourier.costs import LEFT_PRODUCTS, SPEEDS
+from affnet.export.fourier.costs import LEFT_PRODUCTS, speed_of
 from affnet.export.fourier.rewrite.embedding import Embedding
 from affnet.export.fourier.rewrite.ranges import Ranges
 from affnet.export.fourier.rewrite.values import Complex, Part, real_dtype
@@ -62,7 +62,7 @@ class Emitter:
     ) -> None:
         self.graph = Graph()
         self.half = half  # whether the values between will be float16
-        self.speed = SPEEDS[runtime]
+        self.speed = speed_of(runtime)
         self.left_products = runtime in LEFT_PRODUCTS
         self.embeddings: dict[Node, Embedding] = {}  # new nodes that are zero outside a box
         self.live: Mapping[Node, Mapping[int, Ranges]] = {}  # old nodes of which not all is read

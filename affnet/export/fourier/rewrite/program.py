@@ -66,7 +66,7 @@ def rewrite_program(
     the given program is left unchanged and the result is in functional ATen form.
 
     The transforms become products with matrices computed in float64 and stored in the type of the
-    data, in the forms that cost least on ``runtime``, a key of `export.fourier.costs.SPEEDS`.
+    data, in the forms that cost least on ``runtime``, one of `affnet.runtimes.RUNTIMES`.
     Moduli are computed as sqrt(re^2 + im^2), so a float32 value beyond about 1e19 overflows.
 
     ``half`` asks for forms whose intermediate values fit in float16, where they differ.

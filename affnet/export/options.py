@@ -6,10 +6,10 @@ import dataclasses
 from dataclasses import dataclass
 
 from affnet.errors import UnknownNameError, UsageError
+from affnet.export.borders import check_held
 from affnet.export.converters import check_installed, get_converter
 from affnet.export.fourier.costs import PlanCosts
 from affnet.export.fourier.planner import FFT_CHOICES
-from affnet.export.passes.borders import check_held
 from affnet.export.passes.graph_pixels import LARGEST_SIDE
 from affnet.export.passes.heads import HEADS, NO_HEAD, OF_BATCHES, TASK_OF, with_head
 from affnet.export.quantization import CALIBRATED

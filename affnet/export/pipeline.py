@@ -22,6 +22,7 @@ from affnet.errors import (
     RewriteError,
     VerificationError,
 )
+from affnet.export.borders import replaced_types
 from affnet.export.conversion import conversion_request
 from affnet.export.converters import (
     Conversion,
@@ -32,7 +33,6 @@ from affnet.export.converters import (
 from affnet.export.converters.fallbacks import FULL, Attempt, failure_of, plan_attempts
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.options import SPEC, ExportOptions, check_options, settled
-from affnet.export.passes.borders import replaced_types
 from affnet.export.passes.heads import NO_HEAD, with_head
 from affnet.export.prepare import prepare_network
 from affnet.export.quantization import CALIBRATED

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from affnet.export.borders import Borders, held_inputs, held_outputs
 from affnet.export.converters import Converter
 from affnet.export.fourier.costs import PlanCosts
 from affnet.export.fourier.planner import replace_transforms
 from affnet.export.fourier.rewrite import rewrite_program
 from affnet.export.operators import replace_operators
-from affnet.export.passes.borders import Borders, held_inputs, held_outputs
 from affnet.export.passes.folding import fold_linear_maps, freeze_anchors
 from affnet.model.program_interface import with_real_borders
 from affnet.model.source import Source

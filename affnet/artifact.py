@@ -52,11 +52,6 @@ class TensorSpec:
         return self.layout is not None
 
     @property
-    def smallest(self) -> float:
-        """The smallest value of integers, else 0."""
-        return self.range[0] if self.range and np.dtype(self.dtype).kind in "iu" else 0.0
-
-    @property
     def dynamic_batch(self) -> bool:
         """Whether the first axis is left open."""
         return isinstance(self.shape[0], str)

@@ -80,9 +80,14 @@ class ConversionRequest:
         from torch import from_numpy
 
         return tuple(
-            from_numpy(np.full(spec.static_shape(batch), spec.smallest, spec.dtype))
+            from_numpy(np.full(spec.static_shape(batch), _smallest(spec), spec.dtype))
             for spec in self.inputs
         )
+
+
+def _smallest(spec: TensorSpec) -> float:
+    """Return the smallest of the integers that an input takes; 0 for other types."""
+    return spec.range[0] if spec.range and np.dtype(spec.dtype).kind in "iu" else 0.0
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from affnet.export.fourier.rewrite import ranges
 from affnet.export.fourier.rewrite.embedding import embedded, embedding, picked, zeros
 from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.kernels import Kernel
-from affnet.export.fourier.rewrite.one_axis import Parts, transform
+from affnet.export.fourier.rewrite.large_products import Parts, each
+from affnet.export.fourier.rewrite.one_axis import transform
 from affnet.export.fourier.rewrite.ranges import Ranges
 from affnet.export.fourier.rewrite.registry import Call, complex_rule
 from affnet.export.fourier.rewrite.values import Complex, Scaled
@@ -104,8 +105,7 @@ class _Transform:
 
     def _change(self, change: Callable[[Node], Node]) -> None:
         if self.parts is not None:
-            real, imag = self.parts
-            self.parts = change(real), None if imag is None else change(imag)
+            self.parts = each(self.parts, change)
 
     def over(self, axis: int, sign: int, *, length: int | None = None, gives_real: bool = False,
              gives: int | None = None) -> None:  # fmt: skip

@@ -1,6 +1,6 @@
 """Cutting a signal into overlapping frames and adding them up again, for the STFT.
 
-These operators are real, but no mobile converter knows them: as indexing and padding all do.
+These operators are real, but no mobile converter knows them: slices, padding and indices all do.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ _WINDOWS = (
     aten.kaiser_window,
 )
 
+# A frame of more blocks is picked by index: so many slices would cost more.
+_MAX_BLOCKS = 32
+
 
 @real_rule(
     aten.fft_fftfreq.default,
@@ -52,16 +55,37 @@ def _constant(call: Call) -> Any:
 
 @real_rule(aten.unfold.default)
 def _unfold(call: Call) -> Any:
-    """Cut frames, [.., L] -> [.., frames, size], by index: frame f starts at f * step.
+    """Cut frames, [.., L] -> [.., frames, size]: frame f starts at f * step.
 
-    Over the last axis it is index_select with the constant [frame * step + k], then a view.
+    The signal in blocks of a step, frame f is the blocks f, f + 1, .. side by side, without what
+    they have beyond its size.  Of many blocks it is index_select with [frame * step + k].
     """
     x, axis, size, step = call.args
     value = x.meta["val"]
     length, rank = value.shape[axis], value.dim()
     if not isinstance(length, int) or axis % rank != rank - 1:
         return NotImplemented  # exact as it is, though fewer converters take it
-    frames = (length - size) // step + 1
+    frames, blocks = (length - size) // step + 1, -(-size // step)
+    if blocks > _MAX_BLOCKS:
+        return _picked_frames(call, frames)
+    shape = call.emitter.sizes(call.want)
+    have = (frames + blocks - 1) * step
+    if have < length:
+        x = call.emitter.call(aten.slice.Tensor, x, rank - 1, 0, have)
+    x = _padded(call.emitter, x, [0, max(0, have - length)])
+    rows = call.emitter.call(aten.view.default, x, [*shape[:-2], have // step, step])
+    pieces = []
+    for block in range(blocks):
+        piece = call.emitter.call(aten.slice.Tensor, rows, rank - 1, block, block + frames)
+        if (end := size - block * step) < step:
+            piece = call.emitter.call(aten.slice.Tensor, piece, rank, 0, end)
+        pieces.append(piece)
+    return pieces[0] if blocks == 1 else call.emitter.call(aten.cat.default, pieces, rank)
+
+
+def _picked_frames(call: Call, frames: int) -> Node:
+    x, _, size, step = call.args
+    rank = x.meta["val"].dim()
 
     def indices() -> torch.Tensor:
         starts = torch.arange(frames)[:, None] * step

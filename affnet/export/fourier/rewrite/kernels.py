@@ -31,6 +31,8 @@ from affnet.export.fourier.rewrite.ranges import Ranges
 
 #: A dense matrix of more elements is never made: 32 MB in float32 for both parts.
 _MAX_ELEMENTS = 2048 * 2048
+#: Three stages have small products and many passes over the data: only beyond this length.
+_LONG = 8192
 #: Of a factor that a stage multiplies by densely.
 _MAX_FACTOR = 512
 #: Twiddle factors, chirps and their transform are of this length; at 2^21 they fill 50 MB.
@@ -160,7 +162,7 @@ def _stages(length: int, depth: int = 3) -> Iterator[Stages]:
             continue
         if rest <= _MAX_FACTOR:
             yield Stages(first, Dense())
-        if depth > 2 and rest > 256:
+        if depth > 2 and length > _LONG and rest > 256:
             yield from (Stages(first, inner) for inner in _stages(rest, depth - 1))
 
 
@@ -174,28 +176,31 @@ def microseconds(cost: Cost, speed: Speed) -> float:
     )
 
 
-def _dense(parts: tuple[int, int], inputs: int, outputs: int, total: int) -> Cost:
-    """Return the cost of ``total`` products of ``inputs`` with an inputs x outputs matrix."""
+def _dense(parts: tuple[int, int], inputs: int, outputs: int, total: int, batches: int = 1) -> Cost:
+    """Return the cost of ``total`` products of ``inputs`` with an inputs x outputs matrix.
+
+    They are taken in ``batches`` products of matrices.
+    """
     before, after = parts
     joined = 2 * before * inputs if before == 2 else 0  # both parts side by side
     numbers = total * (before * inputs * after + after * outputs + joined)
     constants = before * after * inputs * outputs
     macs = total * before * after * inputs * outputs
-    return Cost(macs, after, 4 * (numbers + constants), 2 * after)
+    return Cost(macs, after * batches, 4 * (numbers + constants), 2 * after)
 
 
 def _staged(kernel: Kernel, plan: Stages, total: int) -> Cost:
     """Return the cost of ``total`` transforms in stages."""
     rest = kernel.length // plan.first
     taken, given = spans(kernel, plan.first)
-    first = _dense((kernel.parts[0], 2), taken[1] - taken[0], plan.first, total * rest)
+    first = _dense((kernel.parts[0], 2), taken[1] - taken[0], plan.first, total * rest, total)
     twiddles = Cost(0, 0, 4 * 18 * total * kernel.length, 6)
     moved = Cost(0, 0, 4 * 4 * total * ranges.count(kernel.outputs), 4)
     inner = Kernel(rest, 1, ((0, rest),), (given,), gives_real=kernel.gives_real)
     if isinstance(plan.rest, Stages):
         second = _staged(inner, plan.rest, total * plan.first)
     else:
-        second = _dense(inner.parts, rest, given[1] - given[0], total * plan.first)
+        second = _dense(inner.parts, rest, given[1] - given[0], total * plan.first, total)
     return first + twiddles + moved + second
 
 

@@ -39,11 +39,12 @@ from affnet.export.fourier.rewrite.kernels import (
     plan_kernel,
     spans,
 )
+from affnet.export.fourier.rewrite.large_products import Parts, each, in_large_products
 
 aten = torch.ops.aten
 
-#: A real and an imaginary part; an imaginary part that is zero or not asked for is None.
-Parts = tuple[Node, Node | None]
+# Numbers in the matrices of a first stage with the twiddle factors in them: 2 MB in float32.
+_MAX_FOLDED = 600_000
 
 # From the left, a product has the numbers behind the axis for its columns: fewer fill no vector.
 _MIN_COLUMNS = 8
@@ -69,24 +70,19 @@ def transform(emitter: Emitter, parts: Parts, axis: int, kernel: Kernel) -> Part
     last = axis == len(shape) - 1
     from_left = emitter.left_products and fixed and columns >= _MIN_COLUMNS
     if not last and not from_left:
-        moved = _each(parts, lambda part: emitter.call(aten.transpose.int, part, axis, -1))
+        moved = each(parts, lambda part: emitter.call(aten.transpose.int, part, axis, -1))
         moved = transform(emitter, moved, len(shape) - 1, kernel)
-        return _each(moved, lambda part: emitter.call(aten.transpose.int, part, axis, -1))
+        return each(moved, lambda part: emitter.call(aten.transpose.int, part, axis, -1))
     if isinstance(plan, Dense) and (last or axis == len(shape) - 2):
         return _Applied(emitter, last).dense(parts, kernel)
     count = ranges.count(kernel.outputs)
     flat = [-1, shape[axis]] if last else [-1, shape[axis], columns]
-    taken = _each(parts, lambda part: emitter.call(aten.view.default, part, flat))
+    taken = each(parts, lambda part: emitter.call(aten.view.default, part, flat))
     given = _Applied(emitter, last).by(plan, taken, kernel)
     want = parts[0].meta["val"]
     sizes = emitter.sizes(want)
     sizes[axis] = count
-    return _each(given, lambda part: emitter.call(aten.view.default, part, sizes))
-
-
-def _each(parts: Parts, change: Callable[[Node], Node]) -> Parts:
-    real, imag = parts
-    return change(real), None if imag is None else change(imag)
+    return each(given, lambda part: emitter.call(aten.view.default, part, sizes))
 
 
 def _cosines(cos: Matrix, _: Matrix) -> Matrix:
@@ -154,9 +150,10 @@ class _Applied:
         """Apply both stages; see the module's docstring."""
         first, rest = plan.first, kernel.length // plan.first
         (a0, a1), (c0, c1) = spans(kernel, first)
-        if kernel.hermitian:
-            parts = _each(parts, lambda part: self._weighted(part, kernel))
-        parts = _each(
+        is_folded = self._folds(plan, kernel)
+        if kernel.hermitian and not is_folded:
+            parts = each(parts, lambda part: self._weighted(part, kernel))
+        parts = each(
             parts,
             lambda part: spread(self.emitter, part, 1, kernel.inputs, a0 * rest, a1 * rest),
         )
@@ -165,9 +162,15 @@ class _Applied:
             gives_real=False, hermitian=False,
         )  # fmt: skip
         to_rest = Kernel(rest, kernel.sign, ((0, rest),), ((c0, c1),), gives_real=kernel.gives_real)
-        stage = self._over_last if self.last else self._over_other
-        found = stage(plan, parts, to_first, to_rest)
-        return _each(
+        if is_folded:
+            over_rest = replace(self, last=False).dense
+            found = in_large_products(
+                self.emitter, parts, kernel, to_first, to_rest, self._constant, over_rest
+            )
+        else:
+            stage = self._over_last if self.last else self._over_other
+            found = stage(plan, parts, to_first, to_rest)
+        return each(
             found,
             lambda part: picked(self.emitter, part, 1, kernel.outputs, c0 * first, c1 * first),
         )
@@ -180,24 +183,24 @@ class _Applied:
     def _over_last(self, plan: Stages, parts: Parts, to_first: Kernel, to_rest: Kernel) -> Parts:
         count, rest = ranges.count(to_first.inputs), to_rest.length
         call = self.emitter.call
-        parts = _each(parts, lambda part: call(aten.view.default, part, [-1, count, rest]))
-        parts = _each(parts, lambda part: call(aten.transpose.int, part, -1, -2))
+        parts = each(parts, lambda part: call(aten.view.default, part, [-1, count, rest]))
+        parts = each(parts, lambda part: call(aten.transpose.int, part, -1, -2))
         found = self.dense(parts, to_first)
         found = self._twiddled(found, to_first, to_rest, (rest, plan.first))
         found = replace(self, last=False).by(plan.rest, found, to_rest)
         flat = ranges.count(to_rest.outputs) * plan.first
-        return _each(found, lambda part: call(aten.view.default, part, [-1, flat]))
+        return each(found, lambda part: call(aten.view.default, part, [-1, flat]))
 
     def _over_other(self, plan: Stages, parts: Parts, to_first: Kernel, to_rest: Kernel) -> Parts:
         count, rest, first = ranges.count(to_first.inputs), to_rest.length, plan.first
         call, columns = self.emitter.call, parts[0].meta["val"].shape[-1]
         flat = [-1, count, rest * columns]
-        parts = _each(parts, lambda part: call(aten.view.default, part, flat))
+        parts = each(parts, lambda part: call(aten.view.default, part, flat))
         found = self.dense(parts, to_first)
         grid = [-1, first, rest, columns]
-        found = _each(found, lambda part: call(aten.view.default, part, grid))
+        found = each(found, lambda part: call(aten.view.default, part, grid))
         found = self._twiddled(found, to_first, to_rest, (first, rest, 1))
-        found = _each(found, lambda part: call(aten.view.default, part, [-1, rest, columns]))
+        found = each(found, lambda part: call(aten.view.default, part, [-1, rest, columns]))
         found = self.by(plan.rest, found, to_rest)
         given = ranges.count(to_rest.outputs)
 
@@ -206,7 +209,13 @@ class _Applied:
             part = call(aten.transpose.int, part, 1, 2)
             return call(aten.reshape.default, part, [-1, given * first, columns])
 
-        return _each(found, ordered)
+        return each(found, ordered)
+
+    def _folds(self, plan: Stages, kernel: Kernel) -> bool:
+        """Return whether the twiddle factors go into the first stage's constants."""
+        elements = 2 * (ranges.count(kernel.inputs) + kernel.length // plan.first) * plan.first
+        is_small = elements <= _MAX_FOLDED and isinstance(plan.rest, Dense)
+        return self.last and self.emitter.left_products and is_small
 
     def _twiddled(
         self, parts: Parts, to_first: Kernel, to_rest: Kernel, shape: tuple[int, ...]

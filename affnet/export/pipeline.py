@@ -31,6 +31,7 @@ from affnet.export.converters import (
     get_converter,
 )
 from affnet.export.converters.fallbacks import FULL, Attempt, failure_of, plan_attempts
+from affnet.export.converters.gaps import with_line
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.options import SPEC, ExportOptions, check_options, settled
 from affnet.export.passes.heads import NO_HEAD, with_head
@@ -145,7 +146,10 @@ def _first_success(
             failures.append((attempt, error))
             if isinstance(error, RewriteError):
                 break
-    raise failure_of(failures) from failures[0][1]
+    failure = failure_of(failures)
+    if source.program is not None:
+        failure = with_line(failure, source.program)
+    raise failure from failures[0][1]
 
 
 def _recorded(failure: tuple[Attempt, AffnetError]) -> dict[str, str]:

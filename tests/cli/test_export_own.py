@@ -65,6 +65,8 @@ def test_a_failure_names_every_reason_and_leaves_the_streams_clean(
     )
     assert "aten.median" in done.error
     assert "also tried without success: TorchScript (Exporting the operator" in done.error
+    assert "median is from own_fails.py:" in done.error and "`return Own(lambda" in done.error
+    assert done.error.endswith("x.sort(dim).values.select(dim, place).")
     assert "graph(" not in done.err  # TorchScript prints it
     assert "\x1b" not in done.err
 

@@ -141,6 +141,132 @@ def creation(a: Tensor, b: Tensor) -> list[Tensor]:
     ]
 
 
+def elementary(a: Tensor, b: Tensor) -> list[Tensor]:
+    return [
+        a.sin(),
+        a.cos(),
+        a.tan(),
+        a.sinh(),
+        a.cosh(),
+        a.tanh(),
+        torch.tanh(50 * a),  # where cosh would overflow in float32
+        a.asin(),
+        a.acos(),
+        a.atan(),
+        a.asinh(),
+        a.acosh(),
+        a.atanh(),
+        a.log1p(),
+        (a / 1000).log1p(),
+        a.expm1(),
+        (a / 1000).expm1(),
+        a.log2(),
+        a.log10(),
+        a.exp2(),
+        a.rsqrt(),
+        a.sigmoid(),
+        F.silu(a),
+        torch.sinc(a),
+        torch.sinc(a - a),
+        a ** b.T[:1],
+        (a - a) ** b.T[:1].real.abs(),
+        a.real.abs() ** (b.T[:1]),
+        a ** (0.5 + 2j),
+        a.real.abs() ** 0.5j,
+        2.0**a,
+        (1 + 1j) ** a,
+        torch.float_power(a, 2),
+        torch.addcmul(a, a, b.T[:1], value=2j),
+        torch.addcdiv(a, a, b.T[:1], value=0.5),
+        torch.lerp(a, b.T[:1].expand_as(a), 0.25),
+        a.isfinite() & ~a.isnan(),
+        a.isinf() | a.logical_not(),
+        a.logical_and(a.real) ^ a.logical_xor(b.T[:1]),
+    ]
+
+
+def reductions(a: Tensor, b: Tensor) -> list[Tensor]:
+    return [
+        a.prod(),
+        a.prod(0),
+        a.prod(1, keepdim=True),
+        a.prod(1, dtype=torch.complex128),
+        a[:0].prod(0),
+        a.cumprod(0),
+        a.cumprod(1),
+        a.var(),
+        a.var(1),
+        a.var(0, correction=0),
+        a.std(),
+        a.std((0, 1), keepdim=True),
+        *torch.var_mean(a, 1),
+        *torch.std_mean(a),
+        a.trace(),
+        a.all(1),
+        a.any(),
+        torch.addmv(a[:, 0], a, b[:, 0], beta=0.5, alpha=2j),
+        torch.addr(a, a[:, 0], b[:, 0], alpha=2j),
+        torch.trapezoid(a),
+    ]
+
+
+def made(a: Tensor, b: Tensor) -> list[Tensor]:  # noqa: ARG001
+    return [
+        torch.eye(4, dtype=torch.complex128) + a[:4],
+        torch.eye(6, 4, dtype=torch.complex128) * a,
+        torch.linspace(0, 1, 4, dtype=torch.complex128) * a,
+        torch.linspace(1j, 1, 4, dtype=torch.complex128) * a,
+        torch.polar(a.real.abs(), a.imag),
+        a.clone().zero_() + 1,
+        torch.view_as_complex(torch.view_as_real(a) * 2),
+    ]
+
+
+def moves(a: Tensor, b: Tensor) -> list[Tensor]:
+    index, image = torch.tensor([2, 0]), a.reshape(1, 2, 3, 4)
+    return [
+        a.index_fill(0, index, 2 - 1j),
+        a.index_fill(1, index, a[0, 0]),
+        a.index_add(0, index, b.T[:2]),
+        a.index_copy(0, index, b.T[:2]),
+        a.scatter_add(0, index[:, None].expand(2, 4), b.T[:2]),
+        a.masked_scatter(torch.eye(6, 4) > 0, b),
+        a.diag_embed(),
+        torch.diagonal_scatter(a, b[0, :4]),
+        a.take(index),
+        a.put(index, b[0, :2]),
+        a.repeat_interleave(2, 0),
+        torch.rot90(a),
+        a.flip(0).roll(1, 1),
+        F.pad(image, (1, 1, 1, 1), mode="reflect"),
+        F.pad(image, (1, 0, 0, 1), mode="replicate"),
+        F.pad(image, (1, 1, 1, 1), mode="circular"),
+        F.pixel_shuffle(a.reshape(1, 4, 2, 3), 2),
+        F.unfold(image, 2),
+        a[1:, 1:].as_strided((2, 3), (4, 1), 5),
+        a.mT.as_strided((3, 3), (1, 4)),
+    ]
+
+
+def small_matrices(a: Tensor, b: Tensor) -> list[Tensor]:
+    batch, two = b[:3, :3].expand(2, 3, 3) + torch.eye(3), a[:2, :2]
+    return [
+        torch.linalg.inv(batch),
+        torch.linalg.inv(two),
+        torch.linalg.inv(a[:1, :1]),
+        torch.linalg.solve(batch, a[:6].reshape(2, 3, 4)),
+        torch.linalg.solve(two, a[:2, 0]),
+        torch.linalg.solve(two, a[:, :2], left=False),
+        torch.linalg.det(batch),
+        *torch.linalg.slogdet(two),
+        torch.linalg.cross(a[:, :3], b.T[:1, :3].expand(6, 3)),
+        torch.linalg.matrix_power(two, 3),
+        torch.einsum("ijd,dd->ijd", a[:, None], b[:, :4]),
+        torch.einsum("iij,jk->ik", a[:4].expand(4, 4, 4), b),
+        torch.einsum("ij,jk,kl->il", a, b, b.T),
+    ]
+
+
 def in_place(a: Tensor, b: Tensor) -> list[Tensor]:
     c = a.clone()
     c[1:3] = b.T[0]
@@ -148,12 +274,25 @@ def in_place(a: Tensor, b: Tensor) -> list[Tensor]:
     c += 1
     c.real.mul_(0.5)
     torch.view_as_real(c)[..., 1].add_(0.25)
+    c.sin_().tanh_().index_fill_(0, torch.tensor([0]), 1j).masked_fill_(a.real > 1, 2.0)
     return [c, a + c.conj_physical_()]
 
 
 @pytest.mark.parametrize(
     "graph",
-    [products, convolutions, functions, shapes, creation, in_place],
+    [
+        products,
+        convolutions,
+        functions,
+        elementary,
+        reductions,
+        made,
+        moves,
+        small_matrices,
+        shapes,
+        creation,
+        in_place,
+    ],
     ids=lambda f: f.__name__,
 )
 def test_every_operator_of_the_family(graph: Callable[..., list[Tensor]]) -> None:

@@ -12,6 +12,9 @@ from torch._ops import OpOverload
 from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 
+# the formulas register themselves
+from affnet.export.fourier.rewrite import formulas_of_axes, small_matrices  # noqa: F401
+from affnet.export.fourier.rewrite.formulas import FORMULAS
 from affnet.export.fourier.rewrite.registry import COMPLEX_RULES
 
 # Each round takes composite operators one level down: stft -> fft_rfft -> _fft_r2c.
@@ -50,13 +53,14 @@ def decompose(program: ExportedProgram) -> ExportedProgram:
     """Return the program in functional form, its composite operators on complex values taken apart.
 
     Only composites that PyTorch itself runs by their parts are decomposed: what they compute is
-    then what eager mode computes.
+    then what eager mode computes.  What else is taken apart has a formula of our own.
     """
     for attempt in range(_MAX_ROUNDS):
         table = _composites(program)
         if attempt > 0 and not table:
             break
-        program = program.run_decompositions(table)  # the empty table too makes it functional
+        # without composites too it becomes functional
+        program = program.run_decompositions(table | FORMULAS)
     return program
 
 

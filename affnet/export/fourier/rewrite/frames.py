@@ -137,18 +137,19 @@ def _as_strided(call: Call) -> Any:
     x, sizes, strides = call.args[:3]
     before: torch.Tensor = call.node.all_input_nodes[0].meta["val"]
     offset = call.argument(3, "storage_offset")
-    numbers: Sequence[Any] = (*before.shape, *sizes, *strides, offset or 0)
+    offset = before.storage_offset() if offset is None else offset
+    numbers: Sequence[Any] = (*before.shape, *before.stride(), *sizes, *strides, offset)
     if not all(isinstance(number, int) for number in numbers):
         call.emitter.refuse("as_strided with a dynamic size or stride has no rule; use unfold")
-    if not before.is_contiguous() or before.storage_offset() != 0:
-        call.emitter.refuse("as_strided of a view has no rule; call contiguous() before it")
-    indices = torch.zeros((), dtype=torch.int64)
-    for size, stride in zip(sizes, strides, strict=True):
-        indices = indices[..., None] + torch.arange(size) * stride
-    indices = (indices + (offset or 0)).flatten()
-    if indices.numel() and int(indices.max()) >= before.numel():
+    own = _addresses(before.shape, before.stride(), before.storage_offset())
+    wanted = _addresses(sizes, strides, offset)
+    places = torch.full((int(max([-1, *own.tolist(), *wanted.tolist()])) + 1,), -1)
+    places[own] = torch.arange(own.numel())
+    indices = places[wanted]
+    if indices.numel() and int(indices.min()) < 0:
         call.emitter.refuse("as_strided reaches beyond its argument, which has no rule; use unfold")
-    name = "strided_" + "_".join(map(str, (*sizes, *strides, offset or 0)))
+    numbers = (*sizes, *strides, offset, "of", *before.stride(), before.storage_offset())
+    name = "strided_" + "_".join(map(str, numbers))
     index = call.emitter.constant(name, lambda: indices)
 
     def pick(part: Node) -> Node:
@@ -159,6 +160,14 @@ def _as_strided(call: Call) -> Any:
     if isinstance(x, Complex):
         return call.emitter.result(pick(x.real), pick(x.imag))
     return pick(x)
+
+
+def _addresses(sizes: Sequence[int], strides: Sequence[int], offset: int) -> torch.Tensor:
+    """Return where in memory the elements of a tensor are, in the order of a contiguous one."""
+    places = torch.tensor(offset)
+    for size, stride in zip(sizes, strides, strict=True):
+        places = places[..., None] + torch.arange(size) * stride
+    return places.flatten()
 
 
 complex_rule(aten.as_strided.default)(_as_strided)

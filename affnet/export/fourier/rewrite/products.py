@@ -85,6 +85,12 @@ def _addmm(call: Call) -> Complex:
 def _einsum(call: Call) -> Complex:
     operands = [operand(call.emitter, value) for value in call.args[1]]
     equation = _spelled_out(call)
+    if repeated := _repeated(equation):
+        operands = [
+            _diagonals(call.emitter, term, parts)
+            for term, parts in zip(_terms(equation), operands, strict=True)
+        ]
+        equation = repeated
 
     def contract(equation: str, *parts: Part) -> Node:
         return call.emitter.call(aten.einsum.default, equation, list(parts))
@@ -120,9 +126,56 @@ def _steps(call: Call, equation: str) -> list[Step]:
 
 @real_rule(aten.einsum.default)
 def _real_einsum(call: Call) -> Any:
-    if "..." not in call.args[0]:
+    equation, operands = _spelled_out(call), call.args[1]
+    if repeated := _repeated(equation):
+        operands = [
+            _diagonals(call.emitter, term, (value, None))[0]
+            for term, value in zip(_terms(equation), operands, strict=True)
+        ]
+        equation = repeated
+    elif "..." not in call.args[0]:
         return NotImplemented
-    return call.emitter.call(aten.einsum.default, _spelled_out(call), *call.args[1:])
+    return call.emitter.call(aten.einsum.default, equation, operands, *call.args[2:])
+
+
+def _terms(equation: str) -> list[str]:
+    return equation.partition("->")[0].split(",")
+
+
+def _repeated(equation: str) -> str:
+    """Return the equation with each letter once a term, "" if it is so: ONNX knows no other."""
+    terms = _terms(equation)
+    if "..." in equation or all(len(set(term)) == len(term) for term in terms):
+        return ""
+    once = ",".join("".join(dict.fromkeys(term)) for term in terms)
+    _, arrow, output = equation.partition("->")
+    if not arrow:  # torch sums over letters that it sees twice, and orders the others
+        letters = "".join(terms)
+        output = "".join(sorted(letter for letter in set(letters) if letters.count(letter) == 1))
+    return f"{once}->{output}"
+
+
+def _diagonals(emitter: Emitter, term: str, parts: Operand) -> Operand:
+    """Take the diagonal over axes of one letter, and put it where the letter stands first."""
+    letters = list(term)
+    real, imag = parts
+    for letter in dict.fromkeys(term):
+        while letters.count(letter) > 1:
+            first = letters.index(letter)
+            second = letters.index(letter, first + 1)
+            del letters[second]
+            order = [*range(first), len(letters) - 1, *range(first, len(letters) - 1)]
+
+            def taken(
+                part: Part, first: int = first, second: int = second, order: list[int] = order
+            ) -> Part:
+                if not isinstance(part, Node):
+                    return part
+                diagonal = emitter.call(aten.diagonal.default, part, 0, first, second)
+                return emitter.call(aten.permute.default, diagonal, order)
+
+            real, imag = taken(real), taken(imag)
+    return real, imag
 
 
 def _spelled_out(call: Call) -> str:

@@ -1,0 +1,50 @@
+"""Operators that a converter lacks: the user's line that made one, and what to write instead."""
+
+from __future__ import annotations
+
+import re
+
+from torch._ops import OpOverload
+from torch.export import ExportedProgram
+
+from affnet.errors import AffnetError
+from affnet.export.fourier.rewrite.emitter import source_line
+
+_OPERATOR = re.compile(r"aten(?:\.|::)_?(\w+)")
+_SORT = "sort the values and take those of a place: x.sort(dim).values.select(dim, place)."
+_SCAN = "write the steps out: each is a slice and a product or maximum with the one before."
+_INSTEAD = {
+    "median": _SORT,
+    "nanmedian": _SORT,
+    "kthvalue": _SORT,
+    "mode": _SORT,
+    "cumprod": _SCAN,
+    "cummax": _SCAN,
+    "cummin": _SCAN,
+    "logcumsumexp": _SCAN,
+    "searchsorted": "compare with all bounds and sum: (x[..., None] > bounds).sum(-1).",
+    "bucketize": "compare with all bounds and sum: (x[..., None] > bounds).sum(-1).",
+}
+_OTHERWISE = (
+    "write that line with arithmetic, products, gather, sort or reductions, or export to another "
+    "format (--format)."
+)
+
+
+def with_line(error: AffnetError, program: ExportedProgram) -> AffnetError:
+    """Return a converter's error with the line of the operator that it names, and a remedy.
+
+    An error that names no operator of the program, or has a remedy already, is returned as it is.
+    """
+    if error.remedy is not None:
+        return error
+    for name in dict.fromkeys(_OPERATOR.findall(error.problem)):
+        for node in program.graph.nodes:
+            if not isinstance(node.target, OpOverload):
+                continue
+            if node.target._schema.name.removeprefix("aten::").strip("_") != name.strip("_"):
+                continue
+            if line := source_line(node):
+                remedy = _INSTEAD.get(name, _OTHERWISE)
+                return type(error)(f"{error.problem}; {name} is from {line}", remedy)
+    return error

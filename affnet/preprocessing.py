@@ -74,18 +74,25 @@ class Preprocessing:
 
         return to_rgb(ImageOps.exif_transpose(image) if self.exif_orientation else image)
 
+    def resized(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return height and width that a picture of ``size`` is resized to."""
+        return covering(size, self.resize_to) if self.resize == "cover" else self.resize_to
+
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return the H x W x 3 pixels of a picture of any size and mode."""
         picture = self.upright(image)
         if self.picture is not None:  # the rest is in the file; others are framed as a camera does
             return cut(picture, self.picture, self.picture, self.interpolation)
-        if self.resize == "cover":
-            return cut(picture, self.resize_to, self.crop, self.interpolation)
-        return _centre(_resized(picture, self.resize_to, self.interpolation), self.crop)
+        size = self.resized((picture.height, picture.width))
+        return _centre(_resized(picture, size, self.interpolation), self.crop)
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
         """Return a picture as 3 x H x W values, RGB, in 0..1 where no mean is subtracted."""
-        values = np.asarray(self.pixels(image).transpose(2, 0, 1), np.float32) / np.float32(255)
+        return self.values(self.pixels(image))
+
+    def values(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return H x W x 3 pixels as such values."""
+        values = np.asarray(pixels.transpose(2, 0, 1), np.float32) / np.float32(255)
         mean, std = (np.array(one, np.float32)[:, None, None] for one in (self.mean, self.std))
         return (values - mean) / std
 

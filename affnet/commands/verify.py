@@ -35,6 +35,15 @@ def verify(
         bool, typer.Option("--held-out", help="Also on all held-out images of a bundled source.")
     ] = False,
     verify_on: VerifyOnOption = None,
+    from_images: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-images",
+            metavar="FOLDER",
+            help="Compare from the files of pictures to their classes instead, and measure what "
+            "other resizers would cost.",
+        ),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -48,10 +57,15 @@ def verify(
     from affnet.artifact import Artifact
     from affnet.model.source_file import check_source_file
 
+    if from_images is not None and (held_out or verify_on):
+        raise UsageError("--from-images takes neither --held-out nor --verify-on.")
     if against is None:  # what needs no torch is found before its import, which takes seconds
         Artifact.open(artifact)
     else:
         check_source_file(against)
+    if from_images is not None:
+        _verify_from_images(artifact, against, config, weights, from_images, json, quiet)
+        return
     with console.progress(quiet) as show:
         show(f"Running {artifact} and comparing it with PyTorch")
         from affnet.export.reporting import artifact as report
@@ -75,4 +89,38 @@ def verify(
         fields = report.parity_fields(opened, parity) if opened else verdict
         console.print_fields(fields | (report.held_out_fields(agreement) if agreement else {}))
     if not parity.passed or (agreement and agreement.agreeing < agreement.images):
+        raise typer.Exit(1)
+
+
+def _verify_from_images(
+    artifact: Path,
+    against: str | None,
+    config: Path | None,
+    weights: Path | None,
+    folder: Path,
+    json: bool,
+    quiet: bool,
+) -> None:
+    with console.progress(quiet) as show:
+        show(f"Loading {artifact}")
+        from affnet.export.reporting import from_images as report
+        from affnet.export.verification.from_images import verify_from_images
+        from affnet.export.verification.open import open_subject
+
+        _, opened, source = open_subject(artifact, against, config, weights)
+        if opened is None:
+            raise UsageError(
+                f"{artifact} has no manifest, which states how pictures become its input."
+            )
+        found = verify_from_images(opened, source, folder, show)
+    for sentence in found.skipped:
+        console.note(f"Skipped: {sentence}", quiet)
+    if json:
+        console.print_json(report.record(opened, found))
+    else:
+        console.print_fields(report.fields(opened, found))
+        console.print_table(report.resizers(found))
+        if warning := report.warning(found):
+            console.note(warning, quiet)
+    if not found.passed:
         raise typer.Exit(1)

@@ -74,10 +74,6 @@ class Preprocessing:
 
         return to_rgb(ImageOps.exif_transpose(image) if self.exif_orientation else image)
 
-    def resized(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Return height and width that a picture of ``size`` is resized to."""
-        return covering(size, self.resize_to) if self.resize == "cover" else self.resize_to
-
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return the H x W x 3 pixels of a picture of any size and mode."""
         picture = self.upright(image)

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from affnet.artifact import Artifact, TensorSpec
+from affnet.artifact import CENTERS, Artifact, TensorSpec
 from affnet.errors import LabelsError, UsageError
 from affnet.evaluation.detections import Suppression
 
-#: Heads in a classifier's file after which its outputs are probabilities.
-_PROBABILITIES = ("softmax", "classifier")
 _INPUT_TYPES = ("float32", "uint8", "int8")
 _OUTPUT_TYPES = ("float32", "int32")
 _CLASS_NAMES = {
@@ -79,7 +77,7 @@ class Contract:
                 {"name": one.name, "shape": list(one.static_shape()), "dtype": one.dtype}
                 for one in self.outputs
             ],
-            "scores": "probabilities" if gives_probabilities(self.artifact) else "logits",
+            "scores": "probabilities" if manifest.gives_probabilities else "logits",
             "suppression": dataclasses.asdict(Suppression()),
             "labels": list(self.labels),
         }
@@ -91,11 +89,6 @@ class Contract:
         shutil.copyfile(source, folder / source.name)
         text = json.dumps(self.to_record(), indent=1)
         (folder / "contract.json").write_text(text + "\n", encoding="utf-8")
-
-
-def gives_probabilities(artifact: Artifact) -> bool:
-    """Return whether a classifier's file ends with the softmax that makes probabilities."""
-    return artifact.manifest.details.get("head") in _PROBABILITIES
 
 
 def contract_of(
@@ -113,7 +106,16 @@ def contract_of(
             f"{path} was not exported from a network of affnet, so that the meaning of its "
             "outputs is not known."
         )
-    artifact.pixel_contract()
+    if artifact.pixel_contract().picture is not None:
+        raise UsageError(
+            f"{path} resizes pictures itself, and packages do it outside the file",
+            "export it with --preprocess spec of affnet export.",
+        )
+    if any(output.name == CENTERS for output in manifest.outputs):
+        raise UsageError(
+            f"{path} gives boxes in the form of MediaPipe's own classes",
+            "export it with --head logits of affnet export.",
+        )
     types = (manifest.inputs[0].dtype, *(output.dtype for output in manifest.outputs))
     if types[0] not in _INPUT_TYPES or any(one not in _OUTPUT_TYPES for one in types[1:]):
         raise UsageError(

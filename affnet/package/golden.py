@@ -18,7 +18,7 @@ from affnet.artifact import Artifact
 from affnet.evaluation.detections import softmax
 from affnet.evaluation.predictors import as_input
 from affnet.model.bundled import photographs
-from affnet.package.contract import Contract, gives_probabilities
+from affnet.package.contract import Contract
 from affnet.parity import TOLERANCES
 from affnet.runtimes import runtime_for
 
@@ -93,7 +93,7 @@ def _answer(contract: Contract, outputs: list[NDArray[Any]]) -> dict[str, Any] |
     if contract.task != "classification":
         return None
     scores = np.asarray(outputs[0][0], np.float32)
-    if not gives_probabilities(contract.artifact):
+    if not contract.artifact.manifest.gives_probabilities:
         scores = softmax(scores)
     best = int(scores.argmax())
     return {"class": best, "label": contract.labels[best], "score": float(scores[best])}

@@ -12,6 +12,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,10 @@ from affnet.evaluation.pictures import look_at
 from affnet.package.build import TARGETS, Package, build, default_folder
 from affnet.package.contract import contract_of
 from affnet.package.render import TEMPLATES, cpp_literal, toml_string
+from affnet.preprocessing import published
 from tests.package import networks, pictures
 
+CONTRACT = published("classification", networks.SIZE)
 TASKS = ("classification", "segmentation", "detection")
 
 
@@ -247,6 +250,8 @@ def test_names_are_taken_by_every_language(stem: str, name: str, tmp_path: Path)
     [
         {"task": "other"},
         {"preprocessing": None},
+        {"preprocessing": replace(CONTRACT, picture=networks.SIZE)},
+        {"outputs": (TensorSpec("centers", (1, 3), "float32"),)},
         {
             "outputs": (TensorSpec("x", (1, 3), "int8"),),
         },

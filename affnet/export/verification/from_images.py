@@ -92,6 +92,11 @@ def verify_from_images(
             "classifiers."
         )
     contract, paths = artifact.pixel_contract(), _pictures_in(folder)
+    if contract.picture is not None:
+        raise UsageError(
+            f"{artifact.path} resizes pictures itself; --from-images compares what is done outside "
+            "of a file."
+        )
     predict = Classifier.of_artifact(artifact, threads=1).predict
     reference = Classifier.of_source(source).predict
     resizers = other_resizers(contract)

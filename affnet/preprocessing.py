@@ -52,8 +52,9 @@ class Preprocessing:
     def __str__(self) -> str:
         way = "covers" if self.resize == "cover" else "is"
         normalized = f", less {self.mean}, by {self.std}" if self.normalizes else ""
+        given = f"by the file, of {_sides(self.picture)}: " if self.picture else ""
         return (
-            f"{self.color_order} on {self.transparency}, EXIF orientation "
+            f"{given}{self.color_order} on {self.transparency}, EXIF orientation "
             f"{'applied' if self.exif_orientation else 'ignored'}, resized until it {way} "
             f"{_sides(self.resize_to)} ({self.interpolation}, antialiased), the central "
             f"{_sides(self.crop)}{normalized}"

@@ -72,7 +72,7 @@ def _samples(
     inputs = reference.usual_inputs(tuple(taken), half=not options.image_input)
     return tuple(
         tuple(map(as_input, one.arrays, held_as)) if not held_as[0].is_image else one.arrays
-        for one in (*inputs, *options.verify_on)
+        for one in (*inputs, *(options.verify_on if options.preprocess == SPEC else ()))
     )
 
 

@@ -120,11 +120,10 @@ def _check_preprocessing(source: Source, options: ExportOptions) -> None:
         raise UsageError(f"--input-size has sides of 1 to {LARGEST_SIDE} pixels.")
     if source.preprocessing_for(source.input) is None:
         raise UsageError(f"{source.name} takes no pictures; drop --preprocess graph.")
-    if options.precision in CALIBRATED or options.dynamic_batch:
-        reason = "--dynamic-batch" if options.dynamic_batch else f"--precision {options.precision}"
+    if options.calibration is not None or options.dynamic_batch:
         raise UsageError(
-            f"--preprocess graph is for one picture at a time and precisions that need no "
-            f"calibration; drop {reason}."
+            "--preprocess graph is for one picture at a time, and for precisions that need no "
+            "images; drop --dynamic-batch, and --precision int8 or auto."
         )
 
 

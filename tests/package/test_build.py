@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import os
@@ -20,7 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from affnet.artifact import TensorSpec
+from affnet.artifact import CENTERS, TensorSpec
 from affnet.errors import AffnetError, LabelsError, UnknownNameError, UsageError
 from affnet.evaluation.datasets import CorruptImageError, LabelledImage
 from affnet.evaluation.dense import DenseSubject
@@ -272,3 +273,25 @@ def test_the_code_of_a_package_has_affnets_licence() -> None:
 
 def test_folders_are_named_after_file_format_and_target() -> None:
     assert default_folder(Path("a/emoji.tflite"), "web") == Path("emoji-tflite-web")
+
+
+@pytest.mark.parametrize(
+    ("task", "form", "remedy"),
+    [
+        ("classification", "picture", "--preprocess spec"),
+        ("segmentation", "last", "--layout nchw --head logits"),
+        ("detection", "centers", "--layout nchw --head logits"),
+    ],
+)
+def test_files_that_do_the_work_of_a_package_are_refused(
+    task: str, form: str, remedy: str, tmp_path: Path
+) -> None:
+    artifact = networks.write(tmp_path, task)
+    outputs, contract = artifact.manifest.outputs, artifact.pixel_contract()
+    changes: dict[str, Any] = {
+        "picture": {"preprocessing": dataclasses.replace(contract, picture=(48, 64))},
+        "last": {"outputs": tuple(one.channels_last() for one in outputs)},
+        "centers": {"outputs": tuple(dataclasses.replace(one, name=CENTERS) for one in outputs)},
+    }[form]
+    with pytest.raises(UsageError, match=f"export it again with {remedy}"):
+        contract_of(artifact.with_manifest(**changes), "onnxruntime", "onnxruntime", "1", 1)

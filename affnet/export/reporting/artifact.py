@@ -211,8 +211,12 @@ def delegation_fields(details: dict[str, Any]) -> dict[str, str]:
 
 
 def precision_fields(details: dict[str, Any]) -> dict[str, str]:
-    """Return what calibrated a file, what it kept in float32, and what that costs; else nothing."""
+    """Return how exact a file is: its pixels, what calibrated it, and what that costs; if known."""
     fields = {}
+    if "pixels" in details:
+        equal = PERCENT.text(details["pixels"]["equal"])
+        largest = f"at most {details['pixels']['largest']:g} of 255 off Pillow"
+        fields["preprocessing inside"] = f"{largest}, {equal} equal"
     if "calibration" in details:
         fields["calibrated on"] = details["calibration"]
         fields["kept in float32"] = _kept_text(details["float_parts"])
@@ -247,6 +251,7 @@ def _kept_text(kept: Sequence[dict[str, Any]]) -> str:
 
 #: What `precision_fields` gives.
 _PRECISION_DETAILS = (
+    "pixels",
     "calibration",
     "float_parts",
     "judged_on",

@@ -11,11 +11,14 @@ import pytest
 from affnet.artifact import Artifact
 from affnet.errors import ConversionError, UsageError
 from affnet.export.autotuning.plan_cache import PlanCache
-from affnet.export.autotuning.plan_timing import MeasuredCosts, measure_plans
+from affnet.export.autotuning.plan_timing import MeasuredCosts, block, measure_plans
 from affnet.export.converters.onnx.converter import OnnxConverter
 from affnet.export.fourier.plans.base import MapSize
 from affnet.export.fourier.plans.dense import DensePlan
+from affnet.export.options import settled
+from affnet.export.passes.heads import NO_HEAD
 from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.model.mixers.alone import mixer_source
 from affnet.runtimes import runtime_for
 from tests.tiny import tiny_source
 
@@ -114,3 +117,9 @@ def test_measure_without_costs_is_refused(tmp_path: Path) -> None:
 def test_options_stay_comparable() -> None:
     options = ExportOptions("onnx", costs=MeasuredCosts({}))
     assert dataclasses.replace(options, costs=None) == ExportOptions("onnx")
+
+
+def test_a_block_gives_maps_and_no_probabilities() -> None:
+    for source in (block(MapSize(8, 4, 4)), mixer_source("pool", 8, (4, 4))):
+        assert settled(source, ExportOptions("tflite")).head == NO_HEAD
+    assert settled(tiny_source(), ExportOptions("tflite")).head == "softmax"

@@ -17,6 +17,7 @@ from affnet.export.converters import get_converter
 from affnet.export.converters.onnx import pixels as onnx_pixels
 from affnet.export.passes.graph_pixels import GraphPixels, resampling
 from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.export.reporting.artifact import inspection_fields, inspection_record
 from affnet.preprocessing import Preprocessing, published
 from affnet.runtimes import runtime_for
 from tests.conftest import Finished
@@ -76,12 +77,15 @@ def test_a_file_with_the_steps_inside_sees_what_pytorch_sees(format_: str, tmp_p
     assert Artifact.open(artifact.path).manifest == manifest
     assert manifest.parity is not None
     assert manifest.parity.passed
+    shown = inspection_fields(inspection_record(artifact))
+    assert shown["pixels"].startswith("by the file, of 48x64: RGB on white, EXIF orientation ")
+    assert " of 255 off Pillow, " in shown["preprocessing inside"]
     assert manifest.details["pixels"]["largest"] <= 1.001
     assert manifest.details["pixels"]["equal"] > 0.99
-    shown = picture(48, 64)
-    Image.fromarray(shown).save(tmp_path / "shown.png")
+    taken = picture(48, 64)
+    Image.fromarray(taken).save(tmp_path / "shown.png")
     (seen,) = look_at(artifact, [tmp_path / "shown.png"], 0.0)
-    outside = published("classification", (32, 32))(Image.fromarray(shown))
+    outside = published("classification", (32, 32))(Image.fromarray(taken))
     with torch.inference_mode():
         (wanted,) = torch.softmax(tiny_source().model(torch.from_numpy(outside[None])), 1)
     scores = {int(one["label"].split()[-1]): one["score"] for one in seen.classes}

@@ -12,6 +12,7 @@ from affnet.commands.options import (
     ConfigOption,
     JsonOption,
     QuietOption,
+    RuntimeName,
     VerifyOnOption,
     WeightsOption,
 )
@@ -44,6 +45,10 @@ def verify(
             "other resizers would cost.",
         ),
     ] = None,
+    runtime: Annotated[
+        RuntimeName | None,
+        typer.Option(help="Run it in this runtime; default: the one that its format belongs to."),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -70,10 +75,12 @@ def verify(
         show(f"Running {artifact} and comparing it with PyTorch")
         from affnet.export.reporting import artifact as report
         from affnet.export.verification import compare
-        from affnet.export.verification.open import inputs_for, open_subject
+        from affnet.export.verification.open import in_runtime, inputs_for, open_subject
         from affnet.export.verification.user_inputs import read_inputs
 
         subject, opened, source = open_subject(artifact, against, config, weights)
+        if runtime is not None:
+            subject = in_runtime(subject, runtime)
         more = read_inputs(verify_on, subject.network_inputs(source)) if verify_on else ()
         inputs = [*inputs_for(subject, source), *more]
         parity = compare.verify_against(subject, source, inputs)

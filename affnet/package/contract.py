@@ -111,10 +111,10 @@ def contract_of(
             f"{path} resizes pictures itself, and packages do it outside the file",
             "export it with --preprocess spec of affnet export.",
         )
-    if any(output.name == CENTERS for output in manifest.outputs):
+    if any(one.layout == "NHWC" or one.name == CENTERS for one in manifest.outputs):
         raise UsageError(
-            f"{path} gives boxes in the form of MediaPipe's own classes",
-            "export it with --head logits of affnet export.",
+            f"{path} gives its answers in the form of MediaPipe's own classes",
+            "export it with --layout nchw --head logits of affnet export.",
         )
     types = (manifest.inputs[0].dtype, *(output.dtype for output in manifest.outputs))
     if types[0] not in _INPUT_TYPES or any(one not in _OUTPUT_TYPES for one in types[1:]):

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from affnet.artifact import TensorSpec
 from affnet.errors import ArtifactError, MissingError, UsageError
+from affnet.export.verification.open import in_runtime
+from affnet.export.verification.subject import Subject
 from affnet.runtimes import runtime_for, runtime_of_file
 from affnet.runtimes.tract import TractRuntime
 from tests.runtimes.onnx_files import EXPECTED, IMAGE, SHAPE, write_model
@@ -50,3 +53,14 @@ def test_a_missing_package_is_told_with_its_command(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "tract", None)
     with pytest.raises(MissingError, match=r"pip install 'affnet\[tract\]'$"):
         TractRuntime.version()
+
+
+def test_a_file_is_verified_in_the_runtime_asked_for() -> None:
+    spec = TensorSpec("x", SHAPE, "float32")
+    subject = Subject(Path("net.onnx"), "onnx", (spec,), (spec,), "fp32")
+    assert (subject.engine.name, in_runtime(subject, "tract").engine.name) == (
+        "onnxruntime",
+        "tract",
+    )
+    with pytest.raises(UsageError, match=r"litert does not run .* onnx; choose .* onnxruntime"):
+        in_runtime(subject, "litert")

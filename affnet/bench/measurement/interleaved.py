@@ -169,7 +169,8 @@ def _preflight(job: Job, device: Device, threads: int, progress: Progress) -> Pr
         process.run(MEMORY_RUNS)
         memory = process.memory()
         placed = process.placement() if isinstance(process, PlacingProcess) else ()
-        return Preflight(memory, check_outputs(process, job.artifact, device), placed)
+        parity = check_outputs(process, job.artifact, device, job.runtime)
+        return Preflight(memory, parity, placed)
 
 
 def _profiled(result: Result, job: Job, device: Device, threads: int, progress: Progress) -> Result:

@@ -10,23 +10,26 @@ from affnet.runtimes import runtime_for
 
 
 def check_outputs(
-    process: MeasuringProcess, artifact: Artifact, device: Device
+    process: MeasuringProcess, artifact: Artifact, device: Device, runtime: str | None = None
 ) -> Parity | str | None:
     """Compare the outputs for the reference inputs with those of this machine's runtime.
 
+    ``runtime`` is what ``process`` runs the file in; default: the one of its format.
+
     Return a sentence without its full stop where that cannot be done, and None where there is
-    nothing to prove: this machine's own runtimes ran the file when it was exported.
+    nothing to prove: this machine's own runtime of the format ran the file when it was exported.
     """
-    if not isinstance(process, ComputingProcess) or not device.capabilities.remote:
+    own = runtime_for(artifact.manifest.format)
+    is_proven = not device.capabilities.remote and runtime in (None, own.name)
+    if not isinstance(process, ComputingProcess) or is_proven:
         return None
     actual = process.outputs()
     if actual is None:
         return f"{device.name} does not report its outputs, which were not compared"
     manifest = artifact.manifest
     inputs = reference_inputs(manifest.described_inputs())
-    runtime = runtime_for(manifest.format)
     try:
-        expected = runtime.load(artifact.path, threads=1).run(*inputs)
+        expected = own.load(artifact.path, threads=1).run(*inputs)
     except MissingError as error:
         return f"outputs were not compared with this machine's: {first_line(error)}"
     # the coarser arithmetic decides: a file's float16 weights, or a GPU that computes in it

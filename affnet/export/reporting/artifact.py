@@ -37,7 +37,7 @@ def verdict_record(subject: Subject, parity: Parity | None) -> dict[str, Any]:
     return {
         "artifact": str(subject.path),
         "format": subject.format,
-        "runtime": runtime_for(subject.format).name,
+        "runtime": subject.engine.name,
         "max_abs_error": parity.max_abs_error if parity else None,
         "max_rel_error": parity.max_rel_error if parity else None,
         "psnr_db": parity.psnr_db if parity else None,
@@ -81,7 +81,7 @@ def _verdict(subject: Subject, parity: Parity) -> dict[str, str]:
     verdict = "agrees with PyTorch" if parity.passed else "DISAGREES with PyTorch"
     worst = f", on {parity.worst.name}" if parity.worst else ""
     fields = {
-        "verified": f"{verdict} in {runtime_for(subject.format).name}, {parity.inputs} {inputs}",
+        "verified": f"{verdict} in {subject.engine.name}, {parity.inputs} {inputs}",
         "largest error": f"{parity.max_rel_error:.1e} of the largest output{worst} "
         f"({parity.tolerance:.0e} allowed)",
         "PSNR": f"{parity.psnr_db:.1f} dB",

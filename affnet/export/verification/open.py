@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from affnet.artifact import Artifact, TensorSpec, exists, manifest_path
@@ -19,7 +20,7 @@ from affnet.export.verification.inputs import (
 from affnet.export.verification.pictures import on_pictures
 from affnet.export.verification.subject import Subject
 from affnet.model.source import Source, load_source, reload_source
-from affnet.runtimes import runtime_for, runtime_of_file
+from affnet.runtimes import get_runtime, runtime_for, runtime_of_file
 from affnet.runtimes.foreign import as_image
 from affnet.runtimes.trial import try_out
 
@@ -52,6 +53,21 @@ def open_subject(
         source, _ = on_pictures(source, artifact.manifest)
     source = with_head(source, head)
     return Subject.of(artifact), artifact, source
+
+
+def in_runtime(subject: Subject, name: str) -> Subject:
+    """Return ``subject`` to be run in the runtime ``name``.
+
+    Raises:
+        UsageError: it does not run files of that format.
+    """
+    runtime = get_runtime(name)
+    if runtime.format != subject.format:
+        raise UsageError(
+            f"{name} does not run files of the format {subject.format}",
+            f"choose the runtime {runtime_for(subject.format).name}.",
+        )
+    return dataclasses.replace(subject, runtime=name)
 
 
 def inputs_for(subject: Subject, source: Source) -> list[VerificationInput]:

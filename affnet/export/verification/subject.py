@@ -14,7 +14,7 @@ from affnet.artifact import Arrays, Artifact, TensorSpec, image_spec
 from affnet.errors import AffnetError, ArtifactError, first_line
 from affnet.evaluation.predictors import as_input, from_output
 from affnet.model.source import Source
-from affnet.runtimes import Session, runtime_for
+from affnet.runtimes import Runtime, Session, get_runtime, runtime_for
 from affnet.runtimes.onnx_rounded import RoundedSession
 
 Outputs = list[NDArray[Any]]  # one array for each output
@@ -29,6 +29,7 @@ class Subject:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     precision: str
+    runtime: str | None = None  # to run it in; None: that of the format
 
     @classmethod
     def of(cls, artifact: Artifact) -> Subject:
@@ -50,9 +51,14 @@ class Subject:
         """
         return (image_spec(*self.input.image_size()),) if self.input.is_image else source.inputs
 
+    @property
+    def engine(self) -> type[Runtime]:
+        """The runtime to run it in."""
+        return get_runtime(self.runtime) if self.runtime else runtime_for(self.format)
+
     def load(self) -> Session:
-        """Load it into the runtime of its format, on one thread."""
-        return runtime_for(self.format).load(self.path, threads=1)
+        """Load it into its runtime, on one thread."""
+        return self.engine.load(self.path, threads=1)
 
     def sessions(self) -> list[Session]:
         """Load it into every runtime that it has to be right in, that of `load` first.
@@ -75,7 +81,7 @@ class Subject:
             raise
         except Exception as error:  # each runtime has its own kinds
             raise ArtifactError(
-                f"{runtime_for(self.format).name} cannot run {self.path}: {first_line(error)}."
+                f"{self.engine.name} cannot run {self.path}: {first_line(error)}."
             ) from error
         return [[*map(from_output, outputs, self.outputs)] for outputs in runs]
 

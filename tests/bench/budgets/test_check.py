@@ -28,7 +28,7 @@ class ReachableDevice(FakeDevice):
     """A scripted device that a check can open."""
 
     capabilities = Capabilities(
-        ("onnx",), ("onnxruntime",), ("cpu",), home_runtimes=("onnxruntime",), remote=False
+        ("onnxruntime",), ("cpu",), home_runtimes=("onnxruntime",), remote=False
     )
 
     def address(self) -> str:

@@ -36,9 +36,7 @@ class Computing(FakeProcess):
 
 
 class Elsewhere(FakeDevice):
-    capabilities = Capabilities(
-        ("onnx",), ("onnxruntime",), ("cpu",), home_runtimes=("onnxruntime",)
-    )
+    capabilities = Capabilities(("onnxruntime",), ("cpu",), home_runtimes=("onnxruntime",))
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +90,9 @@ def test_this_machine_is_not_proven_against_itself(digits_onnx: Artifact) -> Non
     host = HostDevice()
     with host.start(digits_onnx, "onnxruntime", 1) as process:
         assert check_outputs(process, digits_onnx, host) is None
+        assert check_outputs(process, digits_onnx, host, "onnxruntime") is None
+        compared = check_outputs(process, digits_onnx, host, "tract")  # a second runtime of ONNX
+        assert isinstance(compared, Parity)
 
 
 def test_a_result_whose_outputs_are_wrong_is_not_valid(

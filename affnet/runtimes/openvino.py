@@ -140,10 +140,14 @@ def _read(path: Path) -> Any:
 
 
 def _rejected(path: Path, error: Exception) -> ArtifactError:
-    """Leave out where in OpenVINO's sources the error was found, which its first lines say."""
+    return ArtifactError(f"OpenVINO rejects {path}: {reason_in(error)}.")
+
+
+def reason_in(error: Exception) -> str:
+    """Leave out where in OpenVINO's sources an error was found, which its first lines say."""
     lines = [line.strip() for line in str(error).splitlines()]
     said = [line for line in lines if line and not line.startswith(("Exception from", "Check "))]
-    return ArtifactError(f"OpenVINO rejects {path}: {(said or lines)[-1].rstrip('.')}.")
+    return (said or lines)[-1].rstrip(".")
 
 
 def _spec(value: Any) -> TensorSpec:

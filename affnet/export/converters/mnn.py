@@ -61,7 +61,9 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     for index, line in enumerate(lines):
         if "Not Support" in line:  # the operators are named in the lines after it
-            return " ".join(lines[index : index + 2]).rstrip(".")
+            _, _, found = line.rpartition("Op Not Support: ")
+            operators = [found, *lines[index + 1 : -1]]
+            return "it has no operator " + ", ".join(filter(None, operators)).rstrip(".")
     return f"it wrote no file ({lines[-1].rstrip('.') if lines else 'and says nothing'})"
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from affnet.errors import ConversionError, reason_of
+from affnet.errors import ConversionError
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.from_onnx import FromOnnx
-from affnet.runtimes.openvino import CONFIGURATION, model_of
+from affnet.runtimes.openvino import CONFIGURATION, model_of, reason_in
 from affnet.silence import silenced
 
 
@@ -44,7 +44,7 @@ class OpenVinoConverter(FromOnnx):
                 save_model(network, path, compress_to_fp16=half)
         except RuntimeError as error:
             raise ConversionError(
-                f"OpenVINO cannot convert {request.name}: {reason_of(error)}."
+                f"OpenVINO cannot convert {request.name}: {reason_in(error)}."
             ) from error
         weights = "float16" if half else "float32"
         return Conversion(path, {"weights": weights, "settings": dict(CONFIGURATION)})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,15 +18,16 @@ from torch import Tensor
 aten = torch.ops.aten
 
 Formula = Callable[..., Any]
+F = TypeVar("F", bound=Formula)
 
 #: By operator, in the form that `ExportedProgram.run_decompositions` takes.
 FORMULAS: dict[Any, Formula] = {}
 
 
-def formula(*operators: Any) -> Callable[[Formula], Formula]:
+def formula(*operators: Any) -> Callable[[F], F]:
     """Register the decorated function for these operators on complex tensors."""
 
-    def register(function: Formula) -> Formula:
+    def register(function: F) -> F:
         @functools.wraps(function)
         def on_complex(*args: Any, **kwargs: Any) -> Any:
             given = (*args, *kwargs.values())

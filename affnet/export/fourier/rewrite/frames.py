@@ -136,12 +136,12 @@ def _as_strided(call: Call) -> Any:
     """
     x, sizes, strides = call.args[:3]
     before: torch.Tensor = call.node.all_input_nodes[0].meta["val"]
-    offset = call.argument(3, "storage_offset")
+    offset: Any = call.argument(3, "storage_offset")
     offset = before.storage_offset() if offset is None else offset
     numbers: Sequence[Any] = (*before.shape, *before.stride(), *sizes, *strides, offset)
     if not all(isinstance(number, int) for number in numbers):
         call.emitter.refuse("as_strided with a dynamic size or stride has no rule; use unfold")
-    own = _addresses(before.shape, before.stride(), before.storage_offset())
+    own = _addresses(before.shape, before.stride(), int(before.storage_offset()))
     wanted = _addresses(sizes, strides, offset)
     places = torch.full((int(max([-1, *own.tolist(), *wanted.tolist()])) + 1,), -1)
     places[own] = torch.arange(own.numel())

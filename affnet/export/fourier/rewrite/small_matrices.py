@@ -31,7 +31,7 @@ def _adjugate_and_det(matrix: Tensor) -> tuple[Tensor, Tensor]:
         return torch.ones_like(matrix), matrix[..., 0, 0]
     if size == 2:
         a, b, c, d = matrix.flatten(-2).unbind(-1)
-        adjugate = torch.stack([d, -b, -c, a], -1).unflatten(-1, (2, 2))
+        adjugate = torch.stack([d, -b, -c, a], -1).reshape(matrix.shape)
         return adjugate, a * d - b * c
     a, b, c = matrix.unbind(-2)
     columns = [_cross(b, c), _cross(c, a), _cross(a, b)]

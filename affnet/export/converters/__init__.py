@@ -87,7 +87,7 @@ class ConversionRequest:
 
 def _smallest(spec: TensorSpec) -> float:
     """Return the smallest of the integers that an input takes; 0 for other types."""
-    return spec.range[0] if spec.range and np.dtype(spec.dtype).kind in "iu" else 0.0
+    return spec.range[0] if spec.range and spec.dtype.startswith(("int", "uint")) else 0.0
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ def with_pixels(content: bytes, pixels: GraphPixels) -> bytes:
     before = len(graph.tensors)
 
     def number(tensor: int) -> int:
+        if tensor < 0:  # an input that is left out
+            return int(tensor)
         return int(image if tensor == result else before + tensor)
 
     for tensor in steps.tensors:

@@ -293,5 +293,5 @@ def test_files_that_do_the_work_of_a_package_are_refused(
         "last": {"outputs": tuple(one.channels_last() for one in outputs)},
         "centers": {"outputs": tuple(dataclasses.replace(one, name=CENTERS) for one in outputs)},
     }[form]
-    with pytest.raises(UsageError, match=f"export it again with {remedy}"):
+    with pytest.raises(UsageError, match=f"export it with {remedy}"):
         contract_of(artifact.with_manifest(**changes), "onnxruntime", "onnxruntime", "1", 1)

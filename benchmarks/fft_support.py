@@ -369,7 +369,7 @@ def document(names: list[str], columns: dict[str, list[dict[str, str]]]) -> str:
         "# FFT support",
         "",
         "Which converter and runtime computes which Fourier transform. Written by",
-        "`python -m benchmarks.fft_support`: every cell was converted, loaded and run, on one thread",
+        "`python -m benchmarks.fft_support`: every cell was converted, loaded and run on a thread",
         "of a CPU, and compared with PyTorch in float64.",
         "",
         "- *right*: the largest error relative to the largest output.",
@@ -379,7 +379,7 @@ def document(names: list[str], columns: dict[str, list[dict[str, str]]]) -> str:
     ]
     if any(name.startswith("affnet") for name in columns):
         text += [
-            "The columns `affnet` export the same networks with affnet, which writes the transforms",
+            "The columns `affnet` export the same networks with affnet, which writes transforms",
             "as matrix products. Elsewhere affnet only starts the tools.",
         ]
     for group in (

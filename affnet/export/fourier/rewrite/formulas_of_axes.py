@@ -115,7 +115,7 @@ def _addcdiv(z: Tensor, a: Tensor, b: Tensor, *, value: complex = 1) -> Tensor:
 
 
 @formula(aten.lerp.Scalar, aten.lerp.Tensor)
-def _lerp(start: Tensor, end: Tensor, weight: Any) -> Tensor:
+def _lerp(start: Tensor, end: Tensor, weight: Tensor | complex) -> Tensor:
     return start + weight * (end - start)
 
 

@@ -142,7 +142,7 @@ def _as_strided(call: Call) -> Any:
     if not all(isinstance(number, int) for number in numbers):
         call.emitter.refuse("as_strided with a dynamic size or stride has no rule; use unfold")
     own = _addresses(before.shape, before.stride(), int(before.storage_offset()))
-    wanted = _addresses(sizes, strides, offset)
+    wanted = _addresses(sizes, strides, int(offset))
     places = torch.full((int(max([-1, *own.tolist(), *wanted.tolist()])) + 1,), -1)
     places[own] = torch.arange(own.numel())
     indices = places[wanted]

@@ -173,7 +173,7 @@ def translated(format_: str, path: Path, x: Any, folder: Path) -> Path:
 
     (output,) = (value.name for value in onnx.load(path).graph.output)
     taken, given = (TensorSpec(name, tuple(x.shape), "float32") for name in ("x", output))
-    request = ConversionRequest("net", taken, (given,), "fp32", "", native_fft=False)
+    request = ConversionRequest("net", (taken,), (given,), "fp32", "", native_fft=False)
     return get_converter(format_)().translate(path, request, folder).path  # type: ignore[attr-defined]
 
 
@@ -369,8 +369,8 @@ def document(names: list[str], columns: dict[str, list[dict[str, str]]]) -> str:
         "# FFT support",
         "",
         "Which converter and runtime computes which Fourier transform. Written by",
-        "`python -m benchmarks.fft_support`: every cell was converted, loaded and run on a thread",
-        "of a CPU, and compared with PyTorch in float64.",
+        "`python -m benchmarks.fft_support`: every cell was converted, loaded and run, on one",
+        "thread of a CPU, and compared with PyTorch in float64.",
         "",
         "- *right*: the largest error relative to the largest output.",
         f"- *WRONG*: no message at all, and an error above {WRONG:.0e} or another shape.",
@@ -379,8 +379,9 @@ def document(names: list[str], columns: dict[str, list[dict[str, str]]]) -> str:
     ]
     if any(name.startswith("affnet") for name in columns):
         text += [
-            "The columns `affnet` export the same networks with affnet, which writes transforms",
-            "as matrix products. Elsewhere affnet only starts the tools.",
+            "The columns `affnet` export the same networks with affnet, which writes the",
+            "transforms as matrix products, but without its verification, which refuses what is not",
+            "right. Elsewhere affnet only starts the tools.",
         ]
     for group in (
         [name for name in columns if not name.startswith("affnet")],

@@ -69,6 +69,16 @@ def test_constants_are_shared_between_layers_and_axes() -> None:
     assert len(thrice.program.constants) == len(once.program.constants)
 
 
+@pytest.mark.parametrize("runtime", ["onnxruntime", "coreml", "one that nobody calibrated"])
+def test_forms_of_each_runtime(runtime: str) -> None:
+    x = torch.randn(2, 96, 9, dtype=torch.float64)
+    network = Program(lambda x: torch.fft.irfft(torch.fft.rfft(x, 512, dim=1), 512, dim=1))
+    program = rewrite_program(torch.export.export(network, (x,)), runtime=runtime).program
+    torch.testing.assert_close(program.module()(x), network(x))
+    targets = {node.target for node in program.graph.nodes}
+    assert (torch.ops.aten.matmul.default in targets) == (runtime == "onnxruntime")
+
+
 @pytest.mark.parametrize("runtime", sorted(SPEEDS))
 def test_plans(runtime: str) -> None:
     def plan(length: int, outputs: int | None = None) -> object:

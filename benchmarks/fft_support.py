@@ -380,8 +380,8 @@ def document(names: list[str], columns: dict[str, list[dict[str, str]]]) -> str:
     if any(name.startswith("affnet") for name in columns):
         text += [
             "The columns `affnet` export the same networks with affnet, which writes the",
-            "transforms as matrix products, but without its verification, which refuses what is not",
-            "right. Elsewhere affnet only starts the tools.",
+            "transforms as matrix products, but without its verification, which refuses what is",
+            "wrong. Elsewhere affnet only starts the tools.",
         ]
     for group in (
         [name for name in columns if not name.startswith("affnet")],

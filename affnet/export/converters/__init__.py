@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from affnet.errors import UnknownNameError, require
-from affnet.export.passes.graph_pixels import GraphPixels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from affnet.artifact import Arrays, TensorSpec
+    from affnet.export.passes.graph_pixels import GraphPixels
 
 CONVERTERS: dict[str, str] = {
     "coreml": "affnet.export.converters.coreml.converter:CoreMLConverter",

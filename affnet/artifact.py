@@ -118,6 +118,33 @@ class MeasuredAccuracy:
 
 
 @dataclass(frozen=True)
+class HeldOutClasses:
+    """Classes that a device gives a sample of a bundled network's held-out images."""
+
+    images: int
+    agreeing: int  # that get PyTorch's class
+    agreeing_host: int  # that get the class that the machine beside it gives
+    top1: float  # 0..1
+    top1_pytorch: float
+
+
+@dataclass(frozen=True)
+class DeviceProof:
+    """What this very file gave on another processor than that of its export."""
+
+    device: str  # such as arm64:cortex-a53
+    cpu: str
+    architecture: str
+    features: tuple[str, ...]  # that a runtime's kernels differ by, such as float16 arithmetic
+    runtime: str  # with its version
+    parity: Parity  # with PyTorch
+    host: str  # what else it was compared with
+    host_rel_error: float  # largest difference from that over its largest output
+    host_equal: float  # share of the values that are equal to the last bit, 0..1
+    held_out: HeldOutClasses | None = None
+
+
+@dataclass(frozen=True)
 class Manifest:
     """All that is known of an artifact, stored as JSON beside it."""
 
@@ -141,6 +168,7 @@ class Manifest:
     task: str = "classification"  # of `TASKS`; what all were for before manifests said it
     accuracy: tuple[MeasuredAccuracy, ...] = ()  # measured since, one for each data set
     preprocessing: Preprocessing | None = None  # None where it takes no pictures
+    proofs: tuple[DeviceProof, ...] = ()  # on other processors, one for each device
 
     @property
     def gives_probabilities(self) -> bool:

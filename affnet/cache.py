@@ -90,6 +90,7 @@ KINDS = {
         Kind("sources", "where the files of sources were seen, by hash", "sources.json"),
         Kind("code", "hashes of affnet's code without comments", "code.json"),
         Kind("browser", "runtimes for pages", "browser"),
+        Kind("emulated", "arm64 systems to prove files on", "emulated"),
         Kind("runners", "benchmark tools for phones", "runners"),
     )
 }

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,10 +27,15 @@ class TooMuchOutputError(Exception):
         super().__init__(f"over {largest / 1e6:.0f} MB")
 
 
+def python_command() -> list[str]:
+    """Return the command of this interpreter."""
+    # -P keeps a file called like one of our packages in the working directory from being imported
+    return [sys.executable, "-P"]
+
+
 def module_command(module: str) -> list[str]:
     """Return the command that runs ``module`` with this interpreter."""
-    # -P keeps a file called like one of our packages in the working directory from being imported
-    return [sys.executable, "-P", "-m", module]
+    return [*python_command(), "-m", module]
 
 
 def module_environment() -> dict[str, str]:
@@ -72,14 +77,26 @@ def collect(
     return out, err
 
 
-def run_bounded(command: Sequence[str], timeout_s: float) -> tuple[int, str, str]:
+def run_bounded(
+    command: Sequence[str],
+    timeout_s: float,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> tuple[int, str, str]:
     """Run a program to its end; return its exit code, and what it wrote.
+
+    ``environment`` and ``folder`` are this process's unless they are given.
 
     Raises:
         OSError, TimeoutError, TooMuchOutputError: as `collect`, or it cannot be started.
     """
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=folder,
     ) as process:
         try:
             out, err = collect(process, timeout_s)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +27,8 @@ from affnet.files import scratch_folder
 
 if TYPE_CHECKING:
     from affnet.artifact import Artifact
-    from affnet.evaluation.classifiers import Classifier
+    from affnet.devices.base import Device
+    from affnet.evaluation.classifiers import Classifier, Loaded
     from affnet.evaluation.dense import DenseSubject
     from affnet.model.source import Source
 
@@ -59,6 +61,10 @@ def evaluate(
         int | None, typer.Option(min=1, help="Take a random sample of so many images.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Run the file there: arm64, arm64:cortex-a53 (emulated), a board."),
+    ] = None,
     record: Annotated[
         bool, typer.Option("--record", help="Keep the accuracy in the artifact's manifest.")
     ] = False,
@@ -71,32 +77,37 @@ def evaluate(
     It is top-1 and top-5 of a classifier, mIoU of segmentation, COCO's mAP of detection.
 
     Example: affnet eval emoji.onnx --data emoji --record
+    On an Arm processor that is emulated: affnet eval emoji.onnx --data emoji --device arm64
     """
     from affnet.evaluation import agreement as agreeing
     from affnet.evaluation import recording, report
     from affnet.evaluation.classification import classify
     from affnet.evaluation.datasets import open_dataset
 
-    if record and (limit or runtime):
+    if record and (limit or runtime or device):
         raise UsageError(
-            "--record keeps what an artifact gets on all images: no --limit, --runtime."
+            "--record keeps what an artifact gets here on all images: no --limit, --runtime, "
+            "--device."
         )
+    place = _place(device)
     if (task := task_of_data(data)) is not None:
-        if record or against:
-            raise UsageError("--record and --against are for classifiers.")
+        if record or against or device:
+            raise UsageError("--record, --against and --device are for classifiers.")
         _evaluate_dense(task, data, limit, model, runtime, config, weights, threads, json, quiet)
         return
     dataset = open_dataset(data).limited(limit)
     with (
         scratch_folder() as scratch,
         console.progress(quiet) as show,
+        ExitStack() as stack,
     ):
         artifact, source = _open(model, runtime, config, weights, scratch, show)
         if record and not (artifact and artifact.proven):
             raise UsageError("--record needs an artifact, whose manifest keeps the accuracy.")
         if artifact and not artifact.proven:
             console.note(assumed_of(artifact.path), quiet)
-        subject = _classifier(artifact, source, threads)
+        loaded = stack.enter_context(_loaded(place, artifact, show)) if place else None
+        subject = _classifier(artifact, source, threads, loaded)
         every = _sparingly(show)
         accuracy = classify(
             subject.predict, dataset, subject.preprocessing, labels=subject.labels, show=every
@@ -142,11 +153,41 @@ def _open(
     return None, load_source(model, config=config, weights=weights)
 
 
-def _classifier(artifact: Artifact | None, source: Source | None, threads: int) -> Classifier:
+def _place(device: str | None) -> Device | None:
+    if device is None:
+        return None
+    from affnet.devices.catalog import devices_to_prove_on
+
+    place, *more = devices_to_prove_on(device)
+    if more:
+        raise UsageError("--device of affnet eval takes one device; evaluate on each by itself.")
+    return place
+
+
+@contextmanager
+def _loaded(
+    place: Device, artifact: Artifact | None, show: Callable[[str], None]
+) -> Iterator[Loaded]:
+    """Load a file on a device."""
+    from affnet.devices.inference import open_session
+    from affnet.evaluation.classifiers import Loaded
+
+    if artifact is None:
+        raise UsageError(
+            "--device runs a file, and MODEL is a source; export it first, or add --runtime."
+        )
+    with open_session(place, artifact, show) as session:
+        untimed = f"{place.name} is no part of this process"
+        yield Loaded(session, f"{session.runtime} on {place.name}", untimed)
+
+
+def _classifier(
+    artifact: Artifact | None, source: Source | None, threads: int, loaded: Loaded | None
+) -> Classifier:
     from affnet.evaluation.classifiers import Classifier
 
     if artifact:
-        return Classifier.of_artifact(artifact, threads)
+        return Classifier.of_artifact(artifact, threads, loaded)
     import torch
 
     assert source is not None

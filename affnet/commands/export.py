@@ -60,6 +60,15 @@ MaxAccuracyDropOption = Annotated[
         rich_help_panel="Precision",
     ),
 ]
+ProveOnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--prove-on",
+        metavar="DEVICES",
+        help="Run the file there too: arm64, arm64:cortex-a53 (emulated), a board; by commas.",
+        rich_help_panel="Verification",
+    ),
+]
 FftOption = Annotated[
     str,
     typer.Option(
@@ -172,6 +181,7 @@ def export(
         bool, typer.Option(help="Run the file and compare it.", rich_help_panel="Verification")
     ] = True,
     verify_on: VerifyOnOption = None,
+    prove_on: ProveOnOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -207,6 +217,7 @@ def export(
         deployment_target=deployment_target,
         verify=verify,
         verify_on=_text(verify_on),
+        prove_on=prove_on,
     )
     from affnet.model.source_file import check_source_file
 

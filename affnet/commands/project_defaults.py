@@ -157,6 +157,7 @@ def _fill_export(request: Request) -> None:
         {
             "format_": ",".join(export.formats) or None,
             "precision": ",".join(export.precisions) or None,
+            "prove_on": ",".join(export.prove_on) or None,
         }
     )
     from affnet.export.quantization import AUTO, LOSSY

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from affnet import console
 from affnet.commands.options import (
     ConfigOption,
+    DevicesFileOption,
     JsonOption,
     QuietOption,
     RuntimeName,
@@ -17,6 +19,12 @@ from affnet.commands.options import (
     WeightsOption,
 )
 from affnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from affnet.artifact import Artifact, DeviceProof
+    from affnet.devices.base import Device
+    from affnet.export.verification.inputs import VerificationInput
+    from affnet.model.source import Source
 
 
 def verify(
@@ -49,16 +57,34 @@ def verify(
         RuntimeName | None,
         typer.Option(help="Run it in this runtime; default: the one that its format belongs to."),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="Also run it there: arm64, arm64:cortex-a53 (emulated), a board; several by "
+            "commas.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int,
+        typer.Option(min=1, help="So many of the held-out images on --device."),
+    ] = 100,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep what --device gave in the manifest.")
+    ] = False,
+    devices_file: DevicesFileOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Run a file and compare its outputs with PyTorch's; exit code 1 if they disagree.
 
     Example: affnet verify emoji.onnx --held-out
+    On an Arm processor that is emulated: affnet verify emoji.onnx --device arm64
     A file of another tool: affnet verify their.mlpackage --against my.pt2
     """
     if weights is not None and against is None:
         raise UsageError("--weights fills the peer to compare with; name it with --against.")
+    if record and device is None:
+        raise UsageError("--record keeps what --device gives; add --device.")
     from affnet.artifact import Artifact
     from affnet.model.source_file import check_source_file
 
@@ -71,12 +97,15 @@ def verify(
     if from_images is not None:
         _verify_from_images(artifact, against, config, weights, from_images, json, quiet)
         return
+    places = _places(device, devices_file)
     with console.progress(quiet) as show:
         show(f"Running {artifact} and comparing it with PyTorch")
         from affnet.export.reporting import artifact as report
+        from affnet.export.reporting.proofs import proof_fields, proof_records
         from affnet.export.verification import compare
         from affnet.export.verification.open import in_runtime, inputs_for, open_subject
         from affnet.export.verification.user_inputs import read_inputs
+        from affnet.runtimes.foreign import open_file
 
         subject, opened, source = open_subject(artifact, against, config, weights)
         if runtime is not None:
@@ -85,17 +114,23 @@ def verify(
         inputs = [*inputs_for(subject, source), *more]
         parity = compare.verify_against(subject, source, inputs)
         agreement = compare.verify_held_out(subject, source) if held_out else None
+        file, images = opened or open_file(artifact), limit if held_out else None
+        proofs = _proofs(file, source, inputs, places, images, record, show)
     if json:
         verdict = report.verdict_record(subject, parity)
-        record = report.parity_record(opened, parity) if opened else verdict
+        content = report.parity_record(opened, parity) if opened else verdict
         if agreement:
-            record["held_out"] = report.held_out_record(agreement)
-        console.print_json(record)
+            content["held_out"] = report.held_out_record(agreement)
+        if places:
+            content["proofs"] = proof_records(proofs)
+        console.print_json(content)
     else:
         verdict = report.verdict_fields(subject, parity)
         fields = report.parity_fields(opened, parity) if opened else verdict
-        console.print_fields(fields | (report.held_out_fields(agreement) if agreement else {}))
-    if not parity.passed or (agreement and agreement.agreeing < agreement.images):
+        fields |= report.held_out_fields(agreement) if agreement else {}
+        console.print_fields(fields | proof_fields(proofs))
+    passed = parity.passed and all(proof.parity.passed for proof in proofs)
+    if not passed or (agreement and agreement.agreeing < agreement.images):
         raise typer.Exit(1)
 
 
@@ -131,3 +166,35 @@ def _verify_from_images(
             console.note(warning, quiet)
     if not found.passed:
         raise typer.Exit(1)
+
+
+def _places(device: str | None, devices_file: Path | None) -> list[Device]:
+    if device is None:
+        return []
+    from affnet.devices.catalog import devices_to_prove_on
+
+    return devices_to_prove_on(device, devices_file)
+
+
+def _proofs(
+    artifact: Artifact,
+    source: Source,
+    inputs: Sequence[VerificationInput],
+    places: Sequence[Device],
+    images: int | None,
+    record: bool,
+    show: Callable[[str], None],
+) -> list[DeviceProof]:
+    """Prove a file on each device, and keep in its manifest that it agrees, if ``record``."""
+    from affnet.export.verification import on_device
+    from affnet.export.verification.reference import Reference
+
+    if record and not artifact.proven:
+        raise UsageError("--record needs an artifact, whose manifest keeps the proof.")
+    reference, proofs = Reference(source), []
+    for place in places:
+        proof = on_device.prove(artifact, source, inputs, place, images, reference, show)
+        if record and proof.parity.passed:
+            artifact = on_device.keep(artifact, proof)
+        proofs.append(proof)
+    return proofs

@@ -30,6 +30,7 @@ class Capabilities:
     accelerators: tuple[str, ...]
     #: What it is at home in: those that are measured unless others are asked for.
     home_runtimes: tuple[str, ...] = field(kw_only=True)
+    timed: bool = True  # its time says something of a device
     remote: bool = True  # runs another build than `affnet.runtimes`, so its outputs are compared
 
     @property
@@ -173,6 +174,15 @@ class ComputingProcess(MeasuringProcess, Protocol):
 
 
 @runtime_checkable
+class InferringProcess(MeasuringProcess, Protocol):
+    """A `MeasuringProcess` that runs inputs of the caller's."""
+
+    def infer(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the outputs for an array for each input, of the shape and type it takes."""
+        ...
+
+
+@runtime_checkable
 class ProfilingProcess(MeasuringProcess, Protocol):
     """A `MeasuringProcess` that can profile its operators."""
 
@@ -271,6 +281,16 @@ class Device(Protocol):
     def interrupt(self) -> None:
         """End the processes that are measuring, so that a thread waiting for one goes on."""
         ...
+
+
+def check_timed(device: Device) -> None:
+    """Raise `UsageError` where time on devices of this kind says nothing."""
+    if not device.capabilities.timed:
+        raise UsageError(
+            f"{device.name} is emulated, and its time is no device's",
+            "measure on a board or a phone (see: affnet devices); prove a file on it by: "
+            f"affnet verify FILE --device {device.name}",
+        )
 
 
 def check_capable(device: Device, runtime: str) -> None:

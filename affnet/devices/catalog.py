@@ -25,7 +25,7 @@ import typing
 from collections.abc import Mapping
 from pathlib import Path
 
-from affnet.devices.base import Device
+from affnet.devices.base import Device, check_timed
 from affnet.devices.registry import DEVICES, device_class
 from affnet.errors import CatalogError, first_line
 
@@ -33,6 +33,7 @@ _SHIPPED = Path(__file__).with_name("catalog.toml")
 _SSH = re.compile(r"(?P<user>[^@]+)@(?P<host>\[[^\]]+\]|[^@:\[\]]+)(:(?P<port>\d+))?")
 # an emulator, a phone over the network, one found by mDNS, one by USB: letters with a digit
 _SERIAL = re.compile(r"emulator-\d+|[\w.-]+:\d+|adb-\S+|(?=.*\d)[0-9A-Za-z]{6,}")
+_EMULATED = re.compile(r"(?P<base>[^:]+):(?P<cpu>[a-z][\w-]*)")
 _NAMES = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
 
 
@@ -68,13 +69,17 @@ def load_catalog(devices_file: Path | None = None) -> dict[str, Entry]:
 def find(name: str, catalog: Mapping[str, Entry]) -> Entry:
     """Return the entry called ``name``, or one made from an address.
 
-    Addresses are ``user@host``, ``user@host:port`` and the serial number of an Android phone.
+    Addresses are ``user@host``, ``user@host:port``, the serial number of an Android phone, and the
+    name of an emulated device with a CPU model, ``arm64:cortex-a53``.
 
     Raises:
         UnknownNameError: it is neither.
     """
     if name in catalog:
         return catalog[name]
+    emulated = _EMULATED.fullmatch(name)
+    if emulated and (base := catalog.get(emulated["base"])) and base.kind == "emulated":
+        return Entry(name, "emulated", base.settings | {"cpu": emulated["cpu"]})
     if (match := _SSH.fullmatch(name)) and int(match["port"] or 1) in range(1, 65536):
         settings: dict[str, Any] = {"user": match["user"], "host": match["host"].strip("[]")}
         if match["port"]:
@@ -86,7 +91,21 @@ def find(name: str, catalog: Mapping[str, Entry]) -> Entry:
 
 
 def open_devices(names: str, devices_file: Path | None = None, **overrides: Any) -> list[Device]:
-    """Return the devices of a list such as ``host,rpi``; see `open_device`.
+    """Return the devices of a list such as ``host,rpi`` to measure on; see `open_device`.
+
+    Raises:
+        UsageError: a name that is none, no name at all, or a device whose time says nothing.
+    """
+    devices = devices_to_prove_on(names, devices_file, **overrides)
+    for device in devices:
+        check_timed(device)
+    return devices
+
+
+def devices_to_prove_on(
+    names: str, devices_file: Path | None = None, **overrides: Any
+) -> list[Device]:
+    """Return the devices of a list, those that are emulated too; see `open_device`.
 
     Raises:
         UsageError: a name that is none, or no name at all.
@@ -162,5 +181,11 @@ def _check_settings(settings: Mapping[str, Any], settings_type: type[Any], where
 
 
 def get_device(name: str) -> Device:
-    """Return the device called ``name`` in the catalog, or an address of one."""
-    return open_device(find(name, load_catalog()))
+    """Return the device to measure on that is called ``name`` in the catalog, or an address of one.
+
+    Raises:
+        UsageError: it is none, or its time says nothing.
+    """
+    device = open_device(find(name, load_catalog()))
+    check_timed(device)
+    return device

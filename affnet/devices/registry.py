@@ -10,6 +10,7 @@ from affnet.errors import UnknownNameError
 DEVICES: dict[str, str] = {
     "adb": "affnet.devices.android.device:AdbDevice",
     "browser": "affnet.devices.browser.device:BrowserDevice",
+    "emulated": "affnet.devices.emulated.device:EmulatedDevice",
     "fake": "affnet.devices.fake:FakeDevice",
     "host": "affnet.devices.host:HostDevice",
     "ios": "affnet.devices.apple.device:IosDevice",

@@ -9,7 +9,16 @@ from affnet.errors import MissingError, UsageError
 from affnet.evaluation.predictors import Predict, network_predictor, session_predictor
 from affnet.model.source import Source
 from affnet.preprocessing import Preprocessing
-from affnet.runtimes import check_measurable, get_runtime, runtime_for
+from affnet.runtimes import Session, check_measurable, get_runtime, runtime_for
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A file that is loaded: here, or on a device."""
+
+    session: Session
+    runtime: str  # with its version
+    untimed: str | None  # why its time says nothing, a clause
 
 
 @dataclass(frozen=True)
@@ -22,12 +31,14 @@ class Classifier:
     labels: tuple[str, ...] | None
     runtime: str  # with its version
     precision: str
-    timed: bool  # whether its time says something: that of an evaluator does not
+    untimed: str | None  # why its time says nothing, a clause
     proven: bool = True  # whether affnet exported it; always true of a source
 
     @classmethod
-    def of_artifact(cls, artifact: Artifact, threads: int) -> Classifier:
-        """Load an artifact into the runtime of its format.
+    def of_artifact(
+        cls, artifact: Artifact, threads: int, loaded: Loaded | None = None
+    ) -> Classifier:
+        """Load an artifact into the runtime of its format, unless it is ``loaded``.
 
         Raises:
             UsageError: it is no classifier of images.
@@ -37,20 +48,15 @@ class Classifier:
         manifest, name = artifact.manifest, str(artifact.path)
         spec = manifest.inputs[0]
         _check_classifier(name, manifest.task, spec, manifest.outputs)
-        runtime = runtime_for(manifest.format)
-        try:
-            check_measurable(runtime)
-            timed = True
-        except MissingError:
-            timed = False
+        found = loaded or _loaded(artifact, threads)
         return cls(
             name=name,
-            predict=session_predictor(runtime.load(artifact.path, threads=threads), spec),
+            predict=session_predictor(found.session, spec),
             preprocessing=artifact.pixel_contract(),
             labels=manifest.labels,
-            runtime=f"{runtime.name} {runtime.version()}",
+            runtime=found.runtime,
             precision=manifest.precision,
-            timed=timed,
+            untimed=found.untimed,
             proven=artifact.proven,
         )
 
@@ -71,8 +77,19 @@ class Classifier:
             labels=source.labels,
             runtime=f"torch {get_runtime('torch').version()}",
             precision="fp32",
-            timed=True,
+            untimed=None,
         )
+
+
+def _loaded(artifact: Artifact, threads: int) -> Loaded:
+    runtime = runtime_for(artifact.manifest.format)
+    untimed = None
+    try:
+        check_measurable(runtime)
+    except MissingError:
+        untimed = "an evaluator ran the file, not its runtime"
+    session = runtime.load(artifact.path, threads=threads)
+    return Loaded(session, f"{runtime.name} {runtime.version()}", untimed)
 
 
 def _check_classifier(

@@ -26,7 +26,7 @@ def record(
         "top1_interval": list(accuracy.top1_interval),
         "top5": accuracy.top5,
         "top5_interval": list(accuracy.top5_interval) if accuracy.top5_interval else None,
-        "images_per_second": accuracy.images_per_second if classifier.timed else None,
+        "images_per_second": accuracy.images_per_second if classifier.untimed is None else None,
         "agreement": dataclasses.asdict(agreement) if agreement else None,
         "skipped": list(accuracy.skipped),
     }
@@ -47,8 +47,8 @@ def fields(
         shown["top-5"] = _share(accuracy.top5, accuracy.top5_interval)
     shown["throughput"] = (
         f"{accuracy.images_per_second:.0f} images/s, decoding not counted"
-        if classifier.timed
-        else "not reported: an evaluator ran the file, not its runtime"
+        if classifier.untimed is None
+        else f"not reported: {classifier.untimed}"
     )
     if agreement:
         shown["agreement"] = (

@@ -13,11 +13,13 @@ from typing import Any
 
 import psutil
 
+from affnet.devices.catalog import devices_to_prove_on
 from affnet.errors import AffnetError, ConversionError, MissingError, UnknownNameError, from_wire
 from affnet.export.converters import CONVERTERS, check_installed, get_converter
 from affnet.export.quantization import LOSSY
 from affnet.export.request import ExportRequest
 from affnet.processes import TooMuchOutputError, collect, module_command, module_environment
+from affnet.runtimes import runtime_for
 
 _MEMORY_PER_EXPORT = 3 * 10**9  # bytes: what the hungriest converter has been seen to take
 _BASELINE = "torch"  # a measuring baseline, no format for a phone
@@ -79,8 +81,18 @@ def requests_of(request: ExportRequest) -> tuple[list[ExportRequest], list[str]]
         one = replace(request, precision=precision)
         if precision not in LOSSY:  # images are for the others
             one = replace(one, calibration_data=None, max_accuracy_drop=None)
-        requests += [replace(one, format=name) for name in names]
+        requests += [_provable(replace(one, format=name)) for name in names]
     return requests, lacking
+
+
+def _provable(request: ExportRequest) -> ExportRequest:
+    """Return a request with those devices left out that do not run its format."""
+    if request.prove_on is None:
+        return request
+    runtime = runtime_for(request.format).name
+    places = devices_to_prove_on(request.prove_on)
+    names = [place.name for place in places if runtime in place.capabilities.runtimes]
+    return replace(request, prove_on=",".join(names) or None)
 
 
 def _formats(text: str) -> tuple[list[str], list[str]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from affnet.devices.base import Device
+from affnet.devices.inference import check_runs
 from affnet.errors import UnknownNameError, UsageError
 from affnet.export.borders import check_held
 from affnet.export.converters import check_installed, get_converter
@@ -45,6 +47,7 @@ class ExportOptions:
     deployment_target: str | None = None
     verify: bool = True
     verify_on: tuple[VerificationInput, ...] = ()  # beside what every file is verified on
+    prove_on: tuple[Device, ...] = ()  # where the file is run too before it appears
     calibration: Calibration | None = None  # images, where ``precision`` needs them
     kept_float: tuple[KeptFloat, ...] = ()  # parts that ``precision`` leaves out
     max_accuracy_drop: float | None = None  # in points of top-1 on the images of ``calibration``
@@ -67,6 +70,8 @@ def check_options(source: Source, options: ExportOptions) -> None:
         raise UsageError(
             f"The precision {options.precision} needs images to calibrate with: --calibration-data."
         )
+    for device in options.prove_on:
+        check_runs(device, options.format)
     with_head(source, options.head)  # refuses a head that the network has no outputs for
     if options.head in HEADS and options.head not in (NO_HEAD, *converter.heads):
         raise UsageError(

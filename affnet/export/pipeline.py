@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -38,8 +38,9 @@ from affnet.export.passes.heads import NO_HEAD, with_head
 from affnet.export.prepare import prepare_network
 from affnet.export.quantization import CALIBRATED
 from affnet.export.verification.accuracy_gate import judged
-from affnet.export.verification.compare import verify_against
-from affnet.export.verification.inputs import calibration_inputs
+from affnet.export.verification.compare import has_held_out, verify_against
+from affnet.export.verification.inputs import VerificationInput, calibration_inputs
+from affnet.export.verification.on_device import DEFAULT_IMAGES, prove, with_proof
 from affnet.export.verification.pictures import on_pictures
 from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Subject
@@ -254,14 +255,34 @@ def _verified(
         half = subject.precision in get_converter(options.format).computes_in_half
         half = half and subject.input.dtype.startswith("float")
         inputs = reference.usual_inputs(subject.network_inputs(source), half=half)
-    parity = verify_against(subject, source, [*inputs, *options.verify_on], reference)
+    inputs = [*inputs, *options.verify_on]
+    parity = verify_against(subject, source, inputs, reference)
     if not parity.passed:
         raise VerificationError(_disagreement(artifact, parity))
     artifact = artifact.with_manifest(parity=parity)
+    artifact = _proven(artifact, source, inputs, options, reference, progress)
     if calibration is None:
         return artifact
     progress(f"Judging {artifact.path.name} by {calibration.source}")
     return judged(artifact, reference, calibration, options.kept_float, options.max_accuracy_drop)
+
+
+def _proven(
+    artifact: Artifact,
+    source: Source,
+    inputs: Sequence[VerificationInput],
+    options: ExportOptions,
+    reference: Reference,
+    progress: Progress,
+) -> Artifact:
+    """Run the artifact on the devices that it is to be proven on, and record what it gave there."""
+    images = DEFAULT_IMAGES if has_held_out(source) else None
+    for device in options.prove_on:
+        proof = prove(artifact, source, inputs, device, images, reference, progress)
+        if not proof.parity.passed:
+            raise VerificationError(f"On {device.name}: {_disagreement(artifact, proof.parity)}")
+        artifact = with_proof(artifact, proof)
+    return artifact
 
 
 def _disagreement(artifact: Artifact, parity: Parity) -> str:

@@ -48,6 +48,7 @@ class ExportRequest:
     deployment_target: str | None = None
     verify: bool = True
     verify_on: str | None = None  # a folder or a file of inputs
+    prove_on: str | None = None  # devices, by commas
 
     @property
     def timed(self) -> tuple[str, ...]:
@@ -102,6 +103,8 @@ def check_combination(request: ExportRequest) -> None:
         )
     if request.verify_on is not None and not request.verify:
         raise UsageError("--verify-on contradicts --no-verify; drop one of them.")
+    if request.prove_on is not None and not request.verify:
+        raise UsageError("--prove-on contradicts --no-verify; drop one of them.")
     if AUTO in request.precisions and not request.verify:
         raise UsageError("--precision auto compares files by running them; drop --no-verify.")
     if request.is_several and request.timed:

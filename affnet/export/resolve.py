@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from affnet.artifact import image_spec
+from affnet.devices.catalog import devices_to_prove_on
 from affnet.errors import UsageError
 from affnet.export.autotuning.accuracy_bound import DEFAULT_MAX_DROP
 from affnet.export.autotuning.plan_cache import PlanCache
@@ -85,6 +86,7 @@ def resolve(
         deployment_target=request.deployment_target,
         verify=request.verify,
         verify_on=_inputs_to_verify_on(request, source),
+        prove_on=tuple(devices_to_prove_on(request.prove_on)) if request.prove_on else (),
         max_accuracy_drop=request.max_accuracy_drop,
     )
     if _needs_images(request):

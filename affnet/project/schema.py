@@ -64,6 +64,9 @@ class ExportTable(_Table):
     calibration_data: Text | None = Field(
         default=None, description='Calibration images: one folder per class, or "bundled".'
     )
+    prove_on: list[Text] = Field(
+        default=[], description="Devices that files are run on too, such as arm64:cortex-a76."
+    )
 
 
 class BenchTable(_Table):

@@ -33,6 +33,7 @@ def test_the_shipped_names_stand_for_kinds() -> None:
     assert {name: entry.kind for name, entry in load_catalog().items()} == {
         "host": "host",
         "fake": "fake",
+        "arm64": "emulated",
         "rpi": "ssh",
         "jetson": "ssh",
         "pixel": "adb",

@@ -33,7 +33,7 @@ def test_an_unknown_device_is_answered_with_the_valid_ones() -> None:
     with pytest.raises(UnknownNameError) as info:
         get_device("toaster")
     assert str(info.value) == (
-        "Unknown device 'toaster'; valid: host, fake, rpi, jetson, pixel, pixel-8, galaxy, "
+        "Unknown device 'toaster'; valid: host, fake, arm64, rpi, jetson, pixel, pixel-8, galaxy, "
         "iphone, ipad, mac, browser, user@host, the serial of a phone."
     )
 

@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from affnet.devices.worker import linux_probes
@@ -37,6 +38,11 @@ def fingerprint() -> dict[str, Any]:
     return {**linux_probes.fingerprint(), "packages": versions}
 
 
+def features() -> dict[str, Any]:
+    """Return the flags of the processor."""
+    return {"features": linux_probes.cpu_flags()}
+
+
 def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
@@ -56,5 +62,10 @@ def main() -> None:
 
         measure()
         return
-    answers = {"look": look, "fingerprint": fingerprint, "conditions": linux_probes.conditions}
-    print(json.dumps(answers[command](*arguments)))  # type: ignore[operator]
+    answers: dict[str, Callable[..., dict[str, Any]]] = {
+        "look": look,
+        "fingerprint": fingerprint,
+        "features": features,
+        "conditions": linux_probes.conditions,
+    }
+    print(json.dumps(answers[command](*arguments)))

@@ -5,7 +5,6 @@ The process may run anywhere; a `Channel` carries the lines.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from affnet.artifact import Artifact
 from affnet.devices.base import Memory, OperatorTime, Startup
+from affnet.devices.worker.serve import decode, encode
 from affnet.errors import MeasurementError, MissingError, from_wire
 from affnet.processes import LARGEST_OUTPUT, TooMuchOutputError
 from affnet.reading import parse_json
@@ -167,13 +167,17 @@ class RemoteProcess(Conversation):
 
     def outputs(self) -> list[NDArray[np.float32]]:
         """See `affnet.devices.base.ComputingProcess.outputs`."""
-        request, expected = {"command": "outputs"}, ("outputs",)
-        answer = self._ask(request, expected, RUN_TIMEOUT_S, LARGEST_OUTPUTS)["outputs"]
+        return self._arrays({"command": "outputs"})
+
+    def infer(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """See `affnet.devices.base.InferringProcess.infer`."""
+        given = [encode(array, array.dtype.str) for array in inputs]
+        return self._arrays({"command": "infer", "inputs": given})
+
+    def _arrays(self, request: dict[str, Any]) -> list[NDArray[Any]]:
+        answer = self._ask(request, ("outputs",), RUN_TIMEOUT_S, LARGEST_OUTPUTS)["outputs"]
         try:
-            return [
-                np.frombuffer(base64.b64decode(one["data"]), "<f4").reshape(one["shape"])
-                for one in answer
-            ]
+            return [decode(one) for one in answer]
         except (KeyError, TypeError, ValueError):
             raise self._nonsense(json.dumps(answer)) from None
 

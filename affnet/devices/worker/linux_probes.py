@@ -41,6 +41,15 @@ def system_name() -> str:
     return f"{name}, Linux {platform.release()}"
 
 
+def cpu_flags() -> list[str]:
+    """Return the flags of the first core in /proc/cpuinfo; none where there is no such file."""
+    for line in (read(_PROC / "cpuinfo") or "").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in ("Features", "flags"):  # on Arm, on x86
+            return value.split()
+    return []
+
+
 def memory_bytes() -> int | None:
     """Return the size of the memory."""
     for line in (read(_PROC / "meminfo") or "").splitlines():

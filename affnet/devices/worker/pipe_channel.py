@@ -30,6 +30,10 @@ class PipeChannel:
         """See `Channel.receive`."""
         return self._lines.line(timeout_s, largest)
 
+    def returncode(self) -> int | None:
+        """Return the exit code of the process, negative for a signal; None while it runs."""
+        return self._process.poll()
+
     def how_it_ended(self) -> str:
         """See `Channel.how_it_ended`."""
         code = self._process.wait()

@@ -52,8 +52,9 @@ def serve(requests: TextIO, answers: TextIO) -> None:
 
     The first is made by `affnet.devices.worker.channel.describe_job`; those after it are
     ``{"command": "run", "iterations": n, "discard": m}``, ``{"command": "memory"}``,
-    ``{"command": "outputs"}``, those for `reference_inputs`, or
-    ``{"command": "profile", "runs": n}``, answered with null by a runtime that has no profiler.
+    ``{"command": "outputs"}``, those for `reference_inputs`, ``{"command": "infer", "inputs": ..}``,
+    those for arrays that `encode` wrote, or ``{"command": "profile", "runs": n}``, answered with
+    null by a runtime that has no profiler.
     """
 
     def answer(**content: Any) -> None:
@@ -79,18 +80,28 @@ def serve(requests: TextIO, answers: TextIO) -> None:
             answer(samples_ns=time_runs(session, inputs, request["iterations"]).tolist())
         elif request["command"] == "outputs":
             answer(outputs=[encode(output) for output in session.run(*inputs)])
+        elif request["command"] == "infer":
+            given = session.run(*map(decode, request["inputs"]))
+            answer(outputs=[encode(output, output.dtype.str) for output in given])
         elif request["command"] == "profile":
             profile = getattr(runtime, "profile", None)
-            given = {"threads": job["threads"], "inputs": inputs, "runs": request["runs"]}
-            answer(operators=profile(path, **given) if profile else None)
+            options = {"threads": job["threads"], "inputs": inputs, "runs": request["runs"]}
+            answer(operators=profile(path, **options) if profile else None)
         else:
             answer(peak_rss_bytes=peak_rss_bytes(), pss_bytes=pss_bytes("self"))
 
 
-def encode(output: NDArray[Any]) -> dict[str, Any]:
-    """Return an output as JSON can carry it: its shape, and its values as float32 in base64."""
-    values = np.ascontiguousarray(output, "<f4")
-    return {"shape": values.shape, "data": base64.b64encode(values.tobytes()).decode()}
+def encode(array: NDArray[Any], dtype: str = "<f4") -> dict[str, Any]:
+    """Return an array as JSON can carry it: shape, type, and its values in base64."""
+    values = np.asarray(array, dtype)  # `tobytes` makes its order that of C
+    data = base64.b64encode(values.tobytes()).decode()
+    return {"shape": values.shape, "dtype": dtype, "data": data}
+
+
+def decode(record: dict[str, Any]) -> NDArray[Any]:
+    """Return the array that `encode` wrote."""
+    values = np.frombuffer(base64.b64decode(record["data"]), record["dtype"])
+    return values.reshape(record["shape"])
 
 
 def check_content(path: Path, sha256: str) -> None:

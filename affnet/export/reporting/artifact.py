@@ -9,6 +9,7 @@ from typing import Any
 from affnet.artifact import Artifact
 from affnet.export.converters.executorch.delegation import DELEGATION_DETAILS
 from affnet.export.quantization.accuracy import chance_warning
+from affnet.export.reporting.proofs import proof_fields, proof_records
 from affnet.export.verification.compare import HeldOutAgreement
 from affnet.export.verification.subject import Subject
 from affnet.files import content_bytes
@@ -29,6 +30,7 @@ def parity_record(artifact: Artifact, parity: Parity | None) -> dict[str, Any]:
         "route": manifest.route,
         "fallbacks": list(manifest.fallbacks),
         "weights": manifest.provenance.weights,
+        **({"proofs": proof_records(manifest.proofs)} if manifest.proofs else {}),
     }
 
 
@@ -64,7 +66,7 @@ def parity_fields(artifact: Artifact, parity: Parity | None) -> dict[str, str]:
     fields |= delegation_fields(manifest.details) | precision_fields(manifest.details)
     if parity is None:
         return {**fields, "verified": "no (--no-verify)"}
-    return fields | _verdict(Subject.of(artifact), parity)
+    return fields | _verdict(Subject.of(artifact), parity) | proof_fields(manifest.proofs)
 
 
 def verdict_fields(subject: Subject, parity: Parity) -> dict[str, str]:

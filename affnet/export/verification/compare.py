@@ -37,6 +37,7 @@ from affnet.parity import (
     summarise,
     top1_agreement,
 )
+from affnet.runtimes import Session
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,13 @@ def verify_against(
     source: Source,
     inputs: Sequence[VerificationInput],
     reference: Reference | None = None,
+    sessions: Sequence[Session] = (),
 ) -> Parity:
     """Compare a file with PyTorch on ``inputs``.
 
     The reference is the network as it was trained, with torch's own FFT, in float32; several files
-    may share one.  Where a file differs by more than its tolerance, what float32 itself leaves open
-    is not held against it.
+    may share one.  ``sessions`` run the file, by default those of this machine.  Where it differs
+    by more than its tolerance, what float32 itself leaves open is not held against it.
 
     Raises:
         UsageError: the source takes or gives other shapes than the file, always gives the same, or
@@ -69,7 +71,7 @@ def verify_against(
         ArtifactError: the runtime rejects the file.
     """
     _check_comparable(subject, source)
-    sessions = subject.sessions()
+    sessions = sessions or subject.sessions()
     reference = reference or Reference(source)
     arrays = [one.arrays for one in inputs]
     expected, network = reference.outputs(arrays), reference.network
@@ -113,11 +115,7 @@ def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:
     Raises:
         UsageError: the source is not the bundled checkpoint.
     """
-    if source.provenance.kind != "bundled":
-        raise UsageError(
-            f"--held-out needs a bundled source ({', '.join(BUNDLED)}) to compare with, "
-            f"not {source.provenance.location}."
-        )
+    check_has_held_out(source)
     images, labels = held_out_images(source.provenance.location, subject.input.image_size())
     (expected,) = reference_outputs(source, (images,))
     ((actual,),) = subject.run(subject.load(), [(images,)])
@@ -135,6 +133,20 @@ def _followed(follow: Callable[..., Any], outputs: Outputs) -> Outputs:
     """Return what a head makes of a network's outputs."""
     with torch.inference_mode():
         return [one.numpy() for one in outputs_of(follow(*map(torch.from_numpy, outputs)))]
+
+
+def has_held_out(source: Source) -> bool:
+    """Tell whether a source has images that its training did not see."""
+    return source.provenance.kind == "bundled"
+
+
+def check_has_held_out(source: Source) -> None:
+    """Raise `UsageError` where a source has no images that its training did not see."""
+    if not has_held_out(source):
+        raise UsageError(
+            f"--held-out needs a bundled source ({', '.join(BUNDLED)}) to compare with, "
+            f"not {source.provenance.location}."
+        )
 
 
 def _compared(

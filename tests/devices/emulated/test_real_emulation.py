@@ -1,0 +1,38 @@
+"""Real emulation: what a file gives on processors with and without float16 arithmetic."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from affnet.devices.emulated.device import EmulatedDevice, EmulatedSettings
+from affnet.devices.inference import open_session
+from affnet.runtimes import get_runtime
+from tests.devices.emulated.stub_root import image, square_file
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="it emulates Arm on x86")
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="there is no apt-get")
+def test_real_emulation_shows_what_x86_does_not(tmp_path: Path) -> None:
+    """A processor with float16 arithmetic overflows, one without does not; bits are the same twice.
+
+    The system is made in this user's cache, which takes about a minute.
+    """
+    file, found = square_file(tmp_path), {}
+    for cpu in ("cortex-a53", "cortex-a76"):
+        device = EmulatedDevice(f"arm64:{cpu}", EmulatedSettings(cpu=cpu))
+        runs = []
+        for _ in range(2):
+            with open_session(device, file) as session:
+                runs.append(session.run(image(1.0))[0])
+        np.testing.assert_array_equal(runs[0], runs[1])
+        found[cpu] = runs[0]
+    (here,) = get_runtime("onnxruntime").load(file.path, threads=1).run(image(1.0))
+    assert np.isfinite(here).all()
+    np.testing.assert_allclose(found["cortex-a53"], here, rtol=1e-2)
+    assert np.isinf(found["cortex-a76"]).any()

@@ -94,7 +94,7 @@ def test_an_address_needs_no_entry(name: str, kind: str, settings: dict[str, obj
 def test_what_is_neither_is_refused_with_the_valid_names(name: str) -> None:
     with pytest.raises(UnknownNameError) as info:
         find(name, load_catalog())
-    assert str(info.value).startswith(f"Unknown device {name!r}; valid: host, fake, rpi, ")
+    assert str(info.value).startswith(f"Unknown device {name!r}; valid: host, fake, arm64, rpi, ")
 
 
 @pytest.mark.parametrize(
@@ -102,12 +102,15 @@ def test_what_is_neither_is_refused_with_the_valid_names(name: str) -> None:
     [
         ("[x\n", "is not valid TOML: "),
         ("x = 3\n", ": 'x' must be a table, [x], with its kind."),
-        ("[x]\n", ", [x]: it needs a kind: adb, browser, fake, host, "),
+        ("[x]\n", ", [x]: it needs a kind: adb, browser, emulated, fake, host, "),
         (
             '[x]\nkind = "toaster"\n',
-            ", [x]: unknown kind 'toaster'; valid: adb, browser, fake, host, ",
+            ", [x]: unknown kind 'toaster'; valid: adb, browser, emulated, fake, host, ",
         ),
-        ("[x]\nkind = [1]\n", ", [x]: unknown kind [1]; valid: adb, browser, fake, host, "),
+        (
+            "[x]\nkind = [1]\n",
+            ", [x]: unknown kind [1]; valid: adb, browser, emulated, fake, host, ",
+        ),
         ('[x]\nkind = "fake"\nspeed = 3\n', ", [x]: unknown setting 'speed'; valid: kind, desc"),
         (
             '[x]\nkind = "fake"\noverhead_ns = true\n',

@@ -102,7 +102,8 @@ def test_what_does_not_fit_is_refused(
         return refused("eval", onnx_copy, "--data", *arguments)
 
     assert "missing does not exist; give a folder" in told("missing")
-    assert "gets here on all images: no --limit, --runtime, --device" in told(digits, "--record", "--limit", 3)
+    limited = told(digits, "--record", "--limit", 3)
+    assert "gets here on all images: no --limit, --runtime, --device" in limited
     assert "needs an artifact" in refused("eval", "digits", "--data", digits, "--record")
     assert "has a folder 'activities', which is no label" in told("emoji")
     (digits / "9").rename(digits / "nine")

@@ -50,7 +50,6 @@ class EmulatedDevice:
 
     kind: ClassVar = "emulated"
     capabilities: ClassVar = Capabilities(
-        formats=("onnx", "tflite"),
         runtimes=("onnxruntime", "litert"),
         accelerators=("cpu",),
         home_runtimes=("onnxruntime", "litert"),

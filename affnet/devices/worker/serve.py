@@ -52,9 +52,9 @@ def serve(requests: TextIO, answers: TextIO) -> None:
 
     The first is made by `affnet.devices.worker.channel.describe_job`; those after it are
     ``{"command": "run", "iterations": n, "discard": m}``, ``{"command": "memory"}``,
-    ``{"command": "outputs"}``, those for `reference_inputs`, ``{"command": "infer", "inputs": ..}``,
-    those for arrays that `encode` wrote, or ``{"command": "profile", "runs": n}``, answered with
-    null by a runtime that has no profiler.
+    ``{"command": "outputs"}``, those for `reference_inputs`,
+    ``{"command": "infer", "inputs": ..}``, those for arrays that `encode` wrote, or
+    ``{"command": "profile", "runs": n}``, answered with null by a runtime that has no profiler.
     """
 
     def answer(**content: Any) -> None:

@@ -21,8 +21,9 @@ from affnet.commands.options import (
 from affnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from affnet.artifact import Artifact, DeviceProof
+    from affnet.artifact import Artifact
     from affnet.devices.base import Device
+    from affnet.evidence import DeviceProof
     from affnet.export.verification.inputs import VerificationInput
     from affnet.model.source import Source
 
@@ -83,8 +84,6 @@ def verify(
     """
     if weights is not None and against is None:
         raise UsageError("--weights fills the peer to compare with; name it with --against.")
-    if record and device is None:
-        raise UsageError("--record keeps what --device gives; add --device.")
     from affnet.artifact import Artifact
     from affnet.model.source_file import check_source_file
 
@@ -97,7 +96,7 @@ def verify(
     if from_images is not None:
         _verify_from_images(artifact, against, config, weights, from_images, json, quiet)
         return
-    places = _places(device, devices_file)
+    places = _places(device, devices_file, record)
     with console.progress(quiet) as show:
         show(f"Running {artifact} and comparing it with PyTorch")
         from affnet.export.reporting import artifact as report
@@ -168,7 +167,9 @@ def _verify_from_images(
         raise typer.Exit(1)
 
 
-def _places(device: str | None, devices_file: Path | None) -> list[Device]:
+def _places(device: str | None, devices_file: Path | None, record: bool) -> list[Device]:
+    if record and device is None:
+        raise UsageError("--record keeps what --device gives; add --device.")
     if device is None:
         return []
     from affnet.devices.catalog import devices_to_prove_on

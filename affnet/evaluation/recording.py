@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from affnet.artifact import Artifact, MeasuredAccuracy, manifest_path
+from affnet.artifact import Artifact, manifest_path
 from affnet.evaluation.classification import Accuracy
+from affnet.evidence import MeasuredAccuracy
 from affnet.files import write_whole
 
 

@@ -22,7 +22,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from PIL import Image
 
-from affnet.artifact import MeasuredAccuracy, manifest_path
+from affnet.artifact import manifest_path
 from affnet.bench.html_report import page
 from affnet.bench.reporting.output import write
 from affnet.bench.results.result import Result
@@ -31,6 +31,7 @@ from affnet.bench.store.database import Store
 from affnet.devices import catalog
 from affnet.devices.base import OperatorTime, PlacedOperator
 from affnet.errors import printable
+from affnet.evidence import MeasuredAccuracy
 from tests.bench.html_report.pages import samples
 from tests.bench.store.test_database import run_of
 from tests.cli.conftest import edit_manifest

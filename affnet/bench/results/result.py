@@ -11,11 +11,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from affnet.artifact import MeasuredAccuracy
 from affnet.bench.statistics.intervals import Interval
 from affnet.bench.statistics.summary import Summary, summarise, summarise_blocks
 from affnet.bench.statistics.throttling import LatencyCurve, latency_curve
 from affnet.devices.base import BlockStatistics, OperatorTime, PlacedOperator
+from affnet.evidence import MeasuredAccuracy
 from affnet.parity import Parity
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ MODULES = (
     "affnet.devices.worker.linux_probes",
     "affnet.devices.worker.serve",
     "affnet.errors",
+    "affnet.evidence",
     "affnet.files",
     "affnet.parity",
     "affnet.preprocessing",

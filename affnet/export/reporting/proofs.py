@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from affnet.artifact import DeviceProof
+from affnet.evidence import DeviceProof
 from affnet.units import PERCENT
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.artifact import Artifact, DeviceProof, HeldOutClasses, manifest_path
+from affnet.artifact import Artifact, manifest_path
 from affnet.devices.base import Device, Progress
 from affnet.devices.inference import open_session
 from affnet.evaluation.held_out import held_out_images
+from affnet.evidence import DeviceProof, HeldOutClasses
 from affnet.export.verification.compare import check_has_held_out, verify_against
 from affnet.export.verification.inputs import VerificationInput
 from affnet.export.verification.reference import Reference

@@ -6,7 +6,6 @@ import dataclasses
 
 import pytest
 
-from affnet.artifact import MeasuredAccuracy
 from affnet.bench.budgets.budget_file import Budget, Place
 from affnet.bench.html_report.accuracies import accuracies
 from affnet.bench.html_report.data import DOUBTFUL
@@ -20,6 +19,7 @@ from affnet.bench.html_report.sections import SECTIONS
 from affnet.bench.html_report.tradeoffs import accuracy, size
 from affnet.bench.statistics.intervals import ratio_interval
 from affnet.devices.base import BlockStatistics, OperatorTime
+from affnet.evidence import MeasuredAccuracy
 from tests.bench.fakes import MS, a_result
 from tests.bench.html_report.pages import data_of, runs, samples
 from tests.bench.store.test_database import run_of

@@ -10,13 +10,13 @@ import json
 import pytest
 from rich.console import Console
 
-from affnet.artifact import MeasuredAccuracy
 from affnet.bench.html_report.accuracies import accuracies
 from affnet.bench.reporting.latency_table import table, to_markdown
 from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results.result import Result, Workload
 from affnet.bench.statistics.intervals import Interval
 from affnet.devices.base import PlacedOperator
+from affnet.evidence import MeasuredAccuracy
 from tests.bench.fakes import MS, a_result
 
 PAPER = {"top1_percent": 73.0, "source": "arXiv 2307.14008, ImageNet-1K, 256 px"}

@@ -63,6 +63,10 @@ def _traced(network: nn.Module, example: tuple[Tensor, ...], table: Table) -> Ex
         found: ExportedProgram = trace._export(network, example, strict=False, pre_dispatch=False)
     for node in found.graph.find_nodes(op="call_function", target=aten.lift_fresh_copy.default):
         node.target = aten.clone.default  # of a constant, as a second trace would leave it
+    for node in found.graph.find_nodes(
+        op="call_function", target=aten._assert_tensor_metadata.default
+    ):
+        found.graph.erase_node(node)  # of the program that a network is, which kept its own
     return found
 
 

@@ -1,6 +1,7 @@
-"""Variances that keep their correction and come without their mean.
+"""Variances that keep their correction and come without their mean, and what is over all axes.
 
-Over all axes at once, with none named, coremltools divides by n and not by n - 1.
+Over all axes at once, with none named, coremltools divides variances by n and not by n - 1.  Of
+other sums without named axes that stand beside a transposition its pass for those makes a KeyError.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -25,6 +27,17 @@ def over_named_axes(spread: Callable[..., Tensor]) -> Callable[..., Any]:
             return NotImplemented
         axes = list(range(x.dim()))
         return spread(x, axes, correction=_bessel(correction), keepdim=keepdim)
+
+    return rule
+
+
+def over_all_axes(reduce: Callable[..., Tensor]) -> Callable[..., Any]:
+    """Return the rule for ``aten.mean``, ``sum``, ``max`` or ``min`` that names every axis."""
+
+    def rule(x: Tensor, *, dtype: torch.dtype | None = None) -> Any:
+        if dtype is not None or x.dim() == 0:
+            return NotImplemented
+        return reduce(x, list(range(x.dim())))
 
     return rule
 

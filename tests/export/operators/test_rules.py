@@ -150,6 +150,7 @@ def many(x: Tensor) -> Tensor:
         torch.fmod(x, 0.75),
         torch.fmod(x, x.flip(-1)),
         x.std(),
+        *(f(x.transpose(1, 2)) for f in (torch.mean, torch.sum, torch.max, torch.min)),
         F.rms_norm(x, (4,)),
         torch.stack(((x.argmax(-1) - 2) // 2, x.argmax(-1) % 2), -1).float(),
         torch.div(x.argmax(-1) - 2, 3, rounding_mode="floor").float(),

@@ -42,7 +42,7 @@ def write_model(path: Path, operator: str = "Sigmoid") -> Path:
 def translate(format_: str, precision: str, folder: Path, operator: str = "Sigmoid") -> Path:
     """Return that network as a file of a format."""
     outputs = tuple(TensorSpec(name, (1, 8, 4, 6), "float32") for name in ("scores", "boxes"))
-    taken = TensorSpec("x", SHAPE, "float32")
+    taken = (TensorSpec("x", SHAPE, "float32"),)
     request = ConversionRequest("net", taken, outputs, precision, "torch.export", native_fft=False)
     converter = get_converter(format_)()
     assert isinstance(converter, FromOnnx)

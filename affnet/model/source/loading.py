@@ -34,7 +34,7 @@ from affnet.model.source.peers import is_peer, library_source, peer_source
 from affnet.model.source_file import PROGRAM_SUFFIX
 
 #: Of files that a runtime executes, from which no network can be loaded.
-EXPORTED_SUFFIXES = (".mlpackage", ".onnx", ".pte", ".tflite")
+EXPORTED_SUFFIXES = (".mlpackage", ".mnn", ".onnx", ".param", ".pte", ".tflite", ".xml")
 _MIXER_SIGN = "+"
 
 

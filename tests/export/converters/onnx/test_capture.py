@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.nn import functional
 
-from affnet.export.converters import ConversionRequest, TensorSpec
+from affnet.artifact import TensorSpec
+from affnet.export.converters import ConversionRequest
 from affnet.export.converters.onnx import converter
 from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact

@@ -27,7 +27,7 @@ from affnet.processes import TooMuchOutputError, run_bounded
 from affnet.reading import parse_json, read_text
 
 #: What making it takes, for those who are to wait for it.
-COST = "about 140 MB to fetch, 320 MB on disk, a minute or two"
+COST = "about 140 MB to fetch, 250 MB on disk, a minute or two"
 _RECORD = "root.json"
 _STAGING = ".new-"
 _WAIT_S = 1200.0  # for another process that makes it

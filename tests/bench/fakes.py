@@ -11,7 +11,7 @@ from typing import Any
 
 from affnet.artifact import Artifact, Manifest, Provenance, TensorSpec
 from affnet.bench.results.result import Result
-from affnet.devices.base import Memory, Startup
+from affnet.devices.base import Capabilities, Memory, Startup
 
 MS = 1_000_000  # ns
 IDLE = {"busy_cores": 0.0, "governor": "performance"}
@@ -60,6 +60,9 @@ class FakeDevice:
     most_running: int = 0
     kind = "fake"
     name = "fake"
+    capabilities = Capabilities(
+        ("onnxruntime", "litert"), ("cpu",), home_runtimes=("onnxruntime",), remote=False
+    )
 
     def fingerprint(self) -> dict[str, Any]:
         return {"kind": "fake", "cpu": "Imagined 9000", "hardware_threads": 2}

@@ -51,7 +51,7 @@ def onnx_file(folder: Path) -> Path:
 
 def request(precision: str, *, native_fft: bool = False) -> ConversionRequest:
     spec = TensorSpec("x", (1, 64), "float32")
-    return ConversionRequest("net", spec, (spec,), precision, "torch.export", native_fft)
+    return ConversionRequest("net", (spec,), (spec,), precision, "torch.export", native_fft)
 
 
 @pytest.fixture(scope="module")

@@ -143,6 +143,7 @@ async function outputs() {
   const computed = await network.run();
   const told = (await network.read(computed)).map(({ shape, values }) => ({
     shape,
+    dtype: "<f4",
     data: base64(Float32Array.from(values, Number)),
   }));
   network.release(computed);

@@ -120,7 +120,7 @@ def test_groups_of_almost_equal_values_agree(network: nn.Module, tmp_path: Path)
     x = 100 + 0.01 * noise(2, 4, 6, 6)
     asked = replace(
         request(),
-        input=TensorSpec("input", tuple(x.shape), "float32"),
+        inputs=(TensorSpec("input", tuple(x.shape), "float32"),),
         outputs=(TensorSpec("output", tuple(x.shape), "float32"),),
     )
     conversion = ExecutorchConverter().convert(network.eval(), asked, tmp_path)

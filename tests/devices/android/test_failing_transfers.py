@@ -61,7 +61,7 @@ def test_no_space_for_the_reference_image(attached: Attached, digits_tflite: Art
     device = attached.device()
     with device.session("litert"), device.start(digits_tflite, "litert", 1) as process:
         found.script("df", "printf 'head\\n/dev/block 1000 900 10000 99%% /data\\n'")
-        with pytest.raises(DeviceSpaceError, match="has 10 MB free, but image needs 20 MB"):
+        with pytest.raises(DeviceSpaceError, match="has 10 MB free, but input_0 needs 20 MB"):
             process.outputs()
 
 

@@ -39,7 +39,7 @@ def test_a_softmax_in_the_file_is_proven_beside_pytorch_s(tmp_path: Path) -> Non
     assert found.sum() == pytest.approx(1, abs=1e-6)
     # compared with the logits, the same file is wrong
     taken = artifact.manifest.inputs[0]
-    verdict = verify_against(Subject.of(artifact), tiny_source(), usual_inputs(taken))
+    verdict = verify_against(Subject.of(artifact), tiny_source(), usual_inputs([taken]))
     assert not verdict.passed
 
 

@@ -93,6 +93,6 @@ def test_wrong_numbers_and_networks() -> None:
     with pytest.raises(UsageError, match="--calibration-samples must be at least 1, not 0"):
         load_calibration(load_source("digits"), None, 0)
     source = tiny_source()
-    object.__setattr__(source, "input", TensorSpec("x", (1, 4), "float32"))
+    object.__setattr__(source, "inputs", (TensorSpec("x", (1, 4), "float32"),))
     with pytest.raises(UsageError, match="takes no images"):
         load_calibration(source, "bundled", 5)

@@ -197,7 +197,8 @@ def test_a_plan_that_cannot_be_converted_falls_back_to_the_one_that_can(
     """With a second plan in the format, the planner takes it; its product has too many axes."""
     monkeypatch.setattr(TfliteConverter, "plans", ("right", "dense"))
     monkeypatch.setattr(planner, "rank_plans", lambda *_: [Candidate("dense", 1.0)])
-    artifact = export_artifact(tiny_source(), ExportOptions("tflite"), tmp_path)
+    options = ExportOptions("tflite", layout="NCHW")
+    artifact = export_artifact(tiny_source(), options, tmp_path)
     assert set(artifact.manifest.fft_plan.values()) == {"right"}
     (failure,) = artifact.manifest.fallbacks
     assert failure["fft"] == "auto"
@@ -270,7 +271,7 @@ def test_images_need_not_be_square(tmp_path: Path) -> None:
     assert list(artifact.manifest.fft_plan) == ["24x40"]
     assert artifact.manifest.parity is not None
     assert artifact.manifest.parity.max_rel_error <= 1e-4
-    assert LiteRtRuntime.describe(artifact.path).inputs[0].shape == (1, 3, 192, 320)
+    assert LiteRtRuntime.describe(artifact.path).inputs[0].shape == (1, 192, 320, 3)
 
 
 @pytest.mark.exhaustive  # the trained AFFNet-ET, ``digits``, is a sample of them

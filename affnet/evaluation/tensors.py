@@ -51,7 +51,7 @@ def read_tensors(given: Sequence[str], specs: Sequence[TensorSpec]) -> Arrays:
     found: dict[str, NDArray[Any]] = {}
     for text in given:
         name, sign, file = text.rpartition("=")
-        arrays = _read(Path(file))
+        arrays = arrays_in(Path(file))
         if sign or "" in arrays:
             if len(arrays) > 1:
                 raise UsageError(f"{file} holds {len(arrays)} arrays; give it without {name!r}.")
@@ -75,7 +75,7 @@ def read_tensors(given: Sequence[str], specs: Sequence[TensorSpec]) -> Arrays:
     return tuple(found[spec.name] for spec in specs)
 
 
-def _read(file: Path) -> dict[str, NDArray[Any]]:
+def arrays_in(file: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays of an ``.npz`` file by name, or that of an ``.npy`` file under ""."""
     try:
         check_inflation(file, LARGEST_ARRAYS)

@@ -14,7 +14,7 @@ from affnet.package.render import render_folder, toml_string
 
 GOLDEN = "golden"
 COMMAND = (
-    "cd {folder} && python3 -m venv .venv && .venv/bin/pip install -q . && "
+    "cd {folder} && python3 -m venv .venv && .venv/bin/pip install -q '.[golden]' && "
     ".venv/bin/python golden_test.py"
 )
 FORMATS = "onnx or tflite (ExecuTorch's runtime for Python needs torch)"

@@ -24,6 +24,12 @@ def test_it_prints_the_folder_the_runtime_and_the_command_of_the_golden_test(
     (made,) = json.loads(finished.out)["packages"]
     assert made["command"].startswith("cmake -S 'a b/c' -B 'a b/c'/build")
     assert made["runtime"].startswith("onnxruntime ")
+    # pip takes brackets at the end of a folder's name for extras, unless one is named
+    finished = run("package", "net.onnx", "--for", "python", "-o", "net[1]", "--json")
+    (made,) = json.loads(finished.out)["packages"]
+    assert made["command"].startswith("cd 'net[1]' && ")
+    assert "pip install -q '.[golden]'" in made["command"]
+    assert "golden = []" in (workspace / "net[1]" / "pyproject.toml").read_text()
 
 
 def test_several_files_become_folders_of_one(run: Run, workspace: Path) -> None:

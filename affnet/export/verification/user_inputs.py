@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affnet.artifact import TensorSpec
-from affnet.errors import UsageError, first_line
+from affnet.errors import UsageError
 from affnet.evaluation.datasets import SUFFIXES, LabelledImage
+from affnet.evaluation.tensors import arrays_in
 from affnet.export.verification.inputs import VerificationInput
 from affnet.preprocessing import published
-from affnet.reading import LARGEST_ARRAYS, check_inflation
 
 _ARRAYS = (".npy", ".npz")
 
@@ -60,7 +58,7 @@ def _read(file: Path, specs: Sequence[TensorSpec]) -> list[VerificationInput]:
         return [VerificationInput(file.name, (_picture(file, spec),))]
     return [
         VerificationInput(" ".join(filter(None, (file.name, name, number))), (array,))
-        for name, stored in _arrays_in(file).items()
+        for name, stored in arrays_in(file).items()
         for number, array in _inputs_in(f"{file} {name}".rstrip(), stored, spec)
     ]
 
@@ -74,7 +72,7 @@ def _read_several(file: Path, specs: Sequence[TensorSpec]) -> list[VerificationI
             f"{file} holds one array, but the network takes {len(specs)} inputs",
             f"give .npz files with an array for each: {listed}.",
         )
-    arrays = _arrays_in(file)
+    arrays = arrays_in(file)
     if differing := sorted({*names} ^ {*arrays}):
         problem = "lacks" if differing[0] in names else "has, but the network does not take,"
         raise UsageError(
@@ -88,17 +86,6 @@ def _read_several(file: Path, specs: Sequence[TensorSpec]) -> list[VerificationI
         VerificationInput(f"{file.name} {inputs[0][0]}".rstrip(), tuple(a for _, a in inputs))
         for inputs in zip(*found, strict=True)
     ]
-
-
-def _arrays_in(file: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a file by their names, "" for that of an ``.npy`` file."""
-    try:
-        check_inflation(file, LARGEST_ARRAYS)
-        with file.open("rb") as stream:
-            content = np.load(stream, allow_pickle=False)
-            return {"": content} if isinstance(content, np.ndarray) else dict(content)
-    except (OSError, ValueError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
-        raise UsageError(f"{file} cannot be read as arrays: {first_line(error)}.") from error
 
 
 def _inputs_in(

@@ -114,6 +114,39 @@ def test_labels_and_metadata_are_in_the_file(digits_tflite: Artifact) -> None:
     assert all(word in described for word in (b"digits", b"image", b"probabilities", b"labels.txt"))
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)])
+def test_its_normalization_makes_the_pixels_of_the_range(
+    digits_tflite: Artifact, low: float, high: float
+) -> None:
+    """Read as TFLite's metadata schema has it: a value is (pixel - mean) / deviation."""
+    from ai_edge_litert import schema_py_generated as schema
+    from flatbuffers import number_types
+    from flatbuffers.table import Table
+
+    outputs = digits_tflite.manifest.outputs
+    described = Described("again", "classification", (low, high), outputs, None)
+    content = with_metadata(digits_tflite.path.read_bytes(), described)
+    model = schema.ModelT.InitFromPackedBuf(content)
+    *_, entry = (entry for entry in model.metadata if entry.name == b"TFLITE_METADATA")
+    written = bytearray(bytes(model.buffers[entry.buffer].data))
+
+    def inside(table: Table, field: int, *, listed: bool) -> Table:
+        offset = table.Offset(4 + 2 * field)
+        at = table.Vector(offset) if listed else table.Pos + offset
+        return Table(written, table.Indirect(at))
+
+    unit = Table(written, Table(written, 0).Get(number_types.UOffsetTFlags, 0))
+    for field in (3, 2, 4):  # of the model, its graph, and its image: subgraphs, inputs, steps
+        unit = inside(unit, field, listed=True)
+    options = inside(unit, 1, listed=False)
+    mean, deviation = (
+        options.Get(number_types.Float32Flags, options.Vector(options.Offset(4 + 2 * field)))
+        for field in (0, 1)
+    )
+    assert (0 - mean) / deviation == pytest.approx(low, abs=1e-6)
+    assert (255 - mean) / deviation == pytest.approx(high, rel=1e-6)
+
+
 def test_metadata_keeps_the_weights_aligned(digits_tflite: Artifact) -> None:
     from ai_edge_litert import schema_py_generated as schema
 

@@ -145,9 +145,8 @@ def test_all_parts_of_affnet_take_a_dynamic_batch(tmp_path: Path) -> None:
     assert_runs_batches(artifact, source.model, [1, 2, 3, 7])
 
 
-@pytest.mark.slow
 def test_images_need_not_be_square(tmp_path: Path) -> None:
-    source = load_source("affnet_et")
+    source = short_source()
     artifact = export_artifact(source, ExportOptions("onnx", (192, 320)), tmp_path)
     plan = {"24x40": "separable", "12x20": "right", "6x10": "dense"}
     assert artifact.manifest.fft_plan == plan

@@ -114,9 +114,14 @@ def test_tflite_gives_no_scale_to_rounding_noise(tmp_path: Path) -> None:
 
 
 @pytest.mark.converters
-@pytest.mark.slow  # lowering takes most of it
-def test_executorch_leaves_nothing_of_8_bits_undelegated(tmp_path: Path) -> None:
-    artifact = export_artifact(tiny_source(), options("executorch"), tmp_path)
+@pytest.mark.parametrize(
+    "stage", [pytest.param(True, id="whole", marks=pytest.mark.exhaustive), False]
+)
+def test_executorch_leaves_nothing_of_8_bits_undelegated(tmp_path: Path, stage: bool) -> None:
+    source = tiny_source()
+    if not stage:
+        source.model.stage = torch.nn.Identity()  # convolutions and a classifier are left
+    artifact = export_artifact(source, options("executorch"), tmp_path)
     assert artifact.path.name == "tiny_int8.pte"
     assert artifact.manifest.parity is not None
     assert artifact.manifest.parity.psnr_db > 25
@@ -136,7 +141,7 @@ def constants(program: Path) -> tuple[set[int], set[int]]:
     return held, {index for step in steps for index in getattr(step, "args", ())}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_trained_network_keeps_its_accuracy(tmp_path: Path) -> None:
     source = load_source("digits")
     calibration = load_calibration(source, None, 100)

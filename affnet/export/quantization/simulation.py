@@ -4,12 +4,17 @@ Each operator that has weights, or combines activations, gets its operands round
 constant with a scale for each output channel or row, an activation with one for all, between the
 smallest and the largest value that calibration met (as Jacob et al., arXiv 1712.05877, section 3).
 Normalisations stay in float32, as the converters leave them.
+
+Of images that were run exactly once, `Simulation.remember`, what comes before the first part in 8
+bits is not computed again: most parts lie behind the large maps, which cost most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,6 +30,10 @@ _OPERATORS = {
 _STEPS = 255
 
 
+#: What results of an exact run may take in memory; what comes after is computed again each time.
+_REMEMBERED_BYTES = 2**30
+
+
 class Simulation:
     """A network whose parts can be put into 8 bits one by one."""
 
@@ -34,6 +43,7 @@ class Simulation:
         self._constants = {id(t) for t in (*network.parameters(), *network.buffers())}
         self._module = ""
         self._calls: list[tuple[str, list[tuple[float, float] | None]]] = []
+        self._remembered: tuple[Tensor, list[_Result]] | None = None
         with self._names(), torch.inference_mode(), _Mode(self._observe):
             network(images)
 
@@ -42,9 +52,22 @@ class Simulation:
         """Return the parts, in the order of their first operator."""
         return list(dict.fromkeys(part for part, _ in self._calls))
 
+    def remember(self, images: Tensor) -> Tensor:
+        """Return what the network gives exactly, and spare `outputs` of ``images`` its beginning.
+
+        Nothing is spared where the network writes into its own results.
+        """
+        results: list[_Result] = []
+        with torch.no_grad(), _Mode(lambda _, operands: operands, record=results):
+            exact: Tensor = self._network(images)
+        written = any(result.version != _version(result.value) for result in results)
+        self._remembered = None if written else (images, results)
+        return exact
+
     def outputs(self, images: Tensor, parts: frozenset[str]) -> Tensor:
         """Return what the network gives with ``parts`` in 8 bits."""
-        calls = iter(self._calls)
+        known = self._before(images, parts)
+        calls = iter(self._calls[sum(result.is_operator for result in known) :])
 
         def round_operands(_: str, operands: list[Any]) -> list[Any]:
             part, ranges = next(calls)
@@ -53,9 +76,23 @@ class Simulation:
             pairs = zip(operands, ranges, strict=True)
             return [self._rounded(operand, bounds) for operand, bounds in pairs]
 
-        with torch.inference_mode(), _Mode(round_operands):
+        with torch.inference_mode(), _Mode(round_operands, replay=known):
             result: Tensor = self._network(images)
         return result
+
+    def _before(self, images: Tensor, parts: frozenset[str]) -> list[_Result]:
+        """Return the remembered results up to the first operator of ``parts``."""
+        if self._remembered is None or self._remembered[0] is not images:
+            return []
+        affected = (i for i, (part, _) in enumerate(self._calls) if part in parts)
+        first = next(affected, len(self._calls))
+        operators = itertools.count()
+        return list(
+            itertools.takewhile(
+                lambda result: not result.is_operator or next(operators) < first,
+                self._remembered[1],
+            )
+        )
 
     def _observe(self, operator: str, operands: list[Any]) -> list[Any]:
         ranges = [
@@ -103,24 +140,57 @@ class Simulation:
                 handle.remove()
 
 
-class _Mode(TorchFunctionMode):
-    """Passes the operands of each operator of `_OPERATORS` through a function."""
+@dataclass(frozen=True)
+class _Result:
+    """What one function of torch gave, and whether it is one of `_OPERATORS`."""
 
-    def __init__(self, change: Callable[[str, list[Any]], list[Any]]) -> None:
+    value: Any
+    is_operator: bool
+    version: int  # which grows with each time that anything is written into the value
+
+
+def _version(value: Any) -> int:
+    return value._version if isinstance(value, Tensor) else 0
+
+
+class _Mode(TorchFunctionMode):
+    """Passes the operands of each operator of `_OPERATORS` through a function.
+
+    ``replay`` holds the results of the first functions, which are not called; ``record`` takes the
+    results of all, up to `_REMEMBERED_BYTES`.
+    """
+
+    def __init__(
+        self,
+        change: Callable[[str, list[Any]], list[Any]],
+        *,
+        replay: Sequence[_Result] = (),
+        record: list[_Result] | None = None,
+    ) -> None:
         super().__init__()
         self._change = change
+        self._replay = iter(replay)
+        self._record = record
+        self._room = _REMEMBERED_BYTES
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Call ``func``, a function or method of torch."""
+        if (known := next(self._replay, None)) is not None:
+            return known.value
         name = str(getattr(func, "__name__", "")).partition(".")[0].strip("_")
         operator = _OPERATORS.get(name.removeprefix("r").removeprefix("i"), _OPERATORS.get(name))
         if operator is not None:
             count = 1 if operator == "clamp" else 2
             operands = self._change(operator, list(args[:count]))
             args = (*operands, *args[count:])
-        return func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        if self._record is not None:
+            self._room -= result.nbytes if isinstance(result, Tensor) else 0
+            if self._room >= 0:
+                self._record.append(_Result(result, operator is not None, _version(result)))
+        return result
 
 
 def _rounded_weights(weights: Tensor) -> Tensor:

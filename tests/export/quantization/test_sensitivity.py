@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from affnet.errors import AccuracyError
 from affnet.export.autotuning import accuracy_bound
@@ -51,6 +54,52 @@ def test_nothing_in_8_bits_changes_nothing_and_all_does_a_little() -> None:
     assert torch.equal(simulation.outputs(sample, frozenset()), exact)
     error = simulation.outputs(sample, frozenset(simulation.parts)) - exact
     assert 1e-3 < float(error.abs().max() / exact.abs().max()) < 0.2
+
+
+class Doubled(nn.Module):
+    """A network that writes into what a layer gave."""
+
+    def __init__(self, network: TinyNet) -> None:
+        super().__init__()
+        self.network, self.last = network, nn.Linear(5, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.network(x)
+        y.mul_(2)
+        return self.last(y)
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_what_is_remembered_of_an_exact_run_changes_no_output(writes: bool) -> None:
+    net: nn.Module = Doubled(network()) if writes else network()
+    simulation, sample = Simulation(net, images()), images(4)
+    parts = [frozenset({part}) for part in simulation.parts]
+    parts += [frozenset(), frozenset(simulation.parts)]
+    computed = [simulation.outputs(sample, chosen) for chosen in parts]
+    counts = [operators_for(simulation, sample, chosen) for chosen in parts]
+    assert torch.equal(simulation.remember(sample), computed[-2])
+    for chosen, output, count in zip(parts, computed, counts, strict=True):
+        assert torch.equal(simulation.outputs(sample, chosen), output)
+        spares = not writes and "stem" not in chosen
+        assert (operators_for(simulation, sample, chosen) < count) == spares
+
+
+class Counter(TorchDispatchMode):
+    """Counts the operators that are really computed."""
+
+    count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def operators_for(simulation: Simulation, sample: torch.Tensor, parts: frozenset[str]) -> int:
+    with Counter() as counter:
+        simulation.outputs(sample, parts)
+    return counter.count
 
 
 def test_the_part_with_an_outlier_is_ranked_first() -> None:

@@ -202,10 +202,17 @@ def digits_tflite(shared_artifact: SharedArtifacts) -> Artifact:
 
 
 @pytest.fixture(scope="session")
-def digits_coreml(shared_artifact: SharedArtifacts) -> Artifact:
-    """The bundled checkpoint in float16 for Core ML; treat it as read-only."""
+def tiny_tflite(shared_artifact: SharedArtifacts) -> Artifact:
+    """A network of one stage, exported to TFLite; treat it as read-only."""
+    pytest.importorskip("litert_torch")
+    return shared_artifact("tiny", "tflite")
+
+
+@pytest.fixture(scope="session")
+def tiny_coreml(shared_artifact: SharedArtifacts) -> Artifact:
+    """A network of one stage in float16 for Core ML; treat it as read-only."""
     pytest.importorskip("coremltools")
-    return shared_artifact("digits", "coreml")
+    return shared_artifact("tiny", "coreml")
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ HANGS = "while :; do :; done"  # as one process, like the tool
 
 @pytest.mark.converters
 def test_a_runner_that_hangs_is_ended(
-    attached: Attached, digits_tflite: Artifact, monkeypatch: pytest.MonkeyPatch
+    attached: Attached, tiny_tflite: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attached.attach()
     monkeypatch.setattr(tool_process, "RUN_TIMEOUT_S", 1.0)
@@ -29,7 +29,7 @@ def test_a_runner_that_hangs_is_ended(
     with device.session("litert"):
         with (
             pytest.raises(MeasurementError, match="gave no answer for 1 s; it was stopped"),
-            device.start(digits_tflite, "litert", 1),
+            device.start(tiny_tflite, "litert", 1),
         ):
             pass
         deadline = time.monotonic() + 5  # ended while the session goes on
@@ -39,7 +39,7 @@ def test_a_runner_that_hangs_is_ended(
 
 
 @pytest.mark.converters
-def test_a_phone_that_is_lost_during_a_run(attached: Attached, digits_tflite: Artifact) -> None:
+def test_a_phone_that_is_lost_during_a_run(attached: Attached, tiny_tflite: Artifact) -> None:
     found = attached.attach()
     device = attached.device()
     attached.runner(HANGS)
@@ -47,14 +47,14 @@ def test_a_phone_that_is_lost_during_a_run(attached: Attached, digits_tflite: Ar
     with (
         pytest.raises(ConnectionLostError, match=r"^The connection to the phone .* was lost: "),
         device.session("litert"),
-        device.start(digits_tflite, "litert", 1),
+        device.start(tiny_tflite, "litert", 1),
     ):
         pass
     assert attached.left_behind() == []
 
 
 @pytest.mark.converters
-def test_an_interruption_leaves_nothing(attached: Attached, digits_tflite: Artifact) -> None:
+def test_an_interruption_leaves_nothing(attached: Attached, tiny_tflite: Artifact) -> None:
     attached.attach()
     device = attached.device()
     attached.runner(HANGS)
@@ -63,7 +63,7 @@ def test_an_interruption_leaves_nothing(attached: Attached, digits_tflite: Artif
     with (
         pytest.raises(MeasurementError),
         device.session("litert"),
-        device.start(digits_tflite, "litert", 1),
+        device.start(tiny_tflite, "litert", 1),
     ):
         pass
     assert time.monotonic() - begun < 30
@@ -73,12 +73,12 @@ def test_an_interruption_leaves_nothing(attached: Attached, digits_tflite: Artif
 @pytest.mark.converters
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_a_command_that_is_ended_leaves_nothing_on_the_phone(
-    attached: Attached, digits_tflite: Artifact, sent: signal.Signals
+    attached: Attached, tiny_tflite: Artifact, sent: signal.Signals
 ) -> None:
     found = attached.attach()
     process = subprocess.Popen(
         [
-            *module_command("affnet.cli"), "bench", str(digits_tflite.path), "--device",
+            *module_command("affnet.cli"), "bench", str(tiny_tflite.path), "--device",
             found.serial, "--runtime", "litert", "--runner-dir", str(attached.runner(HANGS)),
         ],
         env=module_environment(),

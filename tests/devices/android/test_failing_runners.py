@@ -26,7 +26,7 @@ _FINE = "printf 'Initialized session in 1ms\\ncount=1 curr=9\\ncount=1 curr=9\\n
 )  # fmt: skip
 def test_runners_that_fail(
     attached: Attached,
-    digits_tflite: Artifact,
+    tiny_tflite: Artifact,
     body: str,
     kind: type[Exception],
     sentence: str,
@@ -37,7 +37,7 @@ def test_runners_that_fail(
     with (
         pytest.raises(kind) as info,
         device.session("litert"),
-        device.start(digits_tflite, "litert", 1),
+        device.start(tiny_tflite, "litert", 1),
     ):
         pass
     assert sentence in str(info.value)
@@ -65,14 +65,14 @@ def test_runners_that_fail(
     ],
 )
 def test_outputs_that_cannot_be_had(
-    attached: Attached, digits_tflite: Artifact, body: str, kind: type[Exception], sentence: str
+    attached: Attached, tiny_tflite: Artifact, body: str, kind: type[Exception], sentence: str
 ) -> None:
     attached.attach()
     device = attached.device()
     attached.runner(body)
     with (
         device.session("litert"),
-        device.start(digits_tflite, "litert", 1) as process,
+        device.start(tiny_tflite, "litert", 1) as process,
         pytest.raises(kind) as info,
     ):
         process.outputs()
@@ -90,14 +90,14 @@ def test_outputs_that_cannot_be_had(
     ],
 )  # fmt: skip
 def test_profiles_that_are_none(
-    attached: Attached, digits_tflite: Artifact, rows: str, kind: type[Exception], sentence: str
+    attached: Attached, tiny_tflite: Artifact, rows: str, kind: type[Exception], sentence: str
 ) -> None:
     attached.attach()
     device = attached.device()
     attached.runner(f"{_FINE}; printf '{rows}'")
     with (
         device.session("litert"),
-        device.start(digits_tflite, "litert", 1) as process,
+        device.start(tiny_tflite, "litert", 1) as process,
         pytest.raises(kind) as info,
     ):
         process.profile(3)
@@ -106,7 +106,7 @@ def test_profiles_that_are_none(
 
 @pytest.mark.converters
 def test_a_runner_of_another_machine_is_not_executable(
-    attached: Attached, digits_tflite: Artifact
+    attached: Attached, tiny_tflite: Artifact
 ) -> None:
     attached.attach()
     device = attached.device()
@@ -114,6 +114,6 @@ def test_a_runner_of_another_machine_is_not_executable(
     with (
         pytest.raises(MissingError, match=r"cannot be run on the phone .*--runner-dir\.$"),
         device.session("litert"),
-        device.start(digits_tflite, "litert", 1),
+        device.start(tiny_tflite, "litert", 1),
     ):
         pass

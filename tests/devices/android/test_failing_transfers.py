@@ -19,14 +19,14 @@ def test_a_phone_that_is_lost_during_a_push(attached: Attached) -> None:
 
 @pytest.mark.converters
 def test_a_phone_that_is_lost_before_its_outputs_are_fetched(
-    attached: Attached, digits_tflite: Artifact
+    attached: Attached, tiny_tflite: Artifact
 ) -> None:
     found = attached.attach()
     device = attached.device()
     with (
         pytest.raises(ConnectionLostError),
         device.session("litert"),
-        device.start(digits_tflite, "litert", 1) as process,
+        device.start(tiny_tflite, "litert", 1) as process,
     ):
         found.lose()
         process.outputs()
@@ -56,10 +56,10 @@ def test_no_space_and_no_rights_during_the_push(attached: Attached) -> None:
 
 
 @pytest.mark.converters
-def test_no_space_for_the_reference_image(attached: Attached, digits_tflite: Artifact) -> None:
+def test_no_space_for_the_reference_image(attached: Attached, tiny_tflite: Artifact) -> None:
     found = attached.attach()
     device = attached.device()
-    with device.session("litert"), device.start(digits_tflite, "litert", 1) as process:
+    with device.session("litert"), device.start(tiny_tflite, "litert", 1) as process:
         found.script("df", "printf 'head\\n/dev/block 1000 900 10000 99%% /data\\n'")
         with pytest.raises(DeviceSpaceError, match="has 10 MB free, but input_0 needs 20 MB"):
             process.outputs()

@@ -18,7 +18,7 @@ Run = Callable[..., Finished]
 @pytest.mark.converters
 @pytest.mark.parametrize("body", ["exec yes", "exec yes >&2", "exec tr '\\0' x </dev/zero"])
 def test_runners_that_flood_are_stopped(
-    attached: Attached, digits_tflite: Artifact, body: str
+    attached: Attached, tiny_tflite: Artifact, body: str
 ) -> None:
     phone = attached.attach()
     device = attached.device()
@@ -26,7 +26,7 @@ def test_runners_that_flood_are_stopped(
     with (
         pytest.raises(MeasurementError) as info,
         device.session("litert"),
-        device.start(digits_tflite, "litert", 1),
+        device.start(tiny_tflite, "litert", 1),
     ):
         pass
     assert str(info.value) == (

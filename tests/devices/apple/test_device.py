@@ -25,9 +25,9 @@ pytestmark = pytest.mark.converters
 Run = Callable[..., Finished]
 
 
-def test_a_process_tells_integer_nanoseconds_of_each_run(mac: Mac, digits_coreml: Artifact) -> None:
+def test_a_process_tells_integer_nanoseconds_of_each_run(mac: Mac, tiny_coreml: Artifact) -> None:
     device = mac.device()
-    with device.session("coreml"), device.start(digits_coreml, "coreml", 1) as process:
+    with device.session("coreml"), device.start(tiny_coreml, "coreml", 1) as process:
         assert isinstance(process, PlacingProcess)
         assert isinstance(process, ComputingProcess)
         assert process.startup.load_ns == 12_250_000
@@ -49,11 +49,9 @@ def test_a_process_tells_integer_nanoseconds_of_each_run(mac: Mac, digits_coreml
     assert len(mac.log("unload")) == 1
 
 
-def test_models_are_measured_in_turns_in_one_model_runner(
-    mac: Mac, digits_coreml: Artifact
-) -> None:
-    mac.compute(digits_coreml)
-    jobs = [Job(name, digits_coreml, "coreml") for name in ("one", "two")]
+def test_models_are_measured_in_turns_in_one_model_runner(mac: Mac, tiny_coreml: Artifact) -> None:
+    mac.compute(tiny_coreml)
+    jobs = [Job(name, tiny_coreml, "coreml") for name in ("one", "two")]
     device = mac.device(compute_units="cpu_and_ne")
     with device.session("coreml"):
         first, second = measure(jobs, device, SHORT, threads=1)
@@ -79,23 +77,23 @@ def test_models_are_measured_in_turns_in_one_model_runner(
     assert "| - |" in latency_table.to_markdown([first])
 
 
-def test_outputs_that_differ_speak_against_the_result(mac: Mac, digits_coreml: Artifact) -> None:
-    mac.compute(digits_coreml, error=5.0)
+def test_outputs_that_differ_speak_against_the_result(mac: Mac, tiny_coreml: Artifact) -> None:
+    mac.compute(tiny_coreml, error=5.0)
     device = mac.device(compute_units="cpu_only")
     with device.session("coreml"):
-        (result,) = measure(label_jobs([digits_coreml], "coreml"), device, SHORT, threads=1)
+        (result,) = measure(label_jobs([tiny_coreml], "coreml"), device, SHORT, threads=1)
     assert not result.valid
     assert result.validity_reasons[0].startswith("outputs differ from this machine's by ")
 
 
-def test_this_mac_has_a_fresh_process_for_each_model(mac: Mac, digits_coreml: Artifact) -> None:
-    mac.compute(digits_coreml)
+def test_this_mac_has_a_fresh_process_for_each_model(mac: Mac, tiny_coreml: Artifact) -> None:
+    mac.compute(tiny_coreml)
     device = mac.device("mac", type="mac", compute_units="cpu_and_gpu", development_team=None)
     with device.session("coreml"):
-        with device.start(digits_coreml, "coreml", 1) as process:
+        with device.start(tiny_coreml, "coreml", 1) as process:
             assert process.run(30, discard=1)[0] == 2_502_000
             peak = process.memory().peak_rss_bytes
-        (result,) = measure(label_jobs([digits_coreml], "coreml"), device, SHORT, threads=1)
+        (result,) = measure(label_jobs([tiny_coreml], "coreml"), device, SHORT, threads=1)
     assert peak is not None
     assert 2e7 < peak < 1e9
     assert mac.log("prepare") == mac.log("list") == []
@@ -119,13 +117,13 @@ def test_a_picture_reaches_this_mac_as_one(mac: Mac, shared_artifact: SharedArti
     )
 
 
-def test_from_the_command_line(mac: Mac, run: Run, digits_coreml: Artifact) -> None:
-    mac.compute(digits_coreml)
+def test_from_the_command_line(mac: Mac, run: Run, tiny_coreml: Artifact) -> None:
+    mac.compute(tiny_coreml)
     catalog = mac.folder / "devices.toml"
     catalog.write_text('[iphone]\ndevelopment_team = "ABC"\n')
     arguments = ("--device", "iphone", "--runtime", "coreml", "--preset", "quick")
     done = run(
-        "bench", digits_coreml.path, *arguments, "--compute-units", "cpu_only", "--json",
+        "bench", tiny_coreml.path, *arguments, "--compute-units", "cpu_only", "--json",
         "--devices-file", catalog,
     )  # fmt: skip
     assert done.code == 0, done.err
@@ -168,9 +166,9 @@ def test_the_plan_says_where_and_on_what() -> None:
     assert here.address() == open_device(find("host", load_catalog())).address()
 
 
-def test_the_installed_coremltools_has_what_is_used_of_its_objects(digits_coreml: Artifact) -> None:
+def test_the_installed_coremltools_has_what_is_used_of_its_objects(tiny_coreml: Artifact) -> None:
     with quiet_coremltools():
-        benchmark = Benchmark(digits_coreml.path, "cpu_and_ne", None)
+        benchmark = Benchmark(tiny_coreml.path, "cpu_and_ne", None)
     assert benchmark._model.compute_unit.name == "CPU_AND_NE"
     assert Path(benchmark._model.weights_dir).is_dir()
     assert benchmark._benchmarker._loaded_model is None  # what unloading looks for

@@ -186,9 +186,9 @@ def test_a_model_runner_that_cannot_be_launched(
     assert (str(error), error.exit_code) == (sentence, 3)
 
 
-def test_a_model_runner_that_ends_at_once(mac: Mac, digits_coreml: Artifact) -> None:
+def test_a_model_runner_that_ends_at_once(mac: Mac, tiny_coreml: Artifact) -> None:
     mac.play(load={"kind": "lost", "text": "ERROR: no such container"})
-    error = mac.failing(digits_coreml)
+    error = mac.failing(tiny_coreml)
     assert (str(error), error.exit_code) == (
         "Phone 1 ended the model runner at its launch (no such container); unlock it and leave its "
         "screen on, and trust the developer there: Settings, General, VPN & Device Management.",
@@ -257,48 +257,48 @@ def test_devices_that_cannot_be_listed(mac: Mac) -> None:
 )
 def test_faults_of_a_measurement(
     mac: Mac,
-    digits_coreml: Artifact,
+    tiny_coreml: Artifact,
     step: str,
     fault: dict[str, object],
     sentence: str,
     code: int,
 ) -> None:
     mac.play(**{step: fault})
-    error = mac.failing(digits_coreml)
-    path = digits_coreml.path
+    error = mac.failing(tiny_coreml)
+    path = tiny_coreml.path
     assert str(error).startswith(sentence.format(path=path, name=path.name))
     assert error.exit_code == code
 
 
 def test_a_model_that_core_ml_refuses_leaves_the_device_usable(
-    mac: Mac, digits_coreml: Artifact
+    mac: Mac, tiny_coreml: Artifact
 ) -> None:
     mac.play(load={"kind": "runner", "text": "no", "from_call": 2})
     device = mac.device()
-    with device.session("coreml"), device.start(digits_coreml, "coreml", 1) as good:
+    with device.session("coreml"), device.start(tiny_coreml, "coreml", 1) as good:
         with pytest.raises(Exception, match="rejects"):
-            device.start(digits_coreml, "coreml", 1).__enter__()
+            device.start(tiny_coreml, "coreml", 1).__enter__()
         assert len(good.run(2)) == 2
 
 
-def test_a_plan_that_is_not_told_costs_no_latencies(mac: Mac, digits_coreml: Artifact) -> None:
-    mac.compute(digits_coreml)
+def test_a_plan_that_is_not_told_costs_no_latencies(mac: Mac, tiny_coreml: Artifact) -> None:
+    mac.compute(tiny_coreml)
     mac.play(plan={"kind": "value", "text": "unavailable"})
     device = mac.device()
     with device.session("coreml"):
-        (result,) = measure(label_jobs([digits_coreml], "coreml"), device, SHORT, threads=1)
+        (result,) = measure(label_jobs([tiny_coreml], "coreml"), device, SHORT, threads=1)
     assert result.placement == {}
     assert result.runs >= 8
     assert result.limits[-1] == ("Core ML did not report what runs where: unavailable")
 
 
 def test_a_device_that_hangs(
-    mac: Mac, digits_coreml: Artifact, monkeypatch: pytest.MonkeyPatch
+    mac: Mac, tiny_coreml: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(channel, "RUN_TIMEOUT_S", 1.0)
     mac.play(predict={"kind": "hang", "from_call": 2})
     begun = time.monotonic()
-    error = mac.failing(digits_coreml)
+    error = mac.failing(tiny_coreml)
     assert str(error).endswith("on iphone gave no answer for 1 s; it was stopped.")
     assert error.exit_code == 1
     assert time.monotonic() - begun < 60
@@ -310,7 +310,7 @@ def test_a_build_that_hangs(mac: Mac, monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(mac.failing()) == "Measuring iphone gave no answer for 1 s; it was stopped."
 
 
-def test_an_interruption_leaves_nothing(mac: Mac, digits_coreml: Artifact) -> None:
+def test_an_interruption_leaves_nothing(mac: Mac, tiny_coreml: Artifact) -> None:
     mac.play(predict={"kind": "hang", "from_call": 2})
     device = mac.device()
 
@@ -325,7 +325,7 @@ def test_an_interruption_leaves_nothing(mac: Mac, digits_coreml: Artifact) -> No
         with (
             pytest.raises(MeasurementError, match="signal 9"),
             device.session("coreml"),
-            device.start(digits_coreml, "coreml", 1) as process,
+            device.start(tiny_coreml, "coreml", 1) as process,
         ):
             process.run(3)
     finally:

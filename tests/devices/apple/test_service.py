@@ -158,9 +158,9 @@ class Loaded:
         return self._cost(0.5 if operation.type == "conv" else 0.25)
 
 
-def test_the_installed_benchmarker_gives_runs_and_placement(digits_coreml: Artifact) -> None:
+def test_the_installed_benchmarker_gives_runs_and_placement(tiny_coreml: Artifact) -> None:
     with quiet_coremltools():
-        benchmark = Benchmark(digits_coreml.path, "all", None)
+        benchmark = Benchmark(tiny_coreml.path, "all", None)
         loaded = benchmark._benchmarker._loaded_model = Loaded(benchmark._model.get_spec())
 
         async def use() -> tuple[list[int], list[dict[str, Any]]]:
@@ -169,7 +169,7 @@ def test_the_installed_benchmarker_gives_runs_and_placement(digits_coreml: Artif
         samples, operators = asyncio.run(use())
     assert samples == [1_234_568, 1_234_569, 1_234_570]
     assert loaded.predictions == 4
-    counts = get_runtime("coreml").operators(digits_coreml.path)
+    counts = get_runtime("coreml").operators(tiny_coreml.path)
     placed = [one["operator"] for one in operators]
     assert {kind: placed.count(kind) for kind in {*placed}} == {
         kind: count for kind, count in counts.items() if kind != "const"

@@ -52,12 +52,12 @@ def test_a_browser_gives_every_sample_and_what_it_computes(digits_onnx: Artifact
 
 @pytest.mark.usefixtures("chromium", "web_runtimes")
 @pytest.mark.converters
-def test_litert_s_page_computes_what_this_machine_s_litert_does(digits_tflite: Artifact) -> None:
+def test_litert_s_page_computes_what_this_machine_s_litert_does(tiny_tflite: Artifact) -> None:
     chromium = device()
-    with chromium.start(digits_tflite, "litert", 1) as process:
+    with chromium.start(tiny_tflite, "litert", 1) as process:
         assert process.startup.runtime_version == f"@litertjs/core {versions()['litert']}"
         samples = process.run(iterations=20, discard=3)
-        parity = check_outputs(process, digits_tflite, chromium)
+        parity = check_outputs(process, tiny_tflite, chromium)
     assert len(samples) == 20
     assert isinstance(parity, Parity)
     assert parity.passed, parity

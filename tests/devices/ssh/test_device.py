@@ -89,9 +89,9 @@ def test_a_network_against_another_to_the_table(
 
 
 @pytest.mark.converters
-def test_tflite_files_run_there_too(board: Board, digits_tflite: Artifact) -> None:
+def test_tflite_files_run_there_too(board: Board, tiny_tflite: Artifact) -> None:
     device = device_of(board)
-    with device.session("litert"), device.start(digits_tflite, "litert", 1) as process:
+    with device.session("litert"), device.start(tiny_tflite, "litert", 1) as process:
         assert process.startup.runtime_version == version("ai-edge-litert")
         assert len(process.run(5)) == 5
 

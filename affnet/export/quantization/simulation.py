@@ -31,7 +31,7 @@ _STEPS = 255
 
 
 #: What results of an exact run may take in memory; what comes after is computed again each time.
-_REMEMBERED_BYTES = 2**30
+_REMEMBERED_BYTES = 2**29
 
 
 class Simulation:

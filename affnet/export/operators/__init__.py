@@ -14,7 +14,7 @@ from torch.export import ExportedProgram
 
 from affnet.export.operators.rule import Rule
 
-TABLES = ("coreml", "executorch", "onnx", "tflite")
+TABLES = ("coreai", "coreml", "executorch", "onnx", "tflite")
 
 
 def rules_for(format_: str | None) -> dict[Any, Rule]:

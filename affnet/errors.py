@@ -214,10 +214,13 @@ def _descendants(kind: type[AffnetError]) -> Iterator[type[AffnetError]]:
         yield from _descendants(child)
 
 
-def require(package: str, *, extra: str | None, purpose: str) -> None:
+def require(
+    package: str, *, extra: str | None, purpose: str, distribution: str | None = None
+) -> None:
     """Raise `MissingError` with the exact pip command unless ``package`` is there, and new enough.
 
-    ``extra`` is the extra of affnet that brings the package, None where affnet itself requires it.
+    ``extra`` is the extra of affnet that brings the package, None where affnet itself requires it;
+    ``distribution`` is what brings a module of another name.
     """
     target = f"affnet[{extra}]" if extra else "affnet"
     try:
@@ -229,7 +232,7 @@ def require(package: str, *, extra: str | None, purpose: str) -> None:
             f"{purpose} needs the package {package!r}, which is not installed",
             f"run: pip install '{target}'",
         )
-    if outdated := _outdated(package.replace("_", "-")):
+    if outdated := _outdated(distribution or package.replace("_", "-")):
         raise MissingError(f"{purpose} needs {outdated}", f"run: pip install --upgrade '{target}'")
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from affnet.artifact import Artifact
 from affnet.commands.options import parse_size
 from affnet.errors import AffnetError, ArtifactError
-from affnet.export.converters import get_converter
+from affnet.export.converters import CONVERTERS, get_converter
 from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
 from affnet.model.create import NETWORKS
@@ -81,7 +81,7 @@ def usual_sizes(network: str) -> list[tuple[int, int]]:
 def main() -> None:
     """Print one row per export."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
+    parser.add_argument("--formats", nargs="+", choices=list(CONVERTERS), default=FORMATS)
     parser.add_argument("--networks", nargs="+", choices=NAMES, default=list(VARIANTS))
     parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32")
     parser.add_argument("--sizes", nargs="+", type=parse_size, metavar="HxW")

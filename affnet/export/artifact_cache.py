@@ -36,9 +36,10 @@ OFF_VARIABLE, SIZE_VARIABLE = "AFFNET_NO_CACHE", "AFFNET_CACHE_SIZE"
 _DEFAULT_SIZE = "2 GB"
 #: Packages whose versions decide what a network is, and what an exported file holds.
 TOOLS = (
-    "ai-edge-litert", "ai-edge-quantizer", "coremltools", "executorch", "litert-quantizer",
-    "litert-torch", "MNN", "ncnn", "numpy", "onnx", "onnxruntime", "onnxscript", "onnxsim",
-    "openvino", "pnnx", "safetensors", "timm", "torch", "torchvision", "transformers",
+    "ai-edge-litert", "ai-edge-quantizer", "coreai-core", "coreai-torch", "coremltools",
+    "executorch", "litert-quantizer", "litert-torch", "MNN", "ncnn", "numpy", "onnx", "onnxruntime",
+    "onnxscript", "onnxsim", "openvino", "pnnx", "safetensors", "timm", "torch", "torchvision",
+    "transformers",
 )  # fmt: skip
 _PACKAGE = Path(__file__).parents[1]
 #: affnet's code that decides them; none of it is in `commands`, `bench` or `devices`.

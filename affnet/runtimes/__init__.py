@@ -26,6 +26,7 @@ RUNTIMES: dict[str, str] = {
     "litert": "affnet.runtimes.litert:LiteRtRuntime",
     "executorch": "affnet.runtimes.executorch:ExecutorchRuntime",
     "coreml": "affnet.runtimes.coreml:CoreMLRuntime",
+    "coreai": "affnet.runtimes.coreai:CoreAiRuntime",
     "openvino": "affnet.runtimes.openvino:OpenVinoRuntime",
     "mnn": "affnet.runtimes.mnn:MnnRuntime",
     "ncnn": "affnet.runtimes.ncnn:NcnnRuntime",

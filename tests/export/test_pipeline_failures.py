@@ -95,8 +95,8 @@ def test_a_conversion_that_fails_leaves_what_stood_there(
         (
             ExportOptions("tfjs"),
             UnknownNameError,
-            "Unknown format 'tfjs'; valid: coreml, executorch, mnn, ncnn, onnx, openvino, tflite, "
-            "torch.",
+            "Unknown format 'tfjs'; valid: coreai, coreml, executorch, mnn, ncnn, onnx, openvino, "
+            "tflite, torch.",
         ),
         (
             ExportOptions("onnx", precision="int4"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from affnet.export.passes.graph_pixels import GraphPixels
 
 CONVERTERS: dict[str, str] = {
+    "coreai": "affnet.export.converters.coreai:CoreAiConverter",
     "coreml": "affnet.export.converters.coreml.converter:CoreMLConverter",
     "executorch": "affnet.export.converters.executorch.converter:ExecutorchConverter",
     "mnn": "affnet.export.converters.mnn:MnnConverter",

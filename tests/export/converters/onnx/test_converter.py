@@ -93,7 +93,7 @@ def test_float16_inside_and_float32_at_the_borders(tmp_path: Path, attn_norm: st
 def test_an_unknown_format_is_answered_with_the_valid_ones() -> None:
     with pytest.raises(
         UnknownNameError,
-        match=r"Unknown format 'tfjs'; valid: coreml, executorch, mnn, ncnn, onnx, openvino, ",
+        match=r"Unknown format 'tfjs'; valid: coreai, coreml, executorch, mnn, ncnn, onnx, ",
     ):
         get_converter("tfjs")
 

@@ -16,7 +16,10 @@ def package(
     artifacts: Annotated[list[Path], typer.Argument(help="Files that export made.")],
     *,
     target: Annotated[
-        str, typer.Option("--for", metavar="TARGET", help="What takes it in: python, web or cpp.")
+        str,
+        typer.Option(
+            "--for", metavar="TARGET", help="What takes it in: python, web, cpp, android or ios."
+        ),
     ],
     output: Annotated[
         Path | None,

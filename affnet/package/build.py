@@ -11,7 +11,7 @@ from pathlib import Path
 from affnet.artifact import Artifact
 from affnet.errors import UnknownNameError, UsageError
 from affnet.files import publish, staging_folder, translating_os_errors
-from affnet.package import cpp, python, web
+from affnet.package import android, cpp, ios, python, web
 from affnet.package.contract import Contract, contract_of
 from affnet.package.golden import write_golden
 from affnet.package.licences import licence_files
@@ -28,6 +28,7 @@ class Target:
     golden: str  # the folder of the golden test in it
     command: str  # that runs the golden test, of ``{folder}``
     formats: str  # that it runs, and what of others, for people
+    picture: str = ".jpg"  # of the golden test; ".png" where decoders of JPEG differ
 
 
 TARGETS = {
@@ -36,6 +37,15 @@ TARGETS = {
     ),
     "web": Target(web.runtime_of, web.write, web.GOLDEN, web.COMMAND, web.FORMATS),
     "cpp": Target(cpp.runtime_of, cpp.write, cpp.GOLDEN, cpp.COMMAND, cpp.FORMATS),
+    "android": Target(
+        android.runtime_of,
+        android.write,
+        android.GOLDEN,
+        android.COMMAND,
+        android.FORMATS,
+        picture=".png",
+    ),
+    "ios": Target(ios.runtime_of, ios.write, ios.GOLDEN, ios.COMMAND, ios.FORMATS, picture=".png"),
 }
 
 
@@ -101,7 +111,7 @@ def build(path: Path, target: str, folder: Path, threads: int) -> Package:
     with staging_folder(folder.absolute().parent) as staging, translating_os_errors(folder):
         made = staging / folder.name
         made.mkdir()
-        write_golden(contract, made / kind.golden)
+        write_golden(contract, made / kind.golden, kind.picture)
         kind.write(contract, made)
         for file, text in licence_files(contract).items():
             (made / file).write_text(text, encoding="utf-8")

@@ -86,7 +86,8 @@ class Contract:
         """Write the model and ``contract.json`` into a folder of a package."""
         folder.mkdir(parents=True, exist_ok=True)
         source = self.artifact.path
-        shutil.copyfile(source, folder / source.name)
+        copy = shutil.copytree if source.is_dir() else shutil.copyfile
+        copy(source, folder / source.name)
         text = json.dumps(self.to_record(), indent=1)
         (folder / "contract.json").write_text(text + "\n", encoding="utf-8")
 

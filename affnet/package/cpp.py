@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from affnet.artifact import Artifact
 from affnet.errors import UsageError
+from affnet.package.constants import constants, listed, truth
 from affnet.package.contract import Contract
-from affnet.package.golden import RECORD
+from affnet.package.golden import RECORD, write_numbers
 from affnet.package.render import cpp_literal, render_folder
 
 GOLDEN = "golden"
@@ -52,12 +52,8 @@ def write(contract: Contract, folder: Path) -> None:
         raise UsageError(f"CMake has no name for a file called {model}; rename it.")
     answer = record["answer"]
     values = _constants(contract.to_record()) | {
-        "name": contract.name,
         "name_literal": cpp_literal(contract.name),
-        "task": contract.task,
         "class_name": contract.class_name,
-        "runtime_version": contract.version,
-        "threads": str(contract.threads),
         "model": model,
         "example": _EXAMPLES[contract.task].format(name=contract.name, model=model),
         "command": COMMAND.format(folder="."),
@@ -68,60 +64,19 @@ def write(contract: Contract, folder: Path) -> None:
     render_folder("cpp/common", folder, values)
     render_folder(f"cpp/{contract.task}", folder, values)
     contract.write(folder)
-    (folder / GOLDEN / "golden.txt").write_text(_golden_text(record), encoding="utf-8")
+    write_numbers(folder / GOLDEN, record)
 
 
 def _constants(record: dict[str, Any]) -> dict[str, str]:
     """Return what `contract.h` holds of ``contract.json``."""
-    steps, taken, rule = record["preprocessing"], record["input"], record["suppression"]
     outputs, labels = record["outputs"], record["labels"]
-    type_number, type_bytes = _TYPES[taken["dtype"]]
-    return {
-        "exif_orientation": _bool(steps["exif_orientation"]),
-        "cover": _bool(steps["resize"] == "cover"),
-        "resize_height": str(steps["resize_to"][0]),
-        "resize_width": str(steps["resize_to"][1]),
-        "bicubic": _bool(steps["interpolation"] == "bicubic"),
-        "crop_height": str(steps["crop"][0]),
-        "crop_width": str(steps["crop"][1]),
-        "mean": _list(map(_float, steps["mean"])),
-        "std": _list(map(_float, steps["std"])),
-        "low": _float(taken["range"][0]),
-        "high": _float(taken["range"][1]),
-        "input_name": cpp_literal(taken["name"]),
-        "input_shape": _list(map(str, taken["shape"])),
+    type_number, type_bytes = _TYPES[record["input"]["dtype"]]
+    return constants(record, cpp_literal, lambda value: f"{float(value)!r}f") | {
         "input_type": type_number,
         "input_bytes": type_bytes,
-        "channels_last": _bool(taken["layout"] == "NHWC"),
         "output_count": str(len(outputs)),
-        "output_names": _list(cpp_literal(output["name"]) for output in outputs),
-        "output_is_integer": _list(_bool(output["dtype"] == "int32") for output in outputs),
-        "logits": _bool(record["scores"] == "logits"),
-        "score_threshold": _float(rule["score_threshold"]),
-        "iou_threshold": _float(rule["iou_threshold"]),
-        "candidates": str(rule["candidates"]),
-        "detections": str(rule["detections"]),
+        "output_names": listed(cpp_literal(output["name"]) for output in outputs),
+        "output_is_integer": listed(truth(output["dtype"] == "int32") for output in outputs),
         "label_count": str(len(labels)),
-        "labels": _list(map(cpp_literal, labels)),
+        "labels": listed(map(cpp_literal, labels)),
     }
-
-
-def _golden_text(record: dict[str, Any]) -> str:
-    """Return the golden test's numbers, which C++ reads without a parser of JSON."""
-    lines = [repr(record["tolerance"])]
-    for output in record["outputs"]:
-        lines.append(f"{output['step']} {output['largest']!r} {len(output['values'])}")
-        lines.append(" ".join(map(repr, output["values"])))
-    return "\n".join(lines) + "\n"
-
-
-def _bool(value: bool) -> str:
-    return "true" if value else "false"
-
-
-def _float(value: float) -> str:
-    return f"{float(value)!r}f"
-
-
-def _list(values: Iterable[str]) -> str:
-    return ", ".join(values)

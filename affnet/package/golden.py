@@ -1,7 +1,8 @@
 """The golden test of a package: a picture, its pixels for the network, and what the network says.
 
 All is computed by affnet itself, in the runtime of this machine.  The picture is a photo of odd
-sides with an EXIF orientation, in JPEG as phones write it.
+sides with an EXIF orientation, in JPEG as phones write it; in PNG for targets whose own decoders of
+JPEG round otherwise than Pillow's, and from device to device.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from affnet.parity import TOLERANCES
 from affnet.runtimes import runtime_for
 
 #: Files of the golden test, in its folder.
-PICTURE, PIXELS, RECORD = "golden.jpg", "golden.pixels", "golden.json"
+PIXELS, RECORD, NUMBERS = "golden.pixels", "golden.json", "golden.txt"
 _PHOTOGRAPH = "portrait"  # in the public domain
 _SIDES = (231, 171)  # width and height that are cut out of it
 _ORIENTATION, _TURNED = 0x0112, 6  # the tag, and a phone held upright
@@ -31,24 +32,24 @@ _VALUES = 1000  # of an output, at most
 _COARSEST = 0.05  # of the largest value: the same file in another version of a runtime
 
 
-def write_golden(contract: Contract, folder: Path) -> None:
-    """Write the golden test of a package into ``folder``.
+def write_golden(contract: Contract, folder: Path, suffix: str) -> None:
+    """Write the golden test of a package into ``folder``, with a picture in JPEG or PNG.
 
     Raises:
         AffnetError: as `affnet.runtimes.Runtime.load`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    picture = _picture()
-    (folder / PICTURE).write_bytes(picture)
+    path = folder / f"golden{suffix}"
+    path.write_bytes(_picture(suffix))
     from PIL import Image
 
-    with Image.open(io.BytesIO(picture)) as image:
+    with Image.open(path) as image:
         preprocessing = contract.artifact.pixel_contract()
         pixels = preprocessing.pixels(image)
         (folder / PIXELS).write_bytes(pixels.tobytes())
         outputs = _outputs(contract.artifact, preprocessing(image))
     record = {
-        "picture": PICTURE,
+        "picture": path.name,
         "pixels": PIXELS,
         "tolerance": min(TOLERANCES[contract.artifact.manifest.precision].max_rel_error, _COARSEST),
         "outputs": [_sampled(output) for output in outputs],
@@ -57,18 +58,35 @@ def write_golden(contract: Contract, folder: Path) -> None:
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-def _picture() -> bytes:
+def write_numbers(folder: Path, record: dict[str, Any]) -> None:
+    """Write the numbers of ``golden.json`` for languages without a parser of JSON.
+
+    The tolerance; of each output the step, the largest value, the count, and then the values.
+    """
+    lines = [repr(record["tolerance"])]
+    for output in record["outputs"]:
+        lines.append(f"{output['step']} {output['largest']!r} {len(output['values'])}")
+        lines.append(" ".join(map(repr, output["values"])))
+    (folder / NUMBERS).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _picture(suffix: str) -> bytes:
     from PIL import Image
 
     (path,) = (path for path in photographs() if path.stem == _PHOTOGRAPH)
     exif = Image.Exif()
     exif[_ORIENTATION] = _TURNED
     with Image.open(path) as image:
-        content = io.BytesIO()
+        jpeg = io.BytesIO()
         image.crop((13, 20, 13 + _SIDES[0], 20 + _SIDES[1])).save(
-            content, "JPEG", quality=92, exif=exif
+            jpeg, "JPEG", quality=92, exif=exif
         )
-    return content.getvalue()
+    if suffix == ".jpg":
+        return jpeg.getvalue()
+    with Image.open(jpeg) as image:
+        png = io.BytesIO()
+        image.save(png, "PNG", exif=exif)
+    return png.getvalue()
 
 
 def _outputs(artifact: Artifact, image: NDArray[np.float32]) -> list[NDArray[Any]]:

@@ -9,6 +9,7 @@ from affnet.package.render import TEMPLATES
 #: Of the packages that run a model, as their registries name the licences.
 _RUNTIMES = {
     "onnxruntime": "ONNX Runtime, MIT License, Copyright (c) Microsoft Corporation",
+    "coreml": "Core ML, a part of Apple's systems, nothing of which is in this package",
     "litert": "LiteRT, Apache License 2.0, Copyright Google LLC",
 }
 

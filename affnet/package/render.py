@@ -1,6 +1,6 @@
 """Templates: files that are copied, and those ending in ``.tmpl``, whose ``{{name}}`` are filled.
 
-What comes from outside, such as labels, goes into JSON or into C++ literals, never into templates.
+What comes from outside, such as labels, goes into JSON or into literals, never into templates.
 """
 
 from __future__ import annotations
@@ -38,6 +38,31 @@ def cpp_literal(text: str) -> str:
     letters = [
         chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\?' else f"\\{byte:03o}"
         for byte in text.encode("utf-8", "surrogatepass")
+    ]
+    return f'"{"".join(letters)}"'
+
+
+def kotlin_literal(text: str) -> str:
+    """Return a Kotlin literal of a text, in ASCII, whatever is in it."""
+    units = text.encode("utf-16-be", "surrogatepass")
+    codes = [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]
+    letters = [
+        chr(one) if 0x20 <= one < 0x7F and chr(one) not in '"\\$' else f"\\u{one:04x}"
+        for one in codes
+    ]
+    return f'"{"".join(letters)}"'
+
+
+def swift_literal(text: str) -> str:
+    """Return a Swift literal of a text, in ASCII, whatever is in it.
+
+    Half of a surrogate pair, which Swift's strings do not hold, becomes the replacement character.
+    """
+    letters = [
+        one
+        if " " <= one < "\x7f" and one not in '"\\'
+        else f"\\u{{{0xFFFD if 0xD800 <= ord(one) < 0xE000 else ord(one):x}}}"
+        for one in text
     ]
     return f'"{"".join(letters)}"'
 

@@ -26,19 +26,40 @@ from affnet.errors import AffnetError, LabelsError, UnknownNameError, UsageError
 from affnet.evaluation.datasets import CorruptImageError, LabelledImage
 from affnet.evaluation.dense import DenseSubject
 from affnet.evaluation.pictures import look_at
+from affnet.package import ios
 from affnet.package.build import TARGETS, Package, build, default_folder
 from affnet.package.contract import contract_of
+from affnet.package.golden import write_golden
+from affnet.package.licences import licence_files
 from affnet.package.render import TEMPLATES, cpp_literal, toml_string
 from affnet.preprocessing import published
 from tests.package import networks, pictures
 
 CONTRACT = published("classification", networks.SIZE)
 TASKS = ("classification", "segmentation", "detection")
+#: Files that hold labels as a language's literals, beside JSON.
+LITERALS = (
+    "contract.h",
+    "golden_test.cpp",
+    "Contract.kt",
+    "GoldenTest.kt",
+    "Contract.swift",
+    "GoldenTests.swift",
+)
+BINARY = (".png", ".jpg", ".pixels", ".onnx")
 
 
 def built(folder: Path, target: str, task: str = "classification") -> Package:
-    path = networks.write(folder, task).path
-    return build(path, target, folder / "package", threads=2)
+    artifact, package = networks.write(folder, task), folder / "package"
+    if target != "ios":
+        return build(artifact.path, target, package, threads=2)
+    # a file for Core ML takes seconds to convert, and the code depends on its manifest only
+    contract = contract_of(artifact, "coreml", "Core ML", "iOS 16", 2)
+    write_golden(contract, package / ios.GOLDEN, ".png")
+    ios.write(contract, package)
+    for name, text in licence_files(contract).items():
+        (package / name).write_text(text)
+    return Package(package, artifact.path, target, "Core ML iOS 16", ios.COMMAND)
 
 
 @contextmanager
@@ -169,10 +190,10 @@ def test_every_file_of_a_package_is_filled_and_states_the_contract(
 def test_labels_stand_only_where_they_are_data(target: str, tmp_path: Path) -> None:
     package = built(tmp_path, target)
     for path in package.folder.rglob("*"):
-        if path.is_file() and path.name not in ("contract.json", "golden.json"):
+        if path.is_file() and path.suffix not in (*BINARY, ".json"):
             text = path.read_text(errors="replace")
-            assert "<script>alert" not in text or path.name in ("contract.h", "golden_test.cpp")
-            assert "{{" not in text or path.suffix in (".h", ".cpp")
+            assert "<script>alert" not in text or path.name in LITERALS
+            assert "{{" not in text or path.name in LITERALS
 
 
 def test_a_literal_of_cpp_is_what_it_was_to_a_compiler() -> None:
@@ -186,15 +207,18 @@ def test_a_literal_of_cpp_is_what_it_was_to_a_compiler() -> None:
 
 
 def test_a_target_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="Unknown target 'watch'; valid: python, web, cpp"):
+    with pytest.raises(
+        UnknownNameError, match="Unknown target 'watch'; valid: python, web, cpp, android, ios"
+    ):
         build(tmp_path / "x.onnx", "watch", tmp_path / "p", 1)
 
 
-def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_folder_that_exists_is_left_alone(target: str, tmp_path: Path) -> None:
     path = networks.write(tmp_path).path
     (tmp_path / "package").mkdir()
     with pytest.raises(UsageError, match=r"package exists, .*; name a new folder with --output"):
-        build(path, "python", tmp_path / "package", 1)
+        build(path, target, tmp_path / "package", 1)
     assert not list((tmp_path / "package").iterdir())
 
 
@@ -204,6 +228,10 @@ def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:
         ("cpp", "tflite", "a package for cpp takes onnx"),
         ("python", "executorch", "ExecuTorch's runtime for Python needs torch"),
         ("web", "coreml", "a package for web takes onnx or tflite"),
+        ("android", "coreml", "a package for android takes onnx or tflite"),
+        ("android", "executorch", "a package for android takes onnx or tflite"),
+        ("ios", "onnx", "a package for ios takes coreml"),
+        ("ios", "tflite", "a package for ios takes coreml"),
     ],
 )
 def test_a_format_that_a_target_does_not_run_is_refused(
@@ -216,11 +244,15 @@ def test_a_format_that_a_target_does_not_run_is_refused(
     assert not (tmp_path / "package").exists()
 
 
-def test_labels_that_are_not_those_of_the_classes_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", TARGETS)
+def test_labels_that_are_not_those_of_the_classes_are_refused(target: str, tmp_path: Path) -> None:
     artifact = networks.write(tmp_path)
-    networks.rewrite(artifact, labels=("one", "two"))
+    networks.rewrite(
+        artifact, labels=("one", "two"), format="coreml" if target == "ios" else "onnx"
+    )
     with pytest.raises(LabelsError, match="has 2 labels for 3 classes; export it again"):
-        build(artifact.path, "web", tmp_path / "package", 1)
+        build(artifact.path, target, tmp_path / "package", 1)
+    assert not (tmp_path / "package").exists()
 
 
 def test_classes_without_names_are_numbered(tmp_path: Path) -> None:

@@ -1,0 +1,132 @@
+"""Packages for iOS, compiled on Linux with doubles of Apple's frameworks, and run there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from affnet.package.contract import Contract
+from affnet.package.ios import GOLDEN, module_of
+from tests.package.pictures import ORIENTATION
+
+DOUBLES = Path(__file__).with_name("swift")
+_FRAMEWORKS = ("CoreGraphics", "ImageIO", "CoreVideo", "CoreML")  # each after those it imports
+_ANSWERS = {
+    "Classifier": "try model.classify(picture, top: 3).map { "
+    "[Double($0.index), Double($0.score)] }",
+    "Segmenter": "try model.segment(picture).shares.map { "
+    "[Double($0.index), Double($0.share)] } + [[Double(checksum("
+    "try model.segment(picture).classes.flatMap { big(UInt32($0)) }))]]",
+    "Detector": "try model.detect(picture, threshold: 0.05).map { [Double($0.index), "
+    "Double($0.score), $0.box.minX, $0.box.minY, $0.box.maxX, $0.box.maxY] }",
+}
+_BUNDLE = """import Foundation
+
+extension Bundle {
+  static var module: Resources { Resources() }
+}
+
+struct Resources {
+  func url(forResource name: String, withExtension: String?) -> URL? {
+    URL(fileURLWithPath: CommandLine.arguments[1]).appendingPathComponent("FOLDER/\\(name)")
+  }
+}
+"""
+
+
+def frameworks(folder: Path) -> None:
+    """Compile the doubles into a folder."""
+    for name in _FRAMEWORKS:
+        _swiftc(
+            folder, "-parse-as-library", "-emit-module", "-emit-library", "-static", "-I", ".",
+            "-module-name", name, "-o", f"lib{name}.a", DOUBLES / f"{name}.swift",
+        )  # fmt: skip
+
+
+def compiled(package: Path, contract: Contract, folder: Path) -> Path:
+    """Compile a package and a program around it, with doubles in ``folder``.
+
+    Raises:
+        AssertionError: the compiler rejects them, or warns of the package.
+    """
+    name, class_name = module_of(contract), contract.class_name
+    work = folder / name
+    shutil.copytree(folder, work, ignore=lambda _, names: [n for n in names if "." not in n])
+    (work / "Bundle.swift").write_text(_BUNDLE.replace("FOLDER", "Sources/Resources"))
+    sources = [*(package / "Sources").glob("*.swift"), work / "Bundle.swift"]
+    said = _swiftc(
+        work, "-parse-as-library", "-emit-module", "-emit-library", "-static", "-enable-testing",
+        "-I", ".", "-module-name", name, "-o", f"lib{name}.a", *sources,
+    )  # fmt: skip
+    assert "warning:" not in said, said
+    text = (DOUBLES / "Main.swift").read_text()
+    text = text.replace("PACKAGE", name).replace("CLASS", class_name)
+    (work / "main.swift").write_text(text.replace("ANSWER", _ANSWERS[class_name]))
+    (work / "Bundle.swift").write_text(_BUNDLE.replace("FOLDER", "Tests"))
+    libraries = [f"-l{one}" for one in (name, *reversed(_FRAMEWORKS))]
+    _swiftc(
+        work, "-I", ".", "-L", ".", "-o", "program", "main.swift", "Bundle.swift",
+        package / "Tests" / "GoldenTests.swift", *libraries,
+    )  # fmt: skip
+    return work / "program"
+
+
+def golden(program: Path, package: Path, outputs: Sequence[NDArray[Any]]) -> str:
+    """Run a package's golden test on what its network gives; return what XCTest prints."""
+    picture = package / GOLDEN / "golden.png"
+    kept = picture.read_bytes()
+    with Image.open(picture) as image:
+        write_picture(image, picture)
+    run = subprocess.run(
+        [program, package, "golden", _written(program.with_name("golden"), outputs)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    picture.write_bytes(kept)
+    return run.stdout + run.stderr
+
+
+def answers(
+    program: Path, package: Path, asked: Sequence[tuple[Path, Sequence[NDArray[Any]]]]
+) -> list[Any]:
+    """Return of each picture checksums of pixels and input, and the answer."""
+    lines = [
+        f"{picture}\t{_written(program.with_name(f'outputs{index}'), outputs)}"
+        for index, (picture, outputs) in enumerate(asked)
+    ]
+    run = subprocess.run(
+        [program, package, "answers"], input="\n".join(lines), capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def write_picture(image: Image.Image, to: Path, count: int = 1) -> None:
+    """Write a picture as the double of Image I/O reads it."""
+    orientation = image.getexif().get(ORIENTATION, 1)
+    colors = image.convert("RGBA").tobytes()
+    to.write_bytes(b"RGBA" + struct.pack(">4i", *image.size, orientation, count) + colors)
+
+
+def _written(to: Path, outputs: Sequence[NDArray[Any]]) -> Path:
+    arrays = [np.asarray(array, ">f4").ravel() for array in outputs]
+    content = b"".join(struct.pack(">i", array.size) + array.tobytes() for array in arrays)
+    to.write_bytes(struct.pack(">i", len(arrays)) + content)
+    return to
+
+
+def _swiftc(folder: Path, *arguments: str | Path) -> str:
+    run = subprocess.run(
+        ["swiftc", "-swift-version", "5", *map(str, arguments)],
+        cwd=folder, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stderr

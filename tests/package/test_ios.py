@@ -1,0 +1,126 @@
+"""Packages for iOS: compiled by Swift on Linux with doubles of Apple's frameworks, and run there.
+
+What they give each picture is compared with affnet's own code, as packages for Android are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from affnet.evaluation.predictors import as_input
+from affnet.package import ios
+from affnet.package.contract import Contract, contract_of
+from affnet.package.golden import write_golden
+from affnet.package.render import swift_literal
+from tests.package import linux_swift, networks, pictures
+from tests.package.answers import CLASSES, agree, expected, given
+
+
+def test_a_literal_of_swift_is_what_it_was() -> None:
+    text = "".join(networks.HOSTILE) + "\U0001f600\udc00"
+    literal = swift_literal(text)
+    assert literal.isascii()
+    assert "\n" not in literal
+    parts = literal[1:-1].split("\\u{")
+    found = parts[0] + "".join(
+        chr(int(part[: part.index("}")], 16)) + part[part.index("}") + 1 :] for part in parts[1:]
+    )
+    assert found == text.replace("\udc00", "\N{REPLACEMENT CHARACTER}")
+    assert '"' not in literal[1:-1]
+
+
+@pytest.mark.parametrize(
+    ("specification", "system"), [(6, "iOS 16"), (7, "iOS 16"), (9, "iOS 18"), (10, "iOS 26")]
+)
+def test_the_first_system_is_that_of_file_and_code(
+    specification: int, system: str, tmp_path: Path
+) -> None:
+    artifact = networks.write(tmp_path).with_manifest(
+        format="coreml", details={"specification_version": specification}
+    )
+    assert ios.runtime_of(artifact) == ("Core ML", system)
+
+
+def written(task: str, folder: Path) -> tuple[Contract, Path]:
+    """Write the package of a network of ONNX: Core ML is a double that gives what ONNX gave."""
+    package = folder / task
+    contract = contract_of(
+        networks.write(folder, task, name=task), "coreml", "Core ML", "iOS 16", 1
+    )
+    write_golden(contract, package / ios.GOLDEN, ".png")
+    ios.write(contract, package)
+    return contract, package
+
+
+def picture_taking(folder: Path) -> tuple[Contract, Path]:
+    """Write the package of a classifier by name that takes pictures and turns them upright."""
+    contract, package = written("classification", folder / "named")
+    (taken,) = contract.artifact.manifest.inputs
+    taken = dataclasses.replace(
+        taken, shape=(1, *networks.SIZE, 3), dtype="uint8", layout="NHWC", range=(0.0, 255.0)
+    )
+    steps = dataclasses.replace(contract.artifact.pixel_contract(), exif_orientation=True)
+    artifact = contract.artifact.with_manifest(inputs=(taken,), preprocessing=steps)
+    contract = dataclasses.replace(contract, artifact=artifact)
+    shutil.rmtree(package / "Sources")
+    ios.write(contract, package)
+    with Image.open(package / ios.GOLDEN / "golden.png") as image:
+        (package / ios.GOLDEN / "golden.pixels").write_bytes(steps.pixels(image).tobytes())
+    return contract, package
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("form", [*CLASSES, "named"])
+def test_packages_give_each_picture_what_affnet_gives_it(form: str, tmp_path: Path) -> None:
+    if shutil.which("swiftc") is None:
+        pytest.skip("needs swiftc, such as of Debian's package swiftlang")
+    (tmp_path / "named").mkdir()
+    (tmp_path / "doubles").mkdir()
+    contract, package = picture_taking(tmp_path) if form == "named" else written(form, tmp_path)
+    network = networks.write(tmp_path, contract.task, name="same")
+    linux_swift.frameworks(tmp_path / "doubles")
+    program = linux_swift.compiled(package, contract, tmp_path / "doubles")
+
+    with Image.open(package / ios.GOLDEN / "golden.png") as image:
+        outputs = given(network, image)
+    if form != "named":  # whose golden test was written for another orientation
+        assert "with 0 failures" in linux_swift.golden(program, package, outputs)
+        wrong = [2 * outputs[0], *outputs[1:]]
+        assert "XCTAssertEqualWithAccuracy failed" in linux_swift.golden(program, package, wrong)
+
+    asked, wanted = [], []
+    for index, path in enumerate(pictures.synthetic(tmp_path / "pictures", 44)):
+        with Image.open(path) as image:
+            if image.has_transparency_data or image.mode.startswith("I"):
+                continue  # Core Graphics loses bits of the former, and Pillow reads the latter
+            outputs = given(network, image)
+            if form == "named":
+                scores = np.exp(outputs[0] - outputs[0].max())
+                outputs = [scores / scores.sum()]
+            picture = tmp_path / f"{index}.rgba"
+            linux_swift.write_picture(image, picture)
+            asked.append((picture, outputs))
+            steps = contract.artifact.pixel_contract()
+            taken = as_input(steps(image)[None], contract.input).astype(">f4")
+            sums = zlib.crc32(steps.pixels(image).tobytes()), zlib.crc32(taken.tobytes())
+            logits = [np.log(outputs[0])] if form == "named" else outputs
+            answer = expected(contract, image, logits)
+        if contract.task == "segmentation":
+            answer = [*answer[3], [answer[2]]]
+        wanted.append([*sums, answer])
+    found = linux_swift.answers(program, package, asked)
+    assert len(found) == len(wanted) > 25
+    for one, mine, theirs in zip(asked, found, wanted, strict=True):
+        assert mine[:2] == theirs[:2], one
+        assert agree(mine[2], theirs[2]), one
+    late = tmp_path / "moving.rgba"
+    linux_swift.write_picture(Image.new("RGB", (9, 9)), late, count=2)
+    (refused,) = linux_swift.answers(program, package, [(late, outputs)])
+    assert refused == "The picture is animated; give a single picture."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -37,7 +38,7 @@ extension Bundle {
 
 struct Resources {
   func url(forResource name: String, withExtension: String?) -> URL? {
-    URL(fileURLWithPath: CommandLine.arguments[1]).appendingPathComponent("FOLDER/\\(name)")
+    URL(fileURLWithPath: ProcessInfo.processInfo.environment["FOLDER"]! + "/PART/\\(name)")
   }
 }
 """
@@ -61,7 +62,7 @@ def compiled(package: Path, contract: Contract, folder: Path) -> Path:
     name, class_name = module_of(contract), contract.class_name
     work = folder / name
     shutil.copytree(folder, work, ignore=lambda _, names: [n for n in names if "." not in n])
-    (work / "Bundle.swift").write_text(_BUNDLE.replace("FOLDER", "Sources/Resources"))
+    (work / "Bundle.swift").write_text(_BUNDLE.replace("PART", "Sources/Resources"))
     sources = [*(package / "Sources").glob("*.swift"), work / "Bundle.swift"]
     said = _swiftc(
         work, "-parse-as-library", "-emit-module", "-emit-library", "-static", "-enable-testing",
@@ -71,7 +72,7 @@ def compiled(package: Path, contract: Contract, folder: Path) -> Path:
     text = (DOUBLES / "Main.swift").read_text()
     text = text.replace("PACKAGE", name).replace("CLASS", class_name)
     (work / "main.swift").write_text(text.replace("ANSWER", _ANSWERS[class_name]))
-    (work / "Bundle.swift").write_text(_BUNDLE.replace("FOLDER", "Tests"))
+    (work / "Bundle.swift").write_text(_BUNDLE.replace("PART", "Tests"))
     libraries = [f"-l{one}" for one in (name, *reversed(_FRAMEWORKS))]
     _swiftc(
         work, "-I", ".", "-L", ".", "-o", "program", "main.swift", "Bundle.swift",
@@ -86,10 +87,9 @@ def golden(program: Path, package: Path, outputs: Sequence[NDArray[Any]]) -> str
     kept = picture.read_bytes()
     with Image.open(picture) as image:
         write_picture(image, picture)
-    run = subprocess.run(
-        [program, package, "golden", _written(program.with_name("golden"), outputs)],
-        capture_output=True, text=True,
-    )  # fmt: skip
+    written = _written(program.with_name("golden"), outputs)
+    environment = {**os.environ, "FOLDER": str(package), "GOLDEN": str(written)}
+    run = subprocess.run([program], capture_output=True, text=True, env=environment)
     picture.write_bytes(kept)
     return run.stdout + run.stderr
 
@@ -103,7 +103,11 @@ def answers(
         for index, (picture, outputs) in enumerate(asked)
     ]
     run = subprocess.run(
-        [program, package, "answers"], input="\n".join(lines), capture_output=True, text=True
+        [program],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "FOLDER": str(package)},
     )
     assert run.returncode == 0, run.stderr[-2000:]
     return [json.loads(line) for line in run.stdout.splitlines()]

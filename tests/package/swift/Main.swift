@@ -1,15 +1,12 @@
 // Runs a package for iOS on Linux, as `tests.package.linux_swift` asks by lines on stdin: the file of
-// a picture, and the file of what the network gives.  With the argument "golden" it runs XCTest.
+// a picture, and the file of what the network gives.  With GOLDEN, such a file, it runs XCTest, which
+// reads arguments itself.
 
 import CoreML
 import Foundation
 import XCTest
 
 @testable import PACKAGE
-
-extension Bundle {
-  static let golden = URL(fileURLWithPath: CommandLine.arguments[1])
-}
 
 func outputsIn(_ file: String) throws -> [[Float]] {
   let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
@@ -54,8 +51,8 @@ func answers() async throws {
   }
 }
 
-if CommandLine.arguments[2] == "golden" {
-  try record(CommandLine.arguments[3])
+if let outputs = ProcessInfo.processInfo.environment["GOLDEN"] {
+  try record(outputs)
   XCTMain([
     testCase([
       ("pixels", GoldenTests.testPixelsAreTheSameToTheLastBit),

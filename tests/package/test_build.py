@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import json
 import os
@@ -13,7 +12,6 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from affnet.artifact import CENTERS, TensorSpec
-from affnet.errors import AffnetError, LabelsError, UnknownNameError, UsageError
 from affnet.evaluation.datasets import CorruptImageError, LabelledImage
 from affnet.evaluation.dense import DenseSubject
 from affnet.evaluation.pictures import look_at
@@ -206,55 +202,6 @@ def test_a_literal_of_cpp_is_what_it_was_to_a_compiler() -> None:
     assert tomllib.loads(f"a = {toml_string(text)}")["a"] == text
 
 
-def test_a_target_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        UnknownNameError, match="Unknown target 'watch'; valid: python, web, cpp, android, ios"
-    ):
-        build(tmp_path / "x.onnx", "watch", tmp_path / "p", 1)
-
-
-@pytest.mark.parametrize("target", TARGETS)
-def test_a_folder_that_exists_is_left_alone(target: str, tmp_path: Path) -> None:
-    path = networks.write(tmp_path).path
-    (tmp_path / "package").mkdir()
-    with pytest.raises(UsageError, match=r"package exists, .*; name a new folder with --output"):
-        build(path, target, tmp_path / "package", 1)
-    assert not list((tmp_path / "package").iterdir())
-
-
-@pytest.mark.parametrize(
-    ("target", "format_", "reason"),
-    [
-        ("cpp", "tflite", "a package for cpp takes onnx"),
-        ("python", "executorch", "ExecuTorch's runtime for Python needs torch"),
-        ("web", "coreml", "a package for web takes onnx or tflite"),
-        ("android", "coreml", "a package for android takes onnx or tflite"),
-        ("android", "executorch", "a package for android takes onnx or tflite"),
-        ("ios", "onnx", "a package for ios takes coreml"),
-        ("ios", "tflite", "a package for ios takes coreml"),
-    ],
-)
-def test_a_format_that_a_target_does_not_run_is_refused(
-    target: str, format_: str, reason: str, tmp_path: Path
-) -> None:
-    artifact = networks.write(tmp_path)
-    networks.rewrite(artifact, format=format_)
-    with pytest.raises(UsageError, match=reason):
-        build(artifact.path, target, tmp_path / "package", 1)
-    assert not (tmp_path / "package").exists()
-
-
-@pytest.mark.parametrize("target", TARGETS)
-def test_labels_that_are_not_those_of_the_classes_are_refused(target: str, tmp_path: Path) -> None:
-    artifact = networks.write(tmp_path)
-    networks.rewrite(
-        artifact, labels=("one", "two"), format="coreml" if target == "ios" else "onnx"
-    )
-    with pytest.raises(LabelsError, match="has 2 labels for 3 classes; export it again"):
-        build(artifact.path, target, tmp_path / "package", 1)
-    assert not (tmp_path / "package").exists()
-
-
 def test_classes_without_names_are_numbered(tmp_path: Path) -> None:
     artifact = networks.write(tmp_path)
     artifact = artifact.with_manifest(labels=None)
@@ -278,26 +225,6 @@ def test_names_are_taken_by_every_language(stem: str, name: str, tmp_path: Path)
     assert contract_of(artifact, "onnxruntime", "onnxruntime", "1", 1).name == name
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"task": "other"},
-        {"preprocessing": None},
-        {"preprocessing": replace(CONTRACT, picture=networks.SIZE)},
-        {"outputs": (TensorSpec("centers", (1, 3), "float32"),)},
-        {
-            "outputs": (TensorSpec("x", (1, 3), "int8"),),
-        },
-    ],
-)
-def test_what_no_app_could_read_is_refused(change: dict[str, object], tmp_path: Path) -> None:
-    artifact = networks.write(tmp_path)
-    networks.rewrite(artifact, **change)
-    with pytest.raises(AffnetError):
-        build(artifact.path, "python", tmp_path / "package", 1)
-    assert not (tmp_path / "package").exists()
-
-
 def test_the_code_of_a_package_has_affnets_licence() -> None:
     ours = Path(__file__).parents[2] / "LICENSE"
     assert (TEMPLATES / "LICENSE").read_text() == ours.read_text()
@@ -305,25 +232,3 @@ def test_the_code_of_a_package_has_affnets_licence() -> None:
 
 def test_folders_are_named_after_file_format_and_target() -> None:
     assert default_folder(Path("a/emoji.tflite"), "web") == Path("emoji-tflite-web")
-
-
-@pytest.mark.parametrize(
-    ("task", "form", "remedy"),
-    [
-        ("classification", "picture", "--preprocess spec"),
-        ("segmentation", "last", "--layout nchw --head logits"),
-        ("detection", "centers", "--layout nchw --head logits"),
-    ],
-)
-def test_files_that_do_the_work_of_a_package_are_refused(
-    task: str, form: str, remedy: str, tmp_path: Path
-) -> None:
-    artifact = networks.write(tmp_path, task)
-    outputs, contract = artifact.manifest.outputs, artifact.pixel_contract()
-    changes: dict[str, Any] = {
-        "picture": {"preprocessing": dataclasses.replace(contract, picture=(48, 64))},
-        "last": {"outputs": tuple(one.channels_last() for one in outputs)},
-        "centers": {"outputs": tuple(dataclasses.replace(one, name=CENTERS) for one in outputs)},
-    }[form]
-    with pytest.raises(UsageError, match=f"export it with {remedy}"):
-        contract_of(artifact.with_manifest(**changes), "onnxruntime", "onnxruntime", "1", 1)

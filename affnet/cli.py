@@ -23,6 +23,7 @@ from affnet.commands import (
     inspect,
     package,
     plan,
+    publish,
     run,
     verify,
 )
@@ -68,6 +69,7 @@ for command in (
     plan.plan,
     run.run,
     package.package,
+    publish.publish,
     bench.bench,
     bench_mixers.bench_mixers,
     bench_zoo.bench_zoo,

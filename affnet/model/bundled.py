@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from affnet.artifact import Provenance
 from affnet.errors import UnknownNameError
 
 #: Names that work wherever a SOURCE does.
@@ -51,3 +52,9 @@ def photographs() -> tuple[Path, ...]:
     """Return the files of the bundled photographs, 256 x 256 pixels."""
     folder = Path(str(files("affnet"))) / "data" / "photographs"
     return tuple(sorted(folder.glob("*.jpg")))
+
+
+def licence_of_weights(provenance: Provenance) -> str | None:
+    """Return the licence of an artifact's weights as hubs name it, None where it is not known."""
+    bundled = provenance.kind == "bundled" and provenance.location in BUNDLED
+    return "mit" if bundled else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from affnet.model.bundled import BUNDLED
+from affnet.model.bundled import licence_of_weights
 from affnet.package.contract import Contract
 from affnet.package.render import TEMPLATES
 
@@ -18,7 +18,7 @@ def licence_files(contract: Contract) -> dict[str, str]:
     """Return the files ``LICENSE`` (of the code) and ``NOTICE`` (of all else) of a package."""
     provenance = contract.artifact.manifest.provenance
     weights = f"{provenance.kind} {provenance.location}, weights: {provenance.weights}"
-    if provenance.kind == "bundled" and provenance.location in BUNDLED:
+    if licence_of_weights(provenance) is not None:
         theirs = "trained by affnet's authors, MIT License; see affnet/data of its source"
     else:
         theirs = "under the licence of those weights, which affnet does not know: add it here"

@@ -1,0 +1,1 @@
+"""An artifact for others: its model card, a repository that takes it, a signature."""

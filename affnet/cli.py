@@ -25,6 +25,7 @@ from affnet.commands import (
     plan,
     publish,
     run,
+    sign,
     verify,
 )
 from affnet.commands.panels import PanelledCommand
@@ -69,6 +70,7 @@ for command in (
     plan.plan,
     run.run,
     package.package,
+    sign.sign,
     publish.publish,
     bench.bench,
     bench_mixers.bench_mixers,

@@ -72,6 +72,15 @@ def verify(
     record: Annotated[
         bool, typer.Option("--record", help="Keep what --device gave in the manifest.")
     ] = False,
+    signed_by: Annotated[
+        Path | None,
+        typer.Option(
+            "--signed-by", metavar="PUBLIC_KEY", help="Check its signature first, as sign makes it."
+        ),
+    ] = None,
+    signature_only: Annotated[
+        bool, typer.Option("--signature-only", help="Nothing else: the source need not be there.")
+    ] = False,
     devices_file: DevicesFileOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -82,17 +91,11 @@ def verify(
     On an Arm processor that is emulated: affnet verify emoji.onnx --device arm64
     A file of another tool: affnet verify their.mlpackage --against my.pt2
     """
-    if weights is not None and against is None:
-        raise UsageError("--weights fills the peer to compare with; name it with --against.")
-    from affnet.artifact import Artifact
-    from affnet.model.source_file import check_source_file
-
-    if from_images is not None and (held_out or verify_on):
-        raise UsageError("--from-images takes neither --held-out nor --verify-on.")
-    if against is None:  # what needs no torch is found before its import, which takes seconds
-        Artifact.open(artifact)
-    else:
-        check_source_file(against)
+    signature = _signature(artifact, signed_by, signature_only, quiet)
+    if signature_only:
+        console.print_json(signature) if json else console.print_fields(signature)
+        return
+    _check_request(artifact, against, weights, from_images, held_out or verify_on is not None)
     if from_images is not None:
         _verify_from_images(artifact, against, config, weights, from_images, json, quiet)
         return
@@ -122,15 +125,56 @@ def verify(
             content["held_out"] = report.held_out_record(agreement)
         if places:
             content["proofs"] = proof_records(proofs)
-        console.print_json(content)
+        console.print_json(content | signature)
     else:
         verdict = report.verdict_fields(subject, parity)
         fields = report.parity_fields(opened, parity) if opened else verdict
         fields |= report.held_out_fields(agreement) if agreement else {}
-        console.print_fields(fields | proof_fields(proofs))
+        console.print_fields(fields | proof_fields(proofs) | signature)
     passed = parity.passed and all(proof.parity.passed for proof in proofs)
     if not passed or (agreement and agreement.agreeing < agreement.images):
         raise typer.Exit(1)
+
+
+def _check_request(
+    artifact: Path,
+    against: str | None,
+    weights: Path | None,
+    from_images: Path | None,
+    more_inputs: bool,
+) -> None:
+    """Refuse what can be refused before PyTorch is imported, which takes seconds."""
+    from affnet.artifact import Artifact
+    from affnet.model.source_file import check_source_file
+
+    if weights is not None and against is None:
+        raise UsageError("--weights fills the peer to compare with; name it with --against.")
+    if from_images is not None and more_inputs:
+        raise UsageError("--from-images takes neither --held-out nor --verify-on.")
+    if against is None:
+        Artifact.open(artifact)
+    else:
+        check_source_file(against)
+
+
+def _signature(
+    artifact: Path, signed_by: Path | None, signature_only: bool, quiet: bool
+) -> dict[str, str]:
+    """Check the signature if asked, and return what is shown of it."""
+    from affnet.artifact import Artifact
+    from affnet.publishing.contents import signature_path
+
+    if signed_by is None:
+        if signature_only:
+            raise UsageError("--signature-only checks a signature; name the key with --signed-by.")
+        if (path := signature_path(artifact)).is_file():
+            console.note(f"{path} is not checked without --signed-by PUBLIC_KEY.", quiet)
+        return {}
+    from affnet.publishing import signature
+
+    Artifact.open(artifact)
+    found = signature.check(artifact, signed_by)
+    return {"signature": f"by the owner of {signed_by}, of {', '.join(found.files)}"}
 
 
 def _verify_from_images(

@@ -27,6 +27,7 @@ from affnet.commands import (
     run,
     sign,
     verify,
+    view,
 )
 from affnet.commands.panels import PanelledCommand
 from affnet.commands.project_defaults import FILLERS, ProjectCommand
@@ -67,6 +68,7 @@ for command in (
     export.export,
     verify.verify,
     inspect.inspect,
+    view.view,
     plan.plan,
     run.run,
     package.package,

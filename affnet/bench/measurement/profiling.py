@@ -41,9 +41,14 @@ def assign_modules(times: Iterable[OperatorTime], modules: Mapping[str, str]) ->
     """Fill in the modules.  What a runtime put between two nodes counts to the one before it."""
     found, last = [], None
     for time in times:
-        last = modules.get(time.name) or modules.get(_ADDED.sub("", time.name)) or last
+        last = modules.get(time.name) or modules.get(original_name(time.name)) or last
         found.append(dataclasses.replace(time, module=last))
     return found
+
+
+def original_name(name: str) -> str:
+    """Return the name in the file of the node that ONNX Runtime made another of."""
+    return _ADDED.sub("", name)
 
 
 def modules_of(path: Path) -> dict[str, str]:

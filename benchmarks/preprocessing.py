@@ -19,9 +19,9 @@ import numpy as np
 from PIL import Image
 
 from affnet.commands.options import parse_size
-from affnet.evaluation.predictors import as_input
 from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
+from affnet.layouts import as_input
 from affnet.model.source import load_source
 from affnet.runtimes import runtime_for
 

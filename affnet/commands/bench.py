@@ -78,6 +78,21 @@ def bench(
             rich_help_panel="Measurement",
         ),
     ] = False,
+    pipeline: Annotated[
+        bool,
+        typer.Option(
+            "--pipeline",
+            help="From a picture's file to the answer: preprocessing, inference, postprocessing.",
+            rich_help_panel="Measurement",
+        ),
+    ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            help="That --pipeline begins with; default: a JPEG of 1280x960.",
+            rich_help_panel="Measurement",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     runtime: RuntimesOption = None,
     threads: Annotated[int, typer.Option(min=1, rich_help_panel="Device")] = 1,
@@ -122,7 +137,8 @@ def bench(
     Each has a --help of its own.
     """
     from affnet.bench.measurement.dry_run import show_steps
-    from affnet.bench.measurement.protocol import choose_protocol
+    from affnet.bench.measurement.pictures import picture_of
+    from affnet.bench.measurement.protocol import choose_protocol, from_picture
     from affnet.bench.measurement.runtimes import measure_runtimes
     from affnet.bench.reporting import output as bench_output
     from affnet.bench.store.recorder import open_recorder
@@ -133,6 +149,8 @@ def bench(
     if output is not None:
         bench_output.check_target(output)
     protocol = choose_protocol(preset, sustained)
+    if pipeline or picture is not None:
+        protocol = from_picture(protocol, picture_of(picture))
     places = open_devices(
         device,
         devices_file,

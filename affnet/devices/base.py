@@ -183,6 +183,23 @@ class InferringProcess(MeasuringProcess, Protocol):
 
 
 @runtime_checkable
+class PipelineProcess(MeasuringProcess, Protocol):
+    """A `MeasuringProcess` that can go from a picture's file to an answer."""
+
+    def begin_pipeline(self, artifact: Artifact, picture: bytes) -> None:
+        """Let what is run and timed from now on be the way of a picture, given as its file.
+
+        Raises:
+            MissingError: what decodes pictures is not installed there.
+        """
+        ...
+
+    def last_stages(self) -> dict[str, tuple[int, ...]]:
+        """Return the parts of the samples of the last `run`, by stage."""
+        ...
+
+
+@runtime_checkable
 class ProfilingProcess(MeasuringProcess, Protocol):
     """A `MeasuringProcess` that can profile its operators."""
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from affnet.artifact import CENTERS, PROBABILITIES, Artifact, TensorSpec
-from affnet.evaluation.detections import Detections, decode_anchors, decode_detections
-from affnet.evaluation.predictors import as_input, from_output
+from affnet.detections import Detections, decode_anchors, decode_detections
+from affnet.layouts import as_input, from_output
 from affnet.model.source import Source
 from affnet.preprocessing import Preprocessing
 from affnet.runtimes import get_runtime, runtime_for

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from affnet.evaluation.detections import Detections
+from affnet.detections import Detections
 from affnet.units import PERCENT
 
 _OPACITY = 0.6  # of a class over the image

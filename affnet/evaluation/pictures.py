@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image
 
 from affnet.artifact import Artifact
+from affnet.detections import Detections, softmax
 from affnet.errors import UsageError
 from affnet.evaluation.datasets import LabelledImage
 from affnet.evaluation.dense import DenseSubject
-from affnet.evaluation.detections import Detections, softmax
 from affnet.evaluation.drawing import (
     class_name,
     class_shares,
@@ -22,7 +22,7 @@ from affnet.evaluation.drawing import (
     legible,
     overlay_classes,
 )
-from affnet.evaluation.predictors import as_input, from_output
+from affnet.layouts import as_input, from_output
 from affnet.runtimes import Session, runtime_for
 
 _TOP = 5

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 
 from affnet.artifact import Arrays, TensorSpec, image_spec
-from affnet.evaluation.predictors import as_input
 from affnet.export.borders import held_inputs, held_outputs
 from affnet.export.converters import ConversionRequest, Converter
 from affnet.export.converters.fallbacks import Attempt
 from affnet.export.options import SPEC, ExportOptions
 from affnet.export.passes.graph_pixels import GraphPixels
 from affnet.export.verification.reference import Reference
+from affnet.layouts import as_input
 from affnet.model.source import Source
 
 

@@ -76,7 +76,7 @@ def check_options(source: Source, options: ExportOptions) -> None:
     if options.head in HEADS and options.head not in (NO_HEAD, *converter.heads):
         raise UsageError(
             f"{options.format} files hold no --head {options.head} here; export without it, and "
-            "decode the outputs by affnet.evaluation.detections.decode_detections."
+            "decode the outputs by affnet.detections.decode_detections."
         )
     if options.head not in (None, *OF_BATCHES) and options.dynamic_batch:
         raise UsageError("--head takes one image at a time; drop --dynamic-batch.")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from affnet.artifact import CENTERS, Artifact, TensorSpec
+from affnet.detections import Suppression
 from affnet.errors import LabelsError, UsageError
-from affnet.evaluation.detections import Suppression
 
 _INPUT_TYPES = ("float32", "uint8", "int8")
 _OUTPUT_TYPES = ("float32", "int32")

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affnet.artifact import Artifact
-from affnet.evaluation.detections import softmax
-from affnet.evaluation.predictors import as_input
+from affnet.detections import softmax
+from affnet.layouts import as_input
 from affnet.model.bundled import photographs
 from affnet.package.contract import Contract
 from affnet.parity import TOLERANCES

@@ -6,9 +6,8 @@ import shutil
 from importlib import metadata
 from pathlib import Path
 
-from affnet import preprocessing
+from affnet import detections, preprocessing
 from affnet.artifact import Artifact
-from affnet.evaluation import detections
 from affnet.package.contract import Contract
 from affnet.package.render import render_folder, toml_string
 

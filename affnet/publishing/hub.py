@@ -109,25 +109,23 @@ def _as_asked() -> Iterator[None]:
 
     Its settings are restored, as it may be in use by others.
     """
-    from huggingface_hub import constants, utils
+    from huggingface_hub import constants
+    from huggingface_hub.utils import logging
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     ours = {"HF_HUB_DISABLE_TELEMETRY": True, "HF_HUB_DISABLE_XET": True}
     before = {name: getattr(constants, name) for name in ours}
-    level, bars = utils.logging.get_verbosity(), utils.are_progress_bars_disabled()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    level = logging.get_verbosity()
+    with warnings.catch_warnings(action="ignore"), disable_progress_bars():
         for name, value in ours.items():
             setattr(constants, name, value)
-        utils.logging.set_verbosity_error()
-        utils.disable_progress_bars()
+        logging.set_verbosity(logging.ERROR)
         try:
             yield
         finally:
             for name, value in before.items():
                 setattr(constants, name, value)
-            utils.logging.set_verbosity(level)
-            if not bars:
-                utils.enable_progress_bars()
+            logging.set_verbosity(level)
 
 
 def _token() -> str:

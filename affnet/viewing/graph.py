@@ -84,8 +84,8 @@ def plan_data(graph: Any, name: str, plan: Mapping[str, str]) -> dict[str, Any]:
     results = {}
     for key, node in keyed(graph):
         transforms = [one for one in node.input if _TRANSFORM in one]
-        if transforms and (sides := maps.get(_block(transforms[0]))):
-            results[key] = {"value": f"{sides} {plan[sides]}", "bgColor": "#c2e7ff"}
+        if transforms and (found_map := maps.get(_block(transforms[0]))):
+            results[key] = {"value": f"{found_map} {plan[found_map]}", "bgColor": "#c2e7ff"}
     return {name: {"results": results}}
 
 

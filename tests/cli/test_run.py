@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from affnet.artifact import Artifact, manifest_path
-from affnet.evaluation.detections import Detections
+from affnet.detections import Detections
 from affnet.evaluation.drawing import class_colour, draw_detections
 from tests.conftest import Finished
 from tests.dense import BOXES, CAR, CAT, DOG, HORSE, Colours, FixedBoxes, exported

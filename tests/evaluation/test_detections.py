@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from affnet.evaluation.detections import Suppression, decode_detections, softmax, suppress
+from affnet.detections import Suppression, decode_detections, softmax, suppress
 
 
 def boxes(*values: tuple[float, float, float, float]) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 
 from affnet.artifact import Artifact
 from affnet.evaluation.datasets import CorruptImageError, LabelledImage
-from affnet.evaluation.predictors import as_input
+from affnet.layouts import as_input
 from affnet.runtimes import runtime_for
 
 Found = dict[str, dict[str, Any]]  # by file: pixels and class, or error

@@ -53,6 +53,7 @@ class Place:
     device: str = "host"
     runtime: str = "onnxruntime"
     threads: int = 1
+    pipeline: bool = False  # whether a run begins with the file of a picture
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,9 @@ class _Reader:
             fail("at_most", str(error))
         fields = {key: entry[key] for key in ("device", "runtime", "threads") if key in entry}
         try:
-            place = Place(**fields | {"runtime": runtimes.of(entry)})
+            place = Place(
+                **fields | {"runtime": runtimes.of(entry)}, pipeline=METRICS[metric].pipeline
+            )
         except UsageError as error:
             fail("model", f"has no runtime: {error}")
         text = limit_text(entry["at_most"], peer)

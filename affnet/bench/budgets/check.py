@@ -17,7 +17,7 @@ from affnet.bench.budgets.estimates import Round
 from affnet.bench.budgets.metrics import METRICS
 from affnet.bench.budgets.noise_floor import Sensitivity, check_sensitivity
 from affnet.bench.budgets.noise_floor import calibrate as compare_with_itself
-from affnet.bench.budgets.rounds import BASELINE, Rounds, measure_rounds
+from affnet.bench.budgets.rounds import BASELINE, Rounds, measure_rounds, protocol_of
 from affnet.bench.budgets.verdicts import (
     ANALYSES,
     INCONCLUSIVE,
@@ -27,14 +27,11 @@ from affnet.bench.budgets.verdicts import (
     evaluate,
 )
 from affnet.bench.measurement.interleaved import Job, Progress
-from affnet.bench.measurement.protocol import get_protocol
 from affnet.bench.measurement.sweep import Keep
 from affnet.bench.results.reading import read_results
 from affnet.bench.results.result import Result
 from affnet.devices.base import Device
 from affnet.errors import BudgetError, UnknownNameError
-
-PROTOCOL = "check"
 
 
 class Opener(Protocol):
@@ -131,7 +128,7 @@ def measure_and_evaluate(
         rounds = measure_rounds(
             jobs,
             device,
-            get_protocol(PROTOCOL),
+            protocol_of(place),
             threads=place.threads,
             max_rounds=max_rounds,
             enough=test.observe,
@@ -229,10 +226,11 @@ def _blaming(budgets: Budgets, budget: Budget) -> Iterator[None]:
 
 def rounds_of(results: Sequence[Result], place: Place) -> list[Round]:
     """Return the results of one place, those measured in the same turns together."""
-    wanted = (place.device, place.runtime, place.threads)
+    wanted = (place.device, place.runtime, place.threads, place.pipeline)
     rounds: dict[str, dict[str, Result]] = {}
     for number, result in enumerate(results):
-        if (result.device, result.runtime, result.threads) == wanted:
+        found = (result.device, result.runtime, result.threads, bool(result.stages_ns))
+        if found == wanted:
             session = result.session or f"result {number} of no session"  # of an older version
             rounds.setdefault(session, {})[result.model] = result
     return list(rounds.values())

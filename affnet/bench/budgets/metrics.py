@@ -16,6 +16,7 @@ class Metric:
     dimension: str | None  # time in ns, bytes, or a plain number
     quantile: float | None = None  # of a latency: which percentile of the samples
     exact: bool = False  # the same each time
+    pipeline: bool = False  # of runs that begin with a picture's file, see `bench --pipeline`
 
     @property
     def of_memory(self) -> bool:
@@ -33,6 +34,8 @@ METRICS: dict[str, Metric] = {
     "median": Metric(lambda r: r.summary().median, "time", quantile=0.5),
     "p90": Metric(lambda r: r.summary().p90, "time", quantile=0.9),
     "p99": Metric(lambda r: r.summary().p99, "time", quantile=0.99),
+    "pipeline": Metric(lambda r: r.summary().median, "time", quantile=0.5, pipeline=True),
+    "pipeline_p90": Metric(lambda r: r.summary().p90, "time", quantile=0.9, pipeline=True),
     "load": Metric(lambda r: r.load_ns, "time"),
     "first_inference": Metric(lambda r: r.first_inference_ns, "time"),
     "peak_memory": Metric(lambda r: r.peak_rss_bytes, "bytes"),

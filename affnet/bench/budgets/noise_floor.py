@@ -15,10 +15,9 @@ from typing import Any
 from affnet.bench.budgets.budget_file import Budget, Place
 from affnet.bench.budgets.estimates import estimate_ratio
 from affnet.bench.budgets.metrics import METRICS
-from affnet.bench.budgets.rounds import measure_rounds
+from affnet.bench.budgets.rounds import measure_rounds, protocol_of
 from affnet.bench.budgets.verdicts import ANALYSES, confidence_per_analysis
 from affnet.bench.measurement.interleaved import Job, Progress
-from affnet.bench.measurement.protocol import get_protocol
 from affnet.cache import KINDS, locked
 from affnet.devices.base import Device
 from affnet.errors import BudgetError, first_line
@@ -57,7 +56,7 @@ def calibrate(
     measured = measure_rounds(
         [*jobs, *twins],
         device,
-        get_protocol("check"),
+        protocol_of(place),
         threads=place.threads,
         max_rounds=rounds,
         memory_counts=any(METRICS[name].of_memory for name in metrics),

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from affnet.bench.budgets.budget_file import Place
 from affnet.bench.budgets.estimates import Round
 from affnet.bench.measurement.interleaved import Job, Progress, measure, preflight
-from affnet.bench.measurement.protocol import Protocol
+from affnet.bench.measurement.pictures import picture_of
+from affnet.bench.measurement.protocol import Protocol, from_picture, get_protocol
 from affnet.bench.results.result import Result
 from affnet.devices.base import Device
 
 #: What the labels of a baseline's jobs begin with.
 BASELINE = "baseline of "
+
+
+def protocol_of(place: Place) -> Protocol:
+    """Return the protocol of one place's budgets."""
+    protocol = get_protocol("check")
+    return from_picture(protocol, picture_of(None)) if place.pipeline else protocol
 
 
 @dataclass

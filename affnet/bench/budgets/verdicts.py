@@ -170,9 +170,10 @@ def _check_measured(budget: Budget, name: str, rounds: Sequence[Round], where: s
     if not any(name in found for found in rounds):
         have = sorted({model for found in rounds for model in found}) or ["none"]
         place = budget.place
+        begun = ", from a picture on" if place.pipeline else ""
         raise BudgetError(
             f"{budget.name}: {name} is not {where} for {place.runtime} on {place.device} with "
-            f"{place.threads} thread(s); there are: {', '.join(have)}."
+            f"{place.threads} thread(s){begun}; there are: {', '.join(have)}."
         )
 
 

@@ -25,6 +25,7 @@ from affnet.devices.base import (
     Device,
     MeasuringProcess,
     Memory,
+    PipelineProcess,
     PlacedOperator,
     PlacingProcess,
     QualifiedProcess,
@@ -67,6 +68,7 @@ class _Running:
     blocks_ns: list[tuple[int, ...]] = field(default_factory=list)
     statistics: list[BlockStatistics] = field(default_factory=list)
     starts_s: list[float] = field(default_factory=list)
+    stages_ns: dict[str, list[int]] = field(default_factory=dict)
     block_runs: int = 1
 
     def measure(self, protocol: Protocol, now_s: float) -> None:
@@ -74,6 +76,9 @@ class _Running:
         self.starts_s.append(round(now_s, 3))
         samples = self.process.run(self.block_runs, protocol.discarded_per_block)
         self.blocks_ns.append(tuple(samples))
+        if protocol.picture is not None and isinstance(self.process, PipelineProcess):
+            for stage, values in self.process.last_stages().items():
+                self.stages_ns.setdefault(stage, []).extend(values)
         if isinstance(self.process, SummarisingProcess):
             self.statistics.append(self.process.last_block())
 
@@ -128,6 +133,8 @@ def measure(
         for job in jobs:
             progress(f"Loading and warming up {job.label}")
             process = stack.enter_context(device.start(job.artifact, job.runtime, threads))
+            if protocol.picture is not None:
+                _begin_pipeline(process, job, device, protocol.picture)
             running.append(_Running(job, process))
             _warm_up(running[-1], protocol)
         monitor = StateMonitor(device, protocol.watch_seconds)
@@ -179,6 +186,20 @@ def _profiled(result: Result, job: Job, device: Device, threads: int, progress: 
     if isinstance(found, str):
         return dataclasses.replace(result, limits=(*result.limits, found))
     return dataclasses.replace(result, operators=found)
+
+
+def _begin_pipeline(process: MeasuringProcess, job: Job, device: Device, picture: bytes) -> None:
+    if not isinstance(process, PipelineProcess):
+        raise UsageError(
+            f"{device.name} measures inference alone: what runs models there takes no pictures",
+            "measure the pipeline on host or on a board, or omit --pipeline.",
+        )
+    if not job.artifact.proven or job.artifact.manifest.task == "other":
+        raise UsageError(
+            f"{job.label} has no manifest that says what its outputs mean",
+            "export it from a network of affnet, or omit --pipeline.",
+        )
+    process.begin_pipeline(job.artifact, picture)
 
 
 def _warm_up(entry: _Running, protocol: Protocol) -> None:
@@ -276,5 +297,6 @@ def _result(
         placed=() if isinstance(first.placed, str) else tuple(first.placed),
         git_commit=git_commit(),
         workload=workload_of(manifest),
+        stages_ns={name: tuple(values) for name, values in entry.stages_ns.items()},
         block_starts_s=tuple(entry.starts_s) if protocol.watch_seconds is not None else (),
     )

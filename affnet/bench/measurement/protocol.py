@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from dataclasses import dataclass
 
 from affnet.errors import UnknownNameError, UsageError
@@ -25,6 +27,8 @@ class Protocol:
     discarded_per_block: int = 2
     # Under load for minutes the device's state is looked at so often, between turns.
     watch_seconds: float | None = None
+    # A run goes from the file of this picture to an answer; None: it is inference alone.
+    picture: bytes | None = None
 
 
 PRESETS: dict[str, Protocol] = {
@@ -59,6 +63,12 @@ def get_protocol(name: str) -> Protocol:
     if name not in PRESETS:
         raise UnknownNameError("preset", name, PRESETS)
     return PRESETS[name]
+
+
+def from_picture(protocol: Protocol, picture: bytes) -> Protocol:
+    """Return the protocol whose runs begin with the file of a picture, which its name tells."""
+    name = f"{protocol.name}, from picture {hashlib.sha256(picture).hexdigest()[:8]}"
+    return dataclasses.replace(protocol, name=name, picture=picture)
 
 
 def choose_protocol(preset: str, minutes: float | None) -> Protocol:

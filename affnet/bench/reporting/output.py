@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from affnet import console
-from affnet.bench.reporting import latency_table, profile_table, throttling_table
+from affnet.bench.reporting import latency_table, profile_table, stage_table, throttling_table
 from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results import jsonl
 from affnet.bench.results.outcome import DeviceOutcome, exit_code
@@ -136,7 +136,8 @@ def _markdown(results: Sequence[Result]) -> str:
 
 
 def _further_tables(results: Sequence[Result]) -> list[Table]:
-    return [*throttling_table.tables(results), *profile_table.tables(results)]
+    kinds = (stage_table, throttling_table, profile_table)
+    return [table for kind in kinds for table in kind.tables(results)]
 
 
 def record(results: Sequence[Result], failed: Sequence[DeviceOutcome] = ()) -> dict[str, object]:

@@ -90,6 +90,7 @@ class Result:
     proven: bool = True  # whether affnet exported it, and so compared it with its network
     runtime_bytes: int | None = None  # what the runtime itself says that the model takes
     workload: Workload | None = None  # None of a result of an older version
+    stages_ns: dict[str, tuple[int, ...]] = field(default_factory=dict)  # parts of each sample
     ratio_doubts: tuple[str, ...] = ()  # why the ratio compares different work, a clause each
 
     @property

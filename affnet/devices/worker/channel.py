@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from affnet.artifact import Artifact
 from affnet.devices.base import Memory, OperatorTime, Startup
+from affnet.devices.worker.pipeline import STAGES, describe_pipeline
 from affnet.devices.worker.serve import decode, encode
 from affnet.errors import MeasurementError, MissingError, from_wire
 from affnet.processes import LARGEST_OUTPUT, TooMuchOutputError
@@ -135,6 +136,7 @@ class RemoteProcess(Conversation):
     def __init__(self, channel: Channel, job: dict[str, Any], label: str) -> None:
         super().__init__(channel, label)
         self._runtime = job["runtime"]
+        self._stages: Any = None
         expected = ("load_ns", "first_inference_ns", "runtime_version")
         answer = self._ask(job, expected, ANSWER_TIMEOUT_S)
         self.startup = Startup(**{name: answer[name] for name in expected})
@@ -142,7 +144,8 @@ class RemoteProcess(Conversation):
     def run(self, iterations: int, discard: int = 0) -> Sequence[int]:
         """See `MeasuringProcess.run`."""
         request = {"command": "run", "iterations": iterations, "discard": discard}
-        samples = self._ask(request, ("samples_ns",), RUN_TIMEOUT_S)["samples_ns"]
+        answer = self._ask(request, ("samples_ns",), RUN_TIMEOUT_S)
+        samples, self._stages = answer["samples_ns"], answer.get("stages_ns")
         if not isinstance(samples, list) or not all(map(_is_count, samples)):
             raise self._nonsense(json.dumps(samples))
         if samples and min(samples) <= 0:
@@ -156,6 +159,21 @@ class RemoteProcess(Conversation):
                 f"Measuring {self._label} gave {len(samples)} samples for {iterations} runs."
             )
         return samples
+
+    def begin_pipeline(self, artifact: Artifact, picture: bytes) -> None:
+        """See `affnet.devices.base.PipelineProcess.begin_pipeline`."""
+        request = {"command": "pipeline", **describe_pipeline(artifact, picture)}
+        self._ask(request, ("stages",), ANSWER_TIMEOUT_S)
+
+    def last_stages(self) -> dict[str, tuple[int, ...]]:
+        """See `affnet.devices.base.PipelineProcess.last_stages`."""
+        try:
+            rows = {name: (*row,) for name, row in zip(STAGES, self._stages, strict=True)}
+        except (TypeError, ValueError):
+            raise self._nonsense(json.dumps(self._stages)) from None
+        if not all(_is_count(value) for row in rows.values() for value in row):
+            raise self._nonsense(json.dumps(self._stages))
+        return rows
 
     def memory(self) -> Memory:
         """See `MeasuringProcess.memory`."""

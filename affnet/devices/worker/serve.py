@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from affnet.artifact import Arrays
 from affnet.devices.worker.host_probes import peak_rss_bytes, pss_bytes
+from affnet.devices.worker.pipeline import Pipeline
 from affnet.errors import AffnetError, ArtifactError, to_wire
 from affnet.files import content_sha256
 from affnet.parity import reference_inputs
@@ -55,6 +56,8 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     ``{"command": "outputs"}``, those for `reference_inputs`,
     ``{"command": "infer", "inputs": ..}``, those for arrays that `encode` wrote, or
     ``{"command": "profile", "runs": n}``, answered with null by a runtime that has no profiler.
+    After ``{"command": "pipeline", ..}`` with what `describe_pipeline` made, runs are of all of its
+    stages, and are answered with ``stages_ns`` too.
     """
 
     def answer(**content: Any) -> None:
@@ -73,9 +76,17 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     inputs = reference_inputs(job["inputs"])
     first_ns = time_runs(session, inputs, 1)[0]
     answer(load_ns=load_ns, first_inference_ns=first_ns, runtime_version=version)
+    pipeline: Pipeline | None = None
     for line in requests:
         request = json.loads(line)
-        if request["command"] == "run":
+        if request["command"] == "pipeline":
+            pipeline = Pipeline(session, request)
+            answer(stages=True)
+        elif request["command"] == "run" and pipeline is not None:
+            pipeline.time_runs(request["discard"])
+            stages = pipeline.time_runs(request["iterations"])
+            answer(samples_ns=list(map(sum, zip(*stages, strict=True))), stages_ns=stages)
+        elif request["command"] == "run":
             time_runs(session, inputs, request["discard"])
             answer(samples_ns=time_runs(session, inputs, request["iterations"]).tolist())
         elif request["command"] == "outputs":

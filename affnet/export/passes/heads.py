@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from affnet.artifact import CENTERS, PROBABILITIES, TensorSpec
+from affnet.detections import Suppression, decode_detections
 from affnet.errors import LabelsError, UnknownNameError, UsageError
-from affnet.evaluation.detections import Suppression, decode_detections
 from affnet.model.dense.base import DenseNetwork
 from affnet.model.source import Source
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.evaluation.detections import (
+from affnet.detections import (
     Detections,
     Suppression,
     decode_detections,

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from affnet.artifact import Manifest, TensorSpec, image_spec
 from affnet.errors import VerificationError
-from affnet.evaluation.predictors import as_input
 from affnet.export.converters import PixelConverter, get_converter
 from affnet.export.passes.graph_pixels import PICTURE, GraphPixels
 from affnet.export.verification.inputs import image_inputs
 from affnet.files import scratch_folder
+from affnet.layouts import as_input
 from affnet.model.dense.base import DenseNetwork
 from affnet.model.source import Source
 from affnet.runtimes import Session, runtime_for

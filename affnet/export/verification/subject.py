@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from affnet.artifact import Arrays, Artifact, TensorSpec, image_spec
 from affnet.errors import AffnetError, ArtifactError, first_line
-from affnet.evaluation.predictors import as_input, from_output
+from affnet.layouts import as_input, from_output
 from affnet.model.source import Source
 from affnet.runtimes import Runtime, Session, get_runtime, runtime_for
 from affnet.runtimes.onnx_rounded import RoundedSession

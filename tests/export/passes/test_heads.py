@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from affnet.artifact import Artifact, TensorSpec
+from affnet.detections import decode_detections, softmax
 from affnet.errors import UnknownNameError, UsageError
-from affnet.evaluation.detections import decode_detections, softmax
 from affnet.export.passes.heads import Detector, with_head
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.verification.dense_parity import class_map_parity, detections_parity

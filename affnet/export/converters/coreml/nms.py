@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from affnet.evaluation.detections import Suppression
+from affnet.detections import Suppression
 from affnet.export.passes.heads import Detector, decode
 
 _NAMES = (

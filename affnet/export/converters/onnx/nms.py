@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from affnet.evaluation.detections import Suppression
+from affnet.detections import Suppression
 
 if TYPE_CHECKING:
     import onnx

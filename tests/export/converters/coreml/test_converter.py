@@ -17,12 +17,12 @@ import torch
 from affnet import __version__
 from affnet.artifact import manifest_path
 from affnet.errors import ConversionError
-from affnet.evaluation.predictors import as_input
 from affnet.export.converters.coreml import converter
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.verification.inputs import image_inputs
 from affnet.files import content_sha256
+from affnet.layouts import as_input
 from affnet.model.layers import ChannelLayerNorm
 from affnet.model.source import load_source
 from affnet.runtimes.coreml import CoreMLRuntime, quiet_coremltools

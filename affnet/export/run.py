@@ -63,9 +63,20 @@ def run(
             artifact = export_bounded(source, options, output, progress)
     if artifact and (warning := chance_warning(artifact.manifest.details)):
         notes.append(warning)
+    if artifact and (lost := _lost_delegate(artifact)):
+        notes.append(lost)
     if artifact and (replaced := replacement(before, artifact)):
         notes.append(replaced)
     return ExportReport(artifact, choice, tuple(notes), time.perf_counter() - started)
+
+
+def _lost_delegate(artifact: Artifact) -> str | None:
+    """Return why a file that could have a delegate runs without, and so slowly, in a sentence."""
+    manifest = artifact.manifest
+    if manifest.details.get("delegated_parts") != 0 or not manifest.fallbacks:
+        return None
+    reason = manifest.fallbacks[0]["reason"].removesuffix(".")
+    return f"Nothing of {artifact.path.name} is delegated to XNNPACK, so that it is slow: {reason}."
 
 
 @contextmanager

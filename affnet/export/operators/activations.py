@@ -1,4 +1,4 @@
-"""Activations of which coremltools computes another function."""
+"""Activations of which coremltools, or XNNPACK, computes another function."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def gelu(x: Tensor, approximate: str = "none") -> Any:
     """Return x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2: ``aten.gelu`` by tanh.
 
     coremltools 9.0 reads the argument by position only; it is given by name, and the exact GELU,
-    2e-4 off, comes out.
+    2e-4 off, comes out.  XNNPACK has none but the exact one.
     """
     if approximate != "tanh":
         return NotImplemented

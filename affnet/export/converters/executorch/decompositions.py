@@ -11,6 +11,10 @@ absolute values, and so is the root of ``eps``: ``y`` stays the same.
 torch would write a product of batches with expansions to the shape that they have already; XNNPACK
 has no expansion.  It would compute SiLU in float32 between casts, which XNNPACK has neither.
 
+Of two it computes something else.  Beside an operator that it lays out with channels last, its
+softmax over the last axis of four runs over channels; flattened to three axes it is right.  Its
+GELU is the exact one, whichever was asked for; that by tanh is written out.
+
 A decomposition that does not apply returns NotImplemented: torch then leaves the operator as it
 is, and it is reported as not delegated.
 """
@@ -23,6 +27,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from affnet.export.operators.activations import gelu
+
 _LEAST_HALF = 2.0**-14  # float16 holds smaller numbers with fewer digits only
 _MAP = (2, 3)  # the axes of a B x C x H x W map that XNNPACK can average over
 
@@ -31,6 +37,7 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     """Return the table that `torch.export.ExportedProgram.run_decompositions` takes."""
     aten = torch.ops.aten
     return {
+        aten.gelu.default: _gelu,
         aten.group_norm.default: _group_norm,
         aten._native_batch_norm_legit.no_stats: _batch_norm,
         aten.instance_norm.default: _instance_norm,
@@ -38,6 +45,7 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
         aten.matmul.default: _matmul,
         aten.mean.dim: _mean,
         aten.silu.default: _silu,
+        aten.softmax.int: _softmax,
     }
 
 
@@ -174,6 +182,19 @@ def _mean(
     if tuple(sorted(dim % 4 for dim in dims)) != _MAP:
         return NotImplemented
     return x.mean(_MAP, keepdim=True).reshape(x.shape[:2])
+
+
+def _softmax(x: Tensor, dim: int, dtype: Any = None) -> Any:
+    """Flatten a map of four axes to three, whose layout XNNPACK does not change."""
+    if dtype is not None or x.ndim != 4 or dim not in (-1, 3):
+        return NotImplemented
+    rows = x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
+    return rows.softmax(-1).reshape(x.shape)
+
+
+def _gelu(x: Tensor, approximate: str = "none") -> Any:
+    """Write out the GELU by tanh; in float16 the exact one is as near as its rounding."""
+    return NotImplemented if x.dtype == torch.float16 else gelu(x, approximate)
 
 
 def _silu(x: Tensor) -> Tensor:

@@ -129,6 +129,35 @@ def test_groups_of_almost_equal_values_agree(network: nn.Module, tmp_path: Path)
     torch.testing.assert_close(torch.from_numpy(actual), expected, rtol=1e-2, atol=1e-2)
 
 
+class RowsOfAConvolution(nn.Module):
+    """A softmax over the last axis of a map, and the GELU by tanh, with convolutions around."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = self.first(x).softmax(-1)
+        return self.last(functional.gelu(8 * rows - 1, approximate="tanh"))
+
+
+def test_a_softmax_of_rows_and_a_gelu_by_tanh_are_right_and_delegated(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network, x = RowsOfAConvolution().eval(), noise(1, 3, 6, 6)
+    asked = replace(
+        request(),
+        inputs=(TensorSpec("input", (1, 3, 6, 6), "float32"),),
+        outputs=(TensorSpec("output", (1, 4, 6, 6), "float32"),),
+    )
+    made = ExecutorchConverter().convert(network, asked, tmp_path)
+    assert made.details["delegated_parts"] == 1
+    assert {"_softmax", "tanh"} <= set(made.details["delegated"])
+    assert {entry["operator"] for entry in made.details["undelegated"]} <= {"_to_dim_order_copy"}
+    (actual,) = ExecutorchRuntime.load(made.path, threads=1).run(x.numpy())
+    expected = network(x).detach()
+    torch.testing.assert_close(torch.from_numpy(actual), expected, rtol=1e-5, atol=2e-6)
+
+
 def test_an_operator_that_is_not_delegated_is_told_with_the_reason(tmp_path: Path) -> None:
     class Logarithm(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

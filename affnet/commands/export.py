@@ -19,6 +19,7 @@ from affnet.commands.options import (
     Preprocess,
     QuietOption,
     SizeOption,
+    Target,
     VerifyOnOption,
     WeightsOption,
     completing,
@@ -69,6 +70,14 @@ ProveOnOption = Annotated[
         rich_help_panel="Verification",
     ),
 ]
+TargetOption = Annotated[
+    Target,
+    typer.Option(
+        help="Processors that int8 weights are for (onnx): 8 bits for arm; 7 for x86 and any, as "
+        "x86 without VNNI computes 8 wrongly.",
+        rich_help_panel="Precision",
+    ),
+]
 FftOption = Annotated[
     str,
     typer.Option(
@@ -117,6 +126,7 @@ def export(
     calibration_data: CalibrationDataOption = None,
     calibration_samples: CalibrationSamplesOption = DEFAULT_SAMPLES,
     max_accuracy_drop: MaxAccuracyDropOption = None,
+    target: TargetOption = "any",
     fft: FftOption = "auto",
     device: Annotated[
         str,
@@ -205,6 +215,7 @@ def export(
         calibration_data=calibration_data,
         calibration_samples=calibration_samples,
         max_accuracy_drop=max_accuracy_drop,
+        target=target,
         fft=fft,
         device=device,
         dynamic_batch=dynamic_batch,

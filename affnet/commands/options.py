@@ -34,6 +34,7 @@ Preset = Literal["default", "quick", "check", "benchmark_model", "mlperf"]
 Head = Literal["logits", "softmax", "classifier", "argmax", "anchors", "nms"]
 Layout = Literal["NCHW", "NHWC"]
 Preprocess = Literal["spec", "graph"]
+Target = Literal["arm", "x86", "any"]
 IoType = Literal["float32", "uint8", "int8"]
 ComputeUnits = Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"]
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ from typing import Any
 
 import psutil
 
+from affnet.devices.base import Device
 from affnet.devices.catalog import devices_to_prove_on
 from affnet.errors import AffnetError, ConversionError, MissingError, UnknownNameError, from_wire
 from affnet.export.converters import CONVERTERS, check_installed, get_converter
-from affnet.export.quantization import LOSSY
+from affnet.export.quantization import ANY, CALIBRATED, LOSSY
 from affnet.export.request import ExportRequest
 from affnet.processes import TooMuchOutputError, collect, module_command, module_environment
 from affnet.runtimes import runtime_for
@@ -62,7 +63,10 @@ def installed_formats() -> tuple[list[str], list[str]]:
 
 
 def requests_of(request: ExportRequest) -> tuple[list[ExportRequest], list[str]]:
-    """Return a request for each file that ``request`` stands for, and what ``all`` lacks here.
+    """Return a request for each file that ``request`` stands for, and what some will lack.
+
+    That are the formats of ``all`` that are not installed here, and devices to prove on that do
+    not run a format.
 
     A precision of several is asked of the formats that have it.
 
@@ -81,18 +85,26 @@ def requests_of(request: ExportRequest) -> tuple[list[ExportRequest], list[str]]
         one = replace(request, precision=precision)
         if precision not in LOSSY:  # images are for the others
             one = replace(one, calibration_data=None, max_accuracy_drop=None)
-        requests += [_provable(replace(one, format=name)) for name in names]
-    return requests, lacking
-
-
-def _provable(request: ExportRequest) -> ExportRequest:
-    """Return a request with those devices left out that do not run its format."""
+        if precision not in CALIBRATED:
+            one = replace(one, target=ANY)
+        requests += [replace(one, format=name) for name in names]
     if request.prove_on is None:
-        return request
-    runtime = runtime_for(request.format).name
+        return requests, lacking
     places = devices_to_prove_on(request.prove_on)
-    names = [place.name for place in places if runtime in place.capabilities.runtimes]
-    return replace(request, prove_on=",".join(names) or None)
+    provable = {name: [p.name for p in places if _runs(p, name)] for name in formats}
+    lacking += [
+        f"{place.name} does not run {name} files, which are not proven there."
+        for name in formats
+        for place in places
+        if not _runs(place, name)
+    ]
+    return [
+        replace(one, prove_on=",".join(provable[one.format]) or None) for one in requests
+    ], lacking
+
+
+def _runs(place: Device, format_: str) -> bool:
+    return runtime_for(format_).name in place.capabilities.runtimes
 
 
 def _formats(text: str) -> tuple[list[str], list[str]]:

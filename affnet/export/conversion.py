@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from affnet.artifact import Arrays, TensorSpec, image_spec
 from affnet.export.borders import held_inputs, held_outputs
@@ -11,6 +11,8 @@ from affnet.export.converters import ConversionRequest, Converter
 from affnet.export.converters.fallbacks import Attempt
 from affnet.export.options import SPEC, ExportOptions
 from affnet.export.passes.graph_pixels import GraphPixels
+from affnet.export.passes.heads import NO_HEAD
+from affnet.export.verification.half_trial import DeviceTrial
 from affnet.export.verification.reference import Reference
 from affnet.layouts import as_input
 from affnet.model.source import Source
@@ -23,6 +25,7 @@ def conversion_request(
     attempt: Attempt,
     reference: Reference,
     native_fft: bool,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> ConversionRequest:
     """Return the request of one attempt; ``reference`` has the inputs that show float16's limits.
 
@@ -48,7 +51,11 @@ def conversion_request(
         deployment_target=options.deployment_target,
         calibration=options.calibration.images if options.calibration else None,
         keep_float=frozenset(kept.part for kept in options.kept_float),
+        target=options.target,
         samples=_samples(reference, taken, inputs, options) if half else (),
+        half_trial=(
+            _half_trial(reference, taken, (inputs, outputs), options, progress) if half else None
+        ),
     )
 
 
@@ -74,6 +81,22 @@ def _samples(
         tuple(map(as_input, one.arrays, held_as)) if not held_as[0].is_image else one.arrays
         for one in (*inputs, *(options.verify_on if options.preprocess == SPEC else ()))
     )
+
+
+def _half_trial(
+    reference: Reference,
+    taken: Sequence[TensorSpec],
+    held_as: tuple[Sequence[TensorSpec], Sequence[TensorSpec]],
+    options: ExportOptions,
+    progress: Callable[[str], None],
+) -> DeviceTrial | None:
+    """Return the devices to prove on, which show what their float16 arithmetic loses.
+
+    A head changes what the file gives, so that it cannot be compared before the file is whole.
+    """
+    if not options.prove_on or options.head != NO_HEAD:
+        return None
+    return DeviceTrial(reference, taken, held_as, options.prove_on, progress)
 
 
 def _file_name(model: str, precision: str, converter: type[Converter]) -> str:

@@ -14,7 +14,7 @@ from affnet.export.fourier.costs import PlanCosts
 from affnet.export.fourier.planner import FFT_CHOICES
 from affnet.export.passes.graph_pixels import LARGEST_SIDE
 from affnet.export.passes.heads import HEADS, NO_HEAD, OF_BATCHES, TASK_OF, with_head
-from affnet.export.quantization import CALIBRATED
+from affnet.export.quantization import ANY, CALIBRATED, TARGETS
 from affnet.export.quantization.calibration import Calibration
 from affnet.export.quantization.sensitivity import KeptFloat
 from affnet.export.verification.inputs import VerificationInput
@@ -51,6 +51,7 @@ class ExportOptions:
     calibration: Calibration | None = None  # images, where ``precision`` needs them
     kept_float: tuple[KeptFloat, ...] = ()  # parts that ``precision`` leaves out
     max_accuracy_drop: float | None = None  # in points of top-1 on the images of ``calibration``
+    target: str = ANY  # of `affnet.export.quantization.TARGETS`
     costs: PlanCosts | None = None  # what ``fft`` measure chooses by, of `measure_plans`
 
 
@@ -70,6 +71,8 @@ def check_options(source: Source, options: ExportOptions) -> None:
         raise UsageError(
             f"The precision {options.precision} needs images to calibrate with: --calibration-data."
         )
+    if options.target not in TARGETS:
+        raise UnknownNameError("target", options.target, TARGETS)
     for device in options.prove_on:
         check_runs(device, options.format)
     with_head(source, options.head)  # refuses a head that the network has no outputs for

@@ -180,7 +180,9 @@ def _convert(
     costs = options.costs or PredictedCosts(runtime_for(options.format).name)
     prepared = prepare_network(source, shape, attempt.fft, converter, attempt.precision, costs)
     native_fft = attempt.fft == "native" and bool(prepared.fft_plan)
-    request = conversion_request(source, options, converter, attempt, reference, native_fft)
+    request = conversion_request(
+        source, options, converter, attempt, reference, native_fft, progress
+    )
     macs = count_macs_of(prepared.module, request.example(batch=1))
     progress(f"Converting {source.name} to {options.format}")
     conversion = converter().convert(prepared.module, request, folder)
@@ -264,7 +266,14 @@ def _verified(
     if calibration is None:
         return artifact
     progress(f"Judging {artifact.path.name} by {calibration.source}")
-    return judged(artifact, reference, calibration, options.kept_float, options.max_accuracy_drop)
+    return judged(
+        artifact,
+        reference,
+        calibration,
+        options.kept_float,
+        options.max_accuracy_drop,
+        options.prove_on,
+    )
 
 
 def _proven(

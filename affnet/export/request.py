@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 from affnet.errors import UsageError
-from affnet.export.quantization import AUTO, LOSSY
+from affnet.export.quantization import ANY, AUTO, CALIBRATED, LOSSY
 
 #: So many calibration images are taken unless a request says otherwise.
 DEFAULT_SAMPLES = 200
@@ -36,6 +36,7 @@ class ExportRequest:
     calibration_data: str | None = None
     calibration_samples: int = DEFAULT_SAMPLES
     max_accuracy_drop: float | None = None  # points of top-1
+    target: str = ANY  # processors that the weights of int8 files are for
     fft: str = "auto"
     device: str = "host"  # that ``measure`` and the precision ``auto`` time on
     dynamic_batch: bool = False
@@ -93,6 +94,10 @@ def check_combination(request: ExportRequest) -> None:
             )
     if drop is not None and not 0 <= drop <= 100:  # not a number, too
         raise UsageError(f"--max-accuracy-drop must be 0 to 100 points, not {drop:g}.")
+    if request.target != ANY and not {*CALIBRATED, AUTO}.intersection(request.precisions):
+        raise UsageError(
+            "--target decides the weights of 8-bit files; add --precision int8 or auto."
+        )
     if request.device != "host" and not request.timed:
         raise UsageError(
             "--device says where files are timed; add --fft measure or --precision auto."

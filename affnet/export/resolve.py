@@ -88,6 +88,7 @@ def resolve(
         verify_on=_inputs_to_verify_on(request, source),
         prove_on=tuple(devices_to_prove_on(request.prove_on)) if request.prove_on else (),
         max_accuracy_drop=request.max_accuracy_drop,
+        target=request.target,
     )
     if _needs_images(request):
         options = _with_calibration(request, source, options, progress)

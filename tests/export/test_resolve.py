@@ -21,9 +21,11 @@ from affnet.errors import (
 )
 from affnet.export.all_formats import export_all, requests_of
 from affnet.export.autotuning.plan_timing import Timer
+from affnet.export.options import ExportOptions, check_options
 from affnet.export.request import ExportRequest, check_combination
 from affnet.export.resolve import resolve
 from affnet.model.source import load_source
+from tests.tiny import tiny_source
 
 
 def no_timer(*_: Any, **__: Any) -> AbstractContextManager[Timer]:
@@ -108,6 +110,25 @@ def test_several_formats_and_precisions_are_a_request_for_each_file() -> None:
     assert lacking == []
     with pytest.raises(UnknownNameError, match="Unknown precision for onnx 'palette4'; valid"):
         requests_of(ExportRequest("digits", format="onnx", precision="fp32,palette4"))
+
+
+def test_formats_that_a_device_does_not_run_are_not_proven_there_and_it_is_said() -> None:
+    asked = ExportRequest("digits", format="onnx,coreml", prove_on="arm64,arm64:cortex-a53")
+    found, lacking = requests_of(asked)
+    assert [one.prove_on for one in found] == ["arm64,arm64:cortex-a53", None]
+    assert lacking == [
+        "arm64 does not run coreml files, which are not proven there.",
+        "arm64:cortex-a53 does not run coreml files, which are not proven there.",
+    ]
+
+
+def test_a_target_is_for_8_bit_weights() -> None:
+    precisions = ExportRequest("digits", precision="fp32,int8", target="arm")
+    assert [one.target for one in requests_of(precisions)[0]] == ["any", "arm"]
+    with pytest.raises(UsageError, match="add --precision int8 or auto"):
+        check_combination(ExportRequest("digits", precision="fp16", target="arm"))
+    with pytest.raises(UnknownNameError, match="Unknown target 'riscv'; valid: arm, x86, any"):
+        check_options(tiny_source(), ExportOptions("onnx", target="riscv"))
 
 
 def test_a_worker_that_crashes_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,19 @@ CONVERTERS: dict[str, str] = {
 }
 
 
+class HalfTrial(Protocol):
+    """A device that computes in float16, to try candidates of a file on."""
+
+    @property
+    def place(self) -> str:
+        """Its name."""
+        ...
+
+    def excess(self, file: Path) -> float:
+        """Return a file's error there, as a multiple of what is allowed; infinity if not finite."""
+        ...
+
+
 @dataclass(frozen=True)
 class ConversionRequest:
     """What every converter is given."""
@@ -53,9 +66,11 @@ class ConversionRequest:
     deployment_target: str | None = None  # the oldest system the file must run on
     calibration: NDArray[np.float32] | None = None  # inputs, where the precision needs them
     keep_float: frozenset[str] = frozenset()  # parts that are not quantised, see `part_of`
+    target: str = "any"  # processors of 8-bit weights, of `affnet.export.quantization.TARGETS`
     #: Inputs of its static shapes, as the network takes them, that show what float16 cannot hold:
     #: see `affnet.export.converters.mixed_precision`.  Without any, only constants are looked at.
     samples: tuple[Arrays, ...] = ()
+    half_trial: HalfTrial | None = None  # a device whose float16 arithmetic the file is to bear
 
     @property
     def input(self) -> TensorSpec:

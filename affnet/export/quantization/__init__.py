@@ -11,3 +11,6 @@ CALIBRATED = ("int8",)
 AUTO = "auto"
 #: Precisions that lose more than rounding, so that they are judged on real images.
 LOSSY = ("int8", "int8-weights", "palette4")
+#: Processors that 8-bit weights are for: Arm, x86, or any, which is right on both.
+ARM, X86, ANY = "arm", "x86", "any"
+TARGETS = (ARM, X86, ANY)

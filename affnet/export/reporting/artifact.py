@@ -83,7 +83,7 @@ def _verdict(subject: Subject, parity: Parity) -> dict[str, str]:
     verdict = "agrees with PyTorch" if parity.passed else "DISAGREES with PyTorch"
     worst = f", on {parity.worst.name}" if parity.worst else ""
     fields = {
-        "verified": f"{verdict} in {subject.engine.name}, {parity.inputs} {inputs}",
+        "verified": f"{verdict} in {subject.computed_as}, {parity.inputs} {inputs}",
         "largest error": f"{parity.max_rel_error:.1e} of the largest output{worst} "
         f"({parity.tolerance:.0e} allowed)",
         "PSNR": f"{parity.psnr_db:.1f} dB",
@@ -222,6 +222,8 @@ def precision_fields(details: dict[str, Any]) -> dict[str, str]:
     if "calibration" in details:
         fields["calibrated on"] = details["calibration"]
         fields["kept in float32"] = _kept_text(details["float_parts"])
+    if kept := details.get("float16", {}).get("kept_parts"):
+        fields["kept in float32"] = _half_text(kept, details["float16"]["tried_on"])
     if "accuracy_drop" in details:
         fields["accuracy"] = _accuracy_text(details)
     if warning := chance_warning(details):
@@ -231,6 +233,7 @@ def precision_fields(details: dict[str, Any]) -> dict[str, str]:
 
 def _accuracy_text(details: dict[str, Any]) -> str:
     """Say what a file and PyTorch get right of the same images, and what may be lost."""
+    where = f" on {details['judged_in']}" if "judged_in" in details else ""
     own, reference = (PERCENT.text(details[name]) for name in ("top1", "top1_pytorch"))
     if "right" in details:  # manifests of older versions hold only the shares
         own = f"{own}, {details['right']}"
@@ -238,8 +241,8 @@ def _accuracy_text(details: dict[str, Any]) -> str:
     bound = details["max_accuracy_drop"]
     allowed = f"{bound:g} point{'' if bound == 1 else 's'} may be lost"
     if not details.get("classes_known", True):
-        return f"PyTorch's class in {own} of {details['judged_on']} ({allowed})"
-    return f"top-1 {own} (PyTorch {reference}) of {details['judged_on']} ({allowed})"
+        return f"PyTorch's class in {own}{where} of {details['judged_on']} ({allowed})"
+    return f"top-1 {own}{where} (PyTorch {reference}) of {details['judged_on']} ({allowed})"
 
 
 def _kept_text(kept: Sequence[dict[str, Any]]) -> str:
@@ -251,12 +254,20 @@ def _kept_text(kept: Sequence[dict[str, Any]]) -> str:
     return f"{parts}{more}: the logits' error with each alone in 8 bits"
 
 
+def _half_text(kept: Sequence[dict[str, Any]], place: str) -> str:
+    """Say which parts a device's float16 arithmetic hurts, the worst first."""
+    parts = ", ".join(entry["part"] for entry in kept[:_PARTS_TOLD])
+    more = f" and {len(kept) - _PARTS_TOLD} more (see the manifest)" if kept[_PARTS_TOLD:] else ""
+    return f"{parts}{more}, for the float16 arithmetic of {place}"
+
+
 #: What `precision_fields` gives.
 _PRECISION_DETAILS = (
     "pixels",
     "calibration",
     "float_parts",
     "judged_on",
+    "judged_in",
     "top1",
     "top1_pytorch",
     "right",

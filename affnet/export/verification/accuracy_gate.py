@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from affnet.artifact import Artifact
+from affnet.devices.base import Device
+from affnet.devices.inference import open_session
 from affnet.errors import AccuracyError
 from affnet.export.quantization import CALIBRATED
 from affnet.export.quantization.accuracy import Accuracy, compare_accuracy
@@ -14,6 +16,7 @@ from affnet.export.quantization.calibration import Calibration
 from affnet.export.quantization.sensitivity import KeptFloat
 from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Subject, run_batches
+from affnet.runtimes import Session
 
 
 def judged(
@@ -22,8 +25,11 @@ def judged(
     calibration: Calibration,
     kept_float: Sequence[KeptFloat],
     max_drop: float | None,
+    devices: Sequence[Device] = (),
 ) -> Artifact:
     """Record in the manifest what calibrated a file, what stayed in float32, and what that cost.
+
+    The cost is the largest of all places that the file runs in: here, and ``devices``.
 
     Raises:
         AccuracyError: it loses more than ``max_drop`` points of top-1 accuracy.
@@ -33,16 +39,18 @@ def judged(
         details["calibration"] = calibration.description
         details["float_parts"] = [dataclasses.asdict(kept) for kept in kept_float]
     if max_drop is not None:
-        accuracy = measured_accuracy(artifact, reference, calibration)
+        accuracy, place = _worst_accuracy(artifact, reference, calibration, devices)
         drop = accuracy.drop_points
         if drop > max_drop:
             raise AccuracyError(
-                f"{artifact.path.name} loses {drop:.1f} points of top-1 accuracy, "
+                f"{artifact.path.name} loses {drop:.1f} points of top-1 accuracy"
+                f"{f' on {place}' if place else ''}, "
                 f"{max_drop:g} are allowed.",
                 [(len(kept_float), drop)],
             )
         details |= {
             "judged_on": calibration.description,
+            **({"judged_in": place} if place else {}),
             "top1": accuracy.top1,
             "right": accuracy.right,
             "right_pytorch": accuracy.right_pytorch,
@@ -55,11 +63,19 @@ def judged(
     return artifact.with_manifest(details={**artifact.manifest.details, **details})
 
 
-def measured_accuracy(
-    artifact: Artifact, reference: Reference, calibration: Calibration
-) -> Accuracy:
-    """Return a file's accuracy on calibration's images, beside PyTorch's."""
+def _worst_accuracy(
+    artifact: Artifact, reference: Reference, calibration: Calibration, devices: Sequence[Device]
+) -> tuple[Accuracy, str]:
+    """Return a file's accuracy where it is worst, and the device, '' where that is here."""
     subject, images = Subject.of(artifact), calibration.images
     ((expected, *_),) = reference.outputs([(images,)])
-    actual = run_batches(subject.load(), images, subject.input)[0]
-    return compare_accuracy(expected, actual, calibration)
+
+    def accuracy(session: Session) -> Accuracy:
+        actual = run_batches(session, images, subject.input)[0]
+        return compare_accuracy(expected, actual, calibration)
+
+    found = [(accuracy(session), "") for session in subject.sessions()]
+    for device in devices:
+        with open_session(device, artifact) as session:
+            found.append((accuracy(session), device.name))
+    return max(found, key=lambda pair: pair[0].drop_points)

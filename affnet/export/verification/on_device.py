@@ -21,7 +21,7 @@ from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Outputs, Subject
 from affnet.files import write_whole
 from affnet.model.source import Source
-from affnet.runtimes import Session, runtime_for
+from affnet.runtimes import Session
 
 #: So many held-out images are classified on a device unless told otherwise: one takes a second.
 DEFAULT_IMAGES = 100
@@ -66,7 +66,7 @@ def prove(
         features=tuple(told.get("features", ())),
         runtime=session.runtime,
         parity=parity,
-        host=f"{runtime_for(subject.format).name} on {platform.machine()}",
+        host=f"{subject.computed_as} on {platform.machine()}",
         host_rel_error=rel_error,
         host_equal=equal,
         held_out=classes,

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from affnet.artifact import Arrays, Artifact, TensorSpec, image_spec
 from affnet.errors import AffnetError, ArtifactError, first_line
+from affnet.export.quantization import ANY, ARM
 from affnet.layouts import as_input, from_output
 from affnet.model.source import Source
 from affnet.runtimes import Runtime, Session, get_runtime, runtime_for
+from affnet.runtimes.onnx_exact import ExactSession, is_x86
 from affnet.runtimes.onnx_rounded import RoundedSession
 
 Outputs = list[NDArray[Any]]  # one array for each output
@@ -30,13 +32,19 @@ class Subject:
     outputs: tuple[TensorSpec, ...]
     precision: str
     runtime: str | None = None  # to run it in; None: that of the format
+    target: str = ANY  # processors that its 8-bit weights are for
 
     @classmethod
     def of(cls, artifact: Artifact) -> Subject:
         """Return what an artifact's manifest says of it."""
         manifest = artifact.manifest
         return cls(
-            artifact.path, manifest.format, manifest.inputs, manifest.outputs, manifest.precision
+            artifact.path,
+            manifest.format,
+            manifest.inputs,
+            manifest.outputs,
+            manifest.precision,
+            target=manifest.details.get("target", ANY),
         )
 
     @property
@@ -56,8 +64,20 @@ class Subject:
         """The runtime to run it in."""
         return get_runtime(self.runtime) if self.runtime else runtime_for(self.format)
 
+    @property
+    def computed_as(self) -> str:
+        """The runtime, and whose arithmetic stands for that of the file's target."""
+        return f"{self.engine.name}, computed as on Arm" if self._needs_exact else self.engine.name
+
+    @property
+    def _needs_exact(self) -> bool:
+        """Whether kernels of this machine compute weights wrongly that are for Arm."""
+        return self.target == ARM and self.engine.name == "onnxruntime" and is_x86()
+
     def load(self) -> Session:
-        """Load it into its runtime, on one thread."""
+        """Load it into its runtime, on one thread; what is for Arm, to be computed as there."""
+        if self._needs_exact:
+            return ExactSession(self.path, threads=1)
         return self.engine.load(self.path, threads=1)
 
     def sessions(self) -> list[Session]:

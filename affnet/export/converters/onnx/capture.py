@@ -6,6 +6,7 @@ nearly all networks consist of operators that it translates as they are.
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+from torch.utils._python_dispatch import TorchDispatchMode
 
 aten = torch.ops.aten
 
@@ -38,6 +40,22 @@ def capture(network: nn.Module, example: tuple[Tensor, ...]) -> ExportedProgram:
 
     program.run_decompositions = decompose_if_needed
     return program
+
+
+def calls(network: nn.Module, example: tuple[Tensor, ...], operator_: Any) -> bool:
+    """Return whether a run of ``network`` calls an operator, by whatever overload."""
+    called: set[Any] = set()
+
+    class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            called.add(getattr(func, "overloadpacket", None))
+            return func(*args, **(kwargs or {}))
+
+    with contextlib.suppress(Exception), torch.no_grad(), Recorder():
+        network(*example)  # where it fails, so does the export, which says why
+    return operator_ in called
 
 
 def translations() -> dict[Callable[..., Any], Callable[..., Any]]:

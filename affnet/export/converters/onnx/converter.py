@@ -1,7 +1,7 @@
 """ONNX, for ONNX Runtime on every platform.
 
-What it cannot hold: nothing of AFFNet.  The real-valued network needs opset 18; DFT nodes
-(``--fft native``) need opset 20, whose one-sided inverse releases of ONNX Runtime before 2026
+What it cannot hold: nothing of AFFNet.  The real-valued network needs opset 18; GELU and DFT nodes
+(``--fft native``) need opset 20, whose one-sided inverse DFT releases of ONNX Runtime before 2026
 reject.  In float16 the squares of a normalisation over channels would overflow, which
 `replace_channel_norms` avoids.
 """
@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import io
 import logging
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,13 +21,15 @@ from torch import nn
 
 from affnet.errors import ConversionError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.half_parts import parts_in_float32
 from affnet.export.converters.mixed_precision import choose_float32
-from affnet.export.converters.onnx.capture import capture, translations
+from affnet.export.converters.onnx.capture import calls, capture, translations
 from affnet.export.converters.onnx.float16 import in_float16
 from affnet.export.converters.onnx.float16_trial import OnnxHalfProgram, named
 from affnet.export.converters.onnx.folding import fold_constants
-from affnet.export.converters.onnx.int8 import in_int8, modules_of
+from affnet.export.converters.onnx.int8 import in_int8
 from affnet.export.converters.onnx.nms import append_suppression
+from affnet.export.converters.onnx.parts import modules_of, parts_of
 from affnet.export.converters.onnx.pixels import pixels_alone, with_pixels
 from affnet.export.passes.chunked_filter import chunk_filters
 from affnet.export.passes.folding import fold_batch_norms, merge_scale_and_shift
@@ -42,7 +45,9 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 20  # of a filter's map; at 0.5 MB and below, dividing loses
 _OPSET = 18  # the oldest that torch's exporter writes without converting versions afterwards
-_OPSET_WITH_DFT = 20  # the first whose DFT takes its axis as an input, which the exporter uses
+# The first whose DFT takes its axis as an input, which the exporter uses, and that has a GELU:
+# ONNX Runtime does not fuse one that is written out.
+_OPSET_WITH_DFT_AND_GELU = 20
 
 
 class OnnxConverter:
@@ -78,17 +83,15 @@ class OnnxConverter:
         merge_scale_and_shift(network)
         chunk_filters(network, _CHUNK_BYTES)
         merge_skips(network)
-        opset = _OPSET_WITH_DFT if request.native_fft else _OPSET
+        opset = _opset_for(network, request)
         details: dict[str, Any] = {"opset": opset}
         raw = _export(network, request, opset)
         model = _simplify(raw)
         if request.precision == "fp16":
-            program = OnnxHalfProgram(named(model))
-            choice = choose_float32(program, request.samples)
-            model = in_float16(model, choice.kept)
-            details |= {"float16": choice.details()}
+            model, details["float16"] = _halved(model, request, modules_of(raw), folder)
         elif request.precision == "int8":
             model = in_int8(model, request, modules_of(raw))
+            details |= {"target": request.target}
         if detector is not None:
             append_suppression(model, request.output_names)
         taken = None
@@ -105,6 +108,36 @@ class OnnxConverter:
         path = folder / "pixels.onnx"
         path.write_bytes(pixels_alone(pixels).SerializeToString())
         return path
+
+
+def _opset_for(network: nn.Module, request: ConversionRequest) -> int:
+    """Return the oldest opset that holds what the network computes as one operator each."""
+    if request.native_fft or calls(network, request.example(), torch.ops.aten.gelu):
+        return _OPSET_WITH_DFT_AND_GELU
+    return _OPSET
+
+
+def _halved(
+    model: onnx.ModelProto, request: ConversionRequest, modules: Mapping[str, str], folder: Path
+) -> tuple[onnx.ModelProto, dict[str, Any]]:
+    """Return ``model`` in float16 but for what needs float32, and the manifest's words for that."""
+    choice = choose_float32(OnnxHalfProgram(named(model)), request.samples)
+    details, kept, trial = choice.details(), set(choice.kept), request.half_trial
+    if trial is None:
+        return in_float16(model, kept), details
+    parts, candidate = parts_of(model, modules), folder / "candidate.onnx"
+
+    def halved(float32: Collection[str]) -> onnx.ModelProto:
+        return in_float16(model, {*kept, *(name for name in parts if parts[name] in float32)})
+
+    def excess(float32: frozenset[str]) -> float:
+        candidate.write_bytes(halved(float32).SerializeToString())
+        return trial.excess(candidate)
+
+    found = parts_in_float32(list(dict.fromkeys(parts.values())), excess)
+    candidate.unlink()
+    details |= {"tried_on": trial.place, "kept_parts": [one.described() for one in found]}
+    return halved({one.part for one in found}), details
 
 
 def exported_model(
@@ -177,6 +210,7 @@ def _by_torchscript(network: nn.Module, request: ConversionRequest, opset: int) 
 
 
 def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return ``model`` simplified; as it is where onnxsim writes ONNX Runtime's own operators."""
     import onnxsim
 
     simplified: Any
@@ -188,8 +222,14 @@ def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
         ) from error
     if not unchanged:
         raise ConversionError("onnxsim changed what the network computes; report this network.")
-    model = simplified
-    return model
+    result: onnx.ModelProto = model if _foreign(simplified) and not _foreign(model) else simplified
+    return result
+
+
+def _foreign(model: onnx.ModelProto) -> list[str]:
+    """Return the nodes outside ONNX's default domain, and functions."""
+    foreign = sorted({f"{n.domain}::{n.op_type}" for n in model.graph.node if n.domain})
+    return [*foreign, *(function.name for function in model.functions)]
 
 
 def _check(model: onnx.ModelProto, native_fft: bool) -> None:
@@ -200,9 +240,7 @@ def _check(model: onnx.ModelProto, native_fft: bool) -> None:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ConversionError(f"onnx's checker rejects the result: {error}") from error
-    foreign = sorted({f"{n.domain}::{n.op_type}" for n in model.graph.node if n.domain})
-    foreign += [function.name for function in model.functions]
-    if foreign:
+    if foreign := _foreign(model):
         raise ConversionError(f"Nodes outside the default domain remain: {', '.join(foreign)}.")
     if not native_fft and any(node.op_type in ("DFT", "STFT") for node in model.graph.node):
         raise ConversionError("DFT nodes remain in a network whose FFTs were to be replaced.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,33 +14,13 @@ from numpy.typing import NDArray
 
 from affnet.errors import ConversionError, OutputError, reason_of
 from affnet.export.converters import ConversionRequest
-from affnet.export.quantization.layers import part_of
+from affnet.export.converters.onnx.parts import KINDS, parts_of
+from affnet.export.quantization import ARM
 from affnet.files import scratch_folder
 from affnet.silence import silenced
 
 if TYPE_CHECKING:
     import onnx
-
-# What is quantised: the products, and what stands between them, so that activations stay in 8 bits.
-_KINDS = {
-    "Add": "add", "Concat": "cat", "Conv": "conv", "Gemm": "linear", "MatMul": "matmul",
-    "Mul": "mul", "Sigmoid": "sigmoid",
-}  # fmt: skip
-_SCOPES = "pkg.torch.onnx.name_scopes"
-
-
-def modules_of(model: onnx.ModelProto) -> dict[str, str]:
-    """Return, by the name of an operator's output, the module that called it.
-
-    torch's exporter writes it; onnxsim drops it, but keeps the names of outputs.
-    """
-    modules = {}
-    for node in model.graph.node:
-        scopes = {entry.key: entry.value for entry in node.metadata_props}.get(_SCOPES)
-        if scopes is not None and node.output:
-            *parents, _ = ast.literal_eval(scopes)
-            modules[node.output[0]] = parents[-1] if parents else ""
-    return modules
 
 
 def in_int8(
@@ -55,20 +34,22 @@ def in_int8(
 
     Activations are of unsigned 8 bits, which ONNX Runtime multiplies several times faster than
     signed ones on x86 (`docs/accuracy.md`); their ranges are the smallest and largest value that
-    calibration met.  Weights are signed, with a scale for each output channel, and of 7 bits:
-    without instructions for 8-bit dot products, x86 adds two products of 8 bits in 16, where
-    twice 255 times 127 does not fit, and ONNX Runtime's kernels saturate (its "reduce_range").
+    calibration met.  Weights are signed, with a scale for each output channel.  They have 7 bits
+    unless the target is Arm: without instructions for 8-bit dot products, x86 adds two products of
+    8 bits in 16, where twice 255 times 127 does not fit, and ONNX Runtime's kernels saturate (its
+    "reduce_range").  No kernel for Arm does.
     Normalisations, clips and subtractions stay in float32.
 
     Raises:
         ConversionError: onnxruntime's quantizer fails on the network.
     """
     assert request.calibration is not None  # the pipeline sees to it
-    parts = _parts(model, modules)
+    _number_nodes(model.graph)
+    parts = parts_of(model, modules)
     excluded = [name for name, part in parts.items() if part in request.keep_float]
     _number_values(model.graph)
     try:
-        return _quantised(model, request.input.name, request.calibration, excluded)
+        return _quantised(model, request, excluded)
     except OSError as error:  # no other plan helps a full disk
         raise OutputError(
             f"Writing to {tempfile.gettempdir()} failed: {error.strerror or error}; free space "
@@ -80,14 +61,9 @@ def in_int8(
         ) from error
 
 
-def _parts(model: onnx.ModelProto, modules: Mapping[str, str]) -> dict[str, str]:
-    """Return the part of each node, by its name."""
-    parts = {}
-    for index, node in enumerate(model.graph.node):
-        module = modules.get(node.output[0], "")
+def _number_nodes(graph: onnx.GraphProto) -> None:
+    for index, node in enumerate(graph.node):
         node.name = f"n{index}"
-        parts[node.name] = part_of(module, _KINDS.get(node.op_type, node.op_type))
-    return parts
 
 
 def _number_values(graph: onnx.GraphProto) -> None:
@@ -112,23 +88,24 @@ def _number_values(graph: onnx.GraphProto) -> None:
 
 
 def _quantised(
-    model: onnx.ModelProto, name: str, images: NDArray[np.float32], excluded: list[str]
+    model: onnx.ModelProto, request: ConversionRequest, excluded: list[str]
 ) -> onnx.ModelProto:
     import onnx
     from onnxruntime import quantization
 
+    assert request.calibration is not None  # the pipeline sees to it
     with scratch_folder() as folder, silenced(), _quiet_root():
         path = Path(folder, "int8.onnx")
         quantization.quantize_static(
             model,
             path,
-            _Reader(name, images),
-            op_types_to_quantize=list(_KINDS),
+            _Reader(request.input.name, request.calibration),
+            op_types_to_quantize=list(KINDS),
             nodes_to_exclude=excluded,
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
-            reduce_range=True,
+            reduce_range=request.target != ARM,
         )
         result = onnx.load(path)
     _share_equal_constants(result.graph)

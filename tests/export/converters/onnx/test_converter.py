@@ -10,7 +10,7 @@ import onnx
 import onnxsim
 import pytest
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from affnet.artifact import image_spec, logits_spec
@@ -199,3 +199,90 @@ def test_the_file_holds_the_name_shapes_and_opset_of_the_request(tmp_path: Path)
     image = torch.ones(1, 3, 32, 32)
     (logits,) = reference.run(None, {"image": image.numpy()})
     assert torch.allclose(torch.from_numpy(logits), net(image), atol=1e-6)
+
+
+class TwoConvolutions(nn.Module):
+    """Two parts, and nothing that float16 cannot hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3, padding=1)
+        self.second = nn.Conv2d(4, CLASSES, 32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(x)).flatten(1)
+
+
+class FirstOverflows:
+    """A device whose float16 arithmetic the convolution with 4 channels does not survive."""
+
+    place = "a board"
+
+    def excess(self, file: Path) -> float:
+        halves = [
+            tuple(tensor.dims)
+            for tensor in onnx.load(file).graph.initializer
+            if tensor.data_type == TensorProto.FLOAT16
+        ]
+        return float("inf") if (4, 3, 3, 3) in halves else 0.1
+
+
+def test_a_part_that_a_devices_float16_hurts_stays_in_float32(tmp_path: Path) -> None:
+    request = dataclasses.replace(REQUEST, precision="fp16", half_trial=FirstOverflows())
+    made = OnnxConverter().convert(TwoConvolutions().eval(), request, tmp_path)
+    found = made.details["float16"]
+    assert found["tried_on"] == "a board"
+    assert found["kept_parts"] == [{"part": "first", "error": None}]
+    kinds = {
+        tuple(tensor.dims): tensor.data_type for tensor in onnx.load(made.path).graph.initializer
+    }
+    assert kinds[4, 3, 3, 3] == TensorProto.FLOAT
+    assert kinds[CLASSES, 4, 32, 32] == TensorProto.FLOAT16
+    assert [path.name for path in tmp_path.iterdir()] == [made.path.name]
+
+
+@pytest.mark.parametrize(("target", "largest"), [("any", 64), ("x86", 64), ("arm", 127)])
+def test_weights_for_arm_have_8_bits(tmp_path: Path, target: str, largest: int) -> None:
+    images = noise(2, 3, 32, 32).abs().numpy()
+    request = dataclasses.replace(REQUEST, precision="int8", calibration=images, target=target)
+    made = OnnxConverter().convert(TwoConvolutions().eval(), request, tmp_path)
+    assert made.details["target"] == target
+    weights = [
+        abs(numpy_helper.to_array(tensor).astype(int)).max()
+        for tensor in onnx.load(made.path).graph.initializer
+        if tensor.data_type == TensorProto.INT8 and len(tensor.dims) == 4
+    ]
+    assert weights == [largest, largest]
+
+
+@pytest.mark.parametrize(
+    ("activation", "opset", "operator"),
+    [(nn.GELU(), 20, "Gelu"), (nn.GELU("tanh"), 20, "Gelu"), (nn.SiLU(), 18, "Sigmoid")],
+)
+def test_a_gelu_is_one_operator(
+    activation: nn.Module, opset: int, operator: str, tmp_path: Path
+) -> None:
+    network = nn.Sequential(nn.Conv2d(3, CLASSES, 32), activation, nn.Flatten()).eval()
+    made = OnnxConverter().convert(network, REQUEST, tmp_path)
+    assert made.details["opset"] == opset
+    kinds = [node.op_type for node in onnx.load(made.path).graph.node]
+    assert operator in kinds
+    assert "Erf" not in kinds
+    image = noise(1, 3, 32, 32)
+    (actual,) = OnnxRuntime.load(made.path, threads=1).run(image.numpy())
+    torch.testing.assert_close(torch.from_numpy(actual), network(image).detach())
+
+
+def test_what_onnxsim_writes_for_one_runtime_alone_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simplify = onnxsim.simplify
+
+    def with_attention(model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
+        simplified, unchanged = simplify(model)
+        simplified.graph.node[0].domain = "com.microsoft"
+        return simplified, unchanged
+
+    monkeypatch.setattr(onnxsim, "simplify", with_attention)
+    made = OnnxConverter().convert(TwoConvolutions().eval(), REQUEST, tmp_path)
+    assert {node.domain for node in onnx.load(made.path).graph.node} == {""}

@@ -133,6 +133,22 @@ class Board:
                 return own
         return None
 
+    def lacking_wheels(self) -> MissingError | None:
+        """Return why pip finds no runtime for the system there; None where there are wheels."""
+        system = self.ask("look", str(self.folder))["userland"]
+        if system["bits"] == 32:
+            return MissingError(
+                f"{self._name} runs a system of 32 bits, which no runtime has wheels for",
+                "install one of 64 bits there, such as Raspberry Pi OS (64-bit).",
+            )
+        if system["libc"] == "musl":
+            return MissingError(
+                f"{self._name} runs a system with musl, such as Alpine, which no runtime has "
+                "wheels for",
+                "run there: apk add py3-onnxruntime, or take a system with glibc, such as Debian.",
+            )
+        return None
+
     def choose_python(self, runtime: str, install: bool, progress: Callable[[str], None]) -> None:
         """Take an interpreter that has ``runtime``, from now on.
 
@@ -142,6 +158,8 @@ class Board:
         if found := self.python_with(runtime):
             self.python = found
             return
+        if lacking := self.lacking_wheels():
+            raise lacking
         if not install:
             packages = " ".join(self.missing(runtime))
             raise MissingError(

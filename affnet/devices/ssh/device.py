@@ -174,15 +174,20 @@ def _board_checks(connection: Connection, settings: SshSettings) -> Iterator[Che
 def _runtime_checks(board: Board) -> list[Check]:
     """Look for each runtime; one of them is needed."""
     found = []
+    lacking = board.lacking_wheels()
     for runtime, packages in NEEDED.items():
         if python := board.python_with(runtime):
             found.append(Check(runtime, True, f"in {python.command}", needed=False))
         else:
             remedy = f"there: {board.installation(' '.join(packages.values()))}"
             sentence = f"not installed for {board.python.command}"
+            if lacking is not None:
+                sentence, remedy = lacking.problem, lacking.remedy
             found.append(Check(runtime, False, sentence, remedy, needed=False))
     if not any(check.passed for check in found):
         remedy = "affnet bench MODEL --device ... --install"
+        if lacking is not None:
+            remedy = lacking.remedy
         found.append(Check("a runtime", False, "none of these is installed", remedy))
     return found
 

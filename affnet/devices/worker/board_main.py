@@ -23,12 +23,13 @@ NEEDED: dict[str, dict[str, str]] = {
 
 
 def look(folder: str) -> dict[str, Any]:
-    """Return the free space of ``folder``, and which packages each runtime lacks."""
+    """Return the free space of ``folder``, the system, and which packages each runtime lacks."""
     missing = {
         runtime: [name for module, name in modules.items() if not _is_installed(module)]
         for runtime, modules in NEEDED.items()
     }
-    return {"free_bytes": linux_probes.free_bytes(folder), "missing": missing}
+    free = linux_probes.free_bytes(folder)
+    return {"free_bytes": free, "missing": missing, "userland": linux_probes.userland()}
 
 
 def fingerprint() -> dict[str, Any]:

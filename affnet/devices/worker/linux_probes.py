@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,16 @@ def frequency_mhz() -> float | None:
     """Return the current frequency of the first core."""
     text = read(_SYS / "devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
     return int(text) / 1000 if text and text.isdigit() else None
+
+
+def userland() -> dict[str, Any]:
+    """Return what wheels are built for: the bits of an address, and the C library.
+
+    A kernel of 64 bits, which the architecture names, may run a system of 32.
+    """
+    musl = any(Path("/lib").glob("ld-musl-*"))
+    libc = platform.libc_ver()[0] or ("musl" if musl else "")
+    return {"bits": 64 if sys.maxsize > 2**32 else 32, "libc": libc}
 
 
 def free_bytes(folder: str) -> int:

@@ -50,6 +50,37 @@ def test_a_runtime_that_is_missing_there(board: Board) -> None:
     assert checks["a runtime"].needed
 
 
+@pytest.mark.parametrize(
+    ("planted", "problem", "remedy"),
+    [
+        (
+            "sys.maxsize = 2**31 - 1",
+            "runs a system of 32 bits, which no runtime has wheels for",
+            "install one of 64 bits there, such as Raspberry Pi OS (64-bit).",
+        ),
+        (
+            'import platform; platform.libc_ver = lambda *_: ("musl", "")',
+            "runs a system with musl, such as Alpine, which no runtime has wheels for",
+            "run there: apk add py3-onnxruntime, or take a system with glibc, such as Debian.",
+        ),
+    ],
+)
+def test_a_system_that_has_no_wheels(board: Board, planted: str, problem: str, remedy: str) -> None:
+    start = board.remote_home / "start.py"
+    start.write_text(
+        f"import runpy, sys; sys.argv = sys.argv[1:]; {planted}; "
+        'runpy.run_path(sys.argv[0], run_name="__main__")\n'
+    )
+    board.python(
+        f'case "$1" in *.pyz) exec "$REAL" -S "{start}" "$@";; *) exec "$REAL" "$@";; esac'
+    )
+    error = failing(board, install=True)
+    assert isinstance(error, MissingError)
+    assert (error.problem, error.remedy) == (f"{board.address} {problem}", remedy)
+    checks = {check.step: check for check in diagnose(entry_of(board))}
+    assert checks["onnxruntime"].remedy == checks["a runtime"].remedy == remedy
+
+
 def test_an_installation_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     board = start_sshd(tmp_path / "board", {"PIP_NO_INDEX": "1"})
     monkeypatch.setenv("HOME", str(board.home))

@@ -119,7 +119,7 @@ def measured(cell: Cell, artifact: Artifact, subject: Subject) -> None:
 def made(network: str, format_: str, precision: str, folder: Path) -> Artifact:
     """Export a file unless it is there."""
     place = folder / network / format_ / precision
-    words = ["export", network, "--format", format_, "--precision", precision]
+    words = ["export", network, "--format", format_, "--precision", precision, "--head", "logits"]
     if precision == "int8":
         words += ["--calibration-data", DATA]
     if reason := kept(place / "export.json", [*words, "--output", str(place)]):

@@ -54,7 +54,17 @@ class ResolvedExport:
     def notes(self) -> tuple[str, ...]:
         """What the user should know of the source and the images, a sentence each."""
         calibration = self.options.calibration
-        return (*self.source.notes, *(calibration.notes() if calibration else ()))
+        notes = [*self.source.notes, *(calibration.notes() if calibration else ())]
+        if self.options.max_accuracy_drop is not None and self._has_random_weights:
+            notes.append(
+                f"The weights of {self.source.name} are random, so that the accuracy that "
+                "precisions are judged by says nothing; give it trained ones (--weights)."
+            )
+        return tuple(notes)
+
+    @property
+    def _has_random_weights(self) -> bool:
+        return self.source.provenance.weights.startswith("random")
 
 
 def resolve(
@@ -139,10 +149,14 @@ def _with_calibration(
     calibration = load_calibration(
         source, request.calibration_data, request.calibration_samples, request.image_size, progress
     )
-    trained = source.provenance.weights in ("trained", OWN_WEIGHTS) and request.verify
+    trained = _is_trained(source) and request.verify
     if bound is None and classifies and (request.precision == AUTO or trained):
         bound = DEFAULT_MAX_DROP
     return dataclasses.replace(options, calibration=calibration, max_accuracy_drop=bound)
+
+
+def _is_trained(source: Source) -> bool:
+    return source.provenance.weights in ("trained", OWN_WEIGHTS)
 
 
 def _check(source: Source, options: ExportOptions) -> None:

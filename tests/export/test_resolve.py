@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from affnet.export.all_formats import export_all, requests_of
 from affnet.export.autotuning.plan_timing import Timer
 from affnet.export.options import ExportOptions, check_options
 from affnet.export.request import ExportRequest, check_combination
-from affnet.export.resolve import resolve
+from affnet.export.resolve import ResolvedExport, resolve
 from affnet.model.source import load_source
 from tests.tiny import tiny_source
 
@@ -120,6 +121,15 @@ def test_formats_that_a_device_does_not_run_are_not_proven_there_and_it_is_said(
         "arm64 does not run coreml files, which are not proven there.",
         "arm64:cortex-a53 does not run coreml files, which are not proven there.",
     ]
+
+
+@pytest.mark.parametrize(("weights", "said"), [("random (seed 0)", True), ("trained", False)])
+def test_random_weights_judge_no_precision_unnoticed(weights: str, said: bool) -> None:
+    source = tiny_source()
+    source = replace(source, provenance=replace(source.provenance, weights=weights))
+    options = ExportOptions("onnx", precision="auto", max_accuracy_drop=1.0)
+    notes = ResolvedExport(ExportRequest("tiny"), source, options, Path()).notes
+    assert ("The weights of tiny are random" in " ".join(notes)) is said
 
 
 def test_a_target_is_for_8_bit_weights() -> None:

@@ -10,6 +10,7 @@ from affnet.units import MEGABYTES
 
 #: Behind a ratio that compares different work.
 DOUBTED = "(*)"
+_X86 = ("x86_64", "AMD64", "amd64")
 _KINDS_NAMED = 4  # of a processor's operators
 
 
@@ -60,6 +61,7 @@ def table_notes(results: Sequence[Result]) -> list[str]:
     ]
     lines += _quoted_notes(results)
     lines += _ratio_notes(results)
+    lines += _layout_notes(results)
     lines += [f"{limit}." for limit in dict.fromkeys(why for r in results for why in r.limits)]
     several = len(by_device) > 1
     lines += [_placement_note(result, several) for result in results if result.placed]
@@ -95,6 +97,20 @@ def _ratio_notes(results: Sequence[Result]) -> list[str]:
     return [
         f"{DOUBTED} This ratio compares different work: {'; '.join(doubts)}; "
         "export both alike, for images with --image-size."
+    ]
+
+
+def _layout_notes(results: Sequence[Result]) -> list[str]:
+    """Say that ratios of one runtime on x86 are not those of Arm."""
+    if not any(
+        r.ratio_to_peer and r.runtime == "onnxruntime" and r.environment.get("architecture") in _X86
+        for r in results
+    ):
+        return []
+    return [
+        "On x86 ONNX Runtime lays maps out in blocks of channels, which speeds networks up "
+        "unequally; it has no such layout on Arm, so that ratios there differ "
+        "(docs/performance.md)."
     ]
 
 

@@ -71,10 +71,7 @@ def check_options(source: Source, options: ExportOptions) -> None:
         raise UsageError(
             f"The precision {options.precision} needs images to calibrate with: --calibration-data."
         )
-    if options.target not in TARGETS:
-        raise UnknownNameError("target", options.target, TARGETS)
-    for device in options.prove_on:
-        check_runs(device, options.format)
+    _check_processors(options)
     with_head(source, options.head)  # refuses a head that the network has no outputs for
     if options.head in HEADS and options.head not in (NO_HEAD, *converter.heads):
         raise UsageError(
@@ -108,6 +105,14 @@ def check_options(source: Source, options: ExportOptions) -> None:
             "--fft measure needs measured costs, which affnet export takes; give its file "
             "to other commands."
         )
+
+
+def _check_processors(options: ExportOptions) -> None:
+    """Refuse a target that is none, and devices that do not run the format."""
+    if options.target not in TARGETS:
+        raise UnknownNameError("target", options.target, TARGETS)
+    for device in options.prove_on:
+        check_runs(device, options.format)
 
 
 def _check_preprocessing(source: Source, options: ExportOptions) -> None:

@@ -46,13 +46,7 @@ class DeviceTrial:
         self._runs = 0
         self._images: NDArray[np.float32] | None = None
         self._margins: NDArray[np.float64] | None = None
-        if has_held_out(reference.source) and reference.source.task == "classification":
-            images, _ = held_out_images(reference.source.provenance.location, taken[0].image_size())
-            (logits,) = reference.outputs([(images,)])[0]
-            best = np.sort(logits.astype(np.float64), axis=1)[:, -2:]
-            self._margins = best[:, 1] - best[:, 0]
-            step = max(1, len(images) // _IMAGES)
-            self._images = images[::step][:_IMAGES]
+        self._size = taken[0].image_size() if taken[0].is_image else None
 
     @property
     def place(self) -> str:
@@ -73,6 +67,8 @@ class DeviceTrial:
 
     def _on(self, device: Device, file: Path) -> tuple[float, list[VerificationInput]]:
         """Return the error on a device, and the inputs that show it, the worst first."""
+        if not self._runs:
+            self._load_held_out()
         self._runs += 1
         self._progress(f"Trying float16 on {device.name}, run {self._runs}")
         images = [] if self._images is None else [VerificationInput("held-out", (self._images,))]
@@ -89,6 +85,17 @@ class DeviceTrial:
         changed = self._changed(expected[-1], runs[-1]) / _LARGEST_CHANGE
         return max(worst, changed), [self._inputs[index] for index in order]
 
+    def _load_held_out(self) -> None:
+        """Take a few of a bundled classifier's held-out images, and the margins of all."""
+        source = self._reference.source
+        if self._size is None or not has_held_out(source) or source.task != "classification":
+            return
+        images, _ = held_out_images(source.provenance.location, self._size)
+        (logits,) = self._reference.outputs([(images,)])[0]
+        best = np.sort(logits.astype(np.float64), axis=1)[:, -2:]
+        self._margins = best[:, 1] - best[:, 0]
+        self._images = images[:: max(1, len(images) // _IMAGES)][:_IMAGES]
+
     def _changed(self, expected: Outputs, given: Outputs) -> float:
         """Estimate the share of all held-out images whose class changes, from errors on a few.
 
@@ -98,7 +105,8 @@ class DeviceTrial:
         if self._margins is None:
             return 0.0
         error = given[0].astype(np.float64) - expected[0]
-        spread = math.sqrt(2 * float(error.var(axis=1, ddof=1).mean()))
+        with np.errstate(all="ignore"):
+            spread = math.sqrt(2 * float(error.var(axis=1, ddof=1).mean()))
         if not math.isfinite(spread):
             return math.inf
         if spread == 0:

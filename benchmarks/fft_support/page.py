@@ -1,0 +1,71 @@
+"""Writes the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+
+from benchmarks.fft_support.cells import WRONG, Cell
+from benchmarks.fft_support.columns import Column
+
+_WIDTH = 4  # columns side by side
+_HEAD = f"""# FFT support
+
+Which converter and runtime computes which Fourier transform. Written by
+`python -m benchmarks.fft_support`: every cell was converted, loaded and run, on one
+thread of a CPU, and compared with PyTorch in float64.
+
+- *right*: the largest error relative to the largest output.
+- *WRONG*: no message at all, and an error above {WRONG:.0e} or another shape.
+- *refused*: an error, where it came; the number is that of its message below.
+
+[findings](../findings/README.md) has scripts that show the surprising ones without affnet.
+"""
+_REWRITTEN = """
+## With affnet
+
+`affnet export` writes the transforms of the same networks as matrix products, and verifies the
+file before it appears.
+"""
+
+
+def page(
+    names: Sequence[str], columns: Mapping[str, Column], cells: Mapping[str, Sequence[Cell]]
+) -> str:
+    """Return it, of the rows' names and the columns with their cells."""
+    notes: dict[str, int] = {}
+    text = [_HEAD]
+    for rewritten in (False, True):
+        group = [name for name in cells if columns[name].rewritten is rewritten]
+        if rewritten and group:
+            text.append(_REWRITTEN)
+        for start in range(0, len(group), _WIDTH):
+            text += [*_table(names, group[start : start + _WIDTH], cells, notes), ""]
+    text += ["## Versions", "", f"torch {metadata.version('torch')} and, of each column:", ""]
+    for name in cells:
+        versions = sorted(columns[name].versions().items(), key=lambda item: item[0].lower())
+        text.append(f"- {name}: " + ", ".join(" ".join(item) for item in versions))
+    text += ["", "## Messages", ""]
+    text += [f"{number}. `{said.replace('`', chr(39))}`" for said, number in notes.items()]
+    return "\n".join(text) + "\n"
+
+
+def _table(
+    names: Sequence[str],
+    shown: Sequence[str],
+    cells: Mapping[str, Sequence[Cell]],
+    notes: dict[str, int],
+) -> list[str]:
+    from affnet.escaping import for_markdown
+
+    lines = ["| network | " + " | ".join(shown) + " |", "| --- |" + " --- |" * len(shown)]
+    for index, name in enumerate(names):
+        texts = [_text(cells[one][index], notes) for one in shown]
+        lines.append(f"| `{name}` | " + " | ".join(map(for_markdown, texts)) + " |")
+    return lines
+
+
+def _text(cell: Cell, notes: dict[str, int]) -> str:
+    if not cell.said:
+        return cell.verdict
+    return f"{cell.verdict} [{notes.setdefault(cell.said, len(notes) + 1)}]"

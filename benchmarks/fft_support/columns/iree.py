@@ -1,6 +1,6 @@
 """IREE on the CPU, by iree-turbine.
 
-pip install --no-deps iree-base-compiler iree-base-runtime iree-turbine
+To install: ``pip install --no-deps iree-base-compiler iree-base-runtime iree-turbine decorator``.
 """
 
 from __future__ import annotations

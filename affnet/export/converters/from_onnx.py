@@ -11,6 +11,7 @@ from torch import nn
 from affnet.errors import ConversionError
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.onnx.converter import OnnxConverter
+from affnet.export.quantization import CALIBRATED
 from affnet.files import scratch_folder
 
 _SHORT = 8  # values, of a constant that is no weight
@@ -23,7 +24,10 @@ OF_FLOATS: Mapping[str, str | None] = {
 
 
 class FromOnnx:
-    """A converter whose `translate` makes its file from an ONNX file in float32.
+    """A converter whose `translate` makes its file from an ONNX file.
+
+    That is in float32, or in 8 bits where activations are to be: ranges, parts that stay in
+    floating point and the bound on accuracy are then those of ONNX.
 
     None of them keeps FFTs: what their runtimes make of ONNX's DFT is refused or wrong.
     """
@@ -47,9 +51,11 @@ class FromOnnx:
                 f"ONNX's DFT is not computed right in files of the format {self.format}; omit "
                 "--fft native to have the transforms replaced."
             )
-        as_float = dataclasses.replace(request, precision="fp32", samples=(), calibration=None)
+        as_onnx = dataclasses.replace(request, samples=())
+        if request.precision not in CALIBRATED:
+            as_onnx = dataclasses.replace(as_onnx, precision="fp32", calibration=None)
         with scratch_folder() as scratch:
-            made = OnnxConverter().convert(network, as_float, Path(scratch))
+            made = OnnxConverter().convert(network, as_onnx, Path(scratch))
             return self.translate(made.path, request, folder)
 
     def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Conversion:

@@ -22,12 +22,15 @@ from affnet.runtimes.mnn import SETTINGS
 #: Run in a process of its own, which a crash of the converter ends.
 _CONVERT = "import sys, _tools; _tools.mnnconvert(sys.argv)"
 
+_NARROWING = {"fp32": (), "fp16": ("--fp16",), "int8-weights": ("--weightQuantBits", "8")}
+_WEIGHTS = {"fp32": "float32", "fp16": "float16", "int8-weights": "int8"}
+
 
 class MnnConverter(FromOnnx):
     """Has MNN's converter read the ONNX file."""
 
     format = "mnn"
-    precisions = ("fp32", "fp16")
+    precisions = ("fp32", "fp16", "int8-weights")
     computes_in_half = ()  # float16 is how weights are stored
     packages = ("_tools", "_mnncengine", "onnx", "onnxscript", "onnxsim")
     extra = "mnn"
@@ -39,22 +42,22 @@ class MnnConverter(FromOnnx):
 
         It cuts weights to float16 off; rounded beforehand, they lose nothing by that.
         """
-        half = request.precision == "fp16"
         _sort_outputs(model, request.output_names)
-        if half:
+        if request.precision == "fp16":
             rounded_to_half(model)
         path = folder / f"{request.name}.mnn"
         options = ["-f", "ONNX", "--modelFile", str(model), "--MNNModel", str(path)]
         done = subprocess.run(
-            [sys.executable, "-P", "-c", _CONVERT, *options, *(["--fp16"] if half else [])],
+            [sys.executable, "-P", "-c", _CONVERT, *options, *_NARROWING[request.precision]],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
             check=False,
         )  # fmt: skip
         if done.returncode != 0 or not path.exists():
             raise ConversionError(f"MNN cannot convert {request.name}: {_reason(done)}.")
         write_and_sync(path, path.read_bytes())
-        weights = "float16" if half else "float32"
-        return Conversion(path, {"weights": weights, "settings": dict(SETTINGS)})
+        return Conversion(
+            path, {"weights": _WEIGHTS[request.precision], "settings": dict(SETTINGS)}
+        )
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:

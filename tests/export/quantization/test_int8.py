@@ -89,6 +89,36 @@ def test_tflite_holds_weights_of_8_bits(tmp_path: Path, precision: str) -> None:
 
 
 @pytest.mark.converters
+def test_openvino_multiplies_in_8_bits(tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="needs openvino (pip install 'affnet[openvino]')")
+    from affnet.runtimes.openvino import OpenVinoRuntime, OpenVinoSession
+
+    artifact = export_artifact(tiny_source(), options("openvino"), tmp_path)
+    assert artifact.path.name == "tiny_int8.xml"
+    assert artifact.manifest.parity is not None
+    assert artifact.manifest.parity.psnr_db > 25
+    assert OpenVinoRuntime.describe(artifact.path).precision == "int8"
+    session = OpenVinoSession(artifact.path, threads=1, profile=True)
+    session.run(np.zeros(artifact.manifest.inputs[0].shape, np.float32))
+    ran = {one.node_type: one.exec_type for one in session._request.profiling_info}
+    assert ran["Convolution"].lower().endswith("_i8")
+
+
+@pytest.mark.converters
+def test_mnn_holds_weights_of_8_bits(tmp_path: Path) -> None:
+    pytest.importorskip("_mnncengine", reason="needs MNN (pip install 'affnet[mnn]')")
+    sizes, quality = {}, {}
+    for precision in ("fp32", "int8-weights"):
+        artifact = export_artifact(tiny_source(), options("mnn", precision), tmp_path)
+        assert artifact.manifest.parity is not None
+        stored = artifact.manifest.details["weights"]
+        sizes[stored] = artifact.path.stat().st_size
+        quality[stored] = artifact.manifest.parity.psnr_db
+    assert sizes["int8"] < sizes["float32"]
+    assert 25 < quality["int8"] < 100 < quality["float32"]
+
+
+@pytest.mark.converters
 def test_tflite_gives_no_scale_to_rounding_noise(tmp_path: Path) -> None:
     from ai_edge_litert import schema_py_generated as schema
 

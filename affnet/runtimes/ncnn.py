@@ -7,7 +7,8 @@ input, and it has no batch axis.
 from __future__ import annotations
 
 import collections
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,8 @@ from affnet.errors import ArtifactError, UsageError, require
 from affnet.runtimes import Interface
 from affnet.silence import silenced
 
-#: What every network is loaded with; an app on x86 must set them too.  Packed layouts make the
-#: reshapes between transforms five times as slow there, and float16 is on by default even there.
+#: What every network is loaded with; an app must set it too: float16 is on by default, even on x86.
 SETTINGS = {
-    "use_packing_layout": False,
     "use_fp16_packed": False,
     "use_fp16_storage": False,
     "use_fp16_arithmetic": False,
@@ -30,7 +29,7 @@ SETTINGS = {
 _MAGIC = "7767517"
 _HALF_TAG = (0x01306B47).to_bytes(4, "little")  # before weights of float16
 _INPUT = "Input"
-_AXES = {"2": 1, "1": 2, "0": 3}  # the parameters of an input, to axes of N x C x H x W
+_SIZES = ("2", "11", "1", "0")  # the parameters of an input, the slowest axis first
 
 
 class NcnnRuntime:
@@ -60,7 +59,7 @@ class NcnnRuntime:
     def describe(cls, path: Path) -> Interface:
         """See `Runtime.describe`; an image is assumed where the file does not say what it takes."""
         session = cls.load(path, threads=1)
-        inputs = tuple(_input_spec(fields) for fields in _layers(path) if fields[0] == _INPUT)
+        inputs = tuple(_input_spec(fields) for fields in layers_of(path) if fields[0] == _INPUT)
         outputs = tuple(TensorSpec(name, ("axis 0",), "float32") for name in session.outputs)
         half = path.with_suffix(".bin").read_bytes()[:4] == _HALF_TAG
         return Interface(inputs, outputs, "fp16" if half else "fp32")
@@ -68,7 +67,7 @@ class NcnnRuntime:
     @classmethod
     def operators(cls, path: Path) -> Mapping[str, int]:
         """See `Runtime.operators`."""
-        return collections.Counter(kind for kind, *_ in _layers(path) if kind != _INPUT)
+        return collections.Counter(kind for kind, *_ in layers_of(path) if kind != _INPUT)
 
 
 class NcnnSession:
@@ -77,7 +76,7 @@ class NcnnSession:
     def __init__(self, path: Path, threads: int) -> None:
         import ncnn
 
-        list(_layers(path))  # it is said of no other file that it is damaged
+        list(layers_of(path))  # it is said of no other file that it is damaged
         self._ncnn, self._net = ncnn, ncnn.Net()
         for name, value in {**SETTINGS, "num_threads": threads}.items():
             setattr(self._net.opt, name, value)
@@ -89,7 +88,7 @@ class NcnnSession:
         if failed:
             raise ArtifactError(f"ncnn rejects {path}: {reason or 'it is damaged'}.")
         self._inputs = self._net.input_names()
-        self.outputs: list[str] = self._net.output_names()
+        self.outputs = _in_order(self._net.output_names())
         if len(self._inputs) != 1:
             raise ArtifactError(f"{path} has {len(self._inputs)} inputs, not one image.")
 
@@ -104,19 +103,46 @@ class NcnnSession:
         if len(image) != 1:
             raise UsageError(f"ncnn runs one input at a time, not {len(image)}.")
         array = np.ascontiguousarray(image[0], np.float32)  # it must outlive the extractor
+        extractor = self._extractor(array)
+        return [np.array(_extracted(extractor, name))[None] for name in self.outputs]
+
+    def sizes(self, array: NDArray[np.float32], names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        """Return the sizes of values inside, the slowest axis first, for an input without batch.
+
+        Raises:
+            ArtifactError: ncnn fails on it.
+        """
+        extractor = self._extractor(array)
+        extractor.set_light_mode(False)  # else what was used already is computed again
+        return {name: np.array(_extracted(extractor, name)).shape for name in names}
+
+    def _extractor(self, array: NDArray[np.float32]) -> Any:
         extractor = self._net.create_extractor()
         extractor.input(self._inputs[0], self._ncnn.Mat(array))
-        results = []
-        for name in self.outputs:
-            status, output = extractor.extract(name)
-            if status != 0:
-                raise ArtifactError(f"ncnn fails at the output {name} ({status}).")
-            results.append(np.array(output)[None])
-        return results
+        return extractor
 
 
-def _layers(path: Path) -> list[list[str]]:
-    """Return the fields of each layer: type, name, numbers of inputs and outputs, and the rest."""
+def _in_order(names: list[str]) -> list[str]:
+    """Return names of outputs as the network has them: pnnx numbers them, ncnn finds them."""
+    numbers = [re.fullmatch(r"out(\d+)", name) for name in names]
+    if None in numbers:
+        return names
+    return sorted(names, key=lambda name: int(name.removeprefix("out")))
+
+
+def _extracted(extractor: Any, name: str) -> Any:
+    status, value = extractor.extract(name)
+    if status != 0:
+        raise ArtifactError(f"ncnn fails at {name} ({status}).")
+    return value
+
+
+def layers_of(path: Path) -> list[list[str]]:
+    """Return the fields of each layer: type, name, numbers of inputs and outputs, and the rest.
+
+    Raises:
+        ArtifactError: the file is damaged, or none of ncnn's.
+    """
     try:
         magic, counts, *lines = path.read_text(encoding="utf-8").splitlines()
         count = int(counts.split()[0])
@@ -134,12 +160,11 @@ def _damaged(path: Path) -> ArtifactError:
 
 def _input_spec(fields: list[str]) -> TensorSpec:
     """Read an input layer, ``Input in0 0 1 in0 0=W 1=H 2=C`` or one without sizes."""
-    shape: list[int | str] = [1, *(f"axis {axis}" for axis in (1, 2, 3))]
-    sizes = dict(field.split("=") for field in fields[5:] if field.count("=") == 1)
-    for key, axis in _AXES.items():
-        if sizes.get(key, "").isdigit() and int(sizes[key]) > 0:
-            shape[axis] = int(sizes[key])
-    return TensorSpec(fields[1], tuple(shape), "float32")
+    given = dict(field.split("=") for field in fields[5:] if field.count("=") == 1)
+    sizes = [int(given[key]) for key in _SIZES if given.get(key, "").isdigit()]
+    if not sizes or 0 in sizes:
+        return TensorSpec(fields[1], (1, "axis 1", "axis 2", "axis 3"), "float32")
+    return TensorSpec(fields[1], (1, *sizes), "float32")
 
 
 def _require() -> None:

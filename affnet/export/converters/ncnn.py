@@ -12,6 +12,7 @@ from pathlib import Path
 from affnet.errors import ConversionError, require
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.from_onnx import OF_FLOATS, FromOnnx, rounded_to_half
+from affnet.export.converters.ncnn_layers import complete, values_with_batch
 from affnet.files import write_and_sync
 from affnet.runtimes.ncnn import SETTINGS
 
@@ -52,7 +53,9 @@ class NcnnConverter(FromOnnx):
         )  # fmt: skip
         if done.returncode != 0 or not path.exists() or not weights.exists():
             raise ConversionError(f"pnnx cannot convert {request.name}: {_reason(done)}.")
-        write_and_sync(path, _with_sizes(path.read_text(), request.input.static_shape()).encode())
+        script = (scratch / "ncnnpy").read_text(encoding="utf-8")
+        complete(path, request.input.static_shape(), values_with_batch(script))
+        write_and_sync(path, path.read_bytes())
         write_and_sync(weights, weights.read_bytes())
         stored = "float16" if half else "float32"
         return Conversion(path, {"weights": stored, "settings": dict(SETTINGS)})
@@ -69,15 +72,3 @@ def _program() -> str:
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     return f"it wrote no file ({lines[-1].rstrip('.') if lines else 'and says nothing'})"
-
-
-def _with_sizes(text: str, shape: tuple[int, ...]) -> str:
-    """Write the sizes of an image into the input layer, where pnnx leaves them out."""
-    if len(shape) != 4:
-        return text
-    _, channels, height, width = shape
-    lines = text.splitlines()
-    for index, line in enumerate(lines):
-        if line.startswith("Input ") and "=" not in line:
-            lines[index] = f"{line} 0={width} 1={height} 2={channels}"
-    return "\n".join(lines) + "\n"

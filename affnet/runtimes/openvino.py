@@ -8,7 +8,7 @@ offers too, convolutions of 8 bits come out wrong.
 from __future__ import annotations
 
 import collections
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +73,13 @@ class OpenVinoRuntime:
 
     @classmethod
     def profile(
-        cls, path: Path, *, threads: int, image: NDArray[Any], runs: int
+        cls, path: Path, *, threads: int, inputs: Sequence[NDArray[Any]], runs: int
     ) -> list[tuple[str, str, int]]:
         """Return name, type and mean time in ns of each operator, in a session of its own."""
         session = OpenVinoSession(path, threads, profile=True)
         totals: collections.Counter[tuple[str, str]] = collections.Counter()
         for run in range(_DISCARDED + runs):
-            session.run(image)
+            session.run(*inputs)
             for name, kind, nanoseconds in session.times():
                 totals[name, kind] += nanoseconds if run >= _DISCARDED else 0
         return [(name, kind, total // runs) for (name, kind), total in totals.items() if total]

@@ -94,8 +94,8 @@ def test_it_computes_in_float32_on_the_threads_asked_for(
 
 def test_operators_are_counted_and_timed(files: dict[str, Path]) -> None:
     assert OpenVinoRuntime.operators(files["fp32"]) == {"MatMul": 1, "Sigmoid": 1}
-    image = np.ones((1, 64), np.float32)
-    times = OpenVinoRuntime.profile(files["fp32"], threads=1, image=image, runs=3)
+    inputs = [np.ones((1, 64), np.float32)]
+    times = OpenVinoRuntime.profile(files["fp32"], threads=1, inputs=inputs, runs=3)
     assert all(isinstance(nanoseconds, int) and nanoseconds > 0 for *_, nanoseconds in times)
 
 

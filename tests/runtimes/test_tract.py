@@ -33,6 +33,14 @@ def test_it_computes_an_onnx_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(first, EXPECTED, atol=1e-6)
 
 
+def test_operators_are_timed(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "net.onnx")
+    times = TractRuntime.profile(path, threads=1, inputs=[IMAGE], runs=2)
+    assert times
+    assert all(isinstance(ns, int) and ns > 0 for *_, ns in times)
+    assert any("Sigmoid" in kind for _, kind, _ in times)
+
+
 def test_onnx_files_stay_those_of_onnx_runtime() -> None:
     assert runtime_for("onnx").name == runtime_of_file(Path("net.onnx")).name == "onnxruntime"
 

@@ -8,6 +8,9 @@ affnet.  Every cell was run: its network was converted, loaded and run on random
 compared with PyTorch in float64.  A column runs in a process of its own, so that one which crashes
 costs one cell.
 
+Cells are kept in ``results.json``, with the versions that they belong to, and the page is written
+from all that are there: a column that is new, or whose tools are, can be run alone.
+
 A column whose tools are not installed is left out, and said to be.  IREE and onnx2tf are no tools
 of affnet: `columns.iree` and `columns.onnx2tf` say how to install them.
 """

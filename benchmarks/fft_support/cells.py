@@ -27,6 +27,13 @@ class Cell(NamedTuple):
     said: str = ""
 
 
+class Result(NamedTuple):
+    """A column's cells, and the versions of the tools that filled them."""
+
+    versions: dict[str, str]
+    cells: list[Cell]
+
+
 def fill(column: Column, row: Row) -> Cell:
     """Convert, load and run."""
     import torch

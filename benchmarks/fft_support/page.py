@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 
-from benchmarks.fft_support.cells import WRONG, Cell
+from benchmarks.fft_support.cells import WRONG, Cell, Result
 from benchmarks.fft_support.columns import Column
 
 _WIDTH = 4  # columns side by side
@@ -29,21 +28,19 @@ file before it appears.
 """
 
 
-def page(
-    names: Sequence[str], columns: Mapping[str, Column], cells: Mapping[str, Sequence[Cell]]
-) -> str:
-    """Return it, of the rows' names and the columns with their cells."""
+def page(names: Sequence[str], columns: Mapping[str, Column], results: Mapping[str, Result]) -> str:
+    """Return it, of the rows' names and the columns with their results."""
     notes: dict[str, int] = {}
     text = [_HEAD]
     for rewritten in (False, True):
-        group = [name for name in cells if columns[name].rewritten is rewritten]
+        group = [name for name in results if columns[name].rewritten is rewritten]
         if rewritten and group:
             text.append(_REWRITTEN)
         for start in range(0, len(group), _WIDTH):
-            text += [*_table(names, group[start : start + _WIDTH], cells, notes), ""]
-    text += ["## Versions", "", f"torch {metadata.version('torch')} and, of each column:", ""]
-    for name in cells:
-        versions = sorted(columns[name].versions().items(), key=lambda item: item[0].lower())
+            text += [*_table(names, group[start : start + _WIDTH], results, notes), ""]
+    text += ["## Versions", ""]
+    for name, result in results.items():
+        versions = sorted(result.versions.items(), key=lambda item: item[0].lower())
         text.append(f"- {name}: " + ", ".join(" ".join(item) for item in versions))
     text += ["", "## Messages", ""]
     text += [f"{number}. `{said.replace('`', chr(39))}`" for said, number in notes.items()]
@@ -53,14 +50,14 @@ def page(
 def _table(
     names: Sequence[str],
     shown: Sequence[str],
-    cells: Mapping[str, Sequence[Cell]],
+    results: Mapping[str, Result],
     notes: dict[str, int],
 ) -> list[str]:
     from affnet.escaping import for_markdown
 
     lines = ["| network | " + " | ".join(shown) + " |", "| --- |" + " --- |" * len(shown)]
     for index, name in enumerate(names):
-        texts = [_text(cells[one][index], notes) for one in shown]
+        texts = [_text(results[one].cells[index], notes) for one in shown]
         lines.append(f"| `{name}` | " + " | ".join(map(for_markdown, texts)) + " |")
     return lines
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from benchmarks.fft_support import columns
-from benchmarks.fft_support.cells import Cell, fill, judge
+from benchmarks.fft_support.cells import Cell, Result, fill, judge
 from benchmarks.fft_support.columns import Column, Steps, installed
 from benchmarks.fft_support.page import page
 from benchmarks.fft_support.rows import network_of, rows
@@ -69,7 +69,9 @@ def test_a_missing_tool_is_told() -> None:
 def test_the_page_numbers_each_message_once() -> None:
     shown = {"one": computing(2.0), "affnet, one": computing(2.0)._replace(rewritten=True)}
     refused, right = Cell("refused, run", "no | FFT"), Cell("right, 1e-07")
-    text = page(["rfft", "stft"], shown, {"one": [refused] * 2, "affnet, one": [right] * 2})
+    versions = {"converter": "1.0"}
+    results = {"one": Result(versions, [refused] * 2), "affnet, one": Result(versions, [right] * 2)}
+    text = page(["rfft", "stft"], shown, results)
     assert text.count("| refused, run [1] |") == 2
     assert text.count("| right, 1e-07 |") == 2
     assert text.index("## With affnet") < text.index("| network | affnet, one |")

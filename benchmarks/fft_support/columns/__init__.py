@@ -49,11 +49,11 @@ def columns() -> dict[str, Column]:
 
 
 def installed(*packages: str) -> Versions:
-    """Return what gives the versions of Python packages."""
+    """Return what gives the versions of PyTorch and of other Python packages."""
 
     def versions() -> dict[str, str]:
         try:
-            return {package: metadata.version(package) for package in packages}
+            return {package: metadata.version(package) for package in ("torch", *packages)}
         except metadata.PackageNotFoundError as error:
             raise LookupError(f"{error.name} is not installed") from error
 

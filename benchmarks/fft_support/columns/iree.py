@@ -24,7 +24,11 @@ def _steps(network: Any, x: Any, folder: Path) -> Steps:
     exported = aot.export(torch.export.export(network, (x,)))
     exported.session.set_flags("--iree-llvmcpu-target-cpu=host", "--iree-opt-level=O2")
     path = folder / "net.vmfb"
-    exported.compile(save_to=str(path), target_backends="llvm-cpu")
+    try:
+        exported.compile(save_to=str(path), target_backends="llvm-cpu")
+    except Exception as error:  # of its own class, whose first line says that it failed
+        reasons = [line for line in str(error).splitlines() if "error:" in line]
+        raise RuntimeError((reasons or [str(error)])[0].partition("error:")[2].strip()) from error
     yield "load"
     module = iree.runtime.load_vm_flatbuffer(path.read_bytes(), driver="local-sync")
     yield "run"

@@ -18,6 +18,7 @@ from affnet.errors import RewriteError
 from affnet.export.fourier.costs import LEFT_PRODUCTS, speed_of
 from affnet.export.fourier.rewrite.embedding import Embedding
 from affnet.export.fourier.rewrite.ranges import Ranges
+from affnet.export.fourier.rewrite.signal_frames import Frames
 from affnet.export.fourier.rewrite.values import Complex, Part, real_dtype
 from affnet.model.stack_traces import is_torchs, place_of
 
@@ -50,6 +51,15 @@ def refusal(node: Node, reason: str) -> RewriteError:
     )
 
 
+def _undoes(args: tuple[Any, ...]) -> bool:
+    """Return whether transpose(*args) takes back the transpose that its argument is."""
+    node, *axes = args
+    if node.target is not aten.transpose.int:
+        return False
+    rank = node.meta["val"].dim()
+    return {axis % rank for axis in axes} == {axis % rank for axis in node.args[1:]}
+
+
 class Emitter:
     """Appends real-valued nodes to a graph and keeps the constants they need.
 
@@ -65,6 +75,9 @@ class Emitter:
         self.speed = speed_of(runtime)
         self.left_products = runtime in LEFT_PRODUCTS
         self.embeddings: dict[Node, Embedding] = {}  # new nodes that are zero outside a box
+        self.frames: dict[Node, Frames] = {}  # new nodes that are frames of a signal
+        self.moduli: set[Node] = set()  # new nodes that are the square root of a sum of squares
+        self.known: dict[Node, torch.Tensor | None] = {}  # values of new nodes, where asked for
         self.live: Mapping[Node, Mapping[int, Ranges]] = {}  # old nodes of which not all is read
         self.signed_zeros = False  # whether what is computed depends on the signs of zeros
         self.fake_mode = fake_mode
@@ -79,6 +92,9 @@ class Emitter:
         """Append ``operator(*args, **kwargs)`` and return its node."""
         if operator is aten.view.default:
             args = (self._viewable(args[0], args[1]), args[1])
+        if operator is aten.transpose.int and _undoes(args):
+            inner: Node = args[0].args[0]
+            return inner
         value = self.evaluate(operator, args, kwargs)
         return self.append(operator, args, kwargs, value)
 
@@ -125,6 +141,7 @@ class Emitter:
                 node = self.placeholder(f"b_{target}")
             node.meta["val"] = self.fake_mode.from_tensor(tensor, static_shapes=True)
             self.constants[name], self.constant_nodes[name] = tensor, node
+            self.known[node] = tensor
             node.meta["constant_target"] = target
         return self.constant_nodes[name]
 

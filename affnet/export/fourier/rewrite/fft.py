@@ -21,6 +21,7 @@ from torch.fx import Node
 from affnet.export.fourier.rewrite import ranges
 from affnet.export.fourier.rewrite.embedding import embedded, embedding, picked, zeros
 from affnet.export.fourier.rewrite.emitter import Emitter
+from affnet.export.fourier.rewrite.framed import transform_frames
 from affnet.export.fourier.rewrite.kernels import Kernel
 from affnet.export.fourier.rewrite.large_products import Parts, each
 from affnet.export.fourier.rewrite.one_axis import transform
@@ -175,12 +176,37 @@ def _given(call: Call, transform: _Transform) -> Complex:
 
 @complex_rule(aten._fft_r2c.default)
 def _fft_r2c(call: Call) -> Complex:
+    if (found := _of_frames(call)) is not None:
+        return found
     transform = _Transform(call, call.args[0], None)
     *others, axis = transform.axes
     length = _checked_length(call.emitter, call.node, axis)
     transform.over(axis, _FORWARD, gives=length // 2 + 1 if call.args[3] else length)
     transform.over_all(others[::-1], _FORWARD)
     return _given(call, transform)
+
+
+def _of_frames(call: Call) -> Complex | None:
+    """Return the transform of frames of a signal, None where this is none or costs more."""
+    emitter, (x, axes, norm, is_half) = call.emitter, call.args
+    axis = call.want.dim() - 1
+    live = emitter.live.get(call.node, {})
+    if [axis] != [int(a) % (axis + 1) for a in axes] or not is_half or not set(live) <= {axis}:
+        return None
+    length = x.meta["val"].shape[axis]
+    bins = call.want.shape[axis]
+    if not isinstance(length, int) or not (wanted := live.get(axis, ranges.whole(bins))):
+        return None
+    exponent = _exponent(emitter, length, norm)
+    kernel = Kernel(
+        length, _FORWARD, ranges.whole(length), wanted, _factor(length, norm) * 2.0**-exponent,
+        takes_real=True,
+    )  # fmt: skip
+    parts = transform_frames(emitter, x, kernel)
+    if parts is None:
+        return None
+    real, imag = (embedded(emitter, part, {axis: (wanted, bins)}) for part in parts)
+    return Scaled.of(emitter, emitter.result(real, imag), exponent)
 
 
 @complex_rule(aten._fft_c2r.default)

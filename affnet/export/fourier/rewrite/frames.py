@@ -15,9 +15,11 @@ from torch.fx import Node
 
 from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.registry import Call, complex_rule, real_rule
+from affnet.export.fourier.rewrite.signal_frames import Frames
 from affnet.export.fourier.rewrite.values import Complex
 
 aten = torch.ops.aten
+
 
 _WINDOWS = (
     aten.bartlett_window,
@@ -55,6 +57,15 @@ def _constant(call: Call) -> Any:
 
 @real_rule(aten.unfold.default)
 def _unfold(call: Call) -> Any:
+    """Cut frames, and note what they are: see `framed`."""
+    x, _, size, step = call.args
+    result = _cut_frames(call)
+    if result is not NotImplemented:
+        call.emitter.frames[result] = Frames(x, result, size, step)
+    return result
+
+
+def _cut_frames(call: Call) -> Any:
     """Cut frames, [.., L] -> [.., frames, size]: frame f starts at f * step.
 
     The signal in blocks of a step, frame f is the blocks f, f + 1, .. side by side, without what

@@ -17,7 +17,7 @@ from affnet.export.fourier.rewrite.arithmetic import (
     times,
 )
 from affnet.export.fourier.rewrite.emitter import Emitter
-from affnet.export.fourier.rewrite.registry import Call, complex_rule
+from affnet.export.fourier.rewrite.registry import Call, complex_rule, real_rule
 from affnet.export.fourier.rewrite.values import Complex
 
 aten = torch.ops.aten
@@ -43,7 +43,9 @@ def modulus(emitter: Emitter, value: Complex) -> Node:
         ratio = emitter.call(aten.sqrt.default, squared_modulus(emitter, (real, imag)))
         return emitter.call(aten.mul.Tensor, ratio, larger)
     square = squared_modulus(emitter, (value.real, value.imag))
-    return emitter.call(aten.sqrt.default, square)
+    root = emitter.call(aten.sqrt.default, square)
+    emitter.moduli.add(root)
+    return root
 
 
 def _each(emitter: Emitter, operator: Any, parts: tuple[Node, Node], *args: Any) -> list[Node]:
@@ -66,6 +68,14 @@ def from_polar(emitter: Emitter, radius: Any, angle: Node) -> Operand:
 @complex_rule(aten.abs.default)
 def _abs(call: Call) -> Node:
     return modulus(call.emitter, call.args[0])
+
+
+@real_rule(aten.pow.Tensor_Scalar)
+def _square_of_modulus(call: Call) -> Any:
+    """The square of a modulus is what its root was taken of."""
+    root, exponent = call.args
+    is_root = root.target is aten.sqrt.default and root in call.emitter.moduli
+    return root.args[0] if exponent == 2 and is_root else NotImplemented
 
 
 @complex_rule(aten.linalg_vector_norm.default)

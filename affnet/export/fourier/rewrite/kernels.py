@@ -113,18 +113,27 @@ def plan_kernel(kernel: Kernel, rows: int, columns: int, speed: Speed) -> Plan |
 
     ``rows`` and ``columns`` count what stands before and behind the axis.
     """
-    bare = Kernel(  # what the cost depends on, so that equal questions are answered once
+    return _best(_bare(kernel), rows, columns, speed)[1]
+
+
+def least_cost(kernel: Kernel, rows: int, columns: int, speed: Speed) -> float:
+    """Return the microseconds that the plan of `plan_kernel` is predicted to take."""
+    return _best(_bare(kernel), rows, columns, speed)[0]
+
+
+def _bare(kernel: Kernel) -> Kernel:
+    """Return what the cost depends on, so that equal questions are answered once."""
+    return Kernel(
         kernel.length, 1, kernel.inputs, kernel.outputs, 1.0, kernel.takes_real, kernel.gives_real
     )
-    return _plan(bare, rows, columns, speed)
 
 
 @lru_cache(maxsize=1024)
-def _plan(kernel: Kernel, rows: int, columns: int, speed: Speed) -> Plan | None:
+def _best(kernel: Kernel, rows: int, columns: int, speed: Speed) -> tuple[float, Plan | None]:
+    nothing = math.inf, None
     if kernel.length > MAX_LENGTH:
-        return None
-    best = min(_plans(kernel, rows, columns, speed), key=lambda plan: plan[0], default=(0.0, None))
-    return best[1]
+        return nothing
+    return min(_plans(kernel, rows, columns, speed), key=lambda plan: plan[0], default=nothing)
 
 
 def _plans(kernel: Kernel, rows: int, columns: int, speed: Speed) -> Iterator[tuple[float, Plan]]:

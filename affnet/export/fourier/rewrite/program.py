@@ -129,6 +129,7 @@ class _ProgramRewriter:
             self.emitter.first_input = new
         if not is_complex(node):
             self.nodes.values[node] = new
+            self.emitter.known[new] = self._fixed(spec)
             return
         new.meta.pop("tensor_meta", None)
         with self.fake_mode:
@@ -142,6 +143,13 @@ class _ProgramRewriter:
             if target in store:
                 store[target] = _as_real(store[target])
         self._note(spec.kind.name.capitalize().replace("_", " "), target)
+
+    def _fixed(self, spec: InputSpec) -> torch.Tensor | None:
+        """Return the tensor of a weight that the program does not change."""
+        changed = {*self.signature.buffers_to_mutate.values()}
+        tensor = self.state.get(str(spec.target), self.constants.get(str(spec.target)))
+        is_fixed = isinstance(tensor, torch.Tensor) and spec.target not in changed
+        return tensor if is_fixed else None
 
     def _note(self, kind: str, name: str) -> None:
         self.notes.append(

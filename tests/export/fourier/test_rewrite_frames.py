@@ -1,0 +1,137 @@
+"""The short-time transform: frames by a strided convolution that holds window and first stage."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from affnet.export.fourier.rewrite import rewrite_program
+from tests.export.fourier.rewriting import (
+    THIRD_PARTY_WARNINGS,
+    Program,
+    assert_same,
+    relative_error,
+    rewrite,
+)
+
+pytestmark = THIRD_PARTY_WARNINGS
+
+aten = torch.ops.aten
+
+
+def targets(program: torch.export.ExportedProgram) -> set[object]:
+    return {node.target for node in program.graph.nodes}
+
+
+@pytest.mark.parametrize(
+    ("size", "step", "shape"),
+    [
+        (400, 160, (2, 4000)),
+        (256, 64, (3, 2, 2000)),
+        (96, 24, (500,)),
+        (128, 128, (1, 1024)),
+        (64, 80, (2, 900)),
+        (101, 10, (2, 1000)),
+        (240, 77, (2, 3000)),
+        (2, 1, (2, 9)),
+    ],
+)
+def test_frames_of_any_size_and_step(size: int, step: int, shape: tuple[int, ...]) -> None:
+    window = torch.rand(size, dtype=torch.float64)
+
+    def function(x: Tensor) -> Tensor:
+        return torch.fft.rfft(window * x.unfold(-1, size, step), norm="ortho")
+
+    assert_same(function, torch.randn(*shape, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("settings", [{}, {"center": False}, {"win_length": 200}])
+def test_stft_is_one_convolution_and_one_product(settings: dict[str, object]) -> None:
+    class Spectrogram(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            length = int(settings.get("win_length", 400))  # type: ignore[call-overload]
+            window = torch.hann_window(length, dtype=torch.float64)
+            z = torch.stft(x, 400, 160, window=window, return_complex=True, **settings)
+            return z.abs() ** 2
+
+    result = assert_same(Spectrogram(), torch.randn(2, 8000, dtype=torch.float64))
+    nodes = [n.target for n in result.program.graph.nodes if n.op == "call_function"]
+    assert nodes.count(aten.conv1d.default) == nodes.count(aten.matmul.default) == 1
+    assert nodes.count(aten.transpose.int) == 1  # of the signal; none of the frames
+    assert not {aten.unfold.default, aten.cat.default, aten.sqrt.default} & set(nodes)
+
+
+@pytest.mark.parametrize(("size", "bins", "last"), [(256, 16, 3), (1024, 300, 3)])
+def test_only_the_bins_that_are_read_are_computed(size: int, bins: int, last: int) -> None:
+    def function(x: Tensor) -> Tensor:
+        window = torch.hann_window(size, dtype=torch.float64)
+        z = torch.fft.rfft(x.unfold(-1, size, size // 4) * window)
+        return torch.cat((z[..., 3:bins], z[..., -last:]), -1).imag
+
+    result = assert_same(function, torch.randn(2, 8000, dtype=torch.float64))
+    constants = {name.split("_")[-1]: t for name, t in result.program.constants.items()}
+    if "roots" in constants:
+        rows, columns = constants["roots"].shape
+        assert rows < columns  # of the k2, some are not asked for
+    else:
+        assert constants["kernels"].shape[0] == 2 * (bins - 3 + last)
+
+
+def test_a_window_that_is_an_input_or_changes_is_no_constant() -> None:
+    x, window = torch.randn(2, 2000, dtype=torch.float64), torch.rand(64, dtype=torch.float64)
+
+    def given(x: Tensor, window: Tensor) -> Tensor:
+        return torch.fft.rfft(x.unfold(-1, 64, 16) * window)
+
+    other = x.flip(-1), window * 2
+    assert_same(given, x, window, others=other)
+
+    class Changing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("window", window.clone())
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.window.mul_(0.5)  # type: ignore[operator]
+            return torch.fft.rfft(x.unfold(-1, 64, 16) * self.window)
+
+    module = Changing()
+    program = rewrite(module, x).program.module()
+    expected = [torch.view_as_real(Changing()(x)), torch.view_as_real(Changing()(x)) / 2]
+    assert relative_error([program(x), program(x)], expected) <= 1e-10
+
+
+def test_a_step_that_is_no_divisor_makes_the_frames_first() -> None:
+    window = torch.hann_window(2048, dtype=torch.float64)
+
+    def function(x: Tensor) -> Tensor:
+        return torch.fft.rfft(x.unfold(-1, 2048, 441) * window).abs()
+
+    result = assert_same(function, torch.randn(1, 20_000, dtype=torch.float64))
+    assert aten.conv1d.default in targets(result.program)
+
+
+def test_any_length_and_other_runtimes_take_frames() -> None:
+    window = torch.hann_window(64)
+
+    def function(x: Tensor) -> Tensor:
+        return torch.fft.rfft(x.unfold(-1, 64, 16) * window).abs()
+
+    x = torch.randn(1, 2000)
+    program = torch.export.export(Program(function), (x,))
+    for runtime, is_convolved in (("onnxruntime", True), ("litert", False)):
+        rewritten = rewrite_program(program, runtime=runtime).program
+        assert (aten.conv1d.default in targets(rewritten)) == is_convolved
+        assert relative_error(rewritten.module()(x), function(x)) <= 1e-5
+
+
+def test_zero_and_nyquist_bins_are_exactly_real() -> None:
+    def function(x: Tensor) -> Tensor:
+        return torch.fft.rfft(x.unfold(-1, 400, 160)).angle()
+
+    x = -torch.rand(2, 4000)
+    angles = rewrite(Program(function), x).program.module()(x)
+    expected = function(x)
+    for bin_ in (0, 200):
+        torch.testing.assert_close(angles[..., bin_], expected[..., bin_])

@@ -23,6 +23,7 @@ from torch.fx import Node
 from torch.fx.node import map_aggregate
 from torch.utils import _pytree as pytree
 
+from affnet.export.fourier.rewrite.cancellation import cancel
 from affnet.export.fourier.rewrite.check import check_real
 from affnet.export.fourier.rewrite.decompose import (
     decompose,
@@ -92,6 +93,7 @@ class _ProgramRewriter:
         values = [node.meta.get("val") for node in program.graph.nodes]
         self.fake_mode = detect_fake_mode(values) or FakeTensorMode()
         self.emitter = Emitter(self.fake_mode, half, runtime)
+        cancel(program.graph)
         self.emitter.live = live_boxes(program.graph)
         self.emitter.signed_zeros = any(map(_reads_angles, program.graph.nodes))
         self.emitter.taken = {*program.state_dict, *program.constants}

@@ -119,7 +119,7 @@ def _as_asked() -> Iterator[None]:
     with warnings.catch_warnings(action="ignore"), disable_progress_bars():
         for name, value in ours.items():
             setattr(constants, name, value)
-        logging.set_verbosity(logging.ERROR)
+        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
         try:
             yield
         finally:

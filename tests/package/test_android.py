@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from affnet.artifact import TensorSpec
-from affnet.evaluation.predictors import as_input
+from affnet.layouts import as_input
 from affnet.package import android
 from affnet.package.build import build
 from affnet.package.contract import Contract, contract_of

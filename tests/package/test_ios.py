@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from affnet.evaluation.predictors import as_input
+from affnet.layouts import as_input
 from affnet.package import ios
 from affnet.package.contract import Contract, contract_of
 from affnet.package.golden import write_golden

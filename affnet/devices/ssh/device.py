@@ -179,7 +179,7 @@ def _runtime_checks(board: Board) -> list[Check]:
         if python := board.python_with(runtime):
             found.append(Check(runtime, True, f"in {python.command}", needed=False))
         else:
-            remedy = f"there: {board.installation(' '.join(packages.values()))}"
+            remedy: str | None = f"there: {board.installation(' '.join(packages.values()))}"
             sentence = f"not installed for {board.python.command}"
             if lacking is not None:
                 sentence, remedy = lacking.problem, lacking.remedy

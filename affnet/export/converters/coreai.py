@@ -96,7 +96,8 @@ def _traced(network: nn.Module, request: ConversionRequest, table: Table) -> Exp
     if not request.input.dynamic_batch:
         return decomposed(network, request.example(), table)
     program = export(network, request.example(), dynamic_shapes=({0: Dim("batch")},))
-    return program.run_decompositions(dict(table))
+    decomposed_program: ExportedProgram = program.run_decompositions(dict(table))
+    return decomposed_program
 
 
 def _give_each_once(program: ExportedProgram) -> None:

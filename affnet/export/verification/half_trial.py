@@ -13,11 +13,11 @@ from affnet.artifact import TensorSpec
 from affnet.devices.base import Device
 from affnet.devices.inference import open_session
 from affnet.evaluation.held_out import held_out_images
-from affnet.evaluation.predictors import from_output
 from affnet.export.verification.compare import has_held_out
 from affnet.export.verification.inputs import VerificationInput
 from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Outputs, run_inputs
+from affnet.layouts import from_output
 from affnet.runtimes.foreign import describe_file
 
 _LARGEST_RMS = 10 ** (-42 / 20)  # of an output's peak: 42 dB, where 40 are asked of a file

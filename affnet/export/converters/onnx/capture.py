@@ -53,7 +53,8 @@ def calls(network: nn.Module, example: tuple[Tensor, ...], operator_: Any) -> bo
             called.add(getattr(func, "overloadpacket", None))
             return func(*args, **(kwargs or {}))
 
-    with contextlib.suppress(Exception), torch.no_grad(), Recorder():
+    recorder = Recorder()  # type: ignore[no-untyped-call]
+    with contextlib.suppress(Exception), torch.no_grad(), recorder:
         network(*example)  # where it fails, so does the export, which says why
     return operator_ in called
 

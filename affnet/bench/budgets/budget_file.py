@@ -210,11 +210,10 @@ class _Reader:
             limit, relative = _limit(entry["at_most"], metric, peer)
         except ValueError as error:
             fail("at_most", str(error))
-        fields = {key: entry[key] for key in ("device", "runtime", "threads") if key in entry}
+        fields = {key: entry[key] for key in ("device", "threads") if key in entry}
         try:
-            place = Place(
-                **fields | {"runtime": runtimes.of(entry)}, pipeline=METRICS[metric].pipeline
-            )
+            fields |= {"runtime": runtimes.of(entry), "pipeline": METRICS[metric].pipeline}
+            place = Place(**fields)
         except UsageError as error:
             fail("model", f"has no runtime: {error}")
         text = limit_text(entry["at_most"], peer)

@@ -27,8 +27,10 @@ _ANSWERS = {
     "Segmenter": "try model.segment(picture).shares.map { "
     "[Double($0.index), Double($0.share)] } + [[Double(checksum("
     "try model.segment(picture).classes.flatMap { big(UInt32($0)) }))]]",
-    "Detector": "try model.detect(picture, threshold: 0.05).map { [Double($0.index), "
-    "Double($0.score), $0.box.minX, $0.box.minY, $0.box.maxX, $0.box.maxY] }",
+    # boxes of a random network may be turned around, which minX and maxX would undo
+    "Detector": "try model.detect(picture, threshold: 0.05).map { one in let box = one.box; return "
+    "[Double(one.index), Double(one.score), box.origin.x, box.origin.y, "
+    "box.origin.x + box.size.width, box.origin.y + box.size.height] }",
 }
 _BUNDLE = """import Foundation
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from affnet.artifact import PROBABILITIES, TensorSpec
 from affnet.layouts import as_input
 from affnet.package import ios
 from affnet.package.contract import Contract, contract_of
@@ -67,7 +68,10 @@ def picture_taking(folder: Path) -> tuple[Contract, Path]:
         taken, shape=(1, *networks.SIZE, 3), dtype="uint8", layout="NHWC", range=(0.0, 255.0)
     )
     steps = dataclasses.replace(contract.artifact.pixel_contract(), exif_orientation=True)
-    artifact = contract.artifact.with_manifest(inputs=(taken,), preprocessing=steps)
+    outputs = (TensorSpec(PROBABILITIES, (1, networks.CLASSES), "float32", class_axis=1),)
+    artifact = contract.artifact.with_manifest(
+        inputs=(taken,), outputs=outputs, preprocessing=steps
+    )
     contract = dataclasses.replace(contract, artifact=artifact)
     shutil.rmtree(package / "Sources")
     ios.write(contract, package)
@@ -119,7 +123,7 @@ def test_packages_give_each_picture_what_affnet_gives_it(form: str, tmp_path: Pa
     assert len(found) == len(wanted) == 34
     for one, mine, theirs in zip(asked, found, wanted, strict=True):
         assert mine[:2] == theirs[:2], one
-        assert agree(mine[2], theirs[2]), one
+        assert agree(mine[2], theirs[2]), (one, mine[2], theirs[2])
     late = tmp_path / "moving.rgba"
     linux_swift.write_picture(Image.new("RGB", (9, 9)), late, count=2)
     (refused,) = linux_swift.answers(program, package, [(late, outputs)])

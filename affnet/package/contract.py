@@ -86,8 +86,10 @@ class Contract:
         """Write the model and ``contract.json`` into a folder of a package."""
         folder.mkdir(parents=True, exist_ok=True)
         source = self.artifact.path
-        copy = shutil.copytree if source.is_dir() else shutil.copyfile
-        copy(source, folder / source.name)
+        if source.is_dir():  # Core ML's
+            shutil.copytree(source, folder / source.name)
+        else:
+            shutil.copyfile(source, folder / source.name)
         text = json.dumps(self.to_record(), indent=1)
         (folder / "contract.json").write_text(text + "\n", encoding="utf-8")
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from affnet.evaluation.detections import Suppression, decode_detections, softmax
 from numpy.typing import NDArray
 from PIL import Image
 
 from affnet.artifact import Artifact
+from affnet.detections import Suppression, decode_detections, softmax
 from affnet.package.contract import Contract
 from affnet.runtimes import runtime_for
 

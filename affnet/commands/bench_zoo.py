@@ -10,6 +10,7 @@ import typer
 
 from affnet import console
 from affnet.commands.options import (
+    RUNTIME_NAMES,
     DevicesFileOption,
     JsonOption,
     NoCacheOption,
@@ -37,7 +38,11 @@ def bench_zoo(
     devices_file: DevicesFileOption = None,
     runtime: Annotated[
         RuntimeName | None,
-        typer.Option(help="Default: the first that the device is at home in; coreml on a Mac."),
+        typer.Option(
+            metavar="RUNTIME",
+            help=f"{RUNTIME_NAMES}; default: the first that the device is at home in; coreml on a "
+            "Mac.",
+        ),
     ] = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
     preset: Annotated[Preset, typer.Option(help="How long to measure.")] = "quick",

@@ -14,6 +14,7 @@ import typer
 from affnet import console
 from affnet.commands.evaluate_dense import evaluate_dense, print_dense, task_of_data
 from affnet.commands.options import (
+    RUNTIME_NAMES,
     ConfigOption,
     JsonOption,
     NoCacheOption,
@@ -50,7 +51,10 @@ def evaluate(
     ],
     runtime: Annotated[
         RuntimeName | None,
-        typer.Option(help="Export a source for this runtime first; default: run it in PyTorch."),
+        typer.Option(
+            metavar="RUNTIME",
+            help=f"Export a source for {RUNTIME_NAMES} first; default: run it in PyTorch.",
+        ),
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="The source to agree with; default: the artifact's own.")

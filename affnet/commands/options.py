@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     RuntimeName = str
 else:
     RuntimeName = Literal[tuple(RUNTIMES)]
+#: For help: brackets around so many would be wider than a terminal.
+RUNTIME_NAMES = ", ".join(RUNTIMES)
 PRECISIONS = ("fp32", "fp16", "int8", "int8-weights", "palette4", "auto")
 
 
@@ -72,7 +74,7 @@ RuntimesOption = Annotated[
     typer.Option(
         "--runtime",
         autocompletion=completing(*RUNTIMES, "all"),
-        help=f"{', '.join(RUNTIMES)}, several of them, or all; default: those that the device is "
+        help=f"{RUNTIME_NAMES}, several of them, or all; default: those that the device is "
         "at home in.  Core ML is measured on a Mac only.",
         rich_help_panel="Device",
     ),

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from affnet import console
-from affnet.commands.options import JsonOption, QuietOption, RuntimeName, SizeOption, parse_size
+from affnet.commands.options import (
+    RUNTIME_NAMES,
+    JsonOption,
+    QuietOption,
+    RuntimeName,
+    SizeOption,
+    parse_size,
+)
 from affnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +32,11 @@ def plan(
     channels: Annotated[int | None, typer.Option(min=8, help="Of that map.")] = None,
     runtime: Annotated[
         RuntimeName | None,
-        typer.Option(help="Default: the first that the device is at home in; coreml on a Mac."),
+        typer.Option(
+            metavar="RUNTIME",
+            help=f"{RUNTIME_NAMES}; default: the first that the device is at home in; coreml on a "
+            "Mac.",
+        ),
     ] = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Also time the plans, and remember.")

@@ -10,6 +10,7 @@ import typer
 
 from affnet import console
 from affnet.commands.options import (
+    RUNTIME_NAMES,
     ConfigOption,
     DevicesFileOption,
     JsonOption,
@@ -56,7 +57,10 @@ def verify(
     ] = None,
     runtime: Annotated[
         RuntimeName | None,
-        typer.Option(help="Run it in this runtime; default: the one that its format belongs to."),
+        typer.Option(
+            metavar="RUNTIME",
+            help=f"Run it in {RUNTIME_NAMES}; default: the one that its format belongs to.",
+        ),
     ] = None,
     device: Annotated[
         str | None,

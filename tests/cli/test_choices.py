@@ -75,7 +75,7 @@ def test_the_shell_completes_formats() -> None:
         capture_output=True,
         text=True,
     )
-    assert done.stdout.split() == ["coreml"]
+    assert done.stdout.split() == ["coreai", "coreml"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

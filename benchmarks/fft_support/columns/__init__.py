@@ -19,6 +19,7 @@ MODULES = (
     "openvino",
     "mnn",
     "ncnn",
+    "coreai",
     "coreml",
     "litert",
     "onnx2tf",

@@ -47,5 +47,6 @@ COLUMNS = {
         ("Core ML (evaluator)", "coreml", "coreml", ("coremltools",)),
         ("LiteRT", "tflite", "litert", ("litert-torch", "ai-edge-litert")),
         ("ExecuTorch", "executorch", "executorch", ("executorch",)),
+        ("Core AI", "coreai", "coreai", ("coreai-torch", "coreai-core")),
     )
 }

@@ -44,7 +44,7 @@ def _laid_out(graph: Graph, node: Node, source: Any) -> Node | None:
         return source  # type: ignore[no-any-return]
     if not want.is_contiguous():
         return None
-    layout = {"memory_format": torch.contiguous_format}
+    layout: dict[str, Any] = {"memory_format": torch.contiguous_format}
     with graph.inserting_before(node):
         copy = graph.call_function(aten.clone.default, (source,), layout)
     copy.meta = dict(node.meta)

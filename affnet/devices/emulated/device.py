@@ -19,7 +19,7 @@ from affnet.artifact import Artifact
 from affnet.devices.base import Capabilities, Check, Progress, Settings, check_capable
 from affnet.devices.emulated import packages
 from affnet.devices.emulated.cpus import DEFAULT_CPU, check_cpu, features
-from affnet.devices.emulated.root import COST, Root, find_root, ready_root
+from affnet.devices.emulated.root import COST, RUNTIMES, Root, find_root, ready_root
 from affnet.devices.worker.bundle import runner_file
 from affnet.devices.worker.channel import RemoteProcess, describe_job
 from affnet.devices.worker.local_process import LocalProcesses
@@ -50,9 +50,9 @@ class EmulatedDevice:
 
     kind: ClassVar = "emulated"
     capabilities: ClassVar = Capabilities(
-        runtimes=("onnxruntime", "litert"),
+        runtimes=RUNTIMES,
         accelerators=("cpu",),
-        home_runtimes=("onnxruntime", "litert"),
+        home_runtimes=RUNTIMES,
         timed=False,
     )
     settings_type: ClassVar[type[Settings]] = EmulatedSettings

@@ -28,6 +28,8 @@ from affnet.reading import parse_json, read_text
 
 #: What making it takes, for those who are to wait for it.
 COST = "about 140 MB to fetch, 250 MB on disk, a minute or two"
+#: Those that the system holds: for each there are wheels for aarch64, which are fetched.
+RUNTIMES = ("onnxruntime", "litert")
 _RECORD = "root.json"
 _STAGING = ".new-"
 _WAIT_S = 1200.0  # for another process that makes it
@@ -67,7 +69,7 @@ def wanted_versions() -> dict[str, str]:
     Those of a runtime that is not installed here are left out.
     """
     found: dict[str, str] = {}
-    for modules in NEEDED.values():
+    for modules in map(NEEDED.__getitem__, RUNTIMES):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found |= {name: metadata.version(name) for name in modules.values()}
     for name in _ALSO:
@@ -161,8 +163,8 @@ def _tried(root: Root) -> str:
     """Import all in the system once; return QEMU's version."""
     modules = [
         module
-        for needed in NEEDED.values()
-        for module, package in needed.items()
+        for runtime in RUNTIMES
+        for module, package in NEEDED[runtime].items()
         if package in root.packages
     ]
     environment = {**root.environment(), "PYTHONDONTWRITEBYTECODE": ""}

@@ -13,6 +13,7 @@ from affnet.devices.ssh.connection import Connection, SshChannel
 from affnet.devices.worker.board_main import NEEDED
 from affnet.devices.worker.bundle import runner_file
 from affnet.errors import ConnectionLostError, DeviceSpaceError, MeasurementError, MissingError
+from affnet.files import all_files, content_bytes
 from affnet.reading import parse_json
 
 _OLDEST_PYTHON = (3, 10)
@@ -171,11 +172,14 @@ class Board:
         self.python = self.find_python(f"{self._venv()}/bin/python")
 
     def push(self, path: Path, progress: Callable[[str], None]) -> PurePosixPath:
-        """Copy a model into a folder of its own, so that names may be alike; once per session."""
+        """Copy a model into a folder of its own, so that names may be alike; once per session.
+
+        The file of its weights, where it has one, stands beside it there too.
+        """
         if path not in self._pushed:
             progress(f"Pushing {path.name}")
             target = self.folder / f"model{len(self._pushed)}" / path.name
-            size = path.stat().st_size
+            size = content_bytes(path)
             if (free := self.free_bytes()) < size + _SPARE_BYTES:
                 raise DeviceSpaceError(
                     f"{self._name} has {free / 1e6:.0f} MB free in {self.folder.parent}, but "
@@ -183,7 +187,8 @@ class Board:
                     "free some, or set folder in the catalog to a place with more.",
                 )
             self._connection.run('mkdir "$1"', str(target.parent))
-            self._copy(path, target)
+            for file in all_files(path):
+                self._copy(file, target.with_name(file.name))
             self._pushed[path] = target
         return self._pushed[path]
 

@@ -41,7 +41,7 @@ class SshDevice:
 
     kind: ClassVar = "ssh"
     capabilities: ClassVar = Capabilities(
-        runtimes=("onnxruntime", "litert"),
+        runtimes=tuple(NEEDED),
         accelerators=("cpu",),
         home_runtimes=("onnxruntime", "litert"),
     )

@@ -19,6 +19,10 @@ from affnet.devices.worker import linux_probes
 NEEDED: dict[str, dict[str, str]] = {
     "onnxruntime": {"onnxruntime": "onnxruntime", "numpy": "numpy"},
     "litert": {"ai_edge_litert": "ai-edge-litert", "numpy": "numpy", "flatbuffers": "flatbuffers"},
+    "openvino": {"openvino": "openvino", "numpy": "numpy"},
+    "mnn": {"_mnncengine": "MNN", "numpy": "numpy"},
+    "ncnn": {"ncnn": "ncnn", "numpy": "numpy"},
+    "tract": {"tract": "tract", "numpy": "numpy"},
 }
 
 

@@ -31,8 +31,12 @@ MODULES = (
     "affnet.reading",
     "affnet.runtimes",
     "affnet.runtimes.litert",
+    "affnet.runtimes.mnn",
+    "affnet.runtimes.ncnn",
     "affnet.runtimes.onnxruntime",
     "affnet.runtimes.onnxruntime_profile",
+    "affnet.runtimes.openvino",
+    "affnet.runtimes.tract",
     "affnet.silence",
 )
 _MAIN = "from affnet.devices.worker.board_main import main\n\nmain()\n"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -18,7 +19,10 @@ from affnet.bench.measurement.interleaved import label_jobs, measure
 from affnet.bench.measurement.protocol import get_protocol
 from affnet.devices.catalog import Entry, open_device
 from affnet.devices.doctor import diagnose
-from affnet.errors import ConnectionLostError
+from affnet.devices.worker.board_main import NEEDED
+from affnet.errors import ConnectionLostError, MissingError
+from affnet.parity import reference_inputs
+from affnet.runtimes import get_runtime
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished
 from tests.devices.ssh.sshd import Board, device_of, entry_of
@@ -94,6 +98,39 @@ def test_tflite_files_run_there_too(board: Board, tiny_tflite: Artifact) -> None
     with device.session("litert"), device.start(tiny_tflite, "litert", 1) as process:
         assert process.startup.runtime_version == version("ai-edge-litert")
         assert len(process.run(5)) == 5
+
+
+@pytest.mark.converters
+@pytest.mark.parametrize("runtime", ["openvino", "mnn", "ncnn", "tract"])
+def test_the_other_runtimes_run_there_with_the_weights_beside(
+    board: Board, shared_artifact: SharedArtifacts, runtime: str
+) -> None:
+    engine = get_runtime(runtime)
+    try:
+        here = engine.version()
+    except MissingError as missing:
+        pytest.skip(str(missing))
+    artifact = shared_artifact("tiny", engine.format)
+    device = device_of(board)
+    with device.session(runtime), device.start(artifact, runtime, 1) as process:
+        assert process.startup.runtime_version == here
+        assert len(process.run(3)) == 3
+        (there,) = process.outputs()
+    (expected,) = engine.load(artifact.path, threads=1).run(
+        *reference_inputs(artifact.manifest.described_inputs())
+    )
+    np.testing.assert_allclose(there, expected, rtol=1e-5, atol=1e-6)
+    assert not board.left_behind()
+
+
+@pytest.mark.converters
+def test_openvino_tells_there_how_long_each_operator_takes(
+    board: Board, shared_artifact: SharedArtifacts
+) -> None:
+    pytest.importorskip("openvino", reason="needs openvino (pip install 'affnet[openvino]')")
+    device, artifact = device_of(board), shared_artifact("tiny", "openvino")
+    with device.session("openvino"), device.start(artifact, "openvino", 1) as process:
+        assert "Convolution" in {one.operator for one in process.profile(2)}
 
 
 def test_a_table_of_a_board_and_a_fake_from_the_command_line(
@@ -239,7 +276,7 @@ def test_a_key_that_only_the_agent_holds_will_do(
 def test_a_doctor_finds_nothing_to_mend(board: Board) -> None:
     checks = list(diagnose(entry_of(board)))
     assert [check.step for check in checks] == [
-        "reachable", "folder", "Python", "push", "onnxruntime", "litert", "board", "governor",
+        "reachable", "folder", "Python", "push", *NEEDED, "board", "governor",
     ]  # fmt: skip
     assert all(check.passed for check in checks[:5])
 
@@ -258,7 +295,7 @@ def test_the_list_of_devices_shows_it_as_reachable(
     assert done.code == 0
     seen = {device["name"]: device for device in done.json["devices"]}
     assert seen["rpi"]["reachable"] is True
-    assert seen["rpi"]["runtimes"] == ["onnxruntime", "litert"]
+    assert seen["rpi"]["runtimes"] == list(NEEDED)
     assert seen["jetson"]["reachable"] is False
     assert seen["jetson"]["detail"].startswith("127.0.0.1:1 cannot be reached: connection refused")
     table = run("devices", "list", "--devices-file", catalog)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import tempfile
@@ -23,14 +24,15 @@ def main() -> None:
     parser.add_argument("--columns", nargs="*", default=list(known), choices=list(known))
     parser.add_argument("--column", help=argparse.SUPPRESS)
     parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
-    parser.add_argument("--kept", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--kept", type=Path, help="a folder for ONNX files, for the next run too")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--output", type=Path, default=DOCUMENT)
     given = parser.parse_args()
     if given.column:
         print_cells(given.column, given.first, given.kept)
         return
-    with tempfile.TemporaryDirectory() as kept:
+    with contextlib.ExitStack() as stack:
+        kept = given.kept or stack.enter_context(tempfile.TemporaryDirectory())
         for name in given.columns:
             try:
                 versions = known[name].versions()
@@ -38,7 +40,7 @@ def main() -> None:
                 print(f"{name} is left out: {missing}", file=sys.stderr)
                 continue
             print(name, flush=True)
-            result = Result(versions, cells(name, Path(kept)))
+            result = Result(versions, cells(name, Path(kept).resolve()))
             _store(given.results, name, result)
     results = _stored(given.results)
     shown = {name: results[name] for name in known if name in results}

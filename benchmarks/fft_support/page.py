@@ -24,7 +24,8 @@ _REWRITTEN = """
 ## With affnet
 
 `affnet export` writes the transforms of the same networks as matrix products, and verifies the
-file before it appears.
+file before it appears. The columns OpenVINO, MNN and ncnn are made of the verified ONNX file,
+without the verification that `affnet export` has for them too.
 """
 
 

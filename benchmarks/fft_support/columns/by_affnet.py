@@ -1,4 +1,7 @@
-"""What affnet's own export of the same networks gives in each runtime, verified as for a user."""
+"""What affnet's own export of the same networks gives in each runtime, verified as for a user.
+
+What is made of an ONNX file is made of the one that was verified, and judged by the table only.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fft_support.columns import Column, Steps, installed, run
-from benchmarks.fft_support.columns.kept import kept_file
+from benchmarks.fft_support.columns.kept import kept_file, translated
+
+OF_ONNX = ("onnx", "openvino", "mnn", "ncnn")
 
 
 def _exported(format_: str, network: Any, x: Any, folder: Path) -> Path:
@@ -25,10 +30,12 @@ def _exported(format_: str, network: Any, x: Any, folder: Path) -> Path:
 def _of(format_: str, runtime: str) -> Callable[..., Steps]:
     def steps(network: Any, x: Any, folder: Path) -> Steps:
         yield "export"
-        if format_ == "onnx":  # read by two columns
+        if format_ in OF_ONNX:
             path = kept_file(
-                "affnet", folder, lambda: _exported(format_, network, x, folder).read_bytes()
+                "affnet", folder, lambda: _exported("onnx", network, x, folder).read_bytes()
             )
+            if format_ != "onnx":
+                path = translated(format_, path, x, folder)
         else:
             path = _exported(format_, network, x, folder)
         return (yield from run(runtime, path, x))

@@ -27,6 +27,7 @@ from affnet.export.converters.onnx.capture import calls, capture, translations
 from affnet.export.converters.onnx.float16 import in_float16
 from affnet.export.converters.onnx.float16_trial import OnnxHalfProgram, named
 from affnet.export.converters.onnx.folding import fold_constants
+from affnet.export.converters.onnx.gemm import split_gemms
 from affnet.export.converters.onnx.int8 import in_int8
 from affnet.export.converters.onnx.nms import append_suppression
 from affnet.export.converters.onnx.parts import modules_of, parts_of
@@ -89,6 +90,7 @@ class OnnxConverter:
         model = _simplify(raw)
         if request.precision == "fp16":
             model, details["float16"] = _halved(model, request, modules_of(raw), folder)
+            model = split_gemms(model)
         elif request.precision == "int8":
             model = in_int8(model, request, modules_of(raw))
             details |= {"target": request.target}

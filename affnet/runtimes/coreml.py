@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from affnet.artifact import TensorSpec
 from affnet.errors import ArtifactError, MissingError, first_line, require
 from affnet.runtimes import Interface
-from affnet.runtimes.mlprogram import Feature, Program, load_program
+from affnet.runtimes.mlprogram import DetectionPipeline, Feature, Program, load_program
 
 # What coremltools imports if it finds it, for conversions that are not ours: most of its start.
 _NOT_NEEDED = (
@@ -37,7 +37,7 @@ _NOT_NEEDED = (
 
 
 class CoreMLRuntime:
-    """Runs ``.mlpackage`` folders: ML programs."""
+    """Runs ``.mlpackage`` folders: ML programs, and detectors' pipelines."""
 
     name = "coreml"
     format = "coreml"
@@ -73,7 +73,10 @@ class CoreMLRuntime:
 
     @classmethod
     def describe(cls, path: Path) -> Interface:
-        """See `Runtime.describe`; a classifier gives its probabilities as an array."""
+        """See `Runtime.describe`; a classifier gives its probabilities as an array.
+
+        A detector's pipeline gives as many rows as it may keep, those that it lacks of zeros.
+        """
         require("coremltools", extra="coreml", purpose="Running Core ML models")
         program = load_program(path)
         types = {
@@ -102,30 +105,49 @@ class CoreMLRuntime:
 
 
 class EvaluatorSession:
-    """An ML program in the evaluator, with float16 rounded wherever the program declares it."""
+    """A model in the evaluator, with float16 rounded wherever the program declares it."""
 
     def __init__(self, path: Path) -> None:
-        self._program = load_program(path)
-        self._outputs = _outputs(self._program)
-        self._labels = self._program.class_labels
+        self._model = load_program(path)
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`."""
         feed = {
             taken.name: array[0] if taken.kind == "image" else array  # it has no batch axis
-            for taken, array in zip(self._program.inputs, inputs, strict=True)
+            for taken, array in zip(self._model.inputs, inputs, strict=True)
         }
-        found = self._program.predict(feed)
-        return [_array(found[name], self._labels) for name in self._outputs]
+        return _arrays(self._model, self._model.predict(feed))
+
+
+class StagesSession:
+    """A detector's pipeline that gives what its ML program gives before its own outputs.
+
+    The ML program by itself is computed by the evaluator everywhere.
+    """
+
+    def __init__(self, path: Path) -> None:
+        model = load_program(path)
+        if not isinstance(model, DetectionPipeline):
+            raise ArtifactError(f"{path} is no pipeline that ends in a suppression of boxes.")
+        self._pipeline = model
+        self._whole = CoreMLSession(path) if _on_mac() else None
+
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """See `Session.run`; all outputs have a batch axis."""
+        (image,) = inputs
+        (taken,) = self._pipeline.inputs
+        feed = {taken.name: image[0] if taken.kind == "image" else image}
+        found = self._pipeline.predict(feed)
+        before = [found[name][None] for name in self._pipeline.before_suppression]
+        own = _arrays(self._pipeline, found) if self._whole is None else self._whole.run(image)
+        return [*before, *own]
 
 
 class CoreMLSession:
     """A model in Core ML, on whichever of the Mac's processors it chooses."""
 
     def __init__(self, path: Path) -> None:
-        program = load_program(path)  # its messages say what is wrong with a file
-        self._inputs, self._outputs = program.inputs, _outputs(program)
-        self._labels = program.class_labels
+        self._described = load_program(path)  # its messages say what is wrong with a file
         with quiet_coremltools() as coremltools:
             try:
                 self._model = coremltools.models.MLModel(str(path))
@@ -137,10 +159,9 @@ class CoreMLSession:
         """See `Session.run`."""
         feed = {
             taken.name: as_picture(array) if taken.kind == "image" else array
-            for taken, array in zip(self._inputs, inputs, strict=True)
+            for taken, array in zip(self._described.inputs, inputs, strict=True)
         }
-        found = self._model.predict(feed)
-        return [_array(found[name], self._labels) for name in self._outputs]
+        return _arrays(self._described, self._model.predict(feed))
 
 
 @contextmanager
@@ -189,19 +210,26 @@ def _without_progress_bars() -> Iterator[None]:
         bar.__init__ = start
 
 
-def _outputs(program: Program) -> list[str]:
-    """Return the outputs' names.
+def _arrays(model: Program | DetectionPipeline, found: Mapping[str, Any]) -> list[NDArray[Any]]:
+    """Return the outputs as arrays, probabilities by class in the order of the classes.
 
     A classifier's label is none of them: it says what its probabilities say.
     """
-    return [output.name for output in program.outputs if output.kind != "label"]
+    return [
+        _array(output, found[output.name], model.class_labels)
+        for output in model.outputs
+        if output.kind != "label"
+    ]
 
 
-def _array(value: Any, labels: list[str | int] | None) -> NDArray[Any]:
-    """Return an output as an array; probabilities by class in the order of the classes."""
+def _array(output: Feature, value: Any, labels: list[str | int] | None) -> NDArray[Any]:
     if isinstance(value, Mapping) and labels is not None:
         return np.array([[value[label] for label in labels]], np.float32)
-    return np.asarray(value)
+    array = np.asarray(value)
+    if output.kind != "rows":
+        return array
+    most = output.shape[0] or 0
+    return np.pad(np.asarray(array, np.float32), ((0, most - len(array)), (0, 0)))[None]
 
 
 def as_picture(array: NDArray[Any]) -> Any:
@@ -218,6 +246,8 @@ def _spec(feature: Feature) -> TensorSpec:
         return TensorSpec(
             feature.name, (batch, height, width, channels), "uint8", "NHWC", (0.0, 255.0)
         )
+    if feature.kind == "rows":
+        shape = (1, *shape)
     return TensorSpec(feature.name, shape, feature.dtype or feature.kind)
 
 

@@ -21,9 +21,10 @@ Range = tuple[int, int | None]
 class Feature:
     """One input or output.
 
-    ``kind`` is ``tensor``, ``image``, ``label`` (the predicted class) or ``probabilities`` (by
-    class).  ``shape`` is the default one, as the program sees it: an image's is 1 x C x H x W.
-    An input whose size may vary has either ``choices``, all its shapes, or ``ranges`` by axis.
+    ``kind`` is ``tensor``, ``image``, ``label`` (the predicted class), ``probabilities`` (by
+    class) or ``rows``, of which there may be fewer than the shape says.  ``shape`` is the default
+    one, as the program sees it: an image's is 1 x C x H x W.  An input whose size may vary has
+    either ``choices``, all its shapes, or ``ranges`` by axis.
     """
 
     name: str

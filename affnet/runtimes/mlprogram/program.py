@@ -20,8 +20,7 @@ from affnet.runtimes.mlprogram.description import (
 )
 from affnet.runtimes.mlprogram.graph import Function, read_function
 from affnet.runtimes.mlprogram.inputs import read_inputs
-from affnet.runtimes.mlprogram.package import open_package
-from affnet.runtimes.mlprogram.protobuf import read_model
+from affnet.runtimes.mlprogram.package import Package
 from affnet.runtimes.mlprogram.types import numpy_dtype
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ Precision = Literal["declared", "float32"]
 
 @dataclass
 class Program:
-    """An ML program; ``load_program`` reads one."""
+    """An ML program; `read_program` reads one."""
 
     path: Path
     specification_version: int
@@ -100,21 +99,20 @@ class Program:
         return value.astype(numpy_dtype(kind.dtype))
 
 
-def load_program(path: Path | str, *, function: str | None = None) -> Program:
-    """Read the ML program in the ``.mlpackage`` at ``path``.
+def read_program(package: Package, model: Any, function: str | None = None) -> Program:
+    """Read the ML program of a ``Model`` message.
 
     Args:
-        path: the folder.
+        package: where its weights are.
+        model: the message.
         function: which function of a model that has several; its default one if None.
 
     Raises:
-        ArtifactError: the package is missing, damaged, incomplete, or not an ML program.
+        ArtifactError: it is damaged, incomplete, or not an ML program.
         UnsupportedOperatorError: it holds constants of a type that numpy lacks.
         UsageError: there is no such function.
-        MissingError: coremltools, which brings the format's message classes, is not installed.
     """
-    package = open_package(Path(path))
-    model = read_model(package.model_file)
+    path = package.root
     if model.WhichOneof("Type") != "mlProgram":
         raise ArtifactError(
             f"{path} is not an ML program but a model of the kind {model.WhichOneof('Type')}",
@@ -122,9 +120,9 @@ def load_program(path: Path | str, *, function: str | None = None) -> Program:
         )
     name, features = _features(model, function)
     graph = read_function(model.mlProgram.functions[name], Constants(package))
-    _check_features(Path(path), features, graph)
+    _check_features(path, features, graph)
     return Program(
-        path=Path(path),
+        path=path,
         specification_version=model.specificationVersion,
         metadata=read_metadata(model.description.metadata),
         inputs=tuple(read_input(item, graph.inputs[item.name]) for item in features.input),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from affnet.errors import UnsupportedOperatorError
+from affnet.runtimes.mlprogram.boxes import corners_of, suppress
 from affnet.runtimes.mlprogram.operators.registry import Array, operator
 
 
@@ -31,7 +32,7 @@ def _non_maximum_suppression(
     kept_scores = np.zeros((len(boxes), count, scores.shape[-1]), np.float32)
     indices = np.full((len(boxes), count), -1, np.int32)
     numbers = np.zeros(len(boxes), np.int32)
-    for image, (corners, values) in enumerate(zip(map(_corners, boxes), scores, strict=True)):
+    for image, (corners, values) in enumerate(zip(map(corners_of, boxes), scores, strict=True)):
         best = values.max(axis=-1)
         if len(np.unique(best)) < len(best):
             raise UnsupportedOperatorError(
@@ -43,34 +44,10 @@ def _non_maximum_suppression(
         if not since_ios17:
             reached = best[order] >= score_threshold
             order = order[reached] if reached.any() else order[:1]
-        kept = _kept(corners, classes, order, float(iou_threshold), count)
+        kept = suppress(corners, classes, order, float(iou_threshold), count)
         number = numbers[image] = len(kept)
         indices[image, :number] = kept
         kept_boxes[image, :number], kept_scores[image, :number] = boxes[image][kept], values[kept]
     if since_ios17:
         return [kept_boxes.transpose(0, 2, 1), kept_scores.transpose(0, 2, 1), indices]
     return [kept_boxes, kept_scores, indices, numbers]
-
-
-def _corners(boxes: Array) -> Array:
-    """Return left, top, right and bottom of boxes given by centre, width and height."""
-    centre, half = boxes[:, :2], boxes[:, 2:] * np.float32(0.5)
-    return np.concatenate((centre - half, centre + half), axis=-1)
-
-
-def _kept(
-    corners: Array, classes: Array, order: Array, iou_threshold: float, count: int
-) -> list[int]:
-    """Return the first ``count`` of ``order`` that no better one of their class overlaps."""
-    areas = np.prod(corners[:, 2:] - corners[:, :2], axis=-1)
-    kept: list[int] = []
-    while len(order) and len(kept) < count:
-        best, order = order[0], order[1:]
-        kept.append(int(best))
-        low = np.maximum(corners[order, :2], corners[best, :2])
-        high = np.minimum(corners[order, 2:], corners[best, 2:])
-        common = np.prod(np.maximum(high - low, 0), axis=-1)
-        union = areas[order] + areas[best] - common
-        overlap = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
-        order = order[(overlap <= np.float32(iou_threshold)) | (classes[order] != classes[best])]
-    return kept

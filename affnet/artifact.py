@@ -29,6 +29,8 @@ SCHEMA = 1
 TASKS = ("classification", "segmentation", "detection", "other")
 #: The output of a file that has the softmax inside, and of a detector's what stands beside it.
 PROBABILITIES, CENTERS = "probabilities", "centers"
+#: The outputs of a detector whose file suppresses boxes as Core ML does.
+CONFIDENCE, COORDINATES = "confidence", "coordinates"
 #: The kind of provenance of a file that another tool made.
 UNPROVEN = "unproven"
 _MOST_VALUES = 1 << 28  # of a tensor: 1 GB of float32

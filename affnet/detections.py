@@ -83,6 +83,44 @@ def decode_anchors(
     return decode_detections(np.log(every), np.concatenate(corners, axis=-1), suppression)
 
 
+def decode_best_classes(
+    confidence: _Array, boxes: _Array, suppression: Suppression | None = None
+) -> NDArray[np.int64]:
+    """Return the anchors that are kept where each counts for its best class only, the best first.
+
+    That is how Core ML's own suppression keeps boxes, which knows no limit of candidates.  Of equal
+    confidences the lower anchor comes first.
+
+    Args:
+        confidence: A x (classes - 1), probabilities, those of the background left out.
+        boxes: A x 4: left, top, right, bottom.
+        suppression: as in `decode_detections`.
+    """
+    rule = suppression or Suppression()
+    best, classes = confidence.max(axis=-1), confidence.argmax(axis=-1)
+    order = np.argsort(-best, kind="stable")
+    order = order[best[order] > rule.score_threshold]
+    kept = np.zeros(len(order), bool)
+    for label in np.unique(classes[order]):
+        (own,) = np.nonzero(classes[order] == label)
+        kept[own[suppress(boxes[order[own]], rule.iou_threshold)]] = True
+    return np.asarray(order[kept][: rule.detections], np.int64)
+
+
+def read_rows(confidence: _Array, coordinates: _Array) -> Detections:
+    """Return what a file found that gives a row for each object, as Core ML's suppression does.
+
+    Args:
+        confidence: N x (classes - 1); rows of zeros fill the file's fixed number.
+        coordinates: N x 4: x and y of the center, width and height.
+    """
+    real = confidence.max(axis=-1) > 0
+    rows = confidence[real]
+    center, half = coordinates[real, :2], coordinates[real, 2:] / 2
+    boxes: _Array = np.concatenate((center - half, center + half), axis=-1)
+    return Detections(boxes, rows.max(axis=-1), rows.argmax(axis=-1) + 1)
+
+
 def softmax(scores: _Array) -> _Array:
     """Return probabilities over the last axis."""
     exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))

@@ -144,7 +144,8 @@ def export(
             help="softmax: probabilities (tflite's default for classifiers); classifier: by class "
             "name, of a picture (coreml); argmax: the class of each pixel; anchors: boxes as "
             "MediaPipe decodes them (tflite's default for detectors); nms: the best boxes (onnx, "
-            "coreml); logits: the network's own outputs.",
+            "coreml); detector: by class name, of a picture (coreml); logits: the "
+            "network's own outputs.",
             rich_help_panel="File",
         ),
     ] = None,

@@ -31,7 +31,7 @@ def _switch_cache_off(context: typer.Context, asked: bool) -> bool:
 
 #: Choices, listed by ``--help`` and by completion.
 Preset = Literal["default", "quick", "check", "benchmark_model", "mlperf"]
-Head = Literal["logits", "softmax", "classifier", "argmax", "anchors", "nms"]
+Head = Literal["logits", "softmax", "classifier", "argmax", "anchors", "nms", "detector"]
 Layout = Literal["NCHW", "NHWC"]
 Preprocess = Literal["spec", "graph"]
 Target = Literal["arm", "x86", "any"]

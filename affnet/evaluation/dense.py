@@ -11,8 +11,15 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from affnet.artifact import CENTERS, PROBABILITIES, Artifact, TensorSpec
-from affnet.detections import Detections, decode_anchors, decode_detections
+from affnet.artifact import (
+    CENTERS,
+    CONFIDENCE,
+    COORDINATES,
+    PROBABILITIES,
+    Artifact,
+    TensorSpec,
+)
+from affnet.detections import Detections, decode_anchors, decode_detections, read_rows
 from affnet.layouts import as_input, from_output
 from affnet.model.source import Source
 from affnet.preprocessing import Preprocessing
@@ -95,6 +102,8 @@ class DenseSubject:
         outputs = self._outputs(image)
         if CENTERS in outputs:
             return decode_anchors(outputs[CENTERS], outputs[PROBABILITIES])
+        if COORDINATES in outputs:
+            return read_rows(outputs[CONFIDENCE], outputs[COORDINATES])
         scores = outputs["scores"]
         if "classes" not in outputs:
             return decode_detections(scores, outputs["boxes"])

@@ -13,7 +13,7 @@ from affnet.export.converters import check_installed, get_converter
 from affnet.export.fourier.costs import PlanCosts
 from affnet.export.fourier.planner import FFT_CHOICES
 from affnet.export.passes.graph_pixels import LARGEST_SIDE
-from affnet.export.passes.heads import HEADS, NO_HEAD, OF_BATCHES, TASK_OF, with_head
+from affnet.export.passes.heads import BY_NAME, HEADS, NO_HEAD, OF_BATCHES, TASK_OF, with_head
 from affnet.export.quantization import ANY, CALIBRATED, TARGETS
 from affnet.export.quantization.calibration import Calibration
 from affnet.export.quantization.sensitivity import KeptFloat
@@ -144,7 +144,7 @@ def settled(source: Source, options: ExportOptions) -> ExportOptions:
     """Return options that say what the format's readers expect where the user did not."""
     usual = get_converter(options.format).usual_heads
     head = options.head or next((one for one in usual if TASK_OF[one] == source.task), NO_HEAD)
-    pictures = options.image_input or head == "classifier"  # which Vision hands over as they are
+    pictures = options.image_input or head in BY_NAME  # which Vision hands over as they are
     return dataclasses.replace(options, head=head, image_input=pictures)
 
 

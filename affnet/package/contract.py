@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from affnet.artifact import CENTERS, Artifact, TensorSpec
+from affnet.artifact import CENTERS, COORDINATES, Artifact, TensorSpec
 from affnet.detections import Suppression
 from affnet.errors import LabelsError, UsageError
 
@@ -118,6 +118,11 @@ def contract_of(
         raise UsageError(
             f"{path} gives its answers in the form of MediaPipe's own classes",
             "export it with --layout nchw --head logits of affnet export.",
+        )
+    if any(one.name == COORDINATES for one in manifest.outputs):
+        raise UsageError(
+            f"{path} gives its answers in the form of Apple's Vision, whose own classes read it",
+            "for a package, export it with --head logits of affnet export.",
         )
     types = (manifest.inputs[0].dtype, *(output.dtype for output in manifest.outputs))
     if types[0] not in _INPUT_TYPES or any(one not in _OUTPUT_TYPES for one in types[1:]):

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.artifact import CENTERS, Artifact, TensorSpec
-from affnet.detections import Detections, decode_anchors, decode_detections, softmax
+from affnet.artifact import CENTERS, CONFIDENCE, COORDINATES, Artifact, TensorSpec
+from affnet.detections import Detections, decode_anchors, decode_detections, read_rows, softmax
 from affnet.errors import MissingError
 from affnet.layouts import as_input, from_output
 from affnet.preprocessing import Preprocessing
@@ -112,6 +112,8 @@ class Pipeline:
         outputs = self._named(given)
         if CENTERS in outputs:
             found = decode_anchors(outputs[CENTERS], outputs["probabilities"])
+        elif COORDINATES in outputs:
+            found = read_rows(outputs[CONFIDENCE], outputs[COORDINATES])
         elif "classes" in outputs:
             real = outputs["scores"] > 0
             classes = outputs["classes"][real].astype(np.int64)

@@ -7,17 +7,20 @@
     argmax      scores, B x K x H x W  ->  classes, B x H x W
     anchors     scores, boxes          ->  centers and probabilities of each anchor
     nms         scores, boxes          ->  boxes, scores, classes of the best detections
+    detector    scores, boxes          ->  confidence and coordinates of the best detections, of a
+                                           picture: Core ML's detectors
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from affnet.artifact import CENTERS, PROBABILITIES, TensorSpec
+from affnet.artifact import CENTERS, CONFIDENCE, COORDINATES, PROBABILITIES, TensorSpec
 from affnet.detections import Suppression, decode_detections
 from affnet.errors import LabelsError, UnknownNameError, UsageError
 from affnet.model.dense.base import DenseNetwork
@@ -30,6 +33,7 @@ TASK_OF = {
     "argmax": "segmentation",
     "anchors": "detection",
     "nms": "detection",
+    "detector": "detection",
 }
 #: The network's own outputs, where a format would put a head behind them.
 NO_HEAD = "logits"
@@ -37,6 +41,8 @@ NO_HEAD = "logits"
 HEADS = (NO_HEAD, *TASK_OF)
 #: Heads that take several images at a time.
 OF_BATCHES = (NO_HEAD, "softmax")
+#: Heads of files that say names, and that Vision hands pictures over to as they are.
+BY_NAME = ("classifier", "detector")
 
 
 class Probabilities(nn.Module):
@@ -96,9 +102,8 @@ class AnchorBoxes(DenseNetwork):
 
     def follow(self, scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """Map what the network gives to centers and probabilities."""
-        left, top, right, bottom = torch.split(boxes, 1, dim=-1)
-        sides = (top + bottom) / 2, (left + right) / 2, bottom - top, right - left
-        return torch.cat(sides, dim=-1), torch.softmax(scores, dim=-1)[..., 1:]
+        x, y, width, height = _center_and_size(boxes)
+        return torch.cat((y, x, height, width), dim=-1), torch.softmax(scores, dim=-1)[..., 1:]
 
     def output_specs(self, height: int, width: int) -> tuple[TensorSpec, ...]:
         """See `DenseNetwork.output_specs`."""
@@ -109,6 +114,32 @@ class AnchorBoxes(DenseNetwork):
             dataclasses.replace(boxes, name=CENTERS),
             dataclasses.replace(scores, name=PROBABILITIES, shape=shape),
         )
+
+
+class VisionBoxes(AnchorBoxes):
+    """A detection network that leaves the suppression to Core ML, in the form that it takes.
+
+    A file gives less: of each output the rows that the suppression keeps, see `kept`.
+    """
+
+    def follow(self, scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Map what the network gives to confidence, and to x, y, width and height."""
+        coordinates = torch.cat(_center_and_size(boxes), dim=-1)
+        return torch.softmax(scores, dim=-1)[..., 1:], coordinates
+
+    def output_specs(self, height: int, width: int) -> tuple[TensorSpec, ...]:
+        """See `DenseNetwork.output_specs`."""
+        centers, probabilities = super().output_specs(height, width)
+        return (
+            dataclasses.replace(probabilities, name=CONFIDENCE),
+            dataclasses.replace(centers, name=COORDINATES),
+        )
+
+    @staticmethod
+    def kept(outputs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+        """Return the specs of a file's outputs, filled with zeros to the most that are kept."""
+        count = Suppression().detections
+        return tuple(dataclasses.replace(one, shape=(1, count, *one.shape[2:])) for one in outputs)
 
 
 class Detector(DenseNetwork):
@@ -138,10 +169,17 @@ class Detector(DenseNetwork):
         )
 
 
+def _center_and_size(boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return x, y, width and height of boxes given by their sides."""
+    left, top, right, bottom = torch.split(boxes, 1, dim=-1)
+    return (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
+
+
 _DENSE: dict[str, type[ClassMap | AnchorBoxes | Detector]] = {
     "argmax": ClassMap,
     "anchors": AnchorBoxes,
     "nms": Detector,
+    "detector": VisionBoxes,
 }
 
 
@@ -161,6 +199,7 @@ def with_head(source: Source, head: str | None) -> Source:
 
     Raises:
         UsageError: the head is unknown, or one for another task.
+        LabelsError: it gives names, and classes have none, or several the same.
     """
     if head in (None, NO_HEAD):
         return source
@@ -171,12 +210,8 @@ def with_head(source: Source, head: str | None) -> Source:
         raise UsageError(
             f"--head {head} is for {task} networks; {source.name} is one for {source.task}."
         )
-    if head == "classifier" and source.labels and len({*source.labels}) < len(source.labels):
-        twice = next(one for one in source.labels if source.labels.count(one) > 1)
-        raise LabelsError(
-            f"--head classifier gives classes by name, and {twice!r} is the name of several",
-            "give each class a name of its own with --labels.",
-        )
+    if head in BY_NAME:
+        _check_names(source, head)
     if not isinstance(source.model, DenseNetwork):
         (logits,) = source.outputs
         given = dataclasses.replace(logits, name=PROBABILITIES)
@@ -185,3 +220,20 @@ def with_head(source: Source, head: str | None) -> Source:
     model = _DENSE[head](source.model).eval()
     outputs = model.output_specs(*source.input.image_size())
     return dataclasses.replace(source, model=model, outputs=outputs)
+
+
+def _check_names(source: Source, head: str) -> None:
+    labels = source.labels
+    if labels is None:
+        if head == "classifier":  # numbers do
+            return
+        raise LabelsError(
+            f"--head {head} gives objects by name, and the classes of {source.name} have no names",
+            "name them, the background first, with --labels FILE.",
+        )
+    if len({*labels}) < len(labels):
+        twice = next(one for one in labels if labels.count(one) > 1)
+        raise LabelsError(
+            f"--head {head} gives classes by name, and {twice!r} is the name of several",
+            "give each class a name of its own with --labels.",
+        )

@@ -15,8 +15,18 @@ from torch import nn
 from affnet.artifact import TensorSpec
 from affnet.errors import UsageError
 from affnet.evaluation.held_out import held_out_images
-from affnet.export.passes.heads import AnchorBoxes, ClassMap, Detector, Probabilities
-from affnet.export.verification.dense_parity import class_map_parity, detections_parity
+from affnet.export.passes.heads import (
+    AnchorBoxes,
+    ClassMap,
+    Detector,
+    Probabilities,
+    VisionBoxes,
+)
+from affnet.export.verification.dense_parity import (
+    class_map_parity,
+    detections_parity,
+    rows_parity,
+)
 from affnet.export.verification.inputs import VerificationInput
 from affnet.export.verification.reference import (
     Reference,
@@ -38,6 +48,7 @@ from affnet.parity import (
     top1_agreement,
 )
 from affnet.runtimes import Session
+from affnet.runtimes.coreml import StagesSession
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,6 @@ def verify_against(
         ArtifactError: the runtime rejects the file.
     """
     _check_comparable(subject, source)
-    sessions = sessions or subject.sessions()
     reference = reference or Reference(source)
     arrays = [one.arrays for one in inputs]
     expected, network = reference.outputs(arrays), reference.network
@@ -79,13 +89,27 @@ def verify_against(
     if isinstance(source.model, AnchorBoxes | Probabilities):
         follow, network = source.model.follow, source.model
         expected = [_followed(follow, outputs) for outputs in expected]
-    runs = [subject.run(session, arrays) for session in sessions]
+    if isinstance(source.model, VisionBoxes):
+        return _stages_parity(subject, source, inputs, expected)
+    runs = [subject.run(session, arrays) for session in sessions or subject.sessions()]
     if isinstance(source.model, ClassMap | Detector):
         parities = [
             _dense_parity(source.model, inputs, expected, actual, subject.precision)
             for actual in runs
         ]
         return max(parities, key=lambda parity: parity.max_rel_error)
+    return _values_parity(network, subject, source, inputs, expected, runs)
+
+
+def _values_parity(
+    network: nn.Module,
+    subject: Subject,
+    source: Source,
+    inputs: Sequence[VerificationInput],
+    expected: Sequence[Outputs],
+    runs: Sequence[Sequence[Outputs]],
+) -> Parity:
+    """Compare value by value what ``network`` and a file in its runtimes give."""
     compared = [_compared(network, inputs, expected, run, subject.precision) for run in runs]
     details = [max(found, key=badness) for found in zip(*compared, strict=True)]
     if not any(one.compared for one in details) and all(one.passed for one in details):
@@ -103,10 +127,29 @@ def verify_against(
     parity = summarise(details, TOLERANCES[subject.precision], float(np.mean(agreements)))
     if not subject.input.is_image:
         return parity
-    pairs = zip(arrays, details, strict=True)  # several images may be one input
+    pairs = zip(inputs, details, strict=True)  # several images may be one input
     return dataclasses.replace(
-        parity, inputs=sum(len(images) for (images,), one in pairs if one.compared)
+        parity, inputs=sum(len(taken.arrays[0]) for taken, one in pairs if one.compared)
     )
+
+
+def _stages_parity(
+    subject: Subject,
+    source: Source,
+    inputs: Sequence[VerificationInput],
+    expected: Sequence[Outputs],
+) -> Parity:
+    """Compare what Core ML's pipeline gives before the suppression, and what that keeps."""
+    stages = dataclasses.replace(subject, outputs=subject.outputs * 2)
+    runs = stages.run(StagesSession(subject.path), [one.arrays for one in inputs])
+    count = len(subject.outputs)
+    before, kept = [run[:count] for run in runs], [run[count:] for run in runs]
+    values = _values_parity(source.model, subject, source, inputs, expected, [before])
+    confidence, coordinates = _joined(expected)
+    rows = rows_parity(confidence, coordinates, _joined(kept), subject.precision)
+    if values.passed and not rows.passed:
+        return rows
+    return dataclasses.replace(values, top1_agreement=rows.top1_agreement)
 
 
 def verify_held_out(subject: Subject, source: Source) -> HeldOutAgreement:
@@ -199,10 +242,7 @@ def _dense_parity(
             return detections_parity(scores, boxes, given, precision)
         return class_map_parity(wanted[0].argmax(axis=1), given[0], precision)
 
-    def joined(outputs: Sequence[Outputs]) -> Outputs:
-        return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
-
-    overall = parity(joined(expected), joined(actual))
+    overall = parity(_joined(expected), _joined(actual))
     details = []
     for one, wanted, given in zip(inputs, expected, actual, strict=True):
         its = parity(wanted, given)
@@ -210,6 +250,11 @@ def _dense_parity(
             InputParity(one.name, its.max_abs_error, its.max_rel_error, its.psnr_db, overall.passed)
         )
     return dataclasses.replace(overall, details=tuple(details))
+
+
+def _joined(outputs: Sequence[Outputs]) -> Outputs:
+    """Return each output for all inputs at once."""
+    return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
 
 
 def _check_telling(source: Source, expected: Sequence[Outputs]) -> None:
@@ -235,6 +280,8 @@ def _check_comparable(subject: Subject, source: Source) -> None:
             f"{_texts(source.inputs)}; {remedy}"
         )
     wanted = source.outputs_for(taken)
+    if isinstance(source.model, VisionBoxes):
+        wanted = source.model.kept(wanted)
     if len(wanted) != len(subject.outputs):
         raise UsageError(
             f"{name} has {len(subject.outputs)} output(s) and {source.name} {len(wanted)}; {remedy}"

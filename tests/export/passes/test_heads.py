@@ -146,7 +146,8 @@ def test_unknown_heads_and_formats_without_one_are_refused(tmp_path: Path) -> No
     source = dense_source(FixedBoxes())
     with pytest.raises(
         UnknownNameError,
-        match="Unknown head 'top'; valid: logits, softmax, classifier, argmax, anchors, nms",
+        match="Unknown head 'top'; valid: logits, softmax, classifier, argmax, anchors, nms, "
+        "detector",
     ):
         export_artifact(source, ExportOptions("torch", head="top"), tmp_path)
     with pytest.raises(UsageError, match="torch files hold no --head nms here"):

@@ -16,7 +16,8 @@ and ``reduce_l2_norm``, exactly the same functions, in which no square is a valu
 
 **Labels** stand as a JSON list under ``labels`` in the model's user-defined metadata, in the order
 of the logits.  With ``--head classifier`` they are also in the program, which then takes a picture
-and gives the probability of each by name, as Vision and Xcode's preview want it.
+and gives the probability of each by name, as Vision and Xcode's preview want it.  With ``--head
+detector`` the file is a pipeline of an ML program and Core ML's suppression, which has them.
 """
 
 from __future__ import annotations
@@ -31,18 +32,19 @@ import torch
 from torch import nn
 
 from affnet import __version__
-from affnet.artifact import Arrays, TensorSpec
+from affnet.artifact import CONFIDENCE, COORDINATES, Arrays, TensorSpec
 from affnet.errors import ConversionError, UnknownNameError, UsageError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.coreml.compression import COMPRESSED, compressed
 from affnet.export.converters.coreml.float16 import HalfSelector
 from affnet.export.converters.coreml.nms import suppressed
+from affnet.export.converters.coreml.pipeline import Rows, program_request, with_suppression
 from affnet.export.converters.coreml.validation import validated_now_and_then
 from affnet.export.converters.tracing import decomposed
-from affnet.export.passes.heads import ByName, Detector
+from affnet.export.passes.heads import ByName, Detector, VisionBoxes
 from affnet.export.passes.normalization import replace_norms
 from affnet.runtimes.coreml import quiet_coremltools
-from affnet.runtimes.mlprogram import Program, load_program
+from affnet.runtimes.mlprogram import DetectionPipeline, Program, load_program
 from affnet.silence import silenced
 from affnet.units import image_size
 
@@ -56,6 +58,8 @@ _OUTPUT_DESCRIPTIONS = {
     "classes": "The class of each pixel",
     "scores": "Scores of each class, before any softmax",
     "boxes": "Left, top, right and bottom of each anchor's box, as fractions of the image",
+    CONFIDENCE: "The confidence of each class, of each object, the best first",
+    COORDINATES: "Center x and y, width and height of each object, as fractions of the image",
 }
 _CLASSIFIED = {  # coremltools' names for the outputs of a classifier
     "classLabel": "The class of the highest probability",
@@ -82,7 +86,7 @@ class CoreMLConverter:
     packages = ("coremltools",)
     extra = "coreml"
     options = ("image_input", "deployment_target")
-    heads = ("softmax", "classifier", "argmax", "nms")
+    heads = ("softmax", "classifier", "argmax", "nms", "detector")
     usual_heads = ()
     border_types: ClassVar = {  # its arrays are of float32, float16 and int32
         **dict.fromkeys(("bool", "int8", "int16", "int64", "uint8"), "int32"),
@@ -103,6 +107,10 @@ class CoreMLConverter:
             replace_norms(network)
             if isinstance(network, Detector):
                 network = suppressed(network)
+            whole, given = request, None
+            if isinstance(network, VisionBoxes):
+                given = network.kept(request.outputs)
+                network, request = Rows(network).eval(), program_request(request)
             program = _export(network, request)
             path = folder / f"{request.name}.mlpackage"
             samples = [_as_taken(sample, request) for sample in request.samples]
@@ -111,7 +119,9 @@ class CoreMLConverter:
             model = _convert(coremltools, program, request, target, folder, selector, labels)
             if request.precision in COMPRESSED:
                 model = compressed(model, request.precision)
-            _describe(model, request)
+            if given is not None:
+                model = with_suppression(coremltools, model, whole, folder)
+            _describe(model, whole)
             model.save(str(path))
             # which operator was which of ExecuTorch's: in no manifest, nor read by any loader
             (path / _DEBUG_FILE).unlink(missing_ok=True)
@@ -124,10 +134,10 @@ class CoreMLConverter:
         if found := selector.details():
             details["float16"] = found
         if not request.image_input:
-            return Conversion(path, details)
+            return Conversion(path, details, outputs=given)
         shape = (1, *request.input.image_size(), 3)
         image = TensorSpec(request.input.name, shape, "uint8", "NHWC", (0.0, 255.0))
-        return Conversion(path, details, (image,))
+        return Conversion(path, details, (image,), given)
 
 
 def _classes(network: nn.Module, request: ConversionRequest) -> list[str] | list[int] | None:
@@ -266,7 +276,7 @@ def _describe(model: Any, request: ConversionRequest) -> None:
         model.user_defined_metadata["labels"] = labels
 
 
-def _check_ranks(program: Program) -> None:
+def _check_ranks(program: Program | DetectionPipeline) -> None:
     """Raise unless Core ML can hold every tensor of the saved program."""
     for node in program.function.walk():
         for output in node.outputs:

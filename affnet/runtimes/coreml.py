@@ -7,7 +7,7 @@ import logging
 import platform
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partialmethod
 from importlib import metadata, util
@@ -116,7 +116,7 @@ class EvaluatorSession:
             taken.name: array[0] if taken.kind == "image" else array  # it has no batch axis
             for taken, array in zip(self._model.inputs, inputs, strict=True)
         }
-        return _arrays(self._model, self._model.predict(feed))
+        return _outputs(self._model, self._model.predict(feed))
 
 
 class StagesSession:
@@ -139,7 +139,7 @@ class StagesSession:
         feed = {taken.name: image[0] if taken.kind == "image" else image}
         found = self._pipeline.predict(feed)
         before = [found[name][None] for name in self._pipeline.before_suppression]
-        own = _arrays(self._pipeline, found) if self._whole is None else self._whole.run(image)
+        own = _outputs(self._pipeline, found) if self._whole is None else self._whole.run(image)
         return [*before, *own]
 
 
@@ -161,7 +161,7 @@ class CoreMLSession:
             taken.name: as_picture(array) if taken.kind == "image" else array
             for taken, array in zip(self._described.inputs, inputs, strict=True)
         }
-        return _arrays(self._described, self._model.predict(feed))
+        return _outputs(self._described, self._model.predict(feed))
 
 
 @contextmanager
@@ -210,16 +210,20 @@ def _without_progress_bars() -> Iterator[None]:
         bar.__init__ = start
 
 
-def _arrays(model: Program | DetectionPipeline, found: Mapping[str, Any]) -> list[NDArray[Any]]:
-    """Return the outputs as arrays, probabilities by class in the order of the classes.
+def output_arrays(
+    outputs: Sequence[Feature], labels: list[str | int] | None, found: Mapping[str, Any]
+) -> list[NDArray[Any]]:
+    """Return what Core ML gives as arrays, probabilities by class in the order of ``labels``.
 
     A classifier's label is none of them: it says what its probabilities say.
     """
     return [
-        _array(output, found[output.name], model.class_labels)
-        for output in model.outputs
-        if output.kind != "label"
+        _array(output, found[output.name], labels) for output in outputs if output.kind != "label"
     ]
+
+
+def _outputs(model: Program | DetectionPipeline, found: Mapping[str, Any]) -> list[NDArray[Any]]:
+    return output_arrays(model.outputs, model.class_labels, found)
 
 
 def _array(output: Feature, value: Any, labels: list[str | int] | None) -> NDArray[Any]:

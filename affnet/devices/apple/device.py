@@ -7,11 +7,11 @@ loop or Xcode's tools is left when that process is ended.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from affnet.artifact import Artifact
@@ -35,7 +35,7 @@ _UNQUOTED = {
 _ATTACHED = threading.Lock()  # two names may turn out to mean the same device
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class IosSettings(Settings):
     """What may be set: which device it is, what it computes on, and who signs the model runner."""
 
@@ -240,7 +240,8 @@ class IosDevice:
             engine, device = f"Core ML of {attached.system()}", attached.name
         return describe_job(artifact, runtime, threads) | {
             "names": [taken.name for taken in program.inputs],
-            "outputs": [output.name for output in program.outputs],
+            "outputs": [dataclasses.asdict(output) for output in program.outputs],
+            "labels": program.class_labels,
             "images": images,
             "compute_units": self._settings.compute_units,
             "engine": engine,

@@ -28,7 +28,8 @@ from affnet.errors import (
     to_wire,
 )
 from affnet.parity import reference_inputs
-from affnet.runtimes.coreml import as_picture, quiet_coremltools
+from affnet.runtimes.coreml import as_picture, output_arrays, quiet_coremltools
+from affnet.runtimes.mlprogram import Feature
 
 # what a device or Xcode complains of, by a word of the complaint, and what to do about it
 _REMEDIES = {
@@ -119,7 +120,9 @@ class CoreMlService:
     async def _outputs(self, request: dict[str, Any]) -> dict[str, Any]:
         benchmark, inputs, job = self._models[request["model"]]
         found = await benchmark.outputs(inputs)
-        return {"outputs": [encode(found[name]) for name in job["outputs"]]}
+        described = [Feature(**one) for one in job["outputs"]]
+        arrays = output_arrays(described, job["labels"], found)
+        return {"outputs": [encode(array) for array in arrays]}
 
     async def _placement(self, request: dict[str, Any]) -> dict[str, Any]:
         benchmark, inputs, _ = self._models[request["model"]]

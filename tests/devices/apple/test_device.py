@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from affnet.artifact import Artifact
@@ -15,8 +16,10 @@ from affnet.bench.reporting.notes import table_notes
 from affnet.devices.apple.coreml_benchmarker import Benchmark
 from affnet.devices.base import ComputingProcess, PlacedOperator, PlacingProcess
 from affnet.devices.catalog import find, load_catalog, open_device
+from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.runtimes.coreml import quiet_coremltools
 from tests.conftest import Finished
+from tests.dense import FixedBoxes, dense_source
 from tests.devices.apple.apple_devices import SHORT, Mac, an_iphone
 from tests.shared_artifacts import SharedArtifacts
 
@@ -115,6 +118,24 @@ def test_a_picture_reaches_this_mac_as_one(mac: Mac, shared_artifact: SharedArti
         "sends nothing but tensors to a device; export it by affnet export without --image-input."
         in str(error)
     )
+
+
+def test_a_detector_gives_as_many_rows_on_this_mac_as_in_the_evaluator(
+    mac: Mac, tmp_path: Path
+) -> None:
+    options = ExportOptions("coreml", precision="fp32", head="detector", verify=False)
+    artifact = export_artifact(dense_source(FixedBoxes()), options, tmp_path)
+    rows = {"confidence": np.ones((2, 80)), "coordinates": np.ones((2, 4))}
+    for name, array in rows.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    mac.outputs = {name: str(tmp_path / f"{name}.npy") for name in rows}
+    mac.play()
+    device = mac.device("mac", type="mac", development_team=None)
+    with device.session("coreml"), device.start(artifact, "coreml", 1) as process:
+        assert isinstance(process, ComputingProcess)
+        confidence, coordinates = process.outputs()
+    assert (confidence.shape, coordinates.shape) == ((1, 200, 80), (1, 200, 4))
+    assert (confidence.sum(), coordinates.sum()) == (160, 8)
 
 
 def test_from_the_command_line(mac: Mac, run: Run, tiny_coreml: Artifact) -> None:

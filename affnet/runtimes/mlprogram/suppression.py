@@ -25,6 +25,7 @@ from affnet.errors import ArtifactError, UsageError
 from affnet.runtimes.mlprogram.boxes import corners_of, suppress
 
 _SIDES = 4
+_MOST_ROWS = 1 << 20  # no detector has as many; a file that says more may be damaged
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def read_suppression(model: Any) -> Suppression:
     bounds = [_rows(outputs[name]) for name in names]
     least = max(low for low, _ in bounds)
     most = min((high for _, high in bounds if high is not None), default=None)
-    if most is not None and most < least:
+    if least > _MOST_ROWS or (most is not None and not least <= most <= _MOST_ROWS):
         raise ArtifactError("The model is damaged: its suppression keeps no number of rows.")
     labels = message.WhichOneof("ClassLabels")
     taken = {one.name for one in described.input}

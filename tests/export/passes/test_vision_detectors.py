@@ -219,6 +219,16 @@ def test_rows_of_core_ml_are_filled_up(exported: Artifact, monkeypatch: pytest.M
     assert stages[2].sum() == 160
 
 
+def test_without_a_limit_every_anchor_may_be_kept(exported: Artifact, tmp_path: Path) -> None:
+    path = changed(exported, tmp_path, _keeps(0, -1)).path
+    assert [one.shape for one in runtime_for("coreml").describe(path).outputs] == [
+        (1, 3, 80),
+        (1, 3, 4),
+    ]
+    confidence, _ = runtime_for("coreml").load(path, threads=1).run(np.zeros((1, 64, 64, 3), "u1"))
+    assert (confidence[0].max(axis=-1) > 0).tolist() == [True, True, False]
+
+
 def test_thresholds_are_inputs(choosing: Artifact) -> None:
     program = load_program(choosing.path)
     assert program.class_labels == [*NAMES[1:]]
@@ -240,9 +250,21 @@ def _gives_something_else(message: Any) -> None:
     message.pipeline.models[1].nonMaximumSuppression.confidenceOutputFeatureName = "other"
 
 
+def _keeps(least: int, most: int) -> Callable[[Any], None]:
+    def change(message: Any) -> None:
+        for output in message.pipeline.models[1].description.output:
+            rows = output.type.multiArrayType.shapeRange.sizeRanges[0]
+            rows.lowerBound, rows.upperBound = least, most
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (_keeps(5, 4), "its suppression keeps no number of rows"),
+        (_keeps(1 << 60, -1), "its suppression keeps no number of rows"),
+        (_keeps(0, 1 << 60), "its suppression keeps no number of rows"),
         (lambda model: model.pipeline.models.pop(), "is a pipeline of mlProgram; only one of an"),
         (lambda model: model.pipeline.ClearField("models"), "is a pipeline of nothing; only one"),
         (_reads_something_else, "its suppression reads 'other', which its ML program does not"),

@@ -166,13 +166,15 @@ def _signature(
 ) -> dict[str, str]:
     """Check the signature if asked, and return what is shown of it."""
     from affnet.artifact import Artifact
-    from affnet.publishing.contents import signature_path
+    from affnet.publishing.contents import has_signature, signature_path
 
     if signed_by is None:
         if signature_only:
             raise UsageError("--signature-only checks a signature; name the key with --signed-by.")
-        if (path := signature_path(artifact)).is_file():
-            console.note(f"{path} is not checked without --signed-by PUBLIC_KEY.", quiet)
+        if has_signature(artifact):
+            console.note(
+                f"{signature_path(artifact)} is not checked without --signed-by PUBLIC_KEY.", quiet
+            )
         return {}
     from affnet.publishing import signature
 

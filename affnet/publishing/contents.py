@@ -12,7 +12,15 @@ _SUFFIX = ".sig"
 
 def signature_path(artifact: Path) -> Path:
     """Return where the signature of ``artifact`` stands."""
-    return artifact.with_name(artifact.name + _SUFFIX)
+    return artifact.parent / (artifact.name + _SUFFIX)
+
+
+def has_signature(artifact: Path) -> bool:
+    """Return whether a signature stands beside ``artifact``, which may be a path of no file."""
+    try:
+        return signature_path(artifact).is_file()
+    except (OSError, ValueError):  # too long a name, or one that no file can have
+        return False
 
 
 def signed_files(path: Path) -> dict[str, Path]:
@@ -31,4 +39,4 @@ def contents(artifact: Artifact) -> dict[str, Path]:
     """Return what is published of an artifact: its files, its manifest, its signature if any."""
     signature = signature_path(artifact.path)
     signed = signed_files(artifact.path)
-    return {**signed, signature.name: signature} if signature.is_file() else signed
+    return {**signed, signature.name: signature} if has_signature(artifact.path) else signed

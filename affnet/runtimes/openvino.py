@@ -8,6 +8,8 @@ offers too, convolutions of 8 bits come out wrong.
 from __future__ import annotations
 
 import collections
+import importlib
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,8 +41,7 @@ class OpenVinoRuntime:
         _require()
         from importlib import metadata
 
-        import openvino  # noqa: F401  # later it is there at once
-
+        library()  # later it is there at once
         return metadata.version("openvino")
 
     @classmethod
@@ -90,8 +91,6 @@ class OpenVinoSession:
 
     def __init__(self, path: Path, threads: int, *, profile: bool = False) -> None:
         model = _read(path)
-        from openvino import Core
-
         configuration: dict[str, Any] = {
             **CONFIGURATION,
             "INFERENCE_NUM_THREADS": threads,
@@ -100,7 +99,7 @@ class OpenVinoSession:
         }
         try:
             with silenced():
-                compiled = Core().compile_model(model, "CPU", configuration)
+                compiled = library().Core().compile_model(model, "CPU", configuration)
                 self._request = compiled.create_infer_request()
         except RuntimeError as error:
             raise _rejected(path, error) from error
@@ -121,9 +120,23 @@ class OpenVinoSession:
 
 def model_of(path: Path) -> Any:
     """Return OpenVINO's model of a file of its own or of ONNX; raise `RuntimeError` if it fails."""
-    from openvino import Core
+    return library().Core().read_model(path)
 
-    return Core().read_model(path)
+
+def library() -> Any:
+    """Import OpenVINO, but not the package through which each import reports to its makers.
+
+    That one sends an event over the network, from a process that it forks (openvino 2026.4 with
+    openvino-telemetry 2025.2); without it OpenVINO has a stand-in of its own.
+    """
+    reports = "openvino_telemetry"
+    if "openvino" in sys.modules or reports in sys.modules:
+        return importlib.import_module("openvino")
+    sys.modules[reports] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("openvino")
+    finally:
+        del sys.modules[reports]
 
 
 def _require() -> None:

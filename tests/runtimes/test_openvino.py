@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -138,6 +139,20 @@ def test_what_openvino_cannot_read_is_refused(tmp_path: Path) -> None:
     model.write_bytes(b"no model")
     with pytest.raises(ConversionError, match=r"^OpenVINO cannot convert net: .*\.$"):
         OpenVinoConverter().translate(model, request("fp32"), tmp_path)
+
+
+def test_importing_it_reports_to_nobody() -> None:
+    program = (
+        "import os, sys\n"
+        "os.register_at_fork(before=lambda: print('forked'))\n"
+        "from affnet.runtimes.openvino import OpenVinoRuntime\n"
+        "OpenVinoRuntime.version()\n"
+        "print(sorted(name for name in sys.modules if 'telemetry' in name and '.' not in name))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=100
+    )
+    assert done.stdout == "[]\n"
 
 
 def test_a_missing_package_is_told_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,10 +35,11 @@ class OpenVinoConverter(FromOnnx):
         half = request.precision == "fp16"
         try:
             with silenced():
+                network = model_of(model)  # which imports OpenVINO
                 from openvino import save_model
                 from openvino.passes import ConstantFolding, Manager
 
-                network, passes = model_of(model), Manager()
+                passes = Manager()
                 if request.precision != "int8":  # whose weights it would make floats again
                     # it reads normalisations with the sizes computed at every start
                     passes.register_pass(ConstantFolding())

@@ -34,7 +34,9 @@ from affnet.model.source.peers import is_peer, library_source, peer_source
 from affnet.model.source_file import PROGRAM_SUFFIX
 
 #: Of files that a runtime executes, from which no network can be loaded.
-EXPORTED_SUFFIXES = (".mlpackage", ".mnn", ".onnx", ".param", ".pte", ".tflite", ".xml")
+EXPORTED_SUFFIXES = (
+    ".aimodel", ".mlpackage", ".mnn", ".onnx", ".param", ".pte", ".tflite", ".xml",
+)  # fmt: skip
 _MIXER_SIGN = "+"
 
 

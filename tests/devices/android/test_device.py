@@ -83,7 +83,7 @@ def test_outputs_on_the_phone_are_those_for_the_reference_image(
         assert process.arithmetic == "fp32"
         outputs = process.outputs()
     assert outputs is not None
-    assert [output.shape for output in outputs] == [(1, 10)]
+    assert [output.shape for output in outputs] == [expected.shape]
     np.testing.assert_allclose(outputs[0], expected, atol=1e-5)
 
 

@@ -112,7 +112,7 @@ WeightsOption = Annotated[
     typer.Option(
         "--weights",
         metavar="PATH",
-        help="Of a peer: a safetensors file, or its folder, as save_pretrained writes it.",
+        help="Of a peer: a file of weights, or its folder, as save_pretrained writes it.",
         rich_help_panel="Model",
     ),
 ]

@@ -97,7 +97,7 @@ def read_checkpoint(
         raise UnknownNameError("variant", variant, NETWORKS)
     found = config if config is not None else find_config(path)
     training = read_config(found) if found is not None else None
-    entries = _select_state_dict(path, _read_file(path), ema)
+    entries = read_state_dict(path, ema=ema)
     entries, notes = _without_auxiliary_head(path, entries)
     name, num_classes = infer_network(path, entries)
     _check_claims(path, name, num_classes, variant, training)
@@ -116,6 +116,15 @@ def read_checkpoint(
     model = create_model(name, num_classes=num_classes, **settings)
     fill(path, name, model, entries)
     return Checkpoint(model.eval(), name, path, content_sha256(path), training, tuple(notes))
+
+
+def read_state_dict(path: Path, *, ema: bool = False) -> dict[str, Tensor]:
+    """Return the weights of a checkpoint, without the prefix of distributed training.
+
+    Raises:
+        CheckpointError: the file is damaged, holds code, or holds no weights.
+    """
+    return _select_state_dict(path, _read_file(path), ema)
 
 
 def _read_file(path: Path) -> Any:

@@ -191,12 +191,12 @@ def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_folder_of_weights_is_refused(tmp_path: Path) -> None:
-    assert "does not exist; give the path of a safetensors file" in refusal(
+    assert "does not exist; give the path of a file of weights" in refusal(
         "mobilevit_s", tmp_path / "gone"
     )
-    pickled = tmp_path / "pytorch_model.bin"
+    pickled = tmp_path / "weights.ckpt"
     torch.save({}, pickled)
-    assert "never unpickled" in refusal("mobilevit_s", pickled)
+    assert "is no file of weights (.safetensors, .pt" in refusal("mobilevit_s", pickled)
     assert "has no safetensors file" in refusal("mobilevit_s", tmp_path)
     file = tmp_path / "model.safetensors"
     file.write_bytes(b"damaged")

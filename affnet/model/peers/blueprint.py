@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from affnet.errors import CheckpointError, first_line, require
+from affnet.model.peers.cvnets import as_transformers, is_of_cvnets
 from affnet.model.peers.pretrained import Pretrained, labels_of
 from affnet.model.weights import check_finite, check_fit, check_kinds, check_plain, refuse_misfits
 from affnet.silence import silenced
@@ -57,6 +58,7 @@ def build_filled(blueprint: Blueprint, pretrained: Pretrained) -> Filled:
         MissingError: transformers is not installed.
         CheckpointError: the weights or the config are not this network's.
     """
+    pretrained = _by_transformers_names(blueprint, pretrained)
     check_plain(pretrained.path, pretrained.entries)
     check_finite(pretrained.path, pretrained.entries)
     if pretrained.config is not None:
@@ -69,6 +71,13 @@ def build_filled(blueprint: Blueprint, pretrained: Pretrained) -> Filled:
     check_fit(pretrained.path, blueprint.name, published, model.state_dict())
     check_kinds(pretrained.path, blueprint.name, published, pretrained.entries)
     return Filled(model, config.num_labels, labels_of(config.id2label, config.num_labels))
+
+
+def _by_transformers_names(blueprint: Blueprint, pretrained: Pretrained) -> Pretrained:
+    if not is_of_cvnets(pretrained.entries):
+        return pretrained
+    prefix = _class(blueprint, blueprint.model_class).base_model_prefix
+    return replace(pretrained, entries=as_transformers(prefix, pretrained.entries))
 
 
 def import_transformers(purpose: str) -> Any:

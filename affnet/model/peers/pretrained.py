@@ -1,4 +1,4 @@
-"""A peer's weights: a safetensors file, or a folder as ``save_pretrained`` writes it."""
+"""A peer's weights: a file of them, or a folder as ``save_pretrained`` writes it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from torch import Tensor, nn
 
 from affnet.errors import CheckpointError
 from affnet.files import content_sha256
+from affnet.model.checkpoint import read_state_dict
 from affnet.model.peers.pixels import read_pixels
 from affnet.model.source_file import SAFETENSORS, check_weight_file
-from affnet.model.weights import first_names, read_safetensors
+from affnet.model.weights import first_names
 from affnet.reading import existing_file, parse_json, read_text
 
 _CONFIG_FILE = "config.json"
 _PIXELS_FILE = "preprocessor_config.json"
+_TORCH = (".pt", ".pth", ".bin")  # read with weights_only
 _UNNAMED = re.compile(r"LABEL_\d+")
 
 
@@ -25,13 +27,13 @@ _UNNAMED = re.compile(r"LABEL_\d+")
 class Pretrained:
     """Weights, and what stands beside them in a folder."""
 
-    path: Path  # of the safetensors file
+    path: Path  # of the file of weights
     entries: dict[str, Tensor]
     config: dict[str, Any] | None  # of config.json; None for a file alone
     pixels: nn.Module | None  # what the network wants done to images in 0..1, RGB
 
     def sha256(self) -> str:
-        """Return the SHA-256 of the safetensors file."""
+        """Return the SHA-256 of the file of weights."""
         return content_sha256(self.path)
 
     def notes(self, name: str, classes: int) -> tuple[str, ...]:
@@ -43,7 +45,7 @@ class Pretrained:
 
 
 def weights_file(path: Path) -> Path:
-    """Return the safetensors file that ``--weights`` means.
+    """Return the file of weights that ``--weights`` means.
 
     Raises:
         UsageError: there is none.
@@ -51,11 +53,11 @@ def weights_file(path: Path) -> Path:
     """
     if path.is_dir():
         return _only_file(path)
-    existing_file(path, "a safetensors file or of a folder that save_pretrained wrote")
-    if path.suffix != SAFETENSORS:
+    existing_file(path, "a file of weights or of a folder that save_pretrained wrote")
+    if path.suffix not in (SAFETENSORS, *_TORCH):
         raise CheckpointError(
-            f"{path} is no safetensors file, and a peer's weights are never unpickled",
-            "save them with save_pretrained or safetensors.torch.save_file.",
+            f"{path} is no file of weights ({SAFETENSORS}, {', '.join(_TORCH)})",
+            "save them with save_pretrained, safetensors.torch.save_file or torch.save.",
         )
     return path
 
@@ -88,7 +90,7 @@ def read_pretrained(path: Path) -> Pretrained:
         config = _read_config(beside)
     if (beside := file.with_name(_PIXELS_FILE)).is_file():
         pixels = read_pixels(beside)
-    return Pretrained(file, read_safetensors(file), config, pixels)
+    return Pretrained(file, read_state_dict(file), config, pixels)
 
 
 def labels_of(id2label: object, classes: int) -> tuple[str, ...] | None:

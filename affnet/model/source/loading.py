@@ -68,7 +68,7 @@ def load_source(
     The options are those of `affnet.load_checkpoint`; ``activation`` and ``attn_norm`` also apply
     to a variant's name, whose weights are random.  ``image_size`` is that of the images, height and
     width, if it is not the source's own: a token mixer may be made for maps of one size.
-    ``weights`` are those of a peer: a safetensors file, or its folder, as ``save_pretrained``
+    ``weights`` are those of a peer: a file of weights, or its folder, as ``save_pretrained``
     writes it.  ``labels`` is a text file of class names, one a line, instead of its own.
 
     Raises:

@@ -17,6 +17,7 @@ from affnet.commands import (
     check,
     compare,
     devices,
+    doctor,
     evaluate,
     export,
     init,
@@ -81,6 +82,7 @@ for command in (
     compare.compare,
     cache.cache,
     cache.cache_clear,
+    doctor.doctor,
 ):
     name = command.__name__.replace("_", " ")
     app.command(name, cls=ProjectCommand if name in FILLERS else PanelledCommand)(command)
@@ -105,12 +107,27 @@ def main() -> None:
         if console.debug:
             raise
         console.error(error)
+        if error.exit_code == 1 and error.__cause__ and (reason := _mismatch_behind(error)):
+            console.note(str(reason))
         sys.exit(error.exit_code)
     except MemoryError:  # anywhere: a file may declare any size
         if console.debug:
             raise
         print("Error: The memory of this machine does not suffice for this.", file=sys.stderr)
         sys.exit(1)
+    except Exception as error:
+        if console.debug or (reason := _mismatch_behind(error)) is None:
+            raise
+        console.error(reason)
+        sys.exit(reason.exit_code)
+
+
+def _mismatch_behind(error: Exception) -> AffnetError | None:
+    try:
+        from affnet.installed import mismatch_behind
+    except ImportError:  # it needs a package itself
+        return None
+    return mismatch_behind(error)
 
 
 def _run() -> NoReturn:

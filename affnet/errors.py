@@ -41,6 +41,7 @@ import functools
 import importlib.util
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 _MAX_REASON = 300  # characters
@@ -223,17 +224,24 @@ def require(
     ``distribution`` is what brings a module of another name.
     """
     target = f"affnet[{extra}]" if extra else "affnet"
-    try:
-        found = importlib.util.find_spec(package) is not None
-    except (ImportError, ValueError):  # ValueError: a None entry in sys.modules blocks the import
-        found = False
-    if not found:
+    if not _is_there(package):
         raise MissingError(
             f"{purpose} needs the package {package!r}, which is not installed",
             f"run: pip install '{target}'",
         )
     if outdated := _outdated(distribution or package.replace("_", "-")):
         raise MissingError(f"{purpose} needs {outdated}", f"run: pip install --upgrade '{target}'")
+
+
+def _is_there(package: str) -> bool:
+    """Return whether a module can be imported; of one half removed only folders are left."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):  # ValueError: a None entry in sys.modules blocks the import
+        return False
+    if spec is None or spec.origin is not None:
+        return spec is not None
+    return any(any(Path(f).rglob("*.py")) for f in spec.submodule_search_locations or ())
 
 
 @functools.cache
@@ -243,13 +251,14 @@ def _outdated(distribution: str) -> str | None:
 
     try:
         from packaging.requirements import Requirement
+        from packaging.utils import canonicalize_name
 
         installed = metadata.version(distribution)
         declared = map(Requirement, metadata.requires("affnet") or ())
     except ImportError:  # a checkout, a module of another name, or a board that runs a part of this
         return None
     for requirement in declared:
-        if requirement.name == distribution:
+        if canonicalize_name(requirement.name) == canonicalize_name(distribution):
             if not requirement.specifier.contains(installed, prereleases=True):
                 return f"{distribution} {requirement.specifier}, but {installed} is installed"
             return None

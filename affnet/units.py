@@ -26,6 +26,7 @@ class Unit:
 
 MILLISECONDS = Unit("ms", 1e6, 2)  # of ns
 MEGABYTES = Unit("MB", 1e6, 1)  # of bytes
+GIGABYTES = Unit("GB", 1e9, 1)
 MILLIONS = Unit("M", 1e6, 2)  # of parameters or multiply-accumulates
 PERCENT = Unit("%", 1e-2, 1)  # of fractions
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from affnet import console
 from affnet.commands.options import DevicesFileOption, JsonOption
+
+if TYPE_CHECKING:
+    from affnet.devices.base import Check
 
 app = typer.Typer(help="Show which devices are configured and reachable.", rich_markup_mode=None)
 
@@ -57,18 +61,24 @@ def doctor(
     Example: affnet devices doctor rpi
     """
     from affnet.devices.catalog import find, load_catalog
-    from affnet.devices.doctor import check_lines, check_record, diagnose
+    from affnet.devices.doctor import diagnose
 
     entry = find(name, load_catalog(devices_file))
-    checks = []
-    for check in diagnose(entry):
-        checks.append(check)
+    report(diagnose(entry), {"device": name, "kind": entry.kind}, json)
+
+
+def report(checks: Iterable[Check], record: Mapping[str, Any], json: bool) -> None:
+    """Print each step as it ends, or all as JSON; exit code 3 if one that is needed failed."""
+    from affnet.devices.doctor import check_lines, check_record
+
+    done = []
+    for check in checks:
+        done.append(check)
         if not json:
             for line in check_lines(check):
                 console.print_line(line)
-    passed = all(check.passed or not check.needed for check in checks)
+    passed = all(check.passed or not check.needed for check in done)
     if json:
-        record = {"device": name, "kind": entry.kind, "ok": passed}
-        console.print_json(record | {"steps": [check_record(check) for check in checks]})
+        console.print_json({**record, "ok": passed, "steps": list(map(check_record, done))})
     if not passed:
         raise typer.Exit(3)

@@ -12,6 +12,7 @@ from affnet.export.reporting.export import report_record
 from affnet.export.request import ExportRequest
 from affnet.export.resolve import Progress
 from affnet.export.run import run
+from affnet.installed import mismatch_behind
 from affnet.silence import stdout_to_stderr
 
 
@@ -24,6 +25,10 @@ def main() -> None:
             answer = {"record": report_record(report), "notes": report.notes}
         except AffnetError as error:
             answer = {"error": to_wire(error)}
+        except Exception as error:
+            if (reason := mismatch_behind(error)) is None:
+                raise
+            answer = {"error": to_wire(reason)}
         json.dump(answer, stdout)
 
 

@@ -103,7 +103,8 @@ def check(path: Path, key: Path) -> Signature:
 
 def _require() -> None:
     require("model_signing", extra="signing", purpose="A signature")
-    require("OpenSSL", extra="signing", purpose="A signature")  # it imports this undeclared
+    # the former imports this undeclared
+    require("OpenSSL", extra="signing", purpose="A signature", distribution="pyOpenSSL")
 
 
 def _hashing(files: Sequence[Path]) -> Config:

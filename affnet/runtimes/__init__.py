@@ -62,6 +62,7 @@ class Runtime(Protocol):
     name: ClassVar[str]
     format: ClassVar[str]  # the artifact format it runs
     suffix: ClassVar[str]  # of that format's files
+    distribution: ClassVar[str]  # what pip installs it as
 
     @classmethod
     def version(cls) -> str:

@@ -34,12 +34,13 @@ class CoreAiRuntime:
     name = "coreai"
     format = "coreai"
     suffix = ".aimodel"
+    distribution = "coreai-core"
 
     @classmethod
     def version(cls) -> str:
         """See `Runtime.version`; it also says whether Core AI itself runs the model."""
         engine = f"Core AI of macOS {platform.mac_ver()[0]}" if _of_system() else "interpreter"
-        return f"coreai-core {metadata.version('coreai-core')} ({engine})"
+        return f"coreai-core {metadata.version(cls.distribution)} ({engine})"
 
     @classmethod
     def check_measurable(cls) -> None:

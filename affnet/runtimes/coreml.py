@@ -42,13 +42,14 @@ class CoreMLRuntime:
     name = "coreml"
     format = "coreml"
     suffix = ".mlpackage"
+    distribution = "coremltools"
 
     @classmethod
     def version(cls) -> str:
         """See `Runtime.version`; it also says whether Core ML itself runs the model."""
         require("coremltools", extra="coreml", purpose="Running Core ML models")
         engine = f"Core ML of macOS {platform.mac_ver()[0]}" if _on_mac() else "evaluator"
-        return f"coremltools {metadata.version('coremltools')} ({engine})"
+        return f"coremltools {metadata.version(cls.distribution)} ({engine})"
 
     @classmethod
     def check_measurable(cls) -> None:

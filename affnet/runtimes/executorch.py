@@ -41,12 +41,13 @@ class ExecutorchRuntime:
     name = "executorch"
     format = "executorch"
     suffix = ".pte"
+    distribution = "executorch"
 
     @classmethod
     def version(cls) -> str:
         """See `Runtime.version`."""
         _bindings()
-        return metadata.version("executorch")
+        return metadata.version(cls.distribution)
 
     @classmethod
     def load(cls, path: Path, *, threads: int) -> ExecutorchSession:

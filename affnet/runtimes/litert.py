@@ -36,6 +36,7 @@ class LiteRtRuntime:
     name = "litert"
     format = "tflite"
     suffix = ".tflite"
+    distribution = "ai-edge-litert"
 
     @classmethod
     def version(cls) -> str:
@@ -43,7 +44,7 @@ class LiteRtRuntime:
         require("ai_edge_litert", extra="tflite", purpose=_PURPOSE)
         with silenced():
             import ai_edge_litert.interpreter  # noqa: F401  # later it is there at once
-        return metadata.version("ai-edge-litert")
+        return metadata.version(cls.distribution)
 
     @classmethod
     def load(cls, path: Path, *, threads: int) -> LiteRtSession:

@@ -30,6 +30,7 @@ class MnnRuntime:
     name = "mnn"
     format = "mnn"
     suffix = ".mnn"
+    distribution = "MNN"
 
     @classmethod
     def version(cls) -> str:
@@ -37,7 +38,7 @@ class MnnRuntime:
         _engine()
         from importlib import metadata
 
-        return metadata.version("MNN")
+        return metadata.version(cls.distribution)
 
     @classmethod
     def load(cls, path: Path, *, threads: int) -> MnnSession:
@@ -124,7 +125,8 @@ def _spec(name: str, tensor: Any) -> TensorSpec:
 
 
 def _engine() -> Any:
-    require("_mnncengine", extra="mnn", purpose="Running MNN files")
+    purpose, distribution = "Running MNN files", MnnRuntime.distribution
+    require("_mnncengine", extra="mnn", purpose=purpose, distribution=distribution)
     with silenced():  # it says what the processor has
         import _mnncengine
     return _mnncengine

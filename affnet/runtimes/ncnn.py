@@ -38,6 +38,7 @@ class NcnnRuntime:
     name = "ncnn"
     format = "ncnn"
     suffix = ".param"
+    distribution = "ncnn"
 
     @classmethod
     def version(cls) -> str:
@@ -47,7 +48,7 @@ class NcnnRuntime:
 
         import ncnn  # noqa: F401  # later it is there at once
 
-        return metadata.version("ncnn")
+        return metadata.version(cls.distribution)
 
     @classmethod
     def load(cls, path: Path, *, threads: int) -> NcnnSession:

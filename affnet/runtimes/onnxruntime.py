@@ -24,6 +24,7 @@ class OnnxRuntime:
     name = "onnxruntime"
     format = "onnx"
     suffix = ".onnx"
+    distribution = "onnxruntime"
 
     @classmethod
     def version(cls) -> str:

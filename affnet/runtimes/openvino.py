@@ -34,6 +34,7 @@ class OpenVinoRuntime:
     name = "openvino"
     format = "openvino"
     suffix = ".xml"
+    distribution = "openvino"
 
     @classmethod
     def version(cls) -> str:
@@ -42,7 +43,7 @@ class OpenVinoRuntime:
         from importlib import metadata
 
         library()  # later it is there at once
-        return metadata.version("openvino")
+        return metadata.version(cls.distribution)
 
     @classmethod
     def load(cls, path: Path, *, threads: int) -> OpenVinoSession:

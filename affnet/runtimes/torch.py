@@ -21,6 +21,7 @@ class TorchRuntime:
     name = "torch"
     format = "torch"
     suffix = ".pt2"
+    distribution = "torch"
 
     @classmethod
     def version(cls) -> str:

@@ -21,6 +21,7 @@ class TractRuntime:
     name = "tract"
     format = OnnxRuntime.format
     suffix = OnnxRuntime.suffix
+    distribution = "tract"
 
     @classmethod
     def version(cls) -> str:
@@ -30,7 +31,7 @@ class TractRuntime:
 
         import tract  # noqa: F401  # later it is there at once
 
-        return metadata.version("tract")
+        return metadata.version(cls.distribution)
 
     @classmethod
     def load(cls, path: Path, *, threads: int) -> TractSession:

@@ -129,7 +129,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _page_files() -> Mapping[str, Path]:
     """Return the files of the page by the paths that it asks for."""
-    require("model_explorer", extra="view", purpose="Viewing a graph")
+    require(
+        "model_explorer",
+        extra="view",
+        purpose="Viewing a graph",
+        distribution="ai-edge-model-explorer",
+    )
     spec = find_spec("model_explorer")  # not imported: that takes a second, and a server
     origin = Path(spec.origin) if spec and spec.origin else Path()
     folder = origin.parent / "web_app"

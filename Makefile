@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist workste
 	--durations=60 --durations-min=1 --junit-xml=test-results/tests.xml
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test check test-exhaustive lint format clean
+.PHONY: setup demo test check test-exhaustive lint format generated dist sbom clean
 .DELETE_ON_ERROR:
 
 # What the main job needs.
@@ -59,6 +59,22 @@ lint: .venv/.complete
 format: .venv/.complete
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What is made from the code: the manual page.
+generated: .venv/.complete
+	$(BIN)/python -m documentation
+
+# The archives of a release: the same bytes for the same commit.
+dist: .venv/.complete
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+
+# What the environment holds, as CycloneDX lists it; the tool has an environment of its own.
+sbom: .venv/.ready
+	$(PYTHON) -m venv build/sbom
+	build/sbom/bin/python -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=7'
+	build/sbom/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml \
+		--mc-type library --output-reproducible --output-file build/affnet.cdx.json
 
 clean:
 	rm -rf .venv demo build dist test-results *.egg-info

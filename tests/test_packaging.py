@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -12,12 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """A wheel built from what git tracks, in an environment of its own."""
-    folder = tmp_path_factory.mktemp("wheel")
-    tree = folder / "tree"
-    tree.mkdir()
+def copy_tracked(tree: Path) -> None:
+    """Copy what git tracks, or would."""
     files = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -30,18 +27,53 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_symlink():
             target.symlink_to((ROOT / name).readlink())
-        else:
+        elif (ROOT / name).exists():  # else removed, and git does not know it yet
             target.write_bytes((ROOT / name).read_bytes())
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(tree)]
+
+
+def build(tree: Path, folder: Path) -> dict[str, Path]:
+    """Build an sdist and from it a wheel, in an environment of their own, as `make dist` does."""
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(tree)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return zipfile.ZipFile(next(folder.glob("*.whl")))
+    return {path.suffix: path for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("built")
+    copy_tracked(folder / "tree")
+    return build(folder / "tree", folder / "dist")
+
+
+@pytest.fixture(scope="module")
+def wheel(built: dict[str, Path]) -> zipfile.ZipFile:
+    return zipfile.ZipFile(built[".whl"])
+
+
+@pytest.mark.slow
+def test_the_archives_are_the_same_bytes_whenever_they_are_built(
+    built: dict[str, Path], tmp_path: Path
+) -> None:
+    tree = tmp_path / "another name"
+    copy_tracked(tree)
+    for path in tree.rglob("*"):
+        os.utime(path, (1e9, 1e9), follow_symlinks=False)
+        if path.is_file() and not path.is_symlink():
+            path.chmod(0o600)
+    again = build(tree, tmp_path / "dist")
+    assert again.keys() == built.keys() == {".whl", ".gz"}
+    for suffix, path in again.items():
+        assert path.name == built[suffix].name
+        assert path.read_bytes() == built[suffix].read_bytes()
 
 
 @pytest.mark.slow
 def test_a_wheel_installs_nothing_but_the_package(wheel: zipfile.ZipFile) -> None:
     tops = {name.split("/")[0] for name in wheel.namelist()}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"affnet"}
+    assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == {"affnet"}
+    data = {name for name in wheel.namelist() if name.split("/")[0].endswith(".data")}
+    assert {name.partition(".data/data/")[2] for name in data} == {"share/man/man1/affnet.1"}
 
 
 @pytest.mark.slow

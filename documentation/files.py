@@ -1,0 +1,14 @@
+"""Which files are generated, and what they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from documentation import man
+
+ROOT = Path(__file__).parents[1]
+
+
+def generated() -> dict[str, str]:
+    """Return the text of each generated file, by its path below the repository's root."""
+    return {"docs/man/affnet.1": man.page()}

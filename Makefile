@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist workste
 	--durations=60 --durations-min=1 --junit-xml=test-results/tests.xml
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test check test-exhaustive lint format generated dist sbom clean
+.PHONY: setup demo test check test-exhaustive lint format generated docs dist sbom clean
 .DELETE_ON_ERROR:
 
 # What the main job needs.
@@ -60,7 +60,16 @@ format: .venv/.complete
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What is made from the code: the manual page.
+# The site, in build/site: broken links and spelling fail.  It loads nothing from elsewhere.
+docs: .venv/.docs
+	$(BIN)/codespell *.md docs
+	$(BIN)/zensical build --clean --strict
+
+.venv/.docs: .venv/.ready
+	$(PIP) -e '.[docs]'
+	@touch $@
+
+# What is made from the code: the manual page, the pages of reference.
 generated: .venv/.complete
 	$(BIN)/python -m documentation
 

@@ -18,7 +18,7 @@ thread of a CPU, and compared with PyTorch in float64.
 - *WRONG*: no message at all, and an error above {WRONG:.0e} or another shape.
 - *refused*: an error, where it came; the number is that of its message below.
 
-[findings](../findings/README.md) has scripts that show the surprising ones without affnet.
+The folder `findings` has scripts that show the surprising ones without affnet.
 """
 _REWRITTEN = """
 ## With affnet

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import platform
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from types import TracebackType
@@ -86,6 +86,12 @@ class Mismatch:
     def command(self) -> str:
         """What lets pip choose versions of both that go together."""
         return f"pip install --upgrade {self.package} '{self.other.name}{self.other.wanted}'"
+
+
+def extra_of(distribution: str) -> Extra | None:
+    """Return the first extra that brings a distribution."""
+    key = canonicalize_name(distribution)
+    return next((one for one in extras() if key in map(_key, one.packages)), None)
 
 
 def version_of(distribution: str) -> str | None:
@@ -191,10 +197,17 @@ def _modules_of(error: BaseException | None) -> set[str]:
 
 
 def _extra_names() -> list[str]:
-    """Return the names of the extras that are not made of others."""
+    """Return the names of the extras that are not made of others, named or listed anew."""
     known = _metadata(_ITSELF)
     named = known.get_all("Provides-Extra") or [] if known else []
-    return [name for name in named if all(r.name != _ITSELF for r in _brought_by(_ITSELF, name))]
+    brought = {name: set(map(_key, _own(name))) for name in named}
+    return [name for name, packages in brought.items() if not _is_made_of_others(packages, brought)]
+
+
+def _is_made_of_others(packages: set[str], brought: Mapping[str, set[str]]) -> bool:
+    """Return whether an extra names others, or as some tools write it lists what they bring."""
+    parts = [one for one in brought.values() if one and one < packages]
+    return _ITSELF in packages or len(parts) > 1
 
 
 def _own(extra: str) -> tuple[Package, ...]:

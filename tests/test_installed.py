@@ -92,6 +92,15 @@ def test_what_an_extra_asks_of_a_package_s_own_extra_counts(site: Site) -> None:
     assert [package.name for package in phone.lacking] == ["phone-binary"]
 
 
+def test_extras_that_list_those_of_two_others_are_not_shown(site: Site) -> None:
+    lines = [f"Provides-Extra: {name}" for name in ("a", "b", "both", "more")]
+    brought = {"a": "one", "b": "two", "both": "one two", "more": "one three"}
+    for extra, names in brought.items():
+        lines += [f'Requires-Dist: {name}; extra == "{extra}"' for name in names.split()]
+    site.install("affnet", "0.1.0", *lines)
+    assert states().keys() == {"a", "b", "more"}
+
+
 def test_what_others_bring_makes_no_extra_half_installed(site: Site) -> None:
     site.install("torchlike", "2.13", "Requires-Dist: phone-tools")
     site.install("phone_tools", "1.2")

@@ -69,8 +69,9 @@ def _runtimes() -> Iterator[Check]:
         runtime = get_runtime(name)
         step, version = f"runtime {name}", installed.version_of(runtime.distribution)
         if version is None:
+            extra = installed.extra_of(runtime.distribution)
             detail = f"{runtime.distribution} is not installed"
-            yield Check(step, False, detail, _bringing(runtime.distribution), needed=False)
+            yield Check(step, False, detail, extra.command if extra else None, needed=False)
             continue
         try:
             check_measurable(runtime)
@@ -78,13 +79,6 @@ def _runtimes() -> Iterator[Check]:
         except AffnetError:
             limits = ", to prove files; its time says nothing here"
         yield Check(step, True, f"{version}, runs *{runtime.suffix}{limits}")
-
-
-def _bringing(distribution: str) -> str | None:
-    for extra in installed.extras():
-        if any(package.name == distribution for package in extra.packages):
-            return extra.command
-    return None
 
 
 def _devices(devices_file: Path | None) -> Iterator[Check]:

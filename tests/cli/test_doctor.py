@@ -33,12 +33,16 @@ def test_it_says_what_is_installed_and_what_brings_the_rest(run: Run) -> None:
     assert record["packages"]["onnxruntime"][0].isdigit()
     assert {f"runtime {name}" for name in RUNTIMES} <= set(steps)
     assert steps["runtime onnxruntime"]["detail"].endswith("runs *.onnx")
-    assert record["extras"]["signing"]["packages"].keys() == {"model-signing", "pyOpenSSL"}
+    signing = map(str.lower, record["extras"]["signing"]["packages"])
+    assert set(signing) == {"model-signing", "pyopenssl"}
     assert not {"all", "dev"} & set(record["extras"])
     for name, extra in record["extras"].items():
         step = steps[f"extra {name}"]
         assert step["passed"] is (extra["state"] == "complete")
         assert step["passed"] or step["remedy"] == f"pip install 'affnet[{name}]'"
+    mnn = installed.extra_of("MNN")
+    assert mnn is not None
+    assert mnn.command.endswith("'affnet[mnn]'")
     for step in ("Python", "core", "devices", "cache", "disk"):
         assert steps[step]["passed"] in (True, False)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from affnet.artifact import Artifact
 from affnet.package.constants import constants, listed, truth
-from affnet.package.contract import Contract
 from affnet.package.golden import RECORD, write_numbers
-from affnet.package.render import kotlin_literal, render_folder
+from affnet.templates.contract import Contract
+from affnet.templates.render import kotlin_literal, render_folder
 
 GOLDEN = "src/androidTest/assets"
 COMMAND = "cd {folder} && gradle connectedDebugAndroidTest"

@@ -12,10 +12,10 @@ from affnet.artifact import Artifact
 from affnet.errors import UnknownNameError, UsageError
 from affnet.files import publish, staging_folder, translating_os_errors
 from affnet.package import android, cpp, ios, python, web
-from affnet.package.contract import Contract, contract_of
 from affnet.package.golden import write_golden
 from affnet.package.licences import licence_files
 from affnet.runtimes import runtime_for
+from affnet.templates.contract import Contract, contract_of
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ def constants(
     """Return what templates fill in that is written alike in C++, Kotlin and Swift.
 
     Args:
-        record: `affnet.package.contract.Contract.to_record`.
+        record: `affnet.templates.contract.Contract.to_record`.
         string: writes a text as a literal.
         number: writes a float32 as a literal.
     """

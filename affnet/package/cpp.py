@@ -11,9 +11,9 @@ from typing import Any
 from affnet.artifact import Artifact
 from affnet.errors import UsageError
 from affnet.package.constants import constants, listed, truth
-from affnet.package.contract import Contract
 from affnet.package.golden import RECORD, write_numbers
-from affnet.package.render import cpp_literal, render_folder
+from affnet.templates.contract import Contract
+from affnet.templates.render import cpp_literal, render_folder
 
 GOLDEN = "golden"
 COMMAND = (

@@ -19,9 +19,9 @@ from affnet.artifact import Artifact
 from affnet.detections import softmax
 from affnet.layouts import as_input
 from affnet.model.bundled import photographs
-from affnet.package.contract import Contract
 from affnet.parity import TOLERANCES
 from affnet.runtimes import runtime_for
+from affnet.templates.contract import Contract
 
 #: Files of the golden test, in its folder.
 PIXELS, RECORD, NUMBERS = "golden.pixels", "golden.json", "golden.txt"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from affnet.artifact import Artifact
 from affnet.package.constants import constants, listed, truth
-from affnet.package.contract import Contract
 from affnet.package.golden import RECORD, write_numbers
-from affnet.package.render import render_folder, swift_literal
+from affnet.templates.contract import Contract
+from affnet.templates.render import render_folder, swift_literal
 
 GOLDEN = "Tests/Golden"
 COMMAND = "cd {folder} && swift test"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from affnet.model.bundled import licence_of_weights
-from affnet.package.contract import Contract
-from affnet.package.render import TEMPLATES
+from affnet.templates.contract import Contract
+from affnet.templates.render import TEMPLATES
 
 #: Of the packages that run a model, as their registries name the licences.
 _RUNTIMES = {

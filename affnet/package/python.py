@@ -8,8 +8,8 @@ from pathlib import Path
 
 from affnet import detections, preprocessing
 from affnet.artifact import Artifact
-from affnet.package.contract import Contract
-from affnet.package.render import render_folder, toml_string
+from affnet.templates.contract import Contract
+from affnet.templates.render import render_folder, toml_string
 
 GOLDEN = "golden"
 COMMAND = (

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from affnet.artifact import Artifact
 from affnet.devices.browser.npm_packages import PACKAGES, versions
-from affnet.package.contract import Contract
-from affnet.package.render import render_folder
 from affnet.runtimes import runtime_for
+from affnet.templates.contract import Contract
+from affnet.templates.render import render_folder
 
 GOLDEN = "golden"
 COMMAND = "cd {folder} && npm install && npm test"

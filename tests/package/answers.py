@@ -12,8 +12,8 @@ from PIL import Image
 
 from affnet.artifact import Artifact
 from affnet.detections import Suppression, decode_detections, softmax
-from affnet.package.contract import Contract
 from affnet.runtimes import runtime_for
+from affnet.templates.contract import Contract
 
 CLASSES = {"classification": "Classifier", "segmentation": "Segmenter", "detection": "Detector"}
 

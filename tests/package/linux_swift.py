@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from affnet.package.contract import Contract
 from affnet.package.ios import GOLDEN, module_of
+from affnet.templates.contract import Contract
 from tests.package.pictures import ORIENTATION
 
 DOUBLES = Path(__file__).with_name("swift")

@@ -18,10 +18,10 @@ from affnet.artifact import TensorSpec
 from affnet.layouts import as_input
 from affnet.package import android
 from affnet.package.build import build
-from affnet.package.contract import Contract, contract_of
 from affnet.package.golden import write_golden
-from affnet.package.render import kotlin_literal
 from affnet.preprocessing import to_rgb
+from affnet.templates.contract import Contract, contract_of
+from affnet.templates.render import kotlin_literal
 from tests.package import jvm, networks, pictures
 from tests.package.answers import CLASSES, agree, expected, given
 

@@ -24,11 +24,11 @@ from affnet.evaluation.dense import DenseSubject
 from affnet.evaluation.pictures import look_at
 from affnet.package import ios
 from affnet.package.build import TARGETS, Package, build, default_folder
-from affnet.package.contract import contract_of
 from affnet.package.golden import write_golden
 from affnet.package.licences import licence_files
-from affnet.package.render import TEMPLATES, cpp_literal, toml_string
 from affnet.preprocessing import published
+from affnet.templates.contract import contract_of
+from affnet.templates.render import TEMPLATES, cpp_literal, toml_string
 from tests.package import networks, pictures
 
 CONTRACT = published("classification", networks.SIZE)

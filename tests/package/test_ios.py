@@ -17,9 +17,9 @@ from PIL import Image
 from affnet.artifact import PROBABILITIES, TensorSpec
 from affnet.layouts import as_input
 from affnet.package import ios
-from affnet.package.contract import Contract, contract_of
 from affnet.package.golden import write_golden
-from affnet.package.render import swift_literal
+from affnet.templates.contract import Contract, contract_of
+from affnet.templates.render import swift_literal
 from tests.package import linux_swift, networks, pictures
 from tests.package.answers import CLASSES, agree, expected, given
 

@@ -12,8 +12,8 @@ import pytest
 from affnet.artifact import CENTERS, TensorSpec
 from affnet.errors import AffnetError, LabelsError, UnknownNameError, UsageError
 from affnet.package.build import TARGETS, build
-from affnet.package.contract import contract_of
 from affnet.preprocessing import published
+from affnet.templates.contract import contract_of
 from tests.package import networks
 
 CONTRACT = published("classification", networks.SIZE)

@@ -23,11 +23,11 @@ from affnet.export.verification.compare import verify_against
 from affnet.export.verification.dense_parity import rows_parity
 from affnet.export.verification.inputs import usual_inputs
 from affnet.export.verification.subject import Subject
-from affnet.package.contract import contract_of
 from affnet.runtimes import runtime_for
 from affnet.runtimes.coreml import StagesSession, quiet_coremltools
 from affnet.runtimes.mlprogram import load_program
 from affnet.runtimes.mlprogram.protobuf import read_model
+from affnet.templates.contract import contract_of
 from tests.conftest import Finished
 from tests.dense import CAR, HORSE, FixedBoxes, dense_source
 from tests.export.passes.test_heads import ANCHORS, CLASSES, FromPixels, values

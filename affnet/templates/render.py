@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-TEMPLATES = Path(__file__).with_name("templates")
+TEMPLATES = Path(__file__).parent
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 _FILLED = ".tmpl"
 _NAME = "PACKAGE"  # in a path: the package's name

@@ -110,6 +110,8 @@ class Installer:
             start_new_session=True,  # so that all that npm starts can be ended with it
         )
         self._process = process
+        if self._stopped.is_set():  # before it was known which to end
+            _kill(process)
         try:
             _, stderr = collect(process, _TIMEOUT_S)
         except TooMuchOutputError as error:

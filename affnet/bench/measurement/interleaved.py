@@ -192,7 +192,7 @@ def _begin_pipeline(process: MeasuringProcess, job: Job, device: Device, picture
     if not isinstance(process, PipelineProcess):
         raise UsageError(
             f"{device.name} measures inference alone: what runs models there takes no pictures",
-            "measure the pipeline on host or on a board, or omit --pipeline.",
+            "measure the pipeline on host, on a board or in a browser, or omit --pipeline.",
         )
     if not job.artifact.proven or job.artifact.manifest.task == "other":
         raise UsageError(

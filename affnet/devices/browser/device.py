@@ -18,9 +18,10 @@ from typing import Any, ClassVar
 from affnet.artifact import Artifact
 from affnet.devices.base import Capabilities, Check, Progress, Settings, check_capable
 from affnet.devices.browser.npm_packages import Installer, find_npm, installed_folder, versions
+from affnet.devices.browser.pipeline import PageProcess
 from affnet.devices.browser.process import Processes
 from affnet.devices.worker import host_probes
-from affnet.devices.worker.channel import RemoteProcess, ask, describe_job
+from affnet.devices.worker.channel import ask, describe_job
 from affnet.errors import (
     AffnetError,
     ArtifactError,
@@ -143,7 +144,7 @@ class BrowserDevice:
         return host_probes.conditions()
 
     @contextmanager
-    def start(self, artifact: Artifact, runtime: str, threads: int) -> Iterator[RemoteProcess]:
+    def start(self, artifact: Artifact, runtime: str, threads: int) -> Iterator[PageProcess]:
         """See `Device.start`; more threads than the machine has would only wait for each other.
 
         Raises:
@@ -162,7 +163,7 @@ class BrowserDevice:
         }
         with self._processes.start() as channel:
             label = f"{artifact.path.name} on {runtime} on {self.name}"
-            yield RemoteProcess(channel, job, label)
+            yield PageProcess(channel, job, label)
 
     def interrupt(self) -> None:
         """See `Device.interrupt`."""

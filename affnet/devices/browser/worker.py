@@ -171,7 +171,7 @@ def _start_failure(message: str) -> str:
 
 async def _until_hung_up(answer: Answer) -> None:
     """Serve until the input ends, at whatever point that is."""
-    reader = asyncio.StreamReader(limit=1 << 24)
+    reader = asyncio.StreamReader(limit=1 << 28)  # of a line, which may hold a picture
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     requests: asyncio.Queue[dict[str, Any]] = asyncio.Queue()

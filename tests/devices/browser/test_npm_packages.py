@@ -44,10 +44,13 @@ def left() -> list[str]:
 
 
 def test_versions_are_exact_and_each_package_is_locked_by_its_hash() -> None:
-    wanted = json.loads((PAGE / "package.json").read_text())["dependencies"]
-    assert {PACKAGES[runtime]: version for runtime, version in versions().items()} == wanted
+    wanted = json.loads((PAGE / "package.json").read_text())
+    versions_of = {PACKAGES[runtime]: version for runtime, version in versions().items()}
+    assert versions_of == wanted["dependencies"]
     locked = json.loads((PAGE / "package-lock.json").read_text())["packages"]
-    assert locked.pop("")["dependencies"] == wanted
+    root = locked.pop("")
+    for kind in ("dependencies", "devDependencies"):
+        assert root[kind] == wanted[kind]
     assert all(entry["integrity"].startswith("sha512-") for entry in locked.values())
 
 

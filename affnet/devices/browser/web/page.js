@@ -36,7 +36,7 @@ async function look() {
 
 // Each runtime is a function that fetches the model and returns {run, read}: `run` computes until
 // the outputs are in the page's memory and returns what `read` makes arrays of.  `release` frees
-// them, off the clock.
+// them, off the clock, and `free` the inputs.
 
 async function onnxruntime({ threads, accelerator, inputs }) {
   const bundle = accelerator === "webgpu" ? "ort.webgpu.bundle.min.mjs" : "ort.wasm.bundle.min.mjs";
@@ -57,6 +57,7 @@ async function onnxruntime({ threads, accelerator, inputs }) {
       return {
         run: () => session.run(feeds),
         release: () => {},
+        free: () => {},
         read: async (outputs) =>
           session.outputNames.map((name) => ({
             shape: [...outputs[name].dims],
@@ -85,10 +86,11 @@ async function litert({ threads, accelerator, inputs }) {
           ? async () => Promise.all((await model.run(tensors)).map((one) => one.moveTo("wasm")))
           : () => model.run(tensors),
         release: (outputs) => outputs.forEach((output) => output.delete()),
+        free: () => tensors.forEach((tensor) => tensor.delete()),
         read: async (outputs) =>
           outputs.map((output) => ({
             shape: [...output.type.layout.dimensions],
-            values: output.toTypedArray(),
+            values: output.toTypedArray().slice(),
           })),
       };
     };
@@ -97,7 +99,9 @@ async function litert({ threads, accelerator, inputs }) {
 
 const RUNTIMES = { onnxruntime, litert };
 
+let feed = null;
 let network = null;
+let walk = null; // a picture's, once there is a pipeline
 
 // Returns the duration of each run in ns.  The samples' memory is made before; the clock counts in
 // steps of 5 microseconds in a page that is isolated from other origins.
@@ -124,7 +128,7 @@ async function load(job) {
   }
   const start = await RUNTIMES[job.runtime](job);
   const started = performance.now();
-  const feed = await start();
+  feed = await start();
   const loadNs = nanoseconds(performance.now() - started);
   const arrays = await Promise.all(
     job.inputs.map(async ({ dtype }, index) => new TYPES[dtype](await fetched(`input ${index}`))),
@@ -134,7 +138,53 @@ async function load(job) {
   return { load_ns: loadNs, first_inference_ns: firstNs };
 }
 
+// What an app does with a picture, by the code of `affnet package --for web`; `infer` is its runtime.
+async function pipeline({ code, task, picture }) {
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  const app = await import(url);
+  const [Model, answer] = {
+    classification: [app.Classifier, "classify"],
+    segmentation: [app.Segmenter, "segment"],
+    detection: [app.Detector, "detect"],
+  }[task];
+  const model = await Model.create({ base: new URL(".", location.href).href });
+  const file = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
+  walk = async () => {
+    const started = performance.now();
+    const pixels = await app.decode(file);
+    const decoded = performance.now() - started;
+    await model[answer](pixels);
+    const { pre, inference, post } = model.network.timing;
+    return [decoded + pre, inference, post].map((time) => Math.round(time * 1e6));
+  };
+  await walk(); // so that a picture that cannot be used is an error now
+  return { stages: true };
+}
+
+async function infer(tensor) {
+  const fed = feed([tensor]);
+  const outputs = await fed.run();
+  const values = (await fed.read(outputs)).map((output) => output.values);
+  fed.release(outputs);
+  fed.free();
+  return values;
+}
+
+async function timeWalks(iterations) {
+  const stages = [[], [], []];
+  for (let index = 0; index < iterations; index++) {
+    (await walk()).forEach((time, stage) => stages[stage].push(time));
+  }
+  return stages;
+}
+
 async function run({ iterations, discard }) {
+  if (walk) {
+    await timeWalks(discard);
+    const stages = await timeWalks(iterations);
+    const whole = stages[0].map((_, index) => stages.reduce((sum, row) => sum + row[index], 0));
+    return { samples_ns: whole, stages_ns: stages };
+  }
   await timeRuns(discard);
   return { samples_ns: await timeRuns(iterations) };
 }
@@ -159,9 +209,10 @@ function base64(values) {
   return btoa(text);
 }
 
-const COMMANDS = { look, load, run, outputs };
+const COMMANDS = { look, load, pipeline, run, outputs };
 
 globalThis.affnet = {
+  infer,
   // Errors are answers too, so that their messages arrive as they are.
   answer: async (request) => {
     try {

@@ -38,9 +38,8 @@ export class Network {
     const base = options.base ?? new URL(".", import.meta.url).href;
     const wanted = options.threads ?? CONTRACT.threads;
     const threads = globalThis.crossOriginIsolated ? wanted : 1;
-    const response = await fetch(`${base}${encodeURIComponent(CONTRACT.model.file)}`);
-    if (!response.ok) throw new Error(`The model cannot be fetched: HTTP ${response.status}.`);
-    const { run, placement } = await load(new Uint8Array(await response.arrayBuffer()), base, threads);
+    const model = fetched(`${base}${encodeURIComponent(CONTRACT.model.file)}`);
+    const { run, placement } = await load(model, base, threads); // which fetches the runtime meanwhile
     return new Network(run, placement);
   }
 
@@ -53,6 +52,12 @@ export class Network {
     this.timing = { pre: fed - started, inference: performance.now() - fed, post: 0 };
     return Object.fromEntries(CONTRACT.outputs.map((output, index) => [output.name, values[index]]));
   }
+}
+
+async function fetched(url: string): Promise<Uint8Array> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`The model cannot be fetched: HTTP ${response.status}.`);
+  return new Uint8Array(await response.arrayBuffer());
 }
 
 /** Returns probabilities of scores. */

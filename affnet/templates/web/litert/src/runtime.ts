@@ -9,12 +9,12 @@ import type { Tensor } from "./preprocess.js";
 export type Run = (tensor: Tensor) => Promise<Values[]>;
 
 export async function load(
-  model: Uint8Array,
+  model: Promise<Uint8Array>,
   base: string,
   threads: number,
 ): Promise<{ run: Run; placement: string }> {
-  await loadLiteRt(`${base}litert/`, { threads: threads > 1 });
-  const compiled = await loadAndCompile(model, { accelerator: "wasm", cpuOptions: { numThreads: threads } });
+  const [bytes] = await Promise.all([model, loadLiteRt(`${base}litert/`, { threads: threads > 1 })]);
+  const compiled = await loadAndCompile(bytes, { accelerator: "wasm", cpuOptions: { numThreads: threads } });
   const run: Run = async (tensor) => {
     const input = new LiteRtTensor(tensor as Float32Array, CONTRACT.input.shape);
     const outputs = await compiled.run([input]);

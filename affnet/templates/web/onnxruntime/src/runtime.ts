@@ -9,16 +9,16 @@ import type { Tensor } from "./preprocess.js";
 export type Run = (tensor: Tensor) => Promise<Values[]>;
 
 export async function load(
-  model: Uint8Array,
+  model: Promise<Uint8Array>,
   base: string,
   threads: number,
 ): Promise<{ run: Run; placement: string }> {
   const module = `${base}ort.wasm.bundle.min.mjs`;
-  const ort = (await import(/* @vite-ignore */ module)) as typeof Ort;
-  ort.env.wasm.wasmPaths = base;
+  const [ort, bytes] = await Promise.all([import(/* @vite-ignore */ module) as Promise<typeof Ort>, model]);
+  ort.env.wasm.wasmPaths = { wasm: `${base}ort-wasm-simd-threaded.wasm` };
   ort.env.wasm.numThreads = threads;
   ort.env.logLevel = "error";
-  const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
+  const session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
   const { dtype, shape } = CONTRACT.input;
   const run: Run = async (tensor) => {
     const feeds = { [session.inputNames[0]]: new ort.Tensor(dtype, tensor as Float32Array, shape) };

@@ -16,10 +16,12 @@ import pytest
 
 from affnet.artifact import Artifact
 from affnet.bench.measurement.interleaved import label_jobs, measure
-from affnet.bench.measurement.protocol import get_protocol
+from affnet.bench.measurement.pictures import picture_of
+from affnet.bench.measurement.protocol import from_picture, get_protocol
 from affnet.devices.catalog import Entry, open_device
 from affnet.devices.doctor import diagnose
 from affnet.devices.worker.board_main import NEEDED
+from affnet.devices.worker.pipeline import STAGES
 from affnet.errors import ConnectionLostError, MissingError
 from affnet.parity import reference_inputs
 from affnet.runtimes import get_runtime
@@ -68,6 +70,31 @@ def test_a_board_measures_like_a_host(board: Board, digits_onnx: Artifact) -> No
         "Pushing digits.onnx",
     ]
     assert steps.count("Pushing digits.onnx") == 1  # for two processes
+
+
+def test_a_board_takes_a_picture_to_its_answer(board: Board, digits_onnx: Artifact) -> None:
+    device, protocol = device_of(board), from_picture(get_protocol("quick"), picture_of(None))
+    with device.session("onnxruntime"):
+        jobs = label_jobs([digits_onnx], "onnxruntime")
+        (result,) = measure(jobs, device, protocol, threads=1)
+    assert tuple(result.stages_ns) == STAGES
+    assert result.samples_ns == tuple(map(sum, zip(*result.stages_ns.values(), strict=True)))
+    assert min(map(min, result.stages_ns.values())) > 0
+
+
+def test_a_picture_needs_pillow_on_the_board(
+    board: Board, digits_onnx: Artifact, tmp_path: Path
+) -> None:
+    hiding = tmp_path / "sitecustomize.py"
+    hiding.write_text("import sys\nsys.modules['PIL'] = None\n")
+    board.python(f'PYTHONPATH={tmp_path} exec "$REAL" "$@"')
+    device = device_of(board)
+    with (
+        device.session("onnxruntime"),
+        device.start(digits_onnx, "onnxruntime", 1) as process,
+        pytest.raises(MissingError, match=r"run there: pip install pillow$"),
+    ):
+        process.begin_pipeline(digits_onnx, picture_of(None))
 
 
 @pytest.mark.slow

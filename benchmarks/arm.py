@@ -150,17 +150,18 @@ def _text(record: dict[str, Any] | None) -> str:
     return f"{text}; {record['changed']} of {record['images']}" if record["trained"] else text
 
 
-def run(networks: Sequence[str], cpus: Sequence[str], folder: Path, images: int, jobs: int) -> None:
+def run(given: argparse.Namespace) -> None:
     """Take every cell that is missing, and print the table."""
+    folder, cpus = given.folder, given.cpus
     cells, running = [], []
-    with ThreadPoolExecutor(jobs) as pool:
-        for network in networks:
+    with ThreadPoolExecutor(given.jobs) as pool:
+        for network in given.networks:
             subject = None
-            for format_, precision in itertools.product(FORMATS, PRECISIONS):
+            for format_, precision in itertools.product(given.formats, PRECISIONS):
                 artifact = made(network, format_, precision, folder)
                 if subject is None:
                     source = reload_source(artifact.manifest.provenance, artifact.path)
-                    subject = Subject(source, images)
+                    subject = Subject(source, given.images)
                 for cpu in cpus:
                     cells.append(Cell(network, format_, precision, cpu, folder))
                     running.append(pool.submit(measured, cells[-1], artifact, subject))
@@ -175,11 +176,11 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, required=True, help="keeps files and answers")
     parser.add_argument("--networks", nargs="+", default=["emoji"])
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
     parser.add_argument("--cpus", nargs="+", choices=CPUS, default=list(CPUS))
     parser.add_argument("--images", type=int, default=100, help="on a processor; default: 100")
     parser.add_argument("--jobs", type=int, default=2, help="processors at a time; default: 2")
-    arguments = parser.parse_args()
-    run(arguments.networks, arguments.cpus, arguments.folder, arguments.images, arguments.jobs)
+    run(parser.parse_args())
 
 
 if __name__ == "__main__":

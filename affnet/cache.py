@@ -92,6 +92,7 @@ KINDS = {
         Kind("browser", "runtimes for pages", "browser"),
         Kind("emulated", "arm64 systems to prove files on", "emulated"),
         Kind("runners", "benchmark tools for phones", "runners"),
+        Kind("executorch", "libraries that run ExecuTorch on boards", "executorch"),
     )
 }
 

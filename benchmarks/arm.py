@@ -38,7 +38,7 @@ from affnet.files import write_whole
 from affnet.model.source import Source, reload_source
 from benchmarks.precisions import DATA, kept
 
-FORMATS = ("onnx", "tflite")
+FORMATS = ("onnx", "tflite", "executorch")
 PRECISIONS = ("fp32", "fp16", "int8")
 HOST = "host"
 #: The processors, and the share of the images that those take that are slow to emulate.

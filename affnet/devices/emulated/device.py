@@ -8,6 +8,7 @@ this machine is itself Arm, ``arm64`` without a CPU model is this machine.
 from __future__ import annotations
 
 import platform
+import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,14 +21,17 @@ from affnet.devices.base import Capabilities, Check, Progress, Settings, check_c
 from affnet.devices.emulated import packages
 from affnet.devices.emulated.cpus import DEFAULT_CPU, check_cpu, features
 from affnet.devices.emulated.root import COST, RUNTIMES, Root, find_root, ready_root
+from affnet.devices.worker.board_main import NEEDED
 from affnet.devices.worker.bundle import runner_file
 from affnet.devices.worker.channel import RemoteProcess, describe_job
+from affnet.devices.worker.executorch_library import library
 from affnet.devices.worker.local_process import LocalProcesses
 from affnet.errors import MeasurementError, MissingError
 from affnet.files import scratch_folder
 from affnet.processes import TooMuchOutputError, module_environment, python_command, run_bounded
 from affnet.reading import parse_json
 from affnet.runtimes import get_runtime
+from affnet.runtimes.executorch_native import LIBRARY
 from affnet.units import MEGABYTES
 
 _QUESTION_TIMEOUT_S = 120.0
@@ -91,7 +95,8 @@ class EmulatedDevice:
         except MissingError as error:
             yield Check.failed("system", error)
             return
-        for runtime, package in (("onnxruntime", "onnxruntime"), ("litert", "ai-edge-litert")):
+        for runtime in RUNTIMES:
+            package = next(iter(NEEDED[runtime].values()))
             if version := versions.get(package):
                 yield Check(runtime, True, version, needed=False)
             else:
@@ -126,6 +131,8 @@ class EmulatedDevice:
             MeasurementError: also where the runtime uses an instruction that the processor lacks.
         """
         guest, name = self._started, artifact.path.name
+        if runtime == "executorch":
+            guest.put_library()
         label = f"{name} on {runtime} on {self.name}"
         with self._processes.start(guest.command("measure"), guest.environment) as channel:
             try:
@@ -172,11 +179,13 @@ class EmulatedDevice:
             runner = scratch / "runner.pyz"
             runner.write_bytes(runner_file())
             if self._is_this_machine:
-                yield _Guest(python_command(), module_environment(), runner, "this machine's own")
+                yield _Guest(
+                    python_command(), module_environment(), runner, "this machine's own", None
+                )
                 return
             root = ready_root(self._settings.mirror, progress)
             command, environment = root.command(self._cpu), root.environment()
-            yield _Guest(command, environment, runner, _described(root))
+            yield _Guest(command, environment, runner, _described(root), root.folder / "site")
 
 
 def _described(root: Root) -> str:
@@ -191,10 +200,21 @@ class _Guest:
     environment: Mapping[str, str]
     runner: Path
     description: str
+    packages: Path | None  # of an emulated system
 
     def command(self, *words: str) -> list[str]:
         """Return the command that the runner is started with."""
         return [*self.python, str(self.runner), *words]
+
+    def put_library(self) -> None:
+        """Put beside the runner what runs ExecuTorch.
+
+        Raises:
+            MissingError: there is no compiler for it.
+        """
+        version = get_runtime("executorch").version()
+        package = self.packages / "executorch" if self.packages else None
+        shutil.copyfile(library("aarch64", version, package), self.runner.with_name(LIBRARY))
 
     def features(self) -> list[str]:
         """Return the processor's features that kernels differ by."""

@@ -21,15 +21,16 @@ from pathlib import Path
 from affnet.cache import KINDS, locked
 from affnet.devices.emulated import packages
 from affnet.devices.worker.board_main import NEEDED
+from affnet.devices.worker.wheels import fetch_wheels
 from affnet.errors import MissingError
 from affnet.files import translating_os_errors, write_whole
 from affnet.processes import TooMuchOutputError, run_bounded
 from affnet.reading import parse_json, read_text
 
 #: What making it takes, for those who are to wait for it.
-COST = "about 140 MB to fetch, 250 MB on disk, a minute or two"
+COST = "about 160 MB to fetch, 320 MB on disk, a minute or two"
 #: Those that the system holds: for each there are wheels for aarch64, which are fetched.
-RUNTIMES = ("onnxruntime", "litert")
+RUNTIMES = ("onnxruntime", "litert", "executorch")
 _RECORD = "root.json"
 _STAGING = ".new-"
 _WAIT_S = 1200.0  # for another process that makes it
@@ -146,7 +147,7 @@ def _make(staging: Path, mirror: str | None, progress: Callable[[str], None]) ->
     shutil.rmtree(work)
     versions = wanted_versions()
     progress("Fetching wheels for aarch64: " + ", ".join(versions))
-    packages.fetch_wheels(versions, site)
+    fetch_wheels(versions, site, packages.PYTHON)
     progress("Trying the system")
     qemu = _tried(Root(staging, "", 0, versions))
     _seal(staging, qemu, versions, time.monotonic() - started)

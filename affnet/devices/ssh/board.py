@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from affnet.devices.ssh.connection import Connection, SshChannel
-from affnet.devices.worker.board_main import NEEDED
+from affnet.devices.worker.board_main import ALONE, NEEDED
 from affnet.devices.worker.bundle import runner_file
+from affnet.devices.worker.executorch_library import library
 from affnet.errors import ConnectionLostError, DeviceSpaceError, MeasurementError, MissingError
 from affnet.files import all_files, content_bytes
 from affnet.reading import parse_json
+from affnet.runtimes.executorch_native import LIBRARY
 
 _OLDEST_PYTHON = (3, 10)
 _INSTALL_TIMEOUT_S = 1800.0
@@ -162,14 +164,27 @@ class Board:
         if lacking := self.lacking_wheels():
             raise lacking
         if not install:
-            packages = " ".join(self.missing(runtime))
+            missing = self.missing(runtime)
             raise MissingError(
-                f"{self._name} lacks {packages} for {self.python.command}",
-                "let affnet bench --install do it, or run there: " + self.installation(packages),
+                f"{self._name} lacks {' '.join(missing)} for {self.python.command}",
+                "let affnet bench --install do it, or run there: "
+                + self.installation(runtime, missing),
             )
         progress(f"Installing {runtime} on {self._name}")
-        self._install(list(NEEDED[runtime].values()))
+        alone = ["--no-deps"] if runtime in ALONE else []
+        self._install([*alone, *NEEDED[runtime].values()])
         self.python = self.find_python(f"{self._venv()}/bin/python")
+
+    def push_executorch(self, progress: Callable[[str], None]) -> None:
+        """Copy beside the runner what runs ExecuTorch of the version that is there.
+
+        Raises:
+            MissingError: it cannot be compiled here.
+        """
+        found = self.ask("fingerprint")
+        progress("Compiling what runs ExecuTorch there, once")
+        made = library(found["architecture"], found["packages"]["executorch"])
+        self._copy(made, self.folder / LIBRARY)
 
     def push(self, path: Path, progress: Callable[[str], None]) -> PurePosixPath:
         """Copy a model into a folder of its own, so that names may be alike; once per session.
@@ -222,13 +237,14 @@ class Board:
                 ) from error
             raise
 
-    def installation(self, packages: str) -> str:
+    def installation(self, runtime: str, packages: Iterable[str]) -> str:
         """Return the command that installs packages by hand where `python_with` looks for them.
 
         It is a virtual environment because Debian and Raspberry Pi OS refuse pip outside of one.
         """
         venv = "~/.cache/affnet/venv"
-        return f"{self.python.command} -m venv {venv} && {venv}/bin/pip install {packages}"
+        words = " ".join(["--no-deps", *packages] if runtime in ALONE else packages)
+        return f"{self.python.command} -m venv {venv} && {venv}/bin/pip install {words}"
 
     def _venv(self) -> str:
         """Return where affnet's own virtual environment stands there, or would."""

@@ -94,6 +94,8 @@ class SshDevice:
             with open_board(connection, settings.folder, settings.python) as board:
                 board.push_runner()
                 board.choose_python(runtime, settings.install, progress)
+                if runtime == "executorch":
+                    board.push_executorch(progress)
                 self._session, self._progress = board, progress
                 yield
         finally:
@@ -179,7 +181,7 @@ def _runtime_checks(board: Board) -> list[Check]:
         if python := board.python_with(runtime):
             found.append(Check(runtime, True, f"in {python.command}", needed=False))
         else:
-            remedy: str | None = f"there: {board.installation(' '.join(packages.values()))}"
+            remedy: str | None = f"there: {board.installation(runtime, packages.values())}"
             sentence = f"not installed for {board.python.command}"
             if lacking is not None:
                 sentence, remedy = lacking.problem, lacking.remedy

@@ -19,11 +19,14 @@ from affnet.devices.worker import linux_probes
 NEEDED: dict[str, dict[str, str]] = {
     "onnxruntime": {"onnxruntime": "onnxruntime", "numpy": "numpy"},
     "litert": {"ai_edge_litert": "ai-edge-litert", "numpy": "numpy", "flatbuffers": "flatbuffers"},
+    "executorch": {"executorch": "executorch", "numpy": "numpy"},
     "openvino": {"openvino": "openvino", "numpy": "numpy"},
     "mnn": {"_mnncengine": "MNN", "numpy": "numpy"},
     "ncnn": {"ncnn": "ncnn", "numpy": "numpy"},
     "tract": {"tract": "tract", "numpy": "numpy"},
 }
+#: Whose packages are installed without what these depend on: of ExecuTorch, torch.
+ALONE = ("executorch",)
 
 
 def look(folder: str) -> dict[str, Any]:

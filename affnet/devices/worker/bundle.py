@@ -30,6 +30,7 @@ MODULES = (
     "affnet.preprocessing",
     "affnet.reading",
     "affnet.runtimes",
+    "affnet.runtimes.executorch",
     "affnet.runtimes.litert",
     "affnet.runtimes.mnn",
     "affnet.runtimes.ncnn",
@@ -39,6 +40,8 @@ MODULES = (
     "affnet.runtimes.tract",
     "affnet.silence",
 )
+#: What is sent in the place of a module, under its name: without the packages that that one needs.
+STAND_INS = {"affnet.runtimes.executorch": "affnet.runtimes.executorch_native"}
 _MAIN = "from affnet.devices.worker.board_main import main\n\nmain()\n"
 _DATE = (2020, 1, 1, 0, 0, 0)  # the same code is the same file
 
@@ -50,8 +53,13 @@ def runner_file() -> bytes:
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo("__main__.py", _DATE), _MAIN)
         for module in MODULES:
-            path = root.joinpath(*module.split("."))
-            source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-            name = source.relative_to(root).as_posix()
-            archive.writestr(zipfile.ZipInfo(name, _DATE), source.read_bytes())
+            name, source = _file(module), _file(STAND_INS.get(module, module))
+            archive.writestr(zipfile.ZipInfo(name, _DATE), (root / source).read_bytes())
     return content.getvalue()
+
+
+def _file(module: str) -> str:
+    """Return a module's file, from the folder that holds the package on."""
+    name = module.replace(".", "/")
+    is_package = (Path(__file__).parents[3] / name).is_dir()
+    return f"{name}/__init__.py" if is_package else f"{name}.py"

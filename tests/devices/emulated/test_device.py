@@ -16,6 +16,7 @@ from affnet.devices.catalog import devices_to_prove_on, find, get_device, load_c
 from affnet.devices.doctor import probe_all
 from affnet.devices.emulated.cpus import CPUS, features
 from affnet.devices.emulated.device import EmulatedDevice, EmulatedSettings
+from affnet.devices.emulated.root import RUNTIMES
 from affnet.devices.inference import open_session
 from affnet.devices.worker import channel
 from affnet.errors import MeasurementError, UnknownNameError, UsageError
@@ -84,7 +85,7 @@ def test_emulated_time_is_refused() -> None:
 def test_the_doctor_says_what_the_processor_has() -> None:
     folder = put_stub_root()
     steps = list(EmulatedDevice().checks())
-    assert [step.step for step in steps] == ["reachable", "system", "CPU", "onnxruntime", "litert"]
+    assert [step.step for step in steps] == ["reachable", "system", "CPU", *RUNTIMES]
     assert steps[0].detail == "cortex-a76, emulated by QEMU 10.0.13"
     assert str(folder) in steps[1].detail
     assert steps[3].detail == get_runtime("onnxruntime").version()

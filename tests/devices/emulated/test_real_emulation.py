@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from affnet.artifact import Artifact
 from affnet.devices.emulated.device import EmulatedDevice, EmulatedSettings
 from affnet.devices.inference import open_session
 from affnet.runtimes import get_runtime
@@ -36,3 +37,19 @@ def test_real_emulation_shows_what_x86_does_not(tmp_path: Path) -> None:
     assert np.isfinite(here).all()
     np.testing.assert_allclose(found["cortex-a53"], here, rtol=1e-2)
     assert np.isinf(found["cortex-a76"]).any()
+
+
+@pytest.mark.exhaustive
+@pytest.mark.converters
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="it emulates Arm on x86")
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="there is no apt-get")
+@pytest.mark.skipif(
+    shutil.which("aarch64-linux-gnu-g++") is None, reason="needs g++-aarch64-linux-gnu"
+)
+def test_executorch_runs_for_arm_without_torch() -> None:
+    artifact = Artifact.open(Path(__file__).parents[2] / "data/of_12eeb20/build.pte")
+    given = np.random.default_rng(0).random((1, 3, 16, 16), np.float32)
+    with open_session(EmulatedDevice(), artifact) as session:
+        (found,) = session.run(given)
+    (expected,) = get_runtime("executorch").load(artifact.path, threads=1).run(given)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

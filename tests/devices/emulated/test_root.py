@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from affnet.devices.emulated import packages, root
+from affnet.devices.worker.wheels import fetch_wheels
 from affnet.errors import MissingError
 from tests.devices.emulated.stub_root import RUNS, fill, put_stub_root
 
@@ -109,18 +110,17 @@ def test_the_mirror_is_the_one_that_apt_uses(
     [
         (
             "ERROR: No matching distribution found for onnxruntime==9.9",
-            "There is no wheel of onnxruntime 9.9 for aarch64 and Python 3.13; install another "
-            "version of onnxruntime here, which is then fetched for Arm too.",
+            "There is no wheel of onnxruntime 9.9 for that system; install another version of "
+            "onnxruntime here, which is then fetched there too.",
         ),
         (
             "ERROR: Could not connect",
-            "pip cannot fetch what the emulated system consists of (Could not connect); connect to "
-            "the network, and try again: affnet devices doctor arm64",
+            "pip cannot fetch packages for another system (Could not connect); connect to the "
+            "network, and try again.",
         ),
         (
             "python: No module named pip",
-            "The wheels for aarch64 are fetched by pip, which this Python lacks; run: "
-            "{python} -m ensurepip",
+            "Wheels are fetched by pip, which this Python lacks; run: {python} -m ensurepip",
         ),
     ],
 )
@@ -132,7 +132,7 @@ def test_what_pip_does_not_find_is_one_sentence(
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(MissingError) as info:
-        packages.fetch_wheels({"onnxruntime": "9.9"}, tmp_path / "site")
+        fetch_wheels({"onnxruntime": "9.9"}, tmp_path / "site", packages.PYTHON)
     assert str(info.value) == sentence.replace("{python}", str(python))
 
 

@@ -97,6 +97,26 @@ def test_a_picture_needs_pillow_on_the_board(
         process.begin_pipeline(digits_onnx, picture_of(None))
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+@pytest.mark.converters
+def test_a_board_runs_executorch_without_torch(board: Board) -> None:
+    hiding = board.remote_home / "sitecustomize.py"
+    hiding.write_text("import sys\nsys.modules['torch'] = None\n")
+    board.python(f'PYTHONPATH="{hiding.parent}" exec "$REAL" "$@"')
+    program = Path(__file__).parents[2] / "data/of_12eeb20/build.pte"
+    device = device_of(board)
+    with device.session("executorch"):
+        (result,) = measure(
+            label_jobs([Artifact.open(program)], "executorch"),
+            device,
+            get_protocol("quick"),
+            threads=1,
+        )
+    assert result.runtime_version == version("executorch")
+    assert result.parity is not None
+    assert result.parity.passed
+
+
 @pytest.mark.slow
 def test_a_network_against_another_to_the_table(
     board: Board, run: Run, tmp_path: Path, shared_artifact: SharedArtifacts

@@ -73,6 +73,22 @@ def verify(
         int,
         typer.Option(min=1, help="So many of the held-out images on --device."),
     ] = 100,
+    accelerator: Annotated[
+        str | None,
+        typer.Option(help="Of --device, instead of that of its entry: webgpu of a browser."),
+    ] = None,
+    bisect: Annotated[
+        bool,
+        typer.Option("--bisect", help="Find the operators that --device computes wrongly."),
+    ] = False,
+    reproduce: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where --bisect writes each wrong operator alone, with its inputs.  "
+            "Default: FILE.bisect beside the file.",
+        ),
+    ] = None,
     record: Annotated[
         bool, typer.Option("--record", help="Keep what --device gave in the manifest.")
     ] = False,
@@ -93,6 +109,7 @@ def verify(
 
     Example: affnet verify emoji.onnx --held-out
     On an Arm processor that is emulated: affnet verify emoji.onnx --device arm64
+    The operator that is wrong there: affnet verify emoji.onnx --device arm64 --bisect
     A file of another tool: affnet verify their.mlpackage --against my.pt2
     """
     signature = _signature(artifact, signed_by, signature_only, quiet)
@@ -103,10 +120,12 @@ def verify(
     if from_images is not None:
         _verify_from_images(artifact, against, config, weights, from_images, json, quiet)
         return
-    places = _places(device, devices_file, record)
+    places = _places(device, devices_file, record, accelerator, bisect, reproduce)
     with console.progress(quiet) as show:
         show(f"Running {artifact} and comparing it with PyTorch")
+        from affnet.export.bisection.opening import bisect_each, check_cuttable
         from affnet.export.reporting import artifact as report
+        from affnet.export.reporting import bisection
         from affnet.export.reporting.proofs import proof_fields, proof_records
         from affnet.export.verification import compare
         from affnet.export.verification.open import in_runtime, inputs_for, open_subject
@@ -114,29 +133,34 @@ def verify(
         from affnet.runtimes.foreign import open_file
 
         subject, opened, source = open_subject(artifact, against, config, weights)
-        if runtime is not None:
-            subject = in_runtime(subject, runtime)
+        subject = in_runtime(subject, runtime) if runtime else subject
+        if bisect:
+            check_cuttable(subject.format)
         more = read_inputs(verify_on, subject.network_inputs(source)) if verify_on else ()
         inputs = [*inputs_for(subject, source), *more]
         parity = compare.verify_against(subject, source, inputs)
         agreement = compare.verify_held_out(subject, source) if held_out else None
-        file, images = opened or open_file(artifact), limit if held_out else None
-        proofs = _proofs(file, source, inputs, places, images, record, show)
+        file = opened or open_file(artifact)
+        proofs = _proofs(file, source, inputs, places, limit if held_out else None, record, show)
+        proven = list(zip(places, proofs, strict=True)) if bisect else []
+        searches = bisect_each(file, inputs, proven, runtime, reproduce, show)
     if json:
         verdict = report.verdict_record(subject, parity)
         content = report.parity_record(opened, parity) if opened else verdict
-        if agreement:
-            content["held_out"] = report.held_out_record(agreement)
-        if places:
-            content["proofs"] = proof_records(proofs)
+        content |= {"held_out": report.held_out_record(agreement)} if agreement else {}
+        content |= {"proofs": proof_records(proofs)} if places else {}
+        content |= {"bisections": bisection.records(searches)} if bisect else {}
         console.print_json(content | signature)
     else:
         verdict = report.verdict_fields(subject, parity)
         fields = report.parity_fields(opened, parity) if opened else verdict
         fields |= report.held_out_fields(agreement) if agreement else {}
-        console.print_fields(fields | proof_fields(proofs) | signature)
-    passed = parity.passed and all(proof.parity.passed for proof in proofs)
-    if not passed or (agreement and agreement.agreeing < agreement.images):
+        console.print_fields(fields | proof_fields(proofs) | bisection.fields(searches) | signature)
+        for table in bisection.tables(searches):
+            console.print_table(table)
+    missed = agreement is not None and agreement.agreeing < agreement.images
+    found = [parity, *(proof.parity for proof in proofs)]
+    if missed or not all([*(one.passed for one in found), *(one.clean for one in searches)]):
         raise typer.Exit(1)
 
 
@@ -217,14 +241,28 @@ def _verify_from_images(
         raise typer.Exit(1)
 
 
-def _places(device: str | None, devices_file: Path | None, record: bool) -> list[Device]:
-    if record and device is None:
-        raise UsageError("--record keeps what --device gives; add --device.")
+def _places(
+    device: str | None,
+    devices_file: Path | None,
+    record: bool,
+    accelerator: str | None,
+    bisect: bool,
+    reproduce: Path | None,
+) -> list[Device]:
+    if reproduce is not None and not bisect:
+        raise UsageError("--reproduce is where --bisect writes; add --bisect.")
     if device is None:
+        needing = {"--record": record, "--bisect": bisect, "--accelerator": accelerator is not None}
+        if option := next((name for name, given in needing.items() if given), None):
+            raise UsageError(f"{option} needs a device to run on; add --device.")
         return []
     from affnet.devices.catalog import devices_to_prove_on
 
-    return devices_to_prove_on(device, devices_file)
+    places = devices_to_prove_on(device, devices_file, accelerator=accelerator)
+    for place in places:
+        if accelerator is not None and not hasattr(place.settings_type, "accelerator"):
+            raise UsageError(f"{place.name} has no accelerator to choose", "omit --accelerator.")
+    return places
 
 
 def _proofs(

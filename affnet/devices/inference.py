@@ -26,14 +26,14 @@ class DeviceSession:
         return self._process.infer(*inputs)
 
 
-def check_runs(device: Device, artifact_format: str) -> str:
-    """Return the runtime of a format.
+def check_runs(device: Device, artifact_format: str, runtime: str | None = None) -> str:
+    """Return the runtime of a format, or ``runtime`` if it can be used.
 
     Raises:
         UsageError: devices of this kind do not run it.
         MissingError: it is not installed.
     """
-    runtime = runtime_for(artifact_format).name
+    runtime = runtime or runtime_for(artifact_format).name
     check_capable(device, runtime)
     device.check_runtime(runtime)
     return runtime

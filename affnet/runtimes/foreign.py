@@ -63,14 +63,14 @@ def open_file(path: Path, image_size: tuple[int, int] | None = None) -> Artifact
             "give that of its images by affnet bench --image-size HxW.",
         )
     fixed = dataclasses.replace(taken, shape=taken.static_shape())
-    return _described(path, dataclasses.replace(interface, inputs=(as_image(fixed) or fixed,)))
+    return described(path, dataclasses.replace(interface, inputs=(as_image(fixed) or fixed,)))
 
 
 def describe_file(path: Path) -> Artifact:
     """Do the same only to show what the file holds, whatever it takes."""
     if not exists(path) or manifest_path(path).exists():
         return Artifact.open(path)
-    return _described(path, try_out(path, runtime_of_file(path), None))
+    return described(path, try_out(path, runtime_of_file(path), None))
 
 
 def as_image(spec: TensorSpec) -> TensorSpec | None:
@@ -83,7 +83,8 @@ def as_image(spec: TensorSpec) -> TensorSpec | None:
     return dataclasses.replace(spec, layout=layout, range=_RANGES.get(spec.dtype, (0.0, 1.0)))
 
 
-def _described(path: Path, interface: Interface) -> Artifact:
+def described(path: Path, interface: Interface) -> Artifact:
+    """Return a file with a manifest of what it takes and gives, and of nothing else."""
     outputs, taken = interface.outputs, interface.inputs
     scores = len(outputs) == 1 and len(outputs[0].shape) == 2 and taken and taken[0].is_image
     task = "classification" if scores else "other"

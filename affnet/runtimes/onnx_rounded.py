@@ -80,10 +80,22 @@ def rounded_model(model: onnx.ModelProto) -> onnx.ModelProto:
     import onnx
 
     typed = onnx.shape_inference.infer_shapes(model, data_prop=False)
-    rounded = onnx.ModelProto()
-    rounded.CopyFrom(typed)
-    _round_graph(rounded.graph, element_types(typed.graph))
-    return rounded
+    return _in_float32(typed, element_types(typed.graph))
+
+
+def widened_model(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return ``model`` in float32 throughout, of the same names: what it means, unrounded."""
+    return _in_float32(model, None)
+
+
+def _in_float32(model: onnx.ModelProto, types: dict[str, int] | None) -> onnx.ModelProto:
+    """Return ``model`` in float32, rounded where ``types`` has float16; None: nowhere."""
+    import onnx
+
+    wide = onnx.ModelProto()
+    wide.CopyFrom(model)
+    _round_graph(wide.graph, types)
+    return wide
 
 
 def element_types(graph: onnx.GraphProto, outer: Mapping[str, int] | None = None) -> dict[str, int]:
@@ -99,7 +111,7 @@ def element_types(graph: onnx.GraphProto, outer: Mapping[str, int] | None = None
     return types
 
 
-def _round_graph(graph: onnx.GraphProto, types: dict[str, int]) -> None:
+def _round_graph(graph: onnx.GraphProto, types: dict[str, int] | None) -> None:
     from onnx import TensorProto
 
     for tensor in graph.initializer:
@@ -110,7 +122,8 @@ def _round_graph(graph: onnx.GraphProto, types: dict[str, int]) -> None:
         if _is_half(value):
             value.type.tensor_type.elem_type = TensorProto.FLOAT
     for node in nodes:
-        halves = [name for name in node.output if types.get(name) == TensorProto.FLOAT16]
+        half = TensorProto.FLOAT16
+        halves = [name for name in node.output if types and types.get(name) == half]
         _widen_attributes(node, types)
         for index, name in enumerate(node.output):
             if name in halves:
@@ -120,7 +133,7 @@ def _round_graph(graph: onnx.GraphProto, types: dict[str, int]) -> None:
             graph.node.extend(_rounding(f"{name}/exact", name))
 
 
-def _widen_attributes(node: onnx.NodeProto, types: dict[str, int]) -> None:
+def _widen_attributes(node: onnx.NodeProto, types: dict[str, int] | None) -> None:
     """Turn what an operator's attributes say of float16 into float32, graphs included."""
     from onnx import AttributeProto, TensorProto
 
@@ -130,7 +143,8 @@ def _widen_attributes(node: onnx.NodeProto, types: dict[str, int]) -> None:
         if attribute.type == AttributeProto.TENSOR:
             _widen(attribute.t)
         if attribute.type == AttributeProto.GRAPH:
-            _round_graph(attribute.g, element_types(attribute.g, types))
+            inner = None if types is None else element_types(attribute.g, types)
+            _round_graph(attribute.g, inner)
 
 
 def _widen(tensor: onnx.TensorProto) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from affnet.artifact import Artifact
 from affnet.devices.base import Device, OperatorTime, ProfilingProcess
 from affnet.errors import MissingError, first_line
+from affnet.runtimes.onnx_modules import modules_by_weights
 
 RUNS = 20
 # What ONNX Runtime's optimiser adds to a name: of a fusion, or of another layout.
@@ -52,30 +53,10 @@ def original_name(name: str) -> str:
 
 
 def modules_of(path: Path) -> dict[str, str]:
-    """Return the module of each node of an ONNX file, by the node's name and by its outputs'.
-
-    A parameter ``layer_3.1.fusion.block.conv.weight`` belongs to ``layer_3.1.fusion.block.conv``,
-    and so does what was folded into it.  A node without parameters belongs to the last of those
-    that feed it; before the first parameter there is no module.
-    """
+    """Return the module of each node of an ONNX file, by its name; see `modules_by_weights`."""
     import onnx
 
-    graph = onnx.load(path, load_external_data=False).graph
-    parameters = {value.name for value in graph.initializer if "." in value.name}
-    modules: dict[str, str] = {}
-    made_at: dict[str, int] = {}
-    for index, node in enumerate(graph.node):
-        own = [name for name in node.input if name in parameters]
-        fed = [name for name in node.input if name in modules]
-        if own:
-            module = own[0].rpartition(".")[0]
-        elif fed:
-            module = modules[max(fed, key=lambda name: made_at[name])]
-        else:
-            continue
-        for name in (node.name, *node.output):
-            modules[name], made_at[name] = module, index
-    return modules
+    return modules_by_weights(onnx.load(path, load_external_data=False).graph)
 
 
 def by_operator(times: Sequence[OperatorTime]) -> dict[str, int]:

@@ -16,6 +16,7 @@ from affnet.devices.browser import device as browser_module
 from affnet.devices.browser.npm_packages import PACKAGES, versions
 from affnet.errors import ArtifactError, CatalogError, MissingError, UsageError
 from affnet.parity import Parity
+from affnet.runtimes.onnxruntime import OnnxRuntime
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished
 from tests.devices.browser.browsers import device
@@ -38,10 +39,15 @@ def test_a_browser_gives_every_sample_and_what_it_computes(digits_onnx: Artifact
             assert all(1e5 < sample < 10e9 for sample in samples)
             assert 50e6 < process.memory().peak_rss_bytes < 2e9
             parity = check_outputs(process, digits_onnx, chromium)
+            white = np.ones(digits_onnx.manifest.inputs[0].static_shape(), np.float32)
+            (given,) = process.infer(white)
         found = chromium.fingerprint()
     assert isinstance(parity, Parity)
     assert parity.passed, parity
     assert parity.max_rel_error < 1e-5
+    (expected,) = OnnxRuntime.load(digits_onnx.path, threads=1).run(white)
+    assert given.dtype == np.float32
+    np.testing.assert_allclose(given, expected, atol=1e-4)
     assert found["kind"] == "browser"
     assert found["cross_origin_isolated"] is True
     assert found["browser"].split(".")[0].isdigit()

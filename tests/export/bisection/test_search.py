@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from affnet.export.bisection.search import WrongOperators, find_wrong
@@ -44,6 +44,8 @@ class Graph:
         return [(one, len(self.asked)) for one in find_wrong(len(self.reads), self.probe)]
 
 
+# what a busy machine takes to draw says nothing
+_UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 _STEPS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=60)
 
 
@@ -56,6 +58,7 @@ def _subset(draw: st.DrawFn, count: int, most: int) -> frozenset[int]:
     return frozenset(draw(st.sets(st.integers(0, count - 1), max_size=most)))
 
 
+@_UNHURRIED
 @given(_STEPS.map(_reads), st.data())
 def test_every_wrong_operator_is_named_in_few_probes(
     reads: list[list[int]], data: st.DataObject
@@ -71,6 +74,7 @@ def test_every_wrong_operator_is_named_in_few_probes(
         before = probes
 
 
+@_UNHURRIED
 @given(_STEPS.map(_reads))
 def test_a_clean_graph_takes_one_probe(reads: list[list[int]]) -> None:
     graph = Graph(reads)
@@ -85,6 +89,7 @@ def _with_hidden_errors(draw: st.DrawFn) -> Graph:
     return Graph(reads, wrong, hides=hides, uncut=uncut - {0})
 
 
+@_UNHURRIED
 @given(_with_hidden_errors())
 def test_what_is_named_is_wrong_whatever_vanishes_and_cannot_be_cut(graph: Graph) -> None:
     for one, _ in graph.search():
@@ -94,6 +99,7 @@ def test_what_is_named_is_wrong_whatever_vanishes_and_cannot_be_cut(graph: Graph
         assert inner <= graph.uncut  # only what cannot be cut is named in one
 
 
+@_UNHURRIED
 @given(st.integers(2, 60), st.data())
 def test_operators_that_are_wrong_only_together_are_named_together(
     count: int, data: st.DataObject

@@ -10,7 +10,14 @@ const TYPES = {
   int32: Int32Array,
   int64: BigInt64Array,
   bool: Uint8Array,
+  float16: globalThis.Float16Array ?? Uint16Array,
 };
+
+// How numpy names the types of what a runtime gives.
+const NUMPY = new Map([
+  [Float32Array, "<f4"], [Uint8Array, "|u1"], [Int8Array, "|i1"], [Int32Array, "<i4"],
+  [BigInt64Array, "<i8"], [TYPES.float16, "<f2"],
+]);
 
 async function fetched(name) {
   const response = await fetch(name);
@@ -62,6 +69,7 @@ async function onnxruntime({ threads, accelerator, inputs }) {
           session.outputNames.map((name) => ({
             shape: [...outputs[name].dims],
             values: outputs[name].data,
+            truth: outputs[name].type === "bool",
           })),
       };
     };
@@ -99,8 +107,9 @@ async function litert({ threads, accelerator, inputs }) {
 
 const RUNTIMES = { onnxruntime, litert };
 
-let feed = null;
+let feed = null; // of a list of arrays, a network that is fed with it
 let network = null;
+let types = [];
 let walk = null; // a picture's, once there is a pipeline
 
 // Returns the duration of each run in ns.  The samples' memory is made before; the clock counts in
@@ -133,6 +142,7 @@ async function load(job) {
   const arrays = await Promise.all(
     job.inputs.map(async ({ dtype }, index) => new TYPES[dtype](await fetched(`input ${index}`))),
   );
+  types = job.inputs.map(({ dtype }) => TYPES[dtype]);
   network = feed(arrays);
   const [firstNs] = await timeRuns(1);
   return { load_ns: loadNs, first_inference_ns: firstNs };
@@ -200,8 +210,26 @@ async function outputs() {
   return { outputs: told };
 }
 
+// Returns the outputs for other inputs, in the types that the runtime gives them in.
+async function compute({ inputs }) {
+  const arrays = inputs.map(({ data }, index) => new types[index](bytesOf(data).buffer));
+  const fed = feed(arrays);
+  const computed = await fed.run();
+  const given = (await fed.read(computed)).map(({ shape, values, truth }) => ({
+    shape,
+    dtype: truth ? "|b1" : NUMPY.get(values.constructor),
+    data: base64(values),
+  }));
+  fed.release(computed);
+  return { outputs: given };
+}
+
+function bytesOf(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
 function base64(values) {
-  const bytes = new Uint8Array(values.buffer);
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   let text = "";
   for (let start = 0; start < bytes.length; start += 0x8000) {
     text += String.fromCharCode(...bytes.subarray(start, start + 0x8000));
@@ -209,7 +237,7 @@ function base64(values) {
   return btoa(text);
 }
 
-const COMMANDS = { look, load, pipeline, run, outputs };
+const COMMANDS = { look, load, pipeline, run, outputs, infer: compute };
 
 globalThis.affnet = {
   infer,

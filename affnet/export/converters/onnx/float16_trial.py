@@ -36,7 +36,7 @@ class OnnxHalfProgram:
         ]
         self._exact: Any = None
         if computed:
-            self._exact = unoptimised_session(_exposing(model, computed), _THREADS)
+            self._exact = unoptimised_session(exposing(model, computed), _THREADS)
         self._mixed: tuple[frozenset[str] | None, Any] = (None, None)
 
     def compare(
@@ -64,7 +64,7 @@ class OnnxHalfProgram:
             names = [name for group in self._groups for name in group]
             stored = {name: name + HALF for name in names if name + HALF in results}
             exposed = [stored.get(name, name) for name in names]
-            session = unoptimised_session(_exposing(rounded_model(half), exposed), _THREADS)
+            session = unoptimised_session(exposing(rounded_model(half), exposed), _THREADS)
             self._mixed = float32, (session, stored)
         found: tuple[Any, dict[str, str]] = self._mixed[1]
         return found
@@ -96,7 +96,7 @@ def named(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _exposing(model: onnx.ModelProto, names: list[str]) -> onnx.ModelProto:
+def exposing(model: onnx.ModelProto, names: list[str]) -> onnx.ModelProto:
     """Return ``model`` with ``names`` as its outputs, of whatever types they are."""
     import onnx
 

@@ -28,6 +28,7 @@ debug = False
 _UNLIMITED = 100_000  # characters in a line, where stdout is no terminal
 _READER_LEFT = 141  # what a shell makes of a process that ends by SIGPIPE, as others do
 _INTERVAL_S = 5.0  # between lines of one kind of step, where they stay
+_REPETITION_S = 60.0  # between lines that are the same, such as those of waiting
 _NUMBERS = re.compile(r"(?<![\w.])\d[\d.]*(?![\w.]*\w)")  # words of their own, not parts of names
 _stdout: TextIO | None = None  # the real one, while `stdout_reserved` is at work
 
@@ -39,9 +40,9 @@ def progress(
     """Yield a function that shows the step now under way.
 
     On a terminal the step stands in one line with a clock; elsewhere each step is a line of its
-    own, but steps that differ by their numbers alone have one every 5 s.  ``animated`` off redraws
-    only when the step changes: an animation costs processor time
-    that a latency measurement would feel.  With several ``lines``, a step that begins with the
+    own, but steps that differ by their numbers alone have one every 5 s, and one that is repeated
+    every 60 s.  ``animated`` off redraws only when the step changes: an animation costs processor
+    time that a latency measurement would feel.  With several ``lines``, a step that begins with the
     name of one and a colon stands in that line; the others stand above.
     """
     if quiet:
@@ -76,12 +77,13 @@ def progress(
 
 def _sparingly(show: Callable[[str], None]) -> Callable[[str], None]:
     """Pass on the first step of each kind at once, and others of it every few seconds."""
-    shown: dict[str, float] = {}
+    shown: dict[str, tuple[str, float]] = {}  # by kind
 
     def show_some(step: str) -> None:
         kind, now = _NUMBERS.sub("", step), time.monotonic()
-        if kind not in shown or now - shown[kind] >= _INTERVAL_S:
-            shown[kind] = now
+        last, since = shown.get(kind, ("", -math.inf))
+        if now - since >= (_REPETITION_S if step == last else _INTERVAL_S):
+            shown[kind] = step, now
             show(step)
 
     return show_some

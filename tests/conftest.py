@@ -21,6 +21,7 @@ from affnet import cli, console
 from affnet.artifact import Artifact
 from affnet.bench.html_report import page
 from affnet.cache import FOLDER_VARIABLE, KINDS
+from affnet.devices.device_lock import FOLDER_VARIABLE as LOCKS_VARIABLE
 from affnet.errors import AffnetError
 from affnet.export.artifact_cache import OFF_VARIABLE
 from affnet.project import last_export
@@ -38,11 +39,17 @@ def pytest_configure(config: pytest.Config) -> None:
     Artifacts are exported anew, as many tests let a converter deliver something else.
     """
     if hasattr(config, "workerinput"):
-        return  # a worker inherits them
+        # a worker inherits them; what each measures is no other's business
+        folder = Path(os.environ[LOCKS_VARIABLE], config.workerinput["workerid"])
+        folder.mkdir()
+        os.environ[LOCKS_VARIABLE] = str(folder)
+        return
     browser = KINDS["browser"].location()
     folder = Path(tempfile.mkdtemp(prefix="affnet-tests-cache-"))
     (folder / KINDS["browser"].path).symlink_to(browser)
-    os.environ |= {FOLDER_VARIABLE: str(folder), OFF_VARIABLE: "1"}
+    locks = folder / "locks"
+    locks.mkdir()
+    os.environ |= {FOLDER_VARIABLE: str(folder), LOCKS_VARIABLE: str(locks), OFF_VARIABLE: "1"}
     config.add_cleanup(lambda: shutil.rmtree(folder))
 
 

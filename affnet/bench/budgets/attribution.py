@@ -14,6 +14,7 @@ from affnet.bench.measurement.interleaved import Job, Progress
 from affnet.bench.measurement.profiling import by_module, informative_depth, take_profile
 from affnet.bench.results.workload import differences, workload_of
 from affnet.devices.base import Device
+from affnet.devices.device_lock import measuring
 from affnet.errors import AffnetError, first_line
 from affnet.units import MILLIONS, MILLISECONDS
 
@@ -76,7 +77,7 @@ def _regressions(versions: _Versions, device: Device, threads: int) -> list[Modu
     order = [("old", versions.old), ("new", versions.new)]
     depth = 0  # the same for all, so that modules can be compared
     try:
-        with device.session(versions.new.runtime):
+        with measuring(device, versions.new.runtime):
             for _ in range(_PASSES):
                 for which, job in order:
                     found = take_profile(job.artifact, job.runtime, device, threads)

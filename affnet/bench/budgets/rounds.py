@@ -12,6 +12,7 @@ from affnet.bench.measurement.pictures import picture_of
 from affnet.bench.measurement.protocol import Protocol, from_picture, get_protocol
 from affnet.bench.results.result import Result
 from affnet.devices.base import Device
+from affnet.devices.device_lock import measuring
 
 #: What the labels of a baseline's jobs begin with.
 BASELINE = "baseline of "
@@ -65,7 +66,7 @@ def measure_rounds(
         MeasurementError: a process failed, hung or returned nonsense.
     """
     rounds = Rounds()
-    with device.session(jobs[0].runtime, progress):
+    with measuring(device, jobs[0].runtime, progress):
         passes = preflight(jobs, device, threads, progress)
         for number in range(1, max_rounds + 1):
             progress(f"Round {number} of {max_rounds} at most")

@@ -11,6 +11,7 @@ from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.results.outcome import DeviceOutcome
 from affnet.bench.results.result import Result
 from affnet.devices.base import Device
+from affnet.devices.device_lock import measuring
 from affnet.errors import AffnetError, MeasurementError
 
 #: Takes results that are to outlast this process.
@@ -72,7 +73,7 @@ def _measure_on(
     keep: Keep,
 ) -> DeviceOutcome:
     try:
-        with device.session(jobs[0].runtime if jobs else "", progress):
+        with measuring(device, jobs[0].runtime if jobs else "", progress):
             results = measure(
                 jobs, device, protocol, threads=threads, profile=profile, progress=progress
             )

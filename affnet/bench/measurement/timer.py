@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from affnet.artifact import Artifact
 from affnet.devices.base import Device
 from affnet.devices.catalog import get_device
+from affnet.devices.device_lock import measuring
 from affnet.runtimes import get_runtime
 
 _ROUNDS = 6  # each in the reverse order of the one before: A B B A A B ..
@@ -71,5 +72,5 @@ def open_timer(
     """
     place = get_device(device)
     place.check_runtime(runtime)
-    with place.session(runtime, progress):
+    with measuring(place, runtime, progress):
         yield DeviceTimer(place, runtime, threads)

@@ -26,6 +26,7 @@ from affnet.devices.android.tools.base import Tool
 from affnet.devices.android.tools.binaries import VERSION, Runner, find_built, find_runner
 from affnet.devices.android.tools.process import Invoker, ToolProcess, open_process
 from affnet.devices.base import Capabilities, Check, Progress, Settings, check_capable
+from affnet.devices.device_lock import locked_device
 from affnet.errors import AffnetError, ArtifactError, CatalogError, MeasurementError, UsageError
 
 #: What measures files of a runtime.
@@ -34,7 +35,6 @@ TOOLS: dict[str, Tool] = {
     "litert": benchmark_model,
     "onnxruntime": onnxruntime_perf_test,
 }
-_LOCKS: dict[str, threading.Lock] = {}  # of phones: two names may turn out to mean the same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,11 @@ class AdbDevice:
         progress("Looking for the phone")
         adb = self._adb = select_device(find_adb(), self._wanted)
         try:
-            with self._alone(adb.serial), open_phone(adb, settings.folder) as phone:
+            with (
+                # here it is known which phone it is: two names may turn out to mean the same
+                locked_device(f"adb {adb.serial}", self.name, progress, self._check),
+                open_phone(adb, settings.folder) as phone,
+            ):
                 runner = self._runner(TOOLS[runtime], adb, progress)
                 phone.push(runner.path, progress, executable=True)
                 self._session, self._progress = (phone, runner), progress
@@ -216,17 +220,10 @@ class AdbDevice:
         there = [tool for tool in TOOLS.values() if (folder / tool.NAME).is_file()]
         return (self._settings.runner and there) or [benchmark_model]
 
-    @contextmanager
-    def _alone(self, serial: str) -> Iterator[None]:
-        """Wait until no other session of this process uses the phone."""
-        lock = _LOCKS.setdefault(serial, threading.Lock())
-        while not lock.acquire(timeout=0.2):
-            if self._interrupted.is_set():
-                raise MeasurementError(f"Measuring on {self.name} was stopped.")
-        try:
-            yield
-        finally:
-            lock.release()
+    def _check(self) -> None:
+        """Raise `MeasurementError` where a thread that waits for the phone is to stop."""
+        if self._interrupted.is_set():
+            raise MeasurementError(f"Measuring on {self.name} was stopped.")
 
     @property
     def _open(self) -> tuple[Phone, Runner]:

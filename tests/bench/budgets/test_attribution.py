@@ -34,8 +34,13 @@ class Device:
     passes: dict[str, list[Times]]
     sessions: list[str] = field(default_factory=list)
 
+    name = "scripted"
+
+    def address(self) -> str:
+        return "scripted"
+
     @contextmanager
-    def session(self, runtime: str) -> Iterator[None]:
+    def session(self, runtime: str, *_: object) -> Iterator[None]:
         self.sessions.append(runtime)
         yield
 

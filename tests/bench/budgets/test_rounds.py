@@ -18,6 +18,9 @@ PROTOCOL = Protocol("test", min_runs=8, min_seconds=0.0, max_warmup_seconds=0.01
 
 
 class OpenDevice(FakeDevice):
+    def address(self) -> str:
+        return "open"
+
     def session(self, *_: Any) -> nullcontext[None]:
         return nullcontext()
 

@@ -93,6 +93,7 @@ KINDS = {
         Kind("emulated", "arm64 systems to prove files on", "emulated"),
         Kind("runners", "benchmark tools for phones", "runners"),
         Kind("executorch", "libraries that run ExecuTorch on boards", "executorch"),
+        Kind("cluster", "files that clients sent to this worker", "cluster"),
     )
 }
 
@@ -193,6 +194,10 @@ class FolderCache:
             shutil.rmtree(target / name, ignore_errors=True)
             (target / name).unlink(missing_ok=True)
         return False
+
+    def has(self, key: str) -> bool:
+        """Return whether something is kept under ``key``."""
+        return (self.path / key / _ENTRY).is_file()
 
     def keep(self, key: str, paths: Iterable[Path]) -> None:
         """Copy files and folders under ``key``, and drop what exceeds the limit.

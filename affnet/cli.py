@@ -22,6 +22,7 @@ from affnet.commands import (
     export,
     init,
     inspect,
+    jobs,
     package,
     plan,
     publish,
@@ -29,6 +30,7 @@ from affnet.commands import (
     sign,
     verify,
     view,
+    worker,
 )
 from affnet.commands.panels import PanelledCommand
 from affnet.commands.project_defaults import FILLERS, ProjectCommand
@@ -79,6 +81,8 @@ for command in (
     bench_mixers.bench_mixers,
     bench_zoo.bench_zoo,
     check.check,
+    jobs.jobs,
+    worker.worker,
     compare.compare,
     cache.cache,
     cache.cache_clear,

@@ -9,8 +9,10 @@ import typer
 
 from affnet import console
 from affnet.commands.options import (
+    ClusterOption,
     ComputeUnits,
     DevicesFileOption,
+    InsecureOption,
     JsonOption,
     NoCacheOption,
     Preset,
@@ -108,6 +110,8 @@ def bench(
             rich_help_panel="Measurement",
         ),
     ] = None,
+    cluster: ClusterOption = None,
+    insecure: InsecureOption = False,
     image_size: SizeOption = None,
     fft: Annotated[
         str,
@@ -139,11 +143,10 @@ def bench(
     from affnet.bench.measurement.dry_run import show_steps
     from affnet.bench.measurement.pictures import picture_of
     from affnet.bench.measurement.protocol import choose_protocol, from_picture
-    from affnet.bench.measurement.runtimes import measure_runtimes
     from affnet.bench.reporting import output as bench_output
     from affnet.bench.store.recorder import open_recorder
     from affnet.commands import bench_models
-    from affnet.devices.catalog import open_devices
+    from affnet.commands.bench_places import open_places
 
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     if output is not None:
@@ -151,35 +154,27 @@ def bench(
     protocol = choose_protocol(preset, sustained)
     if pipeline or picture is not None:
         protocol = from_picture(protocol, picture_of(picture))
-    places = open_devices(
-        device,
-        devices_file,
-        install=install or None,
-        runner=str(runner_dir) if runner_dir else None,
-        compute_units=compute_units,
-    )
+    settings = {
+        "install": install or None,
+        "runner": str(runner_dir) if runner_dir else None,
+        "compute_units": compute_units,
+    }
+    where = open_places(context, device, devices_file, settings, cluster, insecure, dry_run, quiet)
     chosen = bench_models.choose_models(context, models, against, parse_size(image_size), weights)
-    plan = bench_models.runtimes_of(chosen, runtime, places, exporting=not dry_run)
+    plan = bench_models.runtimes_of(chosen, runtime, where.devices, exporting=not dry_run)
     if dry_run:
         bench_models.check_models(chosen, plan.every())
-        show_steps(chosen.names, places, plan.runtimes, threads, protocol, profile, json)
+        show_steps(chosen.names, where.attached, plan.runtimes, threads, protocol, profile, json)
         return
     with (
         scratch_folder() as scratch,
-        console.progress(quiet, animated=False, lines=[p.name for p in places]) as show,
+        console.progress(quiet, animated=False, lines=where.names()) as show,
         open_recorder(store) as recorder,
     ):
         jobs = bench_models.export_jobs(chosen, plan.every(), fft, scratch, show)
         recorder.peer = peer = bench_models.related(chosen, jobs)
-        outcomes = measure_runtimes(
-            jobs,
-            places,
-            plan,
-            protocol,
-            threads=threads,
-            profile=profile,
-            progress=show,
-            keep=recorder.keep,
+        outcomes = where.measure(
+            jobs, plan, protocol, threads=threads, profile=profile, progress=show, recorder=recorder
         )
     for sentence in plan.left_out:
         console.note(sentence, quiet)

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from affnet.artifact import Artifact
     from affnet.bench.measurement.interleaved import Job
-    from affnet.bench.measurement.runtimes import RuntimePlan
-    from affnet.devices.base import Device
+    from affnet.bench.measurement.runtimes import Place, RuntimePlan
     from affnet.project.default_models import Comparison
 
 
@@ -46,7 +45,7 @@ def choose_models(
 
 
 def runtimes_of(
-    chosen: Comparison, text: str | None, places: Sequence[Device], *, exporting: bool
+    chosen: Comparison, text: str | None, places: Sequence[Place], *, exporting: bool
 ) -> RuntimePlan:
     """Return the runtimes of each device; see `affnet.bench.measurement.runtimes.plan_runtimes`."""
     from affnet.bench.measurement.runtimes import plan_runtimes

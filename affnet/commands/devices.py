@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from affnet import console
-from affnet.commands.options import DevicesFileOption, JsonOption
+from affnet.commands.options import (
+    ClusterOption,
+    DevicesFileOption,
+    InsecureOption,
+    JsonOption,
+)
 
 if TYPE_CHECKING:
     from affnet.devices.base import Check
@@ -18,7 +23,11 @@ app = typer.Typer(help="Show which devices are configured and reachable.", rich_
 
 @app.callback(invoke_without_command=True)
 def _devices(
-    context: typer.Context, devices_file: DevicesFileOption = None, json: JsonOption = False
+    context: typer.Context,
+    devices_file: DevicesFileOption = None,
+    cluster: ClusterOption = None,
+    insecure: InsecureOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Show which devices are configured and reachable.
 
@@ -26,18 +35,31 @@ def _devices(
     What is missing on one of them: affnet devices doctor rpi
     """
     if context.invoked_subcommand is None:
-        list_devices(devices_file, json)
+        list_devices(devices_file, cluster, insecure, json)
     given = {"devices_file": devices_file, "json": json}
     defaults = {name: value for name, value in given.items() if value}
-    context.default_map = dict.fromkeys(("list", "doctor"), defaults)  # what stands before them
+    lab = {
+        name: value for name, value in {"cluster": cluster, "insecure": insecure}.items() if value
+    }
+    # what stands before them
+    context.default_map = {"list": defaults | lab, "doctor": defaults}
 
 
 @app.command("list")
-def list_devices(devices_file: DevicesFileOption = None, json: JsonOption = False) -> None:
-    """Show which devices are configured and reachable.
+def list_devices(
+    devices_file: DevicesFileOption = None,
+    cluster: ClusterOption = None,
+    insecure: InsecureOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Show which devices are configured and reachable, or those of a cluster.
 
     Example: affnet devices list --json
+    Of a cluster: affnet devices --cluster tls://lab:8786
     """
+    if cluster is not None:
+        _list_lab(cluster, insecure, json)
+        return
     from affnet.devices.catalog import load_catalog
     from affnet.devices.doctor import probe_all, table
 
@@ -48,6 +70,19 @@ def list_devices(devices_file: DevicesFileOption = None, json: JsonOption = Fals
         console.print_json({"devices": [sight.record() for sight in seen]})
     else:
         console.print_table(table(seen))
+
+
+def _list_lab(cluster: str, insecure: bool, json: bool) -> None:
+    from affnet.commands.cluster_client import on_cluster
+
+    with on_cluster(cluster, insecure) as client:
+        from affnet.cluster.lab import offers, table
+
+        found = offers(client)
+    if json:
+        console.print_json({"devices": [offer.record() for offer in found]})
+    else:
+        console.print_table(table(found))
 
 
 @app.command()

@@ -95,6 +95,24 @@ StoreOption = Annotated[
     str | None,
     typer.Option("--store", envvar="AFFNET_STORE", help="A SQLite file or URL that keeps results."),
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        envvar="AFFNET_CLUSTER",
+        metavar="ADDRESS",
+        help="Work on the machines of a Dask scheduler: tls://host:8786.",
+        rich_help_panel="Cluster",
+    ),
+]
+InsecureOption = Annotated[
+    bool,
+    typer.Option(
+        "--insecure",
+        help="Use a scheduler without TLS: whoever reaches it runs code as you.",
+        rich_help_panel="Cluster",
+    ),
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(

@@ -91,7 +91,7 @@ def _path(address: str) -> Path:
 
 def _folder() -> Path:
     named = os.environ.get(FOLDER_VARIABLE)
-    if named is None:
+    if not named:
         from platformdirs import user_state_path
 
         return user_state_path("affnet") / "devices"

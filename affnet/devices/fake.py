@@ -7,6 +7,7 @@ are the same in each run, and every result says that they were not measured.
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ class FakeSettings(Settings):
     macs_per_ns: float = 30.0  # on one thread
     overhead_ns: int = 50_000  # of each run, whatever the model
     fails: bool = False  # each process ends at once, to see what that looks like
+    session_seconds: float = 0.0  # that each measurement takes, to try out a lab
 
 
 _DEFAULTS = FakeSettings()
@@ -59,6 +61,7 @@ class FakeDevice:
     def __init__(self, name: str = "fake", settings: FakeSettings = _DEFAULTS) -> None:
         self.name = name
         self._settings = settings
+        self._stopped = threading.Event()
 
     def address(self) -> str:
         """See `Device.address`: each is a piece of imagined hardware of its own."""
@@ -79,6 +82,8 @@ class FakeDevice:
     @contextmanager
     def session(self, runtime: str, progress: Progress = lambda _: None) -> Iterator[None]:
         """See `Device.session`."""
+        if self._stopped.wait(self._settings.session_seconds):
+            raise MeasurementError(f"Measuring on {self.name} was stopped.")
         yield
 
     def fingerprint(self) -> dict[str, Any]:
@@ -105,7 +110,8 @@ class FakeDevice:
         yield FakeProcess(artifact, threads, self._settings)
 
     def interrupt(self) -> None:
-        """See `Device.interrupt`: no run takes any time."""
+        """See `Device.interrupt`."""
+        self._stopped.set()
 
 
 class FakeProcess:

@@ -116,7 +116,7 @@ def _key(
         "settings": dict(settings),
         "affnet": [__version__, code_hash(*(_PACKAGE / part for part in _CODE))],
         "data": _data(origin[0]),
-        "tools": {tool: _version(tool) for tool in TOOLS},
+        "tools": tool_versions(),
         "python": sys.version.split()[0],
         # a home folder may be shared: what one architecture has proven says nothing of another
         "machine": [platform.system(), platform.machine()],
@@ -176,6 +176,11 @@ def _data(model: str) -> str | None:
     """Return the hash of a bundled source, whose weights are no code."""
     folder = _PACKAGE / "data" / model
     return content_sha256(folder) if folder.is_dir() and "/" not in model else None
+
+
+def tool_versions() -> dict[str, str | None]:
+    """Return the versions of `TOOLS`, None of one that is not installed."""
+    return {tool: _version(tool) for tool in TOOLS}
 
 
 def _version(package: str) -> str | None:

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol as Interface
 
 from affnet.bench.measurement.interleaved import Job, Progress
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.measurement.sweep import Keep, sweep
 from affnet.bench.results.outcome import DeviceOutcome
-from affnet.devices.base import Device
+from affnet.devices.base import Capabilities, Device
 from affnet.errors import MissingError, UnreachableError, UsageError
 from affnet.runtimes import get_runtime, runtime_for
 
 ALL = "all"
+
+
+class Place(Interface):
+    """What is asked of a device, here or of a cluster, before anything is measured on it."""
+
+    @property
+    def name(self) -> str:
+        """See `Device`."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Device`."""
+        ...
+
+    def check_runtime(self, runtime: str) -> None:
+        """See `Device.check_runtime`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -31,7 +50,7 @@ class RuntimePlan:
 
 def plan_runtimes(
     text: str | None,
-    devices: Sequence[Device],
+    devices: Sequence[Place],
     format_: str | None = None,
     check: Callable[[str], None] = lambda _: None,
 ) -> RuntimePlan:
@@ -62,7 +81,7 @@ def plan_runtimes(
     return plan
 
 
-def runtime_on(device: Device, format_: str | None) -> str:
+def runtime_on(device: Place, format_: str | None) -> str:
     """Return the runtime in which ``device`` measures files of ``format_``.
 
     Where that is None, it is the first that the device is at home in.
@@ -83,7 +102,7 @@ def runtime_on(device: Device, format_: str | None) -> str:
     return fitting[0]
 
 
-def _lack(device: Device, runtime: str, check: Callable[[str], None]) -> MissingError | None:
+def _lack(device: Place, runtime: str, check: Callable[[str], None]) -> MissingError | None:
     """Return what is known to be missing for a runtime before the device is reached."""
     try:
         device.check_runtime(runtime)
@@ -93,7 +112,7 @@ def _lack(device: Device, runtime: str, check: Callable[[str], None]) -> Missing
     return None
 
 
-def _named(text: str, devices: Sequence[Device], format_: str | None) -> RuntimePlan:
+def _named(text: str, devices: Sequence[Place], format_: str | None) -> RuntimePlan:
     names = list(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
     if not names:
         raise UsageError("--runtime names no runtime; omit it for the device's own.")
@@ -109,7 +128,7 @@ def _named(text: str, devices: Sequence[Device], format_: str | None) -> Runtime
     return RuntimePlan({device.name: names for device in devices}, named=True)
 
 
-def _wanted(device: Device, text: str | None, format_: str | None) -> list[str]:
+def _wanted(device: Place, text: str | None, format_: str | None) -> list[str]:
     if format_ is not None:  # a file says what runs it
         return [runtime_on(device, format_)]
     capabilities = device.capabilities
@@ -148,6 +167,13 @@ def measure_runtimes(
         )
         for outcome in outcomes:
             found[outcome.device].append((runtime, outcome))
+    return without_left_out(found, plan)
+
+
+def without_left_out(
+    found: Mapping[str, Sequence[tuple[str, DeviceOutcome]]], plan: RuntimePlan
+) -> list[DeviceOutcome]:
+    """Return the outcomes of each device, by runtime, without those that the plan leaves out."""
     kept = []
     for name, entries in found.items():
         measured = any(outcome.error is None for _, outcome in entries)

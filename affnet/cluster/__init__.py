@@ -1,0 +1,1 @@
+"""Work on several machines, by a Dask scheduler and its workers."""

@@ -1,0 +1,89 @@
+"""What runs on a worker: one job of a known kind, from plain values to plain values.
+
+Nothing else of a client's reaches a worker than the name of one of `TASKS` and what it is given.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from affnet.cluster import parcels
+from affnet.cluster.quiet import COMPUTING
+from affnet.cluster.site import Site
+from affnet.errors import AffnetError, first_line, to_wire
+from affnet.files import scratch_folder
+
+TASKS: dict[str, str] = {
+    "measure": "affnet.bench.measurement.on_cluster:measure_task",
+}
+#: What a worker's plugin is called.
+PLUGIN = "affnet"
+_INTERVAL_S = 1.0  # between steps that a client is shown
+
+
+class Surroundings(NamedTuple):
+    """What a task works with."""
+
+    site: Site
+    folder: Path  # holds each parcel in a folder that is called like its key
+    show: Callable[[str], None]
+
+
+class Task(Protocol):
+    """A function of `TASKS`."""
+
+    def __call__(self, payload: Mapping[str, Any], around: Surroundings) -> Any:
+        """Return plain values; an `AffnetError` reaches the client in its class."""
+        ...
+
+
+def run_job(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a job on this worker; return its ``value``, its ``error``, or what it is ``missing``.
+
+    ``job`` is what `affnet.cluster.run.Job.to_wire` returns.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    if missing := parcels.missing(job["parcels"]):
+        return {"missing": missing}
+    site: Site = vars(worker.plugins[PLUGIN])["site"]
+    show = _sparingly(functools.partial(worker.log_event, job["topic"]), job["label"])
+    device = job["device"]
+    kind = COMPUTING if device is None else site.kind_of_work(device)
+    try:
+        with (
+            scratch_folder() as folder,
+            site.quiet.hold(kind, lambda: show("Waiting for other work on its host to end")),
+        ):
+            parcels.unpack(job["parcels"], folder)
+            value = _task(job["task"])(job["payload"], Surroundings(site, folder, show))
+            return {"value": value}
+    except AffnetError as error:
+        return {"error": to_wire(error)}
+    except Exception as error:  # a fault of affnet; it must not take the other jobs with it
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        return {"error": to_wire(AffnetError(f"A worker failed at {job['label']}: {reason}"))}
+
+
+def _task(name: str) -> Task:
+    module, _, attribute = TASKS[name].partition(":")
+    found: Task = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def _sparingly(log: Callable[[Any], None], label: str) -> Callable[[str], None]:
+    last = 0.0
+
+    def show(step: str) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= _INTERVAL_S:
+            last = now
+            log(f"{label}: {step}")
+
+    return show

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked 
     from numpy.typing import NDArray
 
     from affnet.artifact import Artifact
+    from affnet.placement import Placement
 
 
 Progress = Callable[[str], None]
@@ -112,17 +113,6 @@ class OperatorTime:
     module: str | None = None  # of the PyTorch network, where the file names it
 
 
-@dataclass(frozen=True)
-class PlacedOperator:
-    """Where an operator is meant to run, and what that is estimated to take."""
-
-    name: str  # of its output
-    operator: str  # its type, such as conv
-    unit: str  # one of the kind's accelerators, or "other"
-    supported: tuple[str, ...]  # the units that could run it
-    estimated_ns: int | None
-
-
 class MeasuringProcess(Protocol):
     """A fresh process that holds one loaded artifact and waits, idle, between its runs."""
 
@@ -215,17 +205,13 @@ class ProfilingProcess(MeasuringProcess, Protocol):
 
 @runtime_checkable
 class PlacingProcess(MeasuringProcess, Protocol):
-    """A `MeasuringProcess` that reports which of the device's processors each operator runs on."""
+    """A `MeasuringProcess` that reports which of the device's units each operator runs on."""
 
-    def placement(self) -> Sequence[PlacedOperator] | str:
-        """Return the operators in the runtime's plan, the most expensive first.
+    def placement(self) -> Placement | str | None:
+        """Return where the operators run; None where this runtime never reports it.
 
-        Where it is not known, a sentence without its full stop that says why.
+        Where it failed to, a sentence without its full stop that says why.
         """
-        ...
-
-    def caveats(self) -> Sequence[str]:
-        """Return what the results lack, a sentence each without its full stop."""
         ...
 
 

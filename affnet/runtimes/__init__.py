@@ -56,7 +56,9 @@ class Runtime(Protocol):
     """Loads artifacts of some formats.
 
     One with a profiler also has a class method ``profile(path, threads=, inputs=, runs=)`` that
-    returns name, type and mean time in ns of each operator.
+    returns name, type and mean time in ns of each operator, and one that knows which of its units
+    runs which operator a class method ``placement(path, threads=, inputs=)`` that returns an
+    `affnet.placement.Placement`, or raises `ArtifactError` or `ValueError`.
     """
 
     name: ClassVar[str]

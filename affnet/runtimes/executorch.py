@@ -20,9 +20,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from affnet.artifact import TensorSpec
+from affnet.artifact import Arrays, TensorSpec
 from affnet.errors import ArtifactError, MissingError, UsageError, first_line, require
+from affnet.placement import Placement
 from affnet.runtimes import Interface
+from affnet.runtimes.executorch_delegates import placed_operators
 from affnet.silence import silenced
 
 _PURPOSE = "Running ExecuTorch programs"
@@ -97,6 +99,27 @@ class ExecutorchRuntime:
         except (LookupError, AttributeError, TypeError) as error:
             raise _damaged(path) from error
         return counts
+
+    @classmethod
+    def placement(cls, path: Path, *, threads: int, inputs: Arrays) -> Placement:
+        """Return which operators of the file XNNPACK runs, by the nodes of its graphs."""
+        return placement_of(path)
+
+
+def placement_of(path: Path) -> Placement:
+    """Return where the operators of a program run, which is decided when it is exported.
+
+    Raises:
+        ArtifactError: it is damaged.
+    """
+    _load_program(path)  # its verifier is stricter than the reader
+    with silenced():
+        from executorch.exir._serialize._program import deserialize_pte_binary
+    try:
+        operators = placed_operators(deserialize_pte_binary(path.read_bytes()).program)
+    except (struct.error, LookupError, AttributeError, TypeError, ValueError) as error:
+        raise _damaged(path) from error
+    return Placement(("xnnpack",), operators)
 
 
 class ExecutorchSession:

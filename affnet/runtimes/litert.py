@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 import mmap
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.artifact import TensorSpec
+from affnet.artifact import Arrays, TensorSpec
 from affnet.errors import ArtifactError, require
+from affnet.placement import CPU, PlacedOperator, Placement
 from affnet.runtimes import Interface
 from affnet.silence import silenced
 
 _PURPOSE = "Running TFLite files"
 _IDENTIFIER = b"TFL3"  # at offset 4 of every file
+_DELEGATE = "DELEGATE"  # the type of the nodes that stand for what a delegate took
 _GRAPHS = 8  # where the table of a model's fields has its list of graphs
 #: Before the names of operators that LiteRT does not bring along, Flex operators among them.
 CUSTOM_PREFIX = "custom::"
@@ -89,6 +91,20 @@ class LiteRtRuntime:
             raise ArtifactError(f"{path} is damaged or no TFLite file.") from error
         return counts
 
+    @classmethod
+    def placement(cls, path: Path, *, threads: int, inputs: Arrays) -> Placement:
+        """Return which operators XNNPACK's kernels run, and which LiteRT's own, both on the CPU."""
+        interpreter = _interpreter(path, threads, delegate=True)
+        names = {one["index"]: one["name"] for one in interpreter.get_tensor_details()}
+        nodes = interpreter._get_ops_details()
+        taken = delegated_nodes(nodes)
+        operators = [
+            PlacedOperator(names.get(node["outputs"][0], ""), node["op_name"], *_unit(node, taken))
+            for node in nodes
+            if node["op_name"] != _DELEGATE and len(node["outputs"])
+        ]
+        return Placement(("xnnpack",), tuple(operators))
+
 
 class LiteRtSession:
     """One interpreter with its tensors allocated."""
@@ -105,6 +121,54 @@ class LiteRtSession:
             interpreter.set_tensor(index, array)
         interpreter.invoke()
         return [interpreter.get_tensor(index) for index in self._outputs]
+
+
+def file_nodes(path: Path) -> list[tuple[str, str]]:
+    """Return name, that of the first output, and type of each node of a file's graphs.
+
+    Raises:
+        MissingError, ArtifactError: as `Runtime.load`.
+    """
+    require("ai_edge_litert", extra="tflite", purpose=_PURPOSE)
+    interpreter = _interpreter(path, threads=1, delegate=False)
+    names = {one["index"]: one["name"] for one in interpreter.get_tensor_details()}
+    return [
+        (names.get(node["outputs"][0], ""), node["op_name"])
+        for node in interpreter._get_ops_details()
+        if len(node["outputs"])
+    ]
+
+
+def delegated_nodes(nodes: Sequence[Mapping[str, Any]]) -> set[int]:
+    """Return the indices of the nodes that a delegate took.
+
+    An interpreter lists all nodes of the file, and behind them one for each part that a delegate
+    took: those nodes from whose outputs to its inputs its own outputs are computed.
+    """
+    makers = {
+        int(tensor): node
+        for node in nodes
+        if node["op_name"] != _DELEGATE
+        for tensor in node["outputs"]
+    }
+    taken: set[int] = set()
+    for node in nodes:
+        if node["op_name"] != _DELEGATE:
+            continue
+        given, wanted = {*map(int, node["inputs"])}, [*map(int, node["outputs"])]
+        while wanted:
+            tensor = wanted.pop()
+            if tensor in given or (maker := makers.get(tensor)) is None:
+                continue
+            if maker["index"] not in taken:
+                taken.add(maker["index"])
+                wanted += map(int, maker["inputs"])
+    return taken
+
+
+def _unit(node: Mapping[str, Any], taken: set[int]) -> tuple[str, str]:
+    """Return the unit of a node, and why it is not XNNPACK."""
+    return ("xnnpack", "") if node["index"] in taken else (CPU, "XNNPACK did not take it")
 
 
 def _spec(details: dict[str, Any]) -> TensorSpec:

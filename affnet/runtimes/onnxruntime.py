@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from affnet.artifact import Arrays, TensorSpec
 from affnet.errors import ArtifactError, first_line, require
 from affnet.files import scratch_folder
+from affnet.placement import CPU, Placement
 from affnet.runtimes import Interface
-from affnet.runtimes.onnxruntime_profile import operator_times
+from affnet.runtimes.onnxruntime_profile import operator_times, placed_operators
 
 _DISCARDED = 2  # runs before those that are profiled: memory is laid out in the first
 
@@ -45,7 +46,7 @@ class OnnxRuntime:
         """See `Runtime.describe`."""
         import onnx
 
-        graph = _read(path).graph
+        graph = read_model(path).graph
         weights = {value.name for value in graph.initializer}
         inputs = [value for value in graph.input if value.name not in weights]
         types = [value.data_type for value in graph.initializer]
@@ -60,7 +61,7 @@ class OnnxRuntime:
         """See `Runtime.operators`."""
         return collections.Counter(
             f"{node.domain}::{node.op_type}" if node.domain else node.op_type
-            for node in _read(path).graph.node
+            for node in read_model(path).graph.node
         )
 
     @classmethod
@@ -73,6 +74,14 @@ class OnnxRuntime:
             for _ in range(_DISCARDED + runs):
                 session.run(*inputs)
             return operator_times(session.trace(), runs)
+
+    @classmethod
+    def placement(cls, path: Path, *, threads: int, inputs: Arrays) -> Placement:
+        """Return where the operators run: of one run, in a session of its own."""
+        with scratch_folder() as folder:
+            session = OnnxSession(path, threads, profile=f"{folder}/profile")
+            session.run(*inputs)
+            return Placement((CPU,), placed_operators(session.trace()))
 
 
 class OnnxSession:
@@ -107,7 +116,12 @@ class OnnxSession:
         return Path(self._session.end_profiling()).read_text(encoding="utf-8")
 
 
-def _read(path: Path) -> Any:
+def file_nodes(path: Path) -> list[tuple[str, str]]:
+    """Return name and type of each node of a file's graph."""
+    return [(node.name, node.op_type) for node in read_model(path).graph.node]
+
+
+def read_model(path: Path) -> Any:
     """Return the message in a file, without weights that stand in others."""
     require("onnx", extra=None, purpose="Reading ONNX files")
     import onnx

@@ -17,14 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.artifact import TensorSpec
+from affnet.artifact import Arrays, TensorSpec
 from affnet.errors import ArtifactError, require
+from affnet.placement import CPU, PlacedOperator, Placement
 from affnet.runtimes import Interface
 from affnet.silence import silenced
 
 #: What every model is compiled with; an app must set the first too.
 CONFIGURATION = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 _BORDERS = ("Constant", "Parameter", "Result")
+_NOT_EXECUTED = ("Const", "Input", "Output")  # the same of a compiled model
 _DISCARDED = 2  # runs before those that are profiled
 
 
@@ -86,6 +88,14 @@ class OpenVinoRuntime:
                 totals[name, kind] += nanoseconds if run >= _DISCARDED else 0
         return [(name, kind, total // runs) for (name, kind), total in totals.items() if total]
 
+    @classmethod
+    def placement(cls, path: Path, *, threads: int, inputs: Arrays) -> Placement:
+        """Return where the layers run that are left of a model once it is compiled."""
+        session = OpenVinoSession(path, threads)
+        unit = session.device().partition(".")[0].lower()
+        layers = [(*row, unit) for row in session.layers()]
+        return Placement((CPU,), tuple(PlacedOperator(*layer) for layer in layers))
+
 
 class OpenVinoSession:
     """One compiled model with a request."""
@@ -104,7 +114,7 @@ class OpenVinoSession:
                 self._request = compiled.create_infer_request()
         except RuntimeError as error:
             raise _rejected(path, error) from error
-        self._outputs = compiled.outputs
+        self._compiled, self._outputs = compiled, compiled.outputs
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`; the outputs are copies."""
@@ -117,6 +127,18 @@ class OpenVinoSession:
             (one.node_name, one.node_type, round(one.real_time.total_seconds() * 1e9))
             for one in self._request.profiling_info
         ]
+
+    def device(self) -> str:
+        """Return what the model was compiled for, such as CPU or GPU.0."""
+        return str(self._compiled.get_property("EXECUTION_DEVICES")[0])
+
+    def layers(self) -> list[tuple[str, str]]:
+        """Return name and type of each layer that is executed."""
+        found = [
+            (one.get_friendly_name(), str(one.get_rt_info()["layerType"].astype(str)))
+            for one in self._compiled.get_runtime_model().get_ordered_ops()
+        ]
+        return [(name, kind) for name, kind in found if kind not in _NOT_EXECUTED]
 
 
 def model_of(path: Path) -> Any:

@@ -29,9 +29,10 @@ from affnet.bench.results.result import Result
 from affnet.bench.statistics.intervals import ratio_interval
 from affnet.bench.store.database import Store
 from affnet.devices import catalog
-from affnet.devices.base import OperatorTime, PlacedOperator
+from affnet.devices.base import OperatorTime
 from affnet.errors import printable
 from affnet.evidence import MeasuredAccuracy
+from affnet.placement import PlacedOperator
 from tests.bench.html_report.pages import samples
 from tests.bench.store.test_database import run_of
 from tests.cli.conftest import edit_manifest
@@ -99,7 +100,8 @@ def a_pair(number: int, name: str, device: str) -> list[Result]:
         "weights": "random",
         "published": {"top1_percent": 73.0, "source": name},
         "operators": operators,
-        "placed": (PlacedOperator(name, name, name, (name,), 3),),
+        "placed": (PlacedOperator(name, name, name, name, (name,), 3),),
+        "asked_units": (f"{name} unit",),
         "accuracy": (MeasuredAccuracy(name, name, 10, 0.5, (0.4, 0.6), None, name),),
         "session": f"s{number}",
     }

@@ -26,13 +26,13 @@ from affnet.devices.base import (
     MeasuringProcess,
     Memory,
     PipelineProcess,
-    PlacedOperator,
     PlacingProcess,
     QualifiedProcess,
     SummarisingProcess,
 )
 from affnet.errors import UsageError
 from affnet.parity import Parity
+from affnet.placement import Placement
 
 Progress = Callable[[str], None]
 
@@ -55,7 +55,7 @@ class Preflight:
 
     memory: Memory
     parity: Parity | str | None
-    placed: Sequence[PlacedOperator] | str
+    placement: Placement | str | None
 
 
 @dataclass
@@ -175,7 +175,7 @@ def _preflight(job: Job, device: Device, threads: int, progress: Progress) -> Pr
     with device.start(job.artifact, job.runtime, threads) as process:
         process.run(MEMORY_RUNS)
         memory = process.memory()
-        placed = process.placement() if isinstance(process, PlacingProcess) else ()
+        placed = process.placement() if isinstance(process, PlacingProcess) else None
         parity = check_outputs(process, job.artifact, device, job.runtime)
         return Preflight(memory, parity, placed)
 
@@ -236,11 +236,11 @@ def _measure_in_turns(
 def _limits(entry: _Running, first: Preflight) -> list[str]:
     """Return what a result does not hold that others do, a sentence each without its full stop."""
     limits: list[str] = []
-    if isinstance(entry.process, QualifiedProcess | PlacingProcess):
+    if isinstance(entry.process, QualifiedProcess):
         limits += entry.process.caveats()
     if not entry.job.artifact.proven:
         limits.append(f"{entry.job.label} is unproven: affnet did not export it")
-    return limits + [found for found in (first.parity, first.placed) if isinstance(found, str)]
+    return limits + [found for found in (first.parity, first.placement) if isinstance(found, str)]
 
 
 def _result(
@@ -259,8 +259,11 @@ def _result(
     if isinstance(entry.process, QualifiedProcess):
         against += entry.process.warnings()
     parity = first.parity if isinstance(first.parity, Parity) else None
+    placed = first.placement if isinstance(first.placement, Placement) else None
     if parity and not parity.passed:
         against.append(parity_warning(parity))
+    if placed and (warning := placed.warning()):
+        against.append(warning)
     return Result(
         model=entry.job.label,
         artifact=str(artifact.path),
@@ -294,7 +297,8 @@ def _result(
         recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
         exported_error=manifest.parity.max_rel_error if manifest.parity else None,
         parity=parity,
-        placed=() if isinstance(first.placed, str) else tuple(first.placed),
+        placed=placed.operators if placed else (),
+        asked_units=placed.asked if placed else (),
         git_commit=git_commit(),
         workload=workload_of(manifest),
         stages_ns={name: tuple(values) for name, values in entry.stages_ns.items()},

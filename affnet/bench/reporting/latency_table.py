@@ -9,6 +9,7 @@ from affnet.bench.reporting.notes import DOUBTED, data_sets, table_notes
 from affnet.bench.results.result import QUOTED, Result, quoted_metrics
 from affnet.bench.statistics.intervals import Interval
 from affnet.escaping import for_markdown
+from affnet.placement import CPU
 from affnet.table import Heading, Table
 from affnet.units import MEGABYTES, MILLIONS, MILLISECONDS, Unit
 
@@ -37,6 +38,7 @@ def columns(results: Sequence[Result]) -> list[Column]:
         Column("model", lambda r: r.model, text=True),
         Column("runtime", lambda r: r.runtime, text=True),
         *_distinguishing(results),
+        *_placed(results),
         _quantity("median", MILLISECONDS, lambda r: r.summary().median),
         _quantity("p90", MILLISECONDS, lambda r: r.summary().p90),
         _quantity("p99", MILLISECONDS, lambda r: r.summary().p99),
@@ -73,6 +75,14 @@ def _distinguishing(results: Sequence[Result]) -> list[Column]:
         Column("layout", lambda r: (r.workload and r.workload.layout) or "-", text=True),
     )
     return [column for column in possible if len(set(map(column.cell, results))) > 1]
+
+
+def _placed(results: Sequence[Result]) -> list[Column]:
+    """Return the column of where operators run, unless none was asked to run off the CPU."""
+    found = [r.placement for r in results]
+    if all(placement is None or placement.asked == (CPU,) for placement in found):
+        return []
+    return [Column("placed", lambda r: p.text() if (p := r.placement) else "unknown", text=True)]
 
 
 def _accuracy_column(dataset: str, fingerprint: str) -> Column:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from affnet.bench.results.result import QUOTED, Result, quoted_metrics
@@ -11,7 +10,6 @@ from affnet.units import MEGABYTES
 #: Behind a ratio that compares different work.
 DOUBTED = "(*)"
 _X86 = ("x86_64", "AMD64", "amd64")
-_KINDS_NAMED = 4  # of a processor's operators
 
 
 def data_sets(results: Sequence[Result]) -> list[tuple[str, str]]:
@@ -64,7 +62,7 @@ def table_notes(results: Sequence[Result]) -> list[str]:
     lines += _layout_notes(results)
     lines += [f"{limit}." for limit in dict.fromkeys(why for r in results for why in r.limits)]
     several = len(by_device) > 1
-    lines += [_placement_note(result, several) for result in results if result.placed]
+    lines += [_placement_note(r, several) for r in results if r.placement and r.placement.fallen]
     if proven := [r.parity.max_rel_error for r in results if r.parity and r.parity.passed]:
         lines.append(
             "Outputs on the device agree with this machine's: "
@@ -173,17 +171,10 @@ def _memory_notes(results: Sequence[Result]) -> list[str]:
 
 
 def _placement_note(result: Result, several: bool) -> str:
-    """Say which processors run how many operators, and which kinds the less used ones run."""
-    kinds: dict[str, Counter[str]] = {}
-    for placed in result.placed:
-        kinds.setdefault(placed.unit, Counter())[placed.operator] += 1
-    most, *others = result.placement
-    parts = [f"{result.placement[most]} on {most}"]
-    for unit in others:
-        named = ", ".join(
-            f"{count} {kind}" for kind, count in kinds[unit].most_common(_KINDS_NAMED)
-        )
-        more = ", .." if len(kinds[unit]) > _KINDS_NAMED else ""
-        parts.append(f"{result.placement[unit]} on {unit} ({named}{more})")
+    """Say which operators run elsewhere than they were asked to, and why."""
+    assert result.placement is not None  # it is asked before
     where = f" on {result.device}" if several else ""
-    return f"Operators of {result.model}{where} in the runtime's plan: {'; '.join(parts)}."
+    return (
+        f"Operators of {result.model}{where}: {result.placement.text()}: "
+        f"{result.placement.fallen_text()}."
+    )

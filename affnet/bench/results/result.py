@@ -7,16 +7,16 @@ import functools
 import itertools
 import json
 import math
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from affnet.bench.statistics.intervals import Interval
 from affnet.bench.statistics.summary import Summary, summarise, summarise_blocks
 from affnet.bench.statistics.throttling import LatencyCurve, latency_curve
-from affnet.devices.base import BlockStatistics, OperatorTime, PlacedOperator
+from affnet.devices.base import BlockStatistics, OperatorTime
 from affnet.evidence import MeasuredAccuracy
 from affnet.parity import Parity
+from affnet.placement import PlacedOperator, Placement
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -82,7 +82,8 @@ class Result:
     recorded_at: str = ""  # UTC, ISO 8601
     exported_error: float | None = None  # of the artifact against PyTorch, when it was exported
     parity: Parity | None = None  # of the device's outputs with this machine's, where compared
-    placed: tuple[PlacedOperator, ...] = ()  # where a runtime reports what runs on which processor
+    placed: tuple[PlacedOperator, ...] = ()  # where a runtime reports what runs on which unit
+    asked_units: tuple[str, ...] = ()  # those that were to run them
     git_commit: str = ""  # of the project in whose folder it was measured
     accuracy: tuple[MeasuredAccuracy, ...] = ()  # of the file, as evaluations recorded it
     pss_bytes: int | None = None  # of that process after its runs, shared pages by their share
@@ -112,9 +113,9 @@ class Result:
         return sum(block.runs for block in self.block_statistics) or len(self.samples_ns)
 
     @property
-    def placement(self) -> dict[str, int]:
-        """How many operators each of the device's processors runs; empty where unknown."""
-        return dict(Counter(operator.unit for operator in self.placed).most_common())
+    def placement(self) -> Placement | None:
+        """Where the operators run; None where that is unknown."""
+        return Placement(self.asked_units, self.placed) if self.placed else None
 
     @property
     def valid(self) -> bool:
@@ -150,7 +151,7 @@ class Result:
             for one in dataclasses.fields(self)
             if one.name not in _CONVERTED
         }
-        summary, ratio = self.summary(), self.ratio_to_peer
+        summary, ratio, placement = self.summary(), self.ratio_to_peer, self.placement
         return {
             "result_schema": SCHEMA,
             **fields,
@@ -162,7 +163,8 @@ class Result:
             "parity": dataclasses.asdict(self.parity) if self.parity else None,
             "workload": dataclasses.asdict(self.workload) if self.workload else None,
             "accuracy": [dataclasses.asdict(measured) for measured in self.accuracy],
-            "placement": self.placement,
+            "placement": placement.units if placement else {},
+            "placement_share": placement.share if placement else None,
             "placed": [dataclasses.asdict(operator) for operator in self.placed],
             "block_lengths": [len(block) for block in self.blocks_ns],
             "median_ns": summary.median,

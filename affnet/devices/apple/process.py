@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from affnet.devices.apple.discovery import Attached
-from affnet.devices.base import PlacedOperator
 from affnet.devices.worker.channel import (
     ANSWER_TIMEOUT_S,
     RUN_TIMEOUT_S,
@@ -22,11 +22,19 @@ from affnet.devices.worker.channel import (
 )
 from affnet.devices.worker.pipe_channel import PipeChannel
 from affnet.errors import MeasurementError
+from affnet.placement import PlacedOperator, Placement
 from affnet.processes import LARGEST_OUTPUT, module_command, module_environment
 
 PREPARE_TIMEOUT_S = 900.0  # Xcode builds the model runner meanwhile
 _RUNS_PER_REQUEST = 20  # on a device, where each takes seconds
 _END_TIMEOUT_S = 2.0
+#: The units that are hoped for with each choice of compute units.
+_ASKED = {
+    "all": ("ane", "gpu"),
+    "cpu_and_ne": ("ane",),
+    "cpu_and_gpu": ("gpu",),
+    "cpu_only": ("cpu",),
+}
 
 
 class Service(Conversation):
@@ -118,17 +126,19 @@ class CoreMlProcess(RemoteProcess):
             samples += super().run(min(_RUNS_PER_REQUEST, discard + iterations - first))
         return samples[discard:]
 
-    def placement(self) -> Sequence[PlacedOperator] | str:
-        """See `PlacingProcess.placement`."""
+    def placement(self) -> Placement | str:
+        """See `PlacingProcess.placement`: the compute plan, the most expensive operator first."""
         answer = self._ask({"command": "placement"}, ("operators",), RUN_TIMEOUT_S)
         if (found := answer["operators"]) is None:
             return f"Core ML did not report what runs where: {answer.get('reason')}"
         try:
-            return [
+            operators = tuple(
                 PlacedOperator(**{**one, "supported": tuple(one["supported"])}) for one in found
-            ]
+            )
         except (KeyError, TypeError):
             raise self._nonsense(json.dumps(found)) from None
+        asked = _ASKED[self._job["compute_units"]]
+        return Placement(asked, tuple(_with_reason(one, asked) for one in operators))
 
     def caveats(self) -> Sequence[str]:
         """See `QualifiedProcess.caveats`."""
@@ -162,3 +172,12 @@ class CoreMlProcess(RemoteProcess):
     def warnings(self) -> Sequence[str]:
         """See `QualifiedProcess.warnings`: a deviation from the plan is not reported."""
         return []
+
+
+def _with_reason(one: PlacedOperator, asked: tuple[str, ...]) -> PlacedOperator:
+    """Say why an operator is on none of the units that were asked for."""
+    if one.unit in asked:
+        return one
+    could = [unit for unit in asked if unit in one.supported]
+    why = f"{'/'.join(could)} could run it" if could else f"{'/'.join(asked)} cannot run it"
+    return dataclasses.replace(one, reason=why)

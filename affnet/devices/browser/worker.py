@@ -21,10 +21,13 @@ from typing import TYPE_CHECKING, Any
 from affnet.devices.browser.executable import find_browser
 from affnet.devices.browser.npm_packages import PACKAGES, versions
 from affnet.devices.browser.page_server import serving
+from affnet.devices.browser.placement import page_placement
 from affnet.devices.worker.host_probes import high_water_mark, pss_bytes
 from affnet.devices.worker.serve import check_content
 from affnet.errors import AffnetError, MeasurementError, first_line, require, to_wire
 from affnet.parity import reference_inputs
+from affnet.placement import Placement
+from affnet.placement import to_wire as placement_wire
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 PURPOSE = "Measuring in a browser"
 _FLAGS = ("--no-first-run", "--disable-background-networking", "--disable-component-update")
 _START_TIMEOUT_MS = 60_000.0
+_JOB = ("runtime", "threads", "inputs", "accelerator")  # what a page must know of a job
 
 Answer = Callable[[dict[str, Any]], None]
 
@@ -46,6 +50,8 @@ class MeasuringPage:
         # errors that no request catches, such as one in a runtime's thread
         self._uncaught: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         page.on("pageerror", lambda error: self._fail(str(error)))
+        self._log: list[str] = []
+        page.on("console", lambda message: self._log.append(message.text))
 
     async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return what the page answers; raise `MeasurementError` if it fails."""
@@ -59,6 +65,13 @@ class MeasuringPage:
         if "failed" in answer:
             raise self._failure(answer["failed"])
         return answer
+
+    async def placement(self, model: Path, job: dict[str, Any]) -> Placement | str:
+        """Return where the operators of the page's model run, or why that is not known."""
+        self._log.clear()
+        answer = await self.ask({"command": "placement", **{name: job[name] for name in _JOB}})
+        log, accelerated = "\n".join(self._log), answer["accelerated"]
+        return page_placement(model, job["runtime"], job["accelerator"], log, accelerated)
 
     async def memory(self) -> dict[str, int | None]:
         """Return the memory of the page's process.
@@ -94,7 +107,7 @@ async def serve(requests: asyncio.Queue[dict[str, Any]], answer: Answer) -> None
     job = await requests.get()
     if job.get("command") == "look":
         with serving({}, None) as url:
-            async with _opened(job, url, "nothing") as (browser, page):
+            async with open_page(job, url, "nothing") as (browser, page):
                 answer({**await page.ask({"command": "look"}), "browser": browser.version})
         return
     path = Path(job["artifact"])
@@ -102,9 +115,8 @@ async def serve(requests: asyncio.Queue[dict[str, Any]], answer: Answer) -> None
     arrays = reference_inputs(job["inputs"])
     fed = {f"input {index}": array.tobytes() for index, array in enumerate(arrays)}
     with serving({"model": path, **fed}, Path(job["packages"])) as url:
-        async with _opened(job, url, path.name) as (_, page):
-            names = ("runtime", "threads", "inputs", "accelerator")
-            wanted = {name: job[name] for name in names}
+        async with open_page(job, url, path.name) as (_, page):
+            wanted = {name: job[name] for name in _JOB}
             started = await page.ask({"command": "load", **wanted})
             version = f"{PACKAGES[job['runtime']]} {versions()[job['runtime']]}"
             answer({**started, "runtime_version": version})
@@ -112,15 +124,23 @@ async def serve(requests: asyncio.Queue[dict[str, Any]], answer: Answer) -> None
                 request = await requests.get()
                 if request["command"] == "memory":
                     answer(await page.memory())
+                elif request["command"] == "placement":
+                    found = await page.placement(path, job)
+                    answer(
+                        {"placement": found if isinstance(found, str) else placement_wire(found)}
+                    )
                 else:
                     answer(await page.ask(request))
 
 
 @asynccontextmanager
-async def _opened(
+async def open_page(
     job: dict[str, Any], url: str, subject: str
 ) -> AsyncIterator[tuple[Browser, MeasuringPage]]:
-    """Start a browser with nothing but our page; translate what Playwright raises."""
+    """Start a browser with nothing but our page; translate what Playwright raises.
+
+    ``job`` has the browser's ``executable`` and ``flags``, ``url`` is that of `serving`.
+    """
     from playwright.async_api import Error, async_playwright
 
     starting = True

@@ -27,6 +27,7 @@ MODULES = (
     "affnet.files",
     "affnet.layouts",
     "affnet.parity",
+    "affnet.placement",
     "affnet.preprocessing",
     "affnet.reading",
     "affnet.runtimes",

@@ -14,11 +14,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from affnet import placement
 from affnet.artifact import Artifact
 from affnet.devices.base import Memory, OperatorTime, Startup
 from affnet.devices.worker.pipeline import STAGES, describe_pipeline
 from affnet.devices.worker.serve import decode, encode
 from affnet.errors import MeasurementError, MissingError, from_wire
+from affnet.placement import Placement
 from affnet.processes import LARGEST_OUTPUT, TooMuchOutputError
 from affnet.reading import parse_json
 
@@ -198,6 +200,16 @@ class RemoteProcess(Conversation):
             return [decode(one) for one in answer]
         except (KeyError, TypeError, ValueError):
             raise self._nonsense(json.dumps(answer)) from None
+
+    def placement(self) -> Placement | str | None:
+        """See `affnet.devices.base.PlacingProcess.placement`."""
+        found = self._ask({"command": "placement"}, ("placement",), RUN_TIMEOUT_S)["placement"]
+        if found is None or isinstance(found, str):
+            return found
+        try:
+            return placement.from_wire(found)
+        except (KeyError, TypeError, ValueError):
+            raise self._nonsense(json.dumps(found)) from None
 
     def profile(self, runs: int) -> list[OperatorTime]:
         """See `affnet.devices.base.ProfilingProcess.profile`."""

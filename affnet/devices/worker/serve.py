@@ -20,13 +20,14 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from affnet import placement
 from affnet.artifact import Arrays
 from affnet.devices.worker.host_probes import peak_rss_bytes, pss_bytes
 from affnet.devices.worker.pipeline import Pipeline
-from affnet.errors import AffnetError, ArtifactError, to_wire
+from affnet.errors import AffnetError, ArtifactError, first_line, to_wire
 from affnet.files import content_sha256
 from affnet.parity import reference_inputs
-from affnet.runtimes import Session, check_measurable, get_runtime
+from affnet.runtimes import Runtime, Session, check_measurable, get_runtime
 
 
 def time_runs(session: Session, inputs: Arrays, iterations: int) -> array[int]:
@@ -55,7 +56,9 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     ``{"command": "run", "iterations": n, "discard": m}``, ``{"command": "memory"}``,
     ``{"command": "outputs"}``, those for `reference_inputs`,
     ``{"command": "infer", "inputs": ..}``, those for arrays that `encode` wrote, or
-    ``{"command": "profile", "runs": n}``, answered with null by a runtime that has no profiler.
+    ``{"command": "profile", "runs": n}``, answered with null by a runtime that has no profiler, or
+    ``{"command": "placement"}``, answered with null by one that never reports it, with a sentence
+    where it failed to.
     After ``{"command": "pipeline", ..}`` with what `describe_pipeline` made, runs are of all of its
     stages, and are answered with ``stages_ns`` too.
     """
@@ -98,8 +101,22 @@ def serve(requests: TextIO, answers: TextIO) -> None:
             profile = getattr(runtime, "profile", None)
             options = {"threads": job["threads"], "inputs": inputs, "runs": request["runs"]}
             answer(operators=profile(path, **options) if profile else None)
+        elif request["command"] == "placement":
+            answer(placement=_placement(runtime, path, job["threads"], inputs))
         else:
             answer(peak_rss_bytes=peak_rss_bytes(), pss_bytes=pss_bytes("self"))
+
+
+def _placement(
+    runtime: type[Runtime], path: Path, threads: int, inputs: Arrays
+) -> dict[str, Any] | str | None:
+    placed = getattr(runtime, "placement", None)
+    if placed is None:
+        return None
+    try:
+        return placement.to_wire(placed(path, threads=threads, inputs=inputs))
+    except (AffnetError, ValueError) as error:  # not worth losing the latencies
+        return f"{runtime.name} did not report where operators run ({first_line(error)})"
 
 
 def encode(array: NDArray[Any], dtype: str = "<f4") -> dict[str, Any]:

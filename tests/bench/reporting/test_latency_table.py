@@ -15,8 +15,8 @@ from affnet.bench.reporting.latency_table import table, to_markdown
 from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results.result import Result, Workload
 from affnet.bench.statistics.intervals import Interval
-from affnet.devices.base import PlacedOperator
 from affnet.evidence import MeasuredAccuracy
+from affnet.placement import PlacedOperator
 from tests.bench.fakes import MS, a_result
 
 PAPER = {"top1_percent": 73.0, "source": "arXiv 2307.14008, ImageNet-1K, 256 px"}
@@ -170,20 +170,28 @@ def test_memory_that_is_not_told_has_a_dash() -> None:
     assert table_notes(results)[0].endswith("Memory is not available on this device.")
 
 
-def test_placement_names_what_runs_elsewhere() -> None:
-    def placed(count: int, operator: str, unit: str) -> list[PlacedOperator]:
-        return [PlacedOperator(f"{operator}{i}", operator, unit, (unit,), 1) for i in range(count)]
-
-    few = (*placed(1, "cast", "cpu"), *placed(3, "conv", "ane"))
-    kinds = ("cast", "softmax", "gather", "pad", "topk")
-    many = (*placed(6, "conv", "gpu"), *(one for kind in kinds for one in placed(1, kind, "cpu")))
-    results = [a_result(placed=few), a_result(model="two", device="b", placed=many)]
-    assert results[0].placement == {"ane": 3, "cpu": 1}
-    assert [line for line in table_notes(results) if line.startswith("Operators of ")] == [
-        "Operators of one on fake in the runtime's plan: 3 on ane; 1 on cpu (1 cast).",
-        "Operators of two on b in the runtime's plan: 6 on gpu; "
-        "5 on cpu (1 cast, 1 softmax, 1 gather, 1 pad, ..).",
+def test_the_row_says_what_fell_back_and_a_note_why() -> None:
+    gpu = tuple(PlacedOperator(f"c{i}", "CONV_2D", "gpu") for i in range(299))
+    cpu = PlacedOperator("d", "GATHER_ND", "cpu", "Operation is not supported")
+    results = [
+        a_result(placed=(*gpu, cpu), asked_units=("gpu",)),
+        a_result(model="two", placed=(cpu,), asked_units=("gpu",)),
+        a_result(model="three", placed=gpu, asked_units=("gpu",)),
+        a_result(model="four"),
     ]
+    header, *rows = csv.reader(io.StringIO(table(results).csv()))
+    cells = [dict(zip(header, row, strict=True))["placed"] for row in rows]
+    assert cells == ["99 % gpu, 1 on CPU", "CPU, not gpu", "100 % gpu", "unknown"]
+    assert [line for line in table_notes(results) if line.startswith("Operators of ")] == [
+        "Operators of one: 99 % gpu, 1 on CPU: 1 GATHER_ND on CPU (Operation is not supported).",
+        "Operators of two: CPU, not gpu: 1 GATHER_ND on CPU (Operation is not supported).",
+    ]
+
+
+def test_what_was_to_run_on_the_cpu_needs_no_column() -> None:
+    placed = (PlacedOperator("c", "Conv", "cpu"),)
+    header = table([a_result(placed=placed, asked_units=("cpu",)), a_result()]).csv()
+    assert "placed" not in header
 
 
 def test_measured_accuracy_stands_beside_the_quoted_one() -> None:

@@ -14,9 +14,10 @@ from affnet.bench.measurement.interleaved import Job, label_jobs, measure
 from affnet.bench.reporting import latency_table
 from affnet.bench.reporting.notes import table_notes
 from affnet.devices.apple.coreml_benchmarker import Benchmark
-from affnet.devices.base import ComputingProcess, PlacedOperator, PlacingProcess
+from affnet.devices.base import ComputingProcess, PlacingProcess
 from affnet.devices.catalog import find, load_catalog, open_device
 from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.placement import PlacedOperator, Placement
 from affnet.runtimes.coreml import quiet_coremltools
 from tests.conftest import Finished
 from tests.dense import FixedBoxes, dense_source
@@ -39,11 +40,12 @@ def test_a_process_tells_integer_nanoseconds_of_each_run(mac: Mac, tiny_coreml: 
         assert process.run(3, discard=2) == [2_503_000, 2_504_000, 2_505_000]
         assert len(process.run(45)) == 45
         assert process.memory().peak_rss_bytes is None
-        assert process.placement() == [
-            PlacedOperator("x1", "conv", "ane", ("cpu", "gpu", "ane"), 500_000),
-            PlacedOperator("x2", "matmul", "ane", ("cpu", "gpu", "ane"), 250_000),
-            PlacedOperator("x3", "softmax", "cpu", ("cpu",), None),
-        ]
+        operators = (
+            PlacedOperator("x1", "conv", "ane", "", ("cpu", "gpu", "ane"), 500_000),
+            PlacedOperator("x2", "matmul", "ane", "", ("cpu", "gpu", "ane"), 250_000),
+            PlacedOperator("x3", "softmax", "cpu", "ane/gpu cannot run it", ("cpu",), None),
+        )
+        assert process.placement() == Placement(("ane", "gpu"), operators)
     # one request holds few runs, so that a device that hangs is found out
     assert [told["iterations"] for told in mac.log("predict")] == [1, 5, 20, 20, 5, 1]
     assert {(told["input"], told["type"]) for told in mac.log("predict")} == {("image", "ndarray")}
@@ -59,7 +61,8 @@ def test_models_are_measured_in_turns_in_one_model_runner(mac: Mac, tiny_coreml:
     with device.session("coreml"):
         first, second = measure(jobs, device, SHORT, threads=1)
     assert len(mac.log("prepare")) == 1
-    assert first.placement == {"ane": 2, "cpu": 1}
+    assert first.placement is not None
+    assert first.placement.text() == "66 % ane, 1 on CPU"
     assert first.peak_rss_bytes is None
     assert (len(first.blocks_ns), first.valid) == (len(second.blocks_ns), True)
     assert first.parity is not None
@@ -72,8 +75,9 @@ def test_models_are_measured_in_turns_in_one_model_runner(mac: Mac, tiny_coreml:
     assert record["peak_rss_bytes"] is None
     assert record["placement"] == {"ane": 2, "cpu": 1}
     assert record["placed"][0]["estimated_ns"] == 500_000
+    assert record["placement_share"] == pytest.approx(2 / 3)
     notes = "\n".join(table_notes([first, second]))
-    assert "Operators of one in the runtime's plan: 2 on ane; 1 on cpu (1 softmax)." in notes
+    assert "Operators of one: 66 % ane, 1 on CPU: 1 softmax on CPU (ane cannot run it)." in notes
     assert "Memory is not available on this device." in notes
     assert "seconds apart" in notes
     assert "| iphone" not in latency_table.to_markdown([first])

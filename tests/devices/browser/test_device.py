@@ -16,6 +16,7 @@ from affnet.devices.browser import device as browser_module
 from affnet.devices.browser.npm_packages import PACKAGES, versions
 from affnet.errors import ArtifactError, CatalogError, MissingError, UsageError
 from affnet.parity import Parity
+from affnet.placement import Placement
 from affnet.runtimes.onnxruntime import OnnxRuntime
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished
@@ -41,7 +42,11 @@ def test_a_browser_gives_every_sample_and_what_it_computes(digits_onnx: Artifact
             parity = check_outputs(process, digits_onnx, chromium)
             white = np.ones(digits_onnx.manifest.inputs[0].static_shape(), np.float32)
             (given,) = process.infer(white)
+            placed = process.placement()
         found = chromium.fingerprint()
+    assert isinstance(placed, Placement)
+    assert placed.text() == "100 % cpu"
+    assert len(placed.operators) == sum(OnnxRuntime.operators(digits_onnx.path).values())
     assert isinstance(parity, Parity)
     assert parity.passed, parity
     assert parity.max_rel_error < 1e-5

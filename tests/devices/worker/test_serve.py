@@ -16,6 +16,8 @@ from affnet.artifact import Artifact
 from affnet.devices.worker.channel import describe_job
 from affnet.devices.worker.serve import serve, time_runs
 from affnet.errors import ArtifactError, UnknownNameError
+from affnet.placement import from_wire
+from affnet.runtimes.onnxruntime import OnnxRuntime
 
 
 class Recorder:
@@ -80,6 +82,24 @@ def test_each_request_gets_one_line(digits_onnx: Artifact) -> None:
     assert memory["peak_rss_bytes"] > 30_000_000
     if sys.platform == "linux":
         assert 10_000_000 < memory["pss_bytes"] <= memory["peak_rss_bytes"]
+
+
+def test_where_operators_run_is_answered_or_why_not(
+    digits_onnx: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, answer = served(digits_onnx, {"command": "placement"})
+    found = from_wire(answer["placement"])
+    assert found.asked == ("cpu",)
+    assert len(found.operators) > 50
+
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("no such trace")
+
+    monkeypatch.setattr(OnnxRuntime, "placement", fail)
+    _, answer = served(digits_onnx, {"command": "placement"})
+    assert answer["placement"] == ("onnxruntime did not report where operators run (no such trace)")
+    monkeypatch.delattr(OnnxRuntime, "placement")
+    assert served(digits_onnx, {"command": "placement"})[1] == {"placement": None}
 
 
 def test_the_artifact_is_checked_again_where_it_runs(digits_onnx: Artifact) -> None:

@@ -7,10 +7,13 @@ how it gets to the phone.  `affnet.devices.android.tools.process` invokes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from affnet.devices.base import BlockStatistics, OperatorTime
+from affnet.placement import Placement
+from affnet.runtimes.litert_log import DelegateLog
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Report:
     block: BlockStatistics | None = None  # what is reported in their place
     peak_rss_bytes: int | None = None  # where it was asked for
     runtime_bytes: int | None = None  # what the runtime says that it has taken
-    delegated: tuple[tuple[int, int, str], ...] = ()  # nodes taken, of how many, by which delegate
+    delegates: DelegateLog = field(default_factory=DelegateLog)  # of LiteRT's
     ignored: tuple[str, ...] = ()  # flags the tool does not know
 
 
@@ -92,6 +95,14 @@ class Tool(Protocol):
 
         Raises:
             ValueError: it is nonsense.
+        """
+        ...
+
+    def placement(self, model: Path, report: Report, settings: Settings, /) -> Placement | None:
+        """Return where the operators of a model run; None where the tool does not say.
+
+        Raises:
+            AffnetError: the model on this machine cannot be read.
         """
         ...
 

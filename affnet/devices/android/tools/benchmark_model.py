@@ -24,9 +24,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from affnet.devices.android.tools.base import Invocation, Report, Settings
 from affnet.devices.base import BlockStatistics, OperatorTime
+from affnet.errors import MissingError
+from affnet.placement import CPU, PlacedOperator, Placement
+from affnet.runtimes.litert import file_nodes
+from affnet.runtimes.litert_log import DelegateLog
 
 _LOAD = re.compile(r"Initialized session in ([\d.e+]+) ?ms")
 _COUNT = re.compile(r"^(?:INFO: )?(count=\d+.*)$", re.MULTILINE)  # not a profile's "Timings (..)"
@@ -36,7 +41,6 @@ _PEAK = re.compile(
 )
 # what its allocator holds more than when it began, after the runs
 _GROWN = re.compile(r"Memory footprint delta from the start of the tool \(MB\): .*overall=([\d.]+)")
-_DELEGATED = re.compile(r"Replacing (\d+) out of (\d+) node\(s\) with delegate \(([^)]+)\)")
 _IGNORED = re.compile(r"Unconsumed cmdline flags: (.*)")
 _PROFILE_OF_TFLITE, _PROFILE_OF_LITERT = "--enable_op_profiling=true", "--use_profiler=true"
 #: What one of the tools does not know: LiteRT's always uses XNNPACK, and each has its own profiler.
@@ -110,7 +114,7 @@ def parse(output: str, _files: Mapping[str, bytes]) -> Report:
         block=block,
         peak_rss_bytes=round(float(peak[1]) * (1 << 20)) if peak else None,
         runtime_bytes=round(float(grown[1]) * (1 << 20)) if grown else None,
-        delegated=tuple((int(n), int(of), name) for n, of, name in _DELEGATED.findall(output)),
+        delegates=DelegateLog.read(output),
         ignored=tuple(flag for flag in ignored[1].split() if flag not in _HARMLESS)
         if ignored
         else (),
@@ -144,6 +148,17 @@ def _statistics(fields: dict[str, str]) -> BlockStatistics:
 def outputs(files: Mapping[str, bytes]) -> bytes | None:
     """See `Tool.outputs`: the tensors' bytes, one after the other."""
     return files.get(_OUTPUTS)
+
+
+def placement(model: Path, report: Report, settings: Settings) -> Placement | None:
+    """See `affnet.devices.android.tools.base.Tool.placement`."""
+    try:
+        nodes = file_nodes(model)
+    except MissingError:  # then they are counted, but have no names
+        nodes = []
+    if settings.gpu or settings.xnnpack:
+        return report.delegates.placement("gpu" if settings.gpu else "xnnpack", nodes)
+    return Placement((CPU,), tuple(PlacedOperator(*node, CPU) for node in nodes))
 
 
 def operators(output: str, _files: Mapping[str, bytes], _runs: int) -> list[OperatorTime]:

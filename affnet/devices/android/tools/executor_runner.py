@@ -16,9 +16,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from affnet.devices.android.tools.base import Invocation, Report, Settings
 from affnet.devices.base import OperatorTime
+from affnet.placement import Placement
+from affnet.runtimes.executorch import placement_of
 
 NAME = "executor_runner"
 LIMITS: tuple[str, ...] = ("each turn of executor_runner loads the model anew",)
@@ -85,3 +88,8 @@ def outputs(files: Mapping[str, bytes]) -> bytes | None:
 def operators(_output: str, _files: Mapping[str, bytes], _runs: int) -> list[OperatorTime]:
     """See `Tool.operators`: an ETDump is for ExecuTorch's own tools."""
     return []
+
+
+def placement(model: Path, _report: Report, _settings: Settings) -> Placement:
+    """See `affnet.devices.android.tools.base.Tool.placement`: the file decides it."""
+    return placement_of(model)

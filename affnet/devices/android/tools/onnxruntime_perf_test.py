@@ -17,9 +17,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from affnet.devices.android.tools.base import Invocation, Report, Settings
 from affnet.devices.base import OperatorTime
+from affnet.placement import CPU, PlacedOperator, Placement
+from affnet.runtimes.onnxruntime import file_nodes
 from affnet.runtimes.onnxruntime_profile import operator_times
 
 NAME = "onnxruntime_perf_test"
@@ -83,3 +86,8 @@ def operators(_output: str, files: Mapping[str, bytes], runs: int) -> list[Opera
             found = operator_times(content.decode(errors="replace"), runs)
             return [OperatorTime(*fields) for fields in found]
     return []
+
+
+def placement(model: Path, _report: Report, _settings: Settings) -> Placement:
+    """See `affnet.devices.android.tools.base.Tool.placement`: of ``-e cpu`` there is one unit."""
+    return Placement((CPU,), tuple(PlacedOperator(*node, CPU) for node in file_nodes(model)))

@@ -23,9 +23,10 @@ from affnet.devices.android.tools.base import (
 from affnet.devices.android.tools.binaries import NAME_FOLDER, Runner
 from affnet.devices.base import MEMORY_RUNS, BlockStatistics, Memory, OperatorTime, Startup
 from affnet.devices.worker.channel import RUN_TIMEOUT_S, ending
-from affnet.errors import MeasurementError, MissingError
+from affnet.errors import AffnetError, MeasurementError, MissingError
 from affnet.files import scratch_folder
 from affnet.parity import reference_inputs
+from affnet.placement import Placement
 
 _CANNOT_RUN = (126, 127)  # a shell's exit codes: found but not executable, and not found
 FILE_FLAGS = ("--input", "--output")  # of invocations that read an input, and write what came out
@@ -165,18 +166,24 @@ class ToolProcess:
             )
         return found
 
+    def placement(self) -> Placement | str | None:
+        """See `affnet.devices.base.PlacingProcess.placement`."""
+        tool, settings = self._invoker.tool, self._invoker.settings
+        try:
+            found = tool.placement(self._artifact.path, self._first, settings)
+        except AffnetError as error:  # not worth losing the latencies
+            return f"where operators run is not known ({error.problem})"
+        return found or f"{tool.NAME} did not report where operators run"
+
     def caveats(self) -> Sequence[str]:
         """See `affnet.devices.base.QualifiedProcess.caveats`."""
         return self._invoker.tool.LIMITS
 
     def warnings(self) -> Sequence[str]:
-        """See `QualifiedProcess.warnings`: a GPU that leaves nodes to the CPU."""
-        if not self._invoker.settings.gpu:
+        """See `QualifiedProcess.warnings`: a GPU of which nothing is said."""
+        if not self._invoker.settings.gpu or self._first.delegates.taken:
             return []
-        taken = [(n, of) for n, of, name in self._first.delegated if "xnnpack" not in name.lower()]
-        if not taken:
-            return [f"{self._invoker.tool.NAME} did not say that the GPU ran any node"]
-        return [f"the GPU ran {n} of {of} nodes" for n, of in taken if n < of]
+        return [f"{self._invoker.tool.NAME} did not say that the GPU ran any node"]
 
     def _block(self, iterations: int, discard: int) -> Report:
         """Run a block; the samples of the report are those of ``iterations`` runs."""

@@ -45,7 +45,7 @@ async function look() {
 // the outputs are in the page's memory and returns what `read` makes arrays of.  `release` frees
 // them, off the clock, and `free` the inputs.
 
-async function onnxruntime({ threads, accelerator, inputs }) {
+async function onnxruntime({ threads, accelerator, inputs, verbose }) {
   const bundle = accelerator === "webgpu" ? "ort.webgpu.bundle.min.mjs" : "ort.wasm.bundle.min.mjs";
   const ort = await import(`${PACKAGES}onnxruntime-web/dist/${bundle}`);
   ort.env.wasm.wasmPaths = `${PACKAGES}onnxruntime-web/dist/`;
@@ -55,6 +55,7 @@ async function onnxruntime({ threads, accelerator, inputs }) {
     const model = new Uint8Array(await fetched("model"));
     const session = await ort.InferenceSession.create(model, {
       executionProviders: [accelerator],
+      logSeverityLevel: verbose ? 0 : 3,
     });
     return function feed(arrays) {
       const feeds = {};
@@ -76,18 +77,20 @@ async function onnxruntime({ threads, accelerator, inputs }) {
   };
 }
 
+let liteRt = null; // its WebAssembly, which a page loads once
+
 async function litert({ threads, accelerator, inputs }) {
   const lite = await import(`${PACKAGES}@litertjs/core/dist/index.js`);
   return async function load() {
     const gpu = accelerator === "webgpu";
     const options = gpu ? { jspi: "Suspending" in WebAssembly } : { threads: threads > 1 };
-    await lite.loadLiteRt(`${PACKAGES}@litertjs/core/wasm/`, options);
+    await (liteRt ??= lite.loadLiteRt(`${PACKAGES}@litertjs/core/wasm/`, options));
     const model = await lite.loadAndCompile(new Uint8Array(await fetched("model")), {
       accelerator,
       cpuOptions: { numThreads: threads },
       gpuOptions: { precision: "fp32" },
     });
-    return function feed(arrays) {
+    const feed = function (arrays) {
       const tensors = arrays.map((values, index) => new lite.Tensor(values, inputs[index].shape));
       return {
         run: gpu
@@ -102,6 +105,8 @@ async function litert({ threads, accelerator, inputs }) {
           })),
       };
     };
+    feed.accelerated = model.isFullyAccelerated;
+    return feed;
   };
 }
 
@@ -237,7 +242,15 @@ function base64(values) {
   return btoa(text);
 }
 
-const COMMANDS = { look, load, pipeline, run, outputs, infer: compute };
+// Loads the model, once more, so that the runtime logs which operators run where; affnet's driver
+// reads it on the console.
+async function placement(job) {
+  const start = await RUNTIMES[job.runtime]({ ...job, verbose: true });
+  const { accelerated } = await start();
+  return { accelerated: accelerated ?? null };
+}
+
+const COMMANDS = { look, load, pipeline, placement, run, outputs, infer: compute };
 
 globalThis.affnet = {
   infer,

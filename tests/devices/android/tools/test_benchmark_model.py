@@ -33,7 +33,7 @@ def test_litert_s_tool_with_a_profile() -> None:
         p95_ns=478_000,
     )
     assert report.peak_rss_bytes is None
-    assert report.delegated == ((1, 1, "TfLiteXNNPackDelegate"),)
+    assert report.delegates.taken == ((1, 1, "TfLiteXNNPackDelegate"),)
 
 
 def test_tensorflow_lite_s_tool_with_percentiles() -> None:
@@ -54,7 +54,7 @@ def test_an_older_tool_tells_no_median() -> None:
 def test_peak_memory_and_what_the_gpu_took() -> None:
     report = parse(transcript("tflite_peak_memory"), {})
     assert report.peak_rss_bytes == round(74.6641 * 1024 * 1024)
-    assert report.delegated == ((58, 58, "TfLiteGpuDelegateV2"),)
+    assert report.delegates.taken == ((58, 58, "TfLiteGpuDelegateV2"),)
     own = transcript("litert").replace(
         "Peak memory usage not available. (peak_mem_mb <= 0)", "Peak memory:          35.20 MB"
     )

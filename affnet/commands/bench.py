@@ -95,6 +95,16 @@ def bench(
             rich_help_panel="Measurement",
         ),
     ] = None,
+    require_placement: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PERCENT",
+            min=0,
+            max=100,
+            help="Fail unless so many of the operators run where they were asked to.",
+            rich_help_panel="Measurement",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     runtime: RuntimesOption = None,
     threads: Annotated[int, typer.Option(min=1, rich_help_panel="Device")] = 1,
@@ -180,4 +190,6 @@ def bench(
         console.note(sentence, quiet)
     every = bench_models.peers(chosen, jobs) if every_ratio else []
     code = bench_output.emit(outcomes, peer, form, output, every_peer=every)
-    raise typer.Exit(code or recorder.exit_code)
+    results = [result for outcome in outcomes for result in outcome.results]
+    missed = bench_output.report_placement(results, require_placement)
+    raise typer.Exit(code or missed or recorder.exit_code)

@@ -96,7 +96,7 @@ class Settings(_Table):
     )
     # checked by `affnet.bench.budgets.budget_file`, as those of budgets.toml are
     budget: list[dict[str, Any]] = Field(
-        default=[], description="Latency, memory and size budgets, as in budgets.toml."
+        default=[], description="Latency, memory, size and placement budgets, as in budgets.toml."
     )
 
 

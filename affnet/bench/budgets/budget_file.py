@@ -19,6 +19,12 @@ at_most = "+5 %"             # relative to a baseline
 device = "pixel"
 runtime = "litert"           # default: what runs the file, else what the device is at home in
 threads = 4
+
+[[budget]]
+model = "mine"
+metric = "placement"         # the share of the operators that run where they were asked to
+at_least = "100 %"
+device = "pixel"
 """
 
 from __future__ import annotations
@@ -41,6 +47,7 @@ from affnet.units import parse_quantity
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "threads": ((int,), "a whole number"),
     "at_most": ((str, int, float), "a number or a quantity in quotes"),
+    "at_least": ((str, int, float), "a number or a quantity in quotes"),
 }
 _TEXT: tuple[tuple[type, ...], str] = ((str,), "a text in quotes")
 _PERCENT = re.compile(r"\+\s*(\d+\.?\d*)\s*%")
@@ -171,7 +178,9 @@ class _UsualRuntimes:
 class _Reader:
     """Checks the entries of a file's table, and knows the lines they stand on."""
 
-    _KEYS = ("name", "model", "metric", "device", "runtime", "threads", "at_most", "peer")
+    _KEYS = (
+        "name", "model", "metric", "device", "runtime", "threads", "at_most", "at_least", "peer"
+    )  # fmt: skip
 
     def __init__(self, file: TomlFile, table: tuple[str, ...]) -> None:
         self._file, self._table = file, table
@@ -192,12 +201,15 @@ class _Reader:
                 fail(key, f"must be {description}, not {value!r}")
             if value == "":
                 fail(key, "must not be empty")
-        for key in ("model", "at_most"):
-            if key not in entry:
-                fail(key, "is missing")
         metric = entry.get("metric", "median")
         if metric not in METRICS:
             fail("metric", f"{metric!r} is unknown{suggestion(metric, METRICS)}")
+        keys = ("at_least", "at_most") if METRICS[metric].at_least else ("at_most", "at_least")
+        if keys[1] in entry:
+            fail(keys[1], f"is not for the metric {metric}; write {keys[0]}")
+        for key in ("model", keys[0]):
+            if key not in entry:
+                fail(key, "is missing")
         if (runtime := entry.get("runtime", Place.runtime)) not in RUNTIMES:
             fail("runtime", f"{runtime!r} is unknown{suggestion(runtime, RUNTIMES)}")
         if entry.get("threads", 1) < 1:
@@ -206,17 +218,20 @@ class _Reader:
             fail("device", "must be one; write a [[budget]] for each")
         if (peer := entry.get("peer")) == entry["model"]:
             fail("peer", "must be another model")
+        if peer is not None and METRICS[metric].at_least:
+            fail("peer", f"has no meaning for the metric {metric}; omit it")
+        written = entry[keys[0]]
         try:
-            limit, relative = _limit(entry["at_most"], metric, peer)
+            limit, relative = _limit(written, metric, peer)
         except ValueError as error:
-            fail("at_most", str(error))
+            fail(keys[0], str(error))
         fields = {key: entry[key] for key in ("device", "threads") if key in entry}
         try:
             fields |= {"runtime": runtimes.of(entry), "pipeline": METRICS[metric].pipeline}
             place = Place(**fields)
         except UsageError as error:
             fail("model", f"has no runtime: {error}")
-        text = limit_text(entry["at_most"], peer)
+        text = limit_text(written, peer)
         return Budget(
             name=entry.get("name") or _name(entry["model"], metric, place, text),
             model=entry["model"],
@@ -241,6 +256,8 @@ class _Reader:
 def _limit(at_most: Any, metric: str, peer: str | None) -> tuple[float, bool]:
     """Return the limit, and whether it is relative to a baseline; raise `ValueError`."""
     unit = METRICS[metric].dimension
+    if unit == "share":
+        return _share(at_most), False
     if peer is not None:
         if isinstance(at_most, str):
             raise ValueError(f"beside a peer is a factor, such as 0.8, not {at_most!r}")
@@ -263,6 +280,14 @@ def _limit(at_most: Any, metric: str, peer: str | None) -> tuple[float, bool]:
     return limit, relative
 
 
+def _share(at_least: Any) -> float:
+    """Return ``"96 %"`` or 96 as 0.96; raise `ValueError`."""
+    found = re.fullmatch(r"\s*(\d+\.?\d*)\s*%?\s*", str(at_least))
+    if not found or not 0 < float(found[1]) <= 100:
+        raise ValueError(f"must be a percentage above 0, such as '100 %', not {at_least!r}")
+    return float(found[1]) / 100
+
+
 def limit_text(at_most: Any, peer: str | None) -> str:
     """Return a limit as reports show it."""
     return f"{at_most} x {peer}" if peer else str(at_most)
@@ -270,4 +295,5 @@ def limit_text(at_most: Any, peer: str | None) -> str:
 
 def _name(model: str, metric: str, place: Place, text: str) -> str:
     threads = "" if place.threads == 1 else f", {place.threads} threads"
-    return f"{metric} of {model} <= {text} ({place.runtime} on {place.device}{threads})"
+    sign = ">=" if METRICS[metric].at_least else "<="
+    return f"{metric} of {model} {sign} {text} ({place.runtime} on {place.device}{threads})"

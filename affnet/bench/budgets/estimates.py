@@ -101,8 +101,9 @@ def estimate_ratio(
 
 def _of_values(values: Sequence[float], metric: Metric) -> Estimate:
     """Estimate from one value a round."""
-    if metric.exact or max(values) == 0:
-        return Estimate(_log(max(values)), 0.0, _KNOWN_WELL)
+    worst = min(values) if metric.at_least else max(values)
+    if metric.exact or worst == 0:
+        return Estimate(_log(worst), 0.0, _KNOWN_WELL)
     logs = [_log(value) for value in values]
     if len(logs) == 1:
         return Estimate(logs[0], math.inf, 1.0, single_process=True)

@@ -10,12 +10,13 @@ from affnet.bench.results.result import Result
 
 @dataclass(frozen=True)
 class Metric:
-    """A number of a result; less is better."""
+    """A number of a result; less is better, unless it is ``at_least``."""
 
     value: Callable[[Result], float | None]
-    dimension: str | None  # time in ns, bytes, or a plain number
+    dimension: str | None  # time in ns, bytes, share 0..1, or a plain number
     quantile: float | None = None  # of a latency: which percentile of the samples
     exact: bool = False  # the same each time
+    at_least: bool = False  # more is better, and nothing is divided by it
     pipeline: bool = False  # of runs that begin with a picture's file, see `bench --pipeline`
 
     @property
@@ -30,6 +31,11 @@ def _error(result: Result) -> float | None:
     return max((e for e in (result.exported_error, on_device) if e is not None), default=None)
 
 
+def _placement(result: Result) -> float | None:
+    """Return the share of the operators that ran where they were asked to."""
+    return result.placement.share if result.placement else None
+
+
 METRICS: dict[str, Metric] = {
     "median": Metric(lambda r: r.summary().median, "time", quantile=0.5),
     "p90": Metric(lambda r: r.summary().p90, "time", quantile=0.9),
@@ -42,4 +48,5 @@ METRICS: dict[str, Metric] = {
     "pss": Metric(lambda r: r.pss_bytes, "bytes"),
     "file_size": Metric(lambda r: r.file_bytes, "bytes", exact=True),
     "parity": Metric(_error, None, exact=True),
+    "placement": Metric(_placement, "share", exact=True, at_least=True),
 }

@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from affnet.bench.budgets.budget_file import Budget
 from affnet.bench.budgets.metrics import METRICS
 from affnet.bench.budgets.verdicts import Verdict
-from affnet.units import MEGABYTES, MILLISECONDS, Unit
+from affnet.units import MEGABYTES, MILLISECONDS, PERCENT, Unit
 
-_UNITS: dict[str | None, Unit | None] = {"time": MILLISECONDS, "bytes": MEGABYTES, None: None}
+_UNITS: dict[str | None, Unit | None] = {
+    "time": MILLISECONDS,
+    "bytes": MEGABYTES,
+    "share": PERCENT,
+    None: None,
+}
 
 
 def values(verdict: Verdict) -> tuple[str, str]:

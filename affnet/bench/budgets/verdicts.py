@@ -15,6 +15,7 @@ from affnet.bench.budgets.budget_file import Budget
 from affnet.bench.budgets.estimates import Estimate, Round, estimate, estimate_ratio
 from affnet.bench.budgets.metrics import METRICS
 from affnet.bench.measurement.validity import disturbances
+from affnet.bench.results.result import Result
 from affnet.bench.statistics.intervals import LEVEL, Interval
 from affnet.errors import BudgetError
 
@@ -109,8 +110,11 @@ def evaluate(
             said = f"{budget.model} and {budget.peer} were never measured in the same turns"
         return Verdict(budget, INCONCLUSIVE, None, count, said)
     interval = found.interval(level)
-    verdict, said = _compare(interval, budget.limit)
     results = [one[name] for one in rounds for name in sorted(names) if name in one]
+    if METRICS[budget.metric].at_least:
+        verdict, said = _reach(interval, budget.limit, results)
+    else:
+        verdict, said = _compare(interval, budget.limit)
     disturbed = _distinct(disturbances(r.blocks_ns, r.environment) for r in results)
     in_turns = paired or budget.peer is not None
     if (
@@ -175,6 +179,14 @@ def _check_measured(budget: Budget, name: str, rounds: Sequence[Round], where: s
             f"{budget.name}: {name} is not {where} for {place.runtime} on {place.device} with "
             f"{place.threads} thread(s){begun}; there are: {', '.join(have)}."
         )
+
+
+def _reach(interval: Interval, limit: float, results: Sequence[Result]) -> tuple[str, str]:
+    """Compare a share, which is exact, with the least that it may be."""
+    if interval.value >= limit:
+        return PASS, "the limit is reached"
+    fell = _distinct([r.placement.fallen_text()] for r in results if r.placement)
+    return FAIL, f"the limit is missed: {'; '.join(fell)}"
 
 
 def _compare(interval: Interval, limit: float) -> tuple[str, str]:

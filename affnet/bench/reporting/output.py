@@ -13,6 +13,7 @@ from affnet.bench.reporting import latency_table, profile_table, stage_table, th
 from affnet.bench.reporting.notes import table_notes
 from affnet.bench.results import jsonl
 from affnet.bench.results.outcome import DeviceOutcome, exit_code
+from affnet.bench.results.placement import shortfalls
 from affnet.bench.results.ratios import relate_to_every, relate_to_peer
 from affnet.bench.results.result import Result
 from affnet.errors import UnknownNameError, UsageError
@@ -95,6 +96,14 @@ def emit(
     ]
     deliver(*steps)
     return exit_code(outcomes)
+
+
+def report_placement(results: Sequence[Result], percent: float | None) -> int:
+    """Name the operators that fell back where more of them must run; return the exit code."""
+    missed = [] if percent is None else shortfalls(results, percent)
+    for sentence in missed:
+        console.error(sentence)
+    return 1 if missed else 0
 
 
 def show(results: Sequence[Result], form: str, failed: Sequence[DeviceOutcome] = ()) -> None:

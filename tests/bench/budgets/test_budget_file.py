@@ -44,6 +44,15 @@ def entry(*lines: str) -> str:
         (entry('at_most = "12 ms"', 'metric = "file_size"'), "must be like '25 MB'"),
         (entry('at_most = "1e-4"', 'metric = "parity"'), "must be like 1e-4"),
         (entry('at_most = "12 ms"', 'peer = "two"'), "beside a peer is a factor, such as 0.8"),
+        (entry('at_most = "9 %"', 'metric = "placement"'), "line 5: at_most is not for the metric"),
+        (entry('at_least = "9 ms"'), "line 5: at_least is not for the metric median; write at_mo"),
+        (entry('metric = "placement"'), "line 3: at_least is missing"),
+        (entry("at_least = 101", 'metric = "placement"'), "line 5: at_least must be a percentage"),
+        (entry("at_least = 0", 'metric = "placement"'), "line 5: at_least must be a percentage"),
+        (
+            entry("at_least = 90", 'metric = "placement"', 'peer = "two"'),
+            "line 7: peer has no meaning for the metric placement; omit it",
+        ),
         (entry('at_most = "0 ms"'), "line 5: at_most must be above 0, not '0 ms'"),
         (entry("at_most = -1", 'peer = "two"'), "line 5: at_most must be above 0, not -1"),
         (entry("at_most = nan", 'peer = "two"'), "line 5: at_most must be above 0, not nan"),
@@ -101,6 +110,14 @@ def test_each_kind_of_limit_is_read_in_base_units(tmp_path: Path) -> None:
     assert relative.place == Place("pi", "litert", 4)
     assert relative.name == "median of one <= +5 % (litert on pi, 4 threads)"
     assert (parity.limit, parity.name) == (1e-4, "exact")
+
+
+def test_a_share_is_the_least_that_is_allowed(tmp_path: Path) -> None:
+    text = entry('at_least = "99.5 %"', 'metric = "placement"', 'name = "a"')
+    text += entry("at_least = 100", 'metric = "placement"', 'runtime = "litert"')
+    first, second = read_budgets(written(tmp_path, text)).budgets
+    assert (first.limit, first.text) == (0.995, "99.5 %")
+    assert (second.limit, second.name) == (1.0, "placement of one >= 100 (litert on host)")
 
 
 def test_inline_tables_are_budgets_too(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from affnet.bench.budgets.sentences import sentence
 from affnet.bench.budgets.verdicts import (
     ANALYSES,
     FAIL,
@@ -18,6 +19,7 @@ from affnet.bench.budgets.verdicts import (
 )
 from affnet.bench.statistics.intervals import Interval
 from affnet.errors import BudgetError
+from affnet.placement import PlacedOperator
 from tests.bench.checks import NO_SLOWER, Simulation, a_budget, steady_rounds
 from tests.bench.fakes import MS, a_result
 
@@ -38,6 +40,26 @@ def test_a_size_at_its_limit_passes_and_one_byte_more_fails() -> None:
         rounds = steady_rounds(10, file_bytes=size)
         assert evaluate(a_budget(metric="file_size", limit=float(size)), rounds).verdict == PASS
         assert evaluate(a_budget(metric="file_size", limit=size - 1.0), rounds).verdict == FAIL
+
+
+def test_a_fallback_misses_its_budget_and_is_named() -> None:
+    placed = [PlacedOperator(f"c{i}", "CONV_2D", "gpu") for i in range(9)]
+    fallen = PlacedOperator("d", "GATHER_ND", "cpu", "Operation is not supported")
+    rounds = steady_rounds(10, 10, placed=(*placed, fallen), asked_units=("gpu",))
+    assert evaluate(a_budget(metric="placement", limit=0.9), rounds).verdict == PASS
+    found = evaluate(a_budget(metric="placement", limit=0.95, text="95 %"), rounds)
+    assert found.verdict == FAIL
+    assert sentence(found) == (
+        "placement of one is 90.0 % [90.0 to 90.0 %, 95 %], allowed is 95 %: the limit is missed: "
+        "1 GATHER_ND on CPU (Operation is not supported)"
+    )
+    worse = steady_rounds(10, placed=(placed[0], fallen), asked_units=("gpu",))
+    both = evaluate(a_budget(metric="placement", limit=0.9), [*rounds, *worse])
+    assert both.verdict == FAIL  # the least of all rounds counts
+    unknown = evaluate(a_budget(metric="placement", limit=0.9), steady_rounds(10))
+    assert unknown.reason == "the results do not include placement"
+    none = steady_rounds(10, placed=(fallen,), asked_units=("gpu",))
+    assert evaluate(a_budget(metric="placement", limit=0.01), none).verdict == FAIL
 
 
 def test_one_value_asks_for_several_rounds() -> None:

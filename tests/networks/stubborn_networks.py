@@ -52,6 +52,26 @@ class CheckedPadding(nn.Module):
         return z.abs()
 
 
+class PadsAsItCan(nn.Module):
+    """nnAudio: zeros where reflection is refused, as it is beyond a signal's length."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        try:
+            y = F.pad(x[:, None], (20, 20), "reflect")
+        except RuntimeError:
+            y = F.pad(x[:, None], (20, 20))
+        return torch.fft.rfft(y).abs()
+
+
+class LooksAtData(nn.Module):
+    """Open-Unmix: the shape from ``x.data``, of which a dispatch mode is told as of a subclass."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.reshape(x.data.shape[0], -1)
+        scale = float(torch.hann_window(16).sum())  # at which torch.export stops
+        return torch.fft.rfft(y * scale).abs()
+
+
 class LazyWindow(nn.Module):
     """A window that is made at the first call and kept."""
 
@@ -256,6 +276,8 @@ Built = tuple[Callable[[], nn.Module], tuple[int, ...]]
 CAPTURED: dict[str, Built] = {
     "assertion about a window": (CenteredInverse, (1, 18, 10)),
     "assertion about the input": (CheckedPadding, (1, 64)),
+    "pads as it can": (PadsAsItCan, (2, 16)),
+    "looks at data": (LooksAtData, (2, 16)),
     "lazily made window": (LazyWindow, (2, 16)),
     "filters cached outside": (CachedFilters, (2, 16)),
     "allclose and item": (CheckedConstant, (2, 8)),

@@ -18,7 +18,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from affnet.errors import UsageError
 from affnet.model.arguments import register_dataclasses
-from affnet.model.capture.calls import copied, is_view, named_tensors, written_arguments
+from affnet.model.capture.calls import (
+    copied,
+    has_subclass,
+    is_view,
+    named_tensors,
+    written_arguments,
+)
 from affnet.model.capture.comparison import difference
 from affnet.model.export_failures import own_failure
 from affnet.model.stack_traces import place_of, users_frames
@@ -81,7 +87,7 @@ class _RandomCalls(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run a call, and note where it was made if it is a random one."""
-        if types:
+        if has_subclass(types):
             return NotImplemented
         if torch.Tag.nondeterministic_seeded in func.tags:
             self.places.append(place_of(users_frames(traceback.extract_stack()[:-1])))
@@ -128,11 +134,16 @@ def check_program(name: str, program: ExportedProgram) -> tuple[ExportedProgram,
 
 
 def _is_training(node: Node) -> bool:
-    """Return whether an operator such as a dropout or a batch norm is told to train."""
+    """Return whether an operator such as a dropout or a batch norm is told to train.
+
+    A norm that keeps no running statistics takes those of its input, trained or not.
+    """
     if not isinstance(node.target, OpOverload):
         return False
     names = [argument.name for argument in node.target._schema.arguments]
     given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    if "running_mean" in names and given.get("running_mean") is None:
+        return False
     return given.get("training") is True or given.get("train") is True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,14 @@ from torch.utils import _pytree as pytree
 aten = torch.ops.aten
 
 _INDEXED = (aten.index.Tensor, aten.index_put.default, aten.index_put_.default)
+
+
+def has_subclass(types: Iterable[type]) -> bool:
+    """Return whether tensors with a dispatch of their own are among those that a mode is told of.
+
+    ``x.data`` tells it of plain ones as well.
+    """
+    return any(kind not in (Tensor, nn.Parameter) for kind in types)
 
 
 def copied(values: Any) -> Any:

@@ -39,6 +39,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from affnet.model.capture.calls import (
     copied,
     has_open_shape,
+    has_subclass,
     is_view,
     layout_of,
     named_tensors,
@@ -145,7 +146,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run a call, and note it if the input has an influence on it."""
-        if types:  # a subclass with a dispatch of its own, which makes calls on plain tensors
+        if has_subclass(types):  # its own dispatch makes calls on plain tensors
             return NotImplemented
         kwargs = kwargs or {}
         if not any(map(self._is_live, pytree.tree_leaves((args, kwargs)))):

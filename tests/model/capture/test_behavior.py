@@ -74,8 +74,8 @@ class ThroughViews(nn.Module):
         return y
 
 
-def program(network: nn.Module) -> torch.export.ExportedProgram:
-    return torch.export.export(network.eval(), (torch.ones(3),))
+def program(network: nn.Module, *shape: int) -> torch.export.ExportedProgram:
+    return torch.export.export(network.eval(), (torch.ones(shape or 3),))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,17 @@ def test_another_device_is_refused() -> None:
         network = nn.Linear(3, 3)
     with pytest.raises(UsageError, match=r"is on the device meta: weight; .* \.cpu\(\)"):
         check_runs("nets:build", network, (torch.ones(3),))
+
+
+def test_a_norm_without_running_statistics_is_not_in_training() -> None:
+    """What neuralop's CODANO has: instance norm, recorded as a batch norm of a batch of one."""
+
+    class Norms(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.ops.aten.native_batch_norm(x, None, None, None, None, True, 0.1, 1e-5)[0]
+
+    given = program(Norms(), 1, 3, 4)
+    assert check_program("nets:build", given) == (given, ())
 
 
 def test_a_call_to_a_gpu_that_is_not_there_has_its_remedy() -> None:

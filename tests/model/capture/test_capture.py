@@ -28,7 +28,8 @@ def test_it_is_captured_and_computes_the_same(name: str, capfd: pytest.CaptureFi
     by = "torch.export without assertions" if name in WITHOUT_ASSERTIONS else "recording"
     assert found.by == by
     assert found.attempts[0]["by"] == "torch.export"
-    assert "stubborn_networks.py:" in found.attempts[0]["reason"]
+    reason = found.attempts[0]["reason"]
+    assert "stubborn_networks.py:" in reason or "Padding size should be less" in reason
     other = torch.randn_like(x)
     with torch.no_grad():
         actual, expected = found.program.module()(other), network(other)

@@ -131,7 +131,8 @@ def export(
     device: Annotated[
         str,
         typer.Option(
-            help="Device that --fft measure and --precision auto time on: a name, user@host."
+            help="Device that --fft measure and --precision auto time on, or that --repair is "
+            "for: a name, user@host."
         ),
     ] = "host",
     dynamic_batch: Annotated[
@@ -193,6 +194,14 @@ def export(
     ] = True,
     verify_on: VerifyOnOption = None,
     prove_on: ProveOnOption = None,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Write operators that --device computes wrongly in another exact form.",
+            rich_help_panel="Verification",
+        ),
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -230,6 +239,7 @@ def export(
         verify=verify,
         verify_on=_text(verify_on),
         prove_on=prove_on,
+        repair=repair,
     )
     from affnet.model.source_file import check_source_file
 

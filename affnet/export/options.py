@@ -27,6 +27,10 @@ FLOATS, BORDERS = "float32", ("float32", "uint8", "int8")
 _PICTURE_LAYOUTS = ("NHWC", "NCHW")
 
 
+#: Formats whose operators `affnet.export.bisection.repair` writes in other forms.
+REPAIRED = ("onnx",)
+
+
 @dataclass(frozen=True)
 class ExportOptions:
     """What the user chose; None leaves the choice to the source or the format."""
@@ -48,6 +52,7 @@ class ExportOptions:
     verify: bool = True
     verify_on: tuple[VerificationInput, ...] = ()  # beside what every file is verified on
     prove_on: tuple[Device, ...] = ()  # where the file is run too before it appears
+    repair_on: frozenset[str] = frozenset()  # names of those that it is made right on
     calibration: Calibration | None = None  # images, where ``precision`` needs them
     kept_float: tuple[KeptFloat, ...] = ()  # parts that ``precision`` leaves out
     max_accuracy_drop: float | None = None  # in points of top-1 on the images of ``calibration``
@@ -113,6 +118,11 @@ def _check_processors(options: ExportOptions) -> None:
         raise UnknownNameError("target", options.target, TARGETS)
     for device in options.prove_on:
         check_runs(device, options.format)
+    if options.repair_on and options.format not in REPAIRED:
+        raise UsageError(
+            f"Files of the format {options.format} cannot be repaired",
+            f"export to another format: {', '.join(REPAIRED)}.",
+        )
 
 
 def _check_preprocessing(source: Source, options: ExportOptions) -> None:

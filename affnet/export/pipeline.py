@@ -22,6 +22,7 @@ from affnet.errors import (
     RewriteError,
     VerificationError,
 )
+from affnet.export.bisection.repair import made_right
 from affnet.export.borders import replaced_types
 from affnet.export.conversion import conversion_request
 from affnet.export.converters import (
@@ -287,6 +288,8 @@ def _proven(
     """Run the artifact on the devices that it is to be proven on, and record what it gave there."""
     images = DEFAULT_IMAGES if has_held_out(source) else None
     for device in options.prove_on:
+        if device.name in options.repair_on:
+            artifact = made_right(artifact, source, inputs, device, reference, progress)
         proof = prove(artifact, source, inputs, device, images, reference, progress)
         if not proof.parity.passed:
             raise VerificationError(f"On {device.name}: {_disagreement(artifact, proof.parity)}")

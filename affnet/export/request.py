@@ -38,7 +38,7 @@ class ExportRequest:
     max_accuracy_drop: float | None = None  # points of top-1
     target: str = ANY  # processors that the weights of int8 files are for
     fft: str = "auto"
-    device: str = "host"  # that ``measure`` and the precision ``auto`` time on
+    device: str = "host"  # that ``measure`` and the precision ``auto`` time on, or of ``repair``
     dynamic_batch: bool = False
     head: str | None = None
     layout: str | None = None
@@ -50,6 +50,7 @@ class ExportRequest:
     verify: bool = True
     verify_on: str | None = None  # a folder or a file of inputs
     prove_on: str | None = None  # devices, by commas
+    repair: bool = False  # what ``device`` computes wrongly is written in other forms
 
     @property
     def timed(self) -> tuple[str, ...]:
@@ -98,10 +99,15 @@ def check_combination(request: ExportRequest) -> None:
         raise UsageError(
             "--target decides the weights of 8-bit files; add --precision int8 or auto."
         )
-    if request.device != "host" and not request.timed:
+    if request.device != "host" and not request.timed and not request.repair:
         raise UsageError(
-            "--device says where files are timed; add --fft measure or --precision auto."
+            "--device says where files are timed; add --fft measure or --precision auto, or "
+            "--repair to make a file right there."
         )
+    if request.repair and not request.verify:
+        raise UsageError("--repair contradicts --no-verify; drop one of them.")
+    if request.repair and AUTO in request.precisions:
+        raise UsageError("--repair makes one file right; name a --precision other than auto.")
     if request.input_size is not None and request.preprocess != "graph":
         raise UsageError(
             "--input-size is of the pictures that a file resizes itself; add --preprocess graph."

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from affnet.artifact import image_spec
+from affnet.devices.base import Device
 from affnet.devices.catalog import devices_to_prove_on
 from affnet.errors import UsageError
 from affnet.export.autotuning.accuracy_bound import DEFAULT_MAX_DROP
@@ -96,7 +97,8 @@ def resolve(
         deployment_target=request.deployment_target,
         verify=request.verify,
         verify_on=_inputs_to_verify_on(request, source),
-        prove_on=tuple(devices_to_prove_on(request.prove_on)) if request.prove_on else (),
+        prove_on=_places(request),
+        repair_on=frozenset({request.device} if request.repair else ()),
         max_accuracy_drop=request.max_accuracy_drop,
         target=request.target,
     )
@@ -107,6 +109,13 @@ def resolve(
         costs = _measured_costs(request, source, open_timer, progress)
         options = dataclasses.replace(options, costs=costs)
     return ResolvedExport(request, source, options, Path(request.output))
+
+
+def _places(request: ExportRequest) -> tuple[Device, ...]:
+    """Return where the file is proven: also where it is made right."""
+    names = [request.prove_on, request.device if request.repair else None]
+    listed = ",".join(filter(None, names))
+    return tuple(devices_to_prove_on(listed)) if listed else ()
 
 
 def _source(request: ExportRequest) -> Source:

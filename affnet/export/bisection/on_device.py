@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ def bisect(
     name: str,
     runtime: str | None = None,
     reproducers: Path | None = None,
+    *,
+    most: int | None = None,
     progress: Progress = lambda _: None,
 ) -> Bisection:
     """Find the operators of ``artifact`` that ``device`` computes wrongly.
@@ -60,6 +63,7 @@ def bisect(
         name: of the input.
         runtime: to run it in there; None: that of the format.
         reproducers: a folder for files of the wrong operators alone, with their inputs.
+        most: of wrong operators to find; None: all.
         progress: is given a sentence for each run.
 
     Raises:
@@ -72,7 +76,7 @@ def bisect(
         wrong: list[WrongPart] = []
         ended = None
         try:
-            for found in find_wrong(len(graph.operators), search.probe):
+            for found in islice(find_wrong(len(graph.operators), search.probe), most):
                 wrong.append(search.describe(found, len(wrong) + 1, reproducers))
         except _LostDeviceError as lost:
             ended = f"{lost.reason}; {search.narrowed()}"

@@ -46,8 +46,8 @@ def bisect_each(
         worst = proof.parity.worst
         given = by_name[worst.name] if worst else inputs[0]
         graph = open_graph(artifact, given)
-        written = folder / device.name.replace(":", "-") if len(proofs) > 1 else folder
-        found.append(bisect(graph, artifact, device, given.name, runtime, written, progress))
+        into = folder / device.name.replace(":", "-") if len(proofs) > 1 else folder
+        found.append(bisect(graph, artifact, device, given.name, runtime, into, progress=progress))
     return found
 
 

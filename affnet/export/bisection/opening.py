@@ -21,6 +21,7 @@ from affnet.layouts import as_input
 #: By format: what reads its files as a `CutGraph`, from an artifact and what feeds it.
 GRAPHS: dict[str, str] = {
     "onnx": "affnet.export.bisection.onnx:OnnxGraph",
+    "tflite": "affnet.export.bisection.tflite:TfliteGraph",
 }
 
 

@@ -17,6 +17,7 @@ from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import ArtifactError, ConnectionLostError, MeasurementError, UsageError
 from affnet.export.bisection.on_device import bisect
 from affnet.export.bisection.onnx import OnnxGraph
+from affnet.export.bisection.opening import check_cuttable
 from affnet.export.bisection.record import Bisection
 from affnet.export.reporting import bisection as report
 from affnet.runtimes import Interface
@@ -260,3 +261,10 @@ def test_a_damaged_file_is_an_error_of_the_reference(tmp_path: Path) -> None:
     artifact = _saved(tmp_path / "net.onnx", [helper.make_node("Relu", ["z"], ["y"])], {})
     with pytest.raises(ArtifactError, match="ONNX Runtime rejects"):
         OnnxGraph(artifact, (_X,))
+
+
+def test_a_format_that_cannot_be_cut_is_refused() -> None:
+    with pytest.raises(UsageError) as refused:
+        check_cuttable("coreml")
+    assert refused.value.problem == "Files of the format coreml cannot be cut into parts here"
+    assert refused.value.remedy == "bisect the network's file of another format: onnx, tflite."

@@ -1,0 +1,1 @@
+"""Whether `affnet verify --bisect` names faults that were planted in files."""

@@ -101,10 +101,9 @@ def _faults(count: int) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         places = _places(Path(folder))
         pairs = itertools.islice(zip(itertools.cycle(places), itertools.count()), count)
-        kinds = list(FAULTS)
+        kinds, graphs = list(FAULTS), [_graph(place.artifact, random) for place in places]
         for place, number in pairs:
-            kind = kinds[(number // len(places) + number) % len(kinds)]
-            graph = _graph(place.artifact, random)
+            kind, graph = kinds[number // len(places) % len(kinds)], graphs[number % len(places)]
             operator, found, tries = _planted(graph, place, kind, random)
             hidden += tries
             where = f"{found.runtime}{', unfused' * place.unfused}, {place.artifact.path.name}"
@@ -119,7 +118,12 @@ def _faults(count: int) -> Iterator[str]:
             clean += untouched.clean
             if not untouched.clean:
                 yield f"WRONGLY named in a clean file in {where}: {untouched.wrong}"
-            print(f"{number + 1:3} {kind:24} {where}: {found.runs} runs", file=sys.stderr)
+            verdict = "named" if right else "MISSED"
+            print(
+                f"{number + 1:3} {kind:24} {where}: {verdict}, {found.runs} runs, {clean} clean",
+                file=sys.stderr,
+                flush=True,
+            )
     for kind in FAULTS:
         print(f"{kind:24} {named[kind]} named")
     print(f"{sum(named.values())} of {count} faults named within log2(n) + 3 runs each")

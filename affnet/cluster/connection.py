@@ -9,6 +9,7 @@ import ipaddress
 import logging
 import os
 import re
+import socket
 import ssl
 import warnings
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 #: Names the scheduler where no option does.
 VARIABLE = "AFFNET_CLUSTER"
 _ADDRESS = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[^\]]+\]|[^:/\[\]@\s]+):(?P<port>\d+)")
-_TIMEOUT_S = 10
+_ANSWER_S = 10  # to a first knock
+_TIMEOUT_S = 30  # for a scheduler that is started again
 _TLS_KEYS = ("ca-file", "client.cert", "client.key")  # below distributed.comm.tls
 
 
@@ -81,7 +83,11 @@ def connected(address: str) -> Iterator[Client]:
     silence()
     from distributed import Client
 
+    match = _ADDRESS.fullmatch(address)
+    assert match is not None
     with translating_errors(address), warnings.catch_warnings():
+        where = (match["host"].strip("[]"), int(match["port"]))
+        socket.create_connection(where, timeout=_ANSWER_S).close()
         warnings.simplefilter("ignore")  # versions are compared by `affnet.cluster.lab`
         client = Client(
             address, security=security(), timeout=_TIMEOUT_S, set_as_default=False, name="affnet"

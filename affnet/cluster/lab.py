@@ -29,6 +29,7 @@ class Offer:
     kind: str = ""
     address: str = ""  # of the device
     description: str = ""
+    slots: int = 1  # jobs at once
     busy: str = ""  # with what, as its client calls it
 
     def record(self) -> dict[str, Any]:
@@ -106,6 +107,7 @@ def offers(client: Client) -> list[Offer]:
                 kind=device.get("kind", ""),
                 address=device.get("address", ""),
                 description=device.get("description", ""),
+                slots=worker["nthreads"],
                 busy=f"{len(running[address])} jobs" if running.get(address) else "",
             )
         )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 PREFIX = "affnet-run-"
 _LOOK_S = 2.0  # between looks at which devices are there
 _GONE_S = 15.0  # after which a device that is not there is given up
+_RETURN_S = 30.0  # for a scheduler that is started again
 _POLL_S = 0.2
 _TAKE_S = 10.0  # for what came of a job to arrive
 
@@ -214,7 +215,7 @@ class Run:
         Raises:
             UnreachableError: there is none.
         """
-        deadline = time.monotonic() + _GONE_S
+        deadline = time.monotonic() + _RETURN_S
         while self._client.status != "running":
             if time.monotonic() > deadline or self._client.status == "closed":
                 raise UnreachableError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,7 +29,7 @@ class Site:
         self._id = uuid.uuid4().hex
         self._packages = dict(packages)
         self.quiet = Quiet()
-        self._open: set[Device] = set()
+        self._under_way: dict[object, Callable[[], None]] = {}
         self._lock = threading.Lock()
 
     def announcement(self, device: str | None) -> dict[str, Any]:
@@ -63,16 +63,23 @@ class Site:
     def device(self, name: str, overrides: Mapping[str, Any]) -> Iterator[Device]:
         """Yield one of the devices, which `interrupt` ends the work on."""
         device = open_device(self._entries[name], **overrides)
-        with self._lock:
-            self._open.add(device)
-        try:
+        with self.interruptible(device.interrupt):
             yield device
+
+    @contextmanager
+    def interruptible(self, end: Callable[[], None]) -> Iterator[None]:
+        """Let `interrupt` call ``end`` for as long as the context lasts."""
+        key = object()
+        with self._lock:
+            self._under_way[key] = end
+        try:
+            yield
         finally:
             with self._lock:
-                self._open.discard(device)
+                del self._under_way[key]
 
     def interrupt(self) -> None:
-        """End all measuring processes."""
+        """End all that is under way."""
         with self._lock:
-            for device in self._open:
-                device.interrupt()
+            for end in self._under_way.values():
+                end()

@@ -5,8 +5,12 @@ Nothing else of a client's reaches a worker than the name of one of `TASKS` and 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
+import json
+import platform
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,9 +21,15 @@ from affnet.cluster.quiet import COMPUTING
 from affnet.cluster.site import Site
 from affnet.errors import AffnetError, first_line, to_wire
 from affnet.files import scratch_folder
+from affnet.processes import TooMuchOutputError, collect, module_command, module_environment
 
+#: In the worker itself, which keeps the host quiet for it.
 TASKS: dict[str, str] = {
     "measure": "affnet.bench.measurement.on_cluster:measure_task",
+}
+#: In a process of their own, which may crash: from JSON and a folder with the parcels to JSON.
+COMPUTING_TASKS: dict[str, str] = {
+    "evaluate": "affnet.cluster.shards:evaluate_task",
 }
 #: What a worker's plugin is called.
 PLUGIN = "affnet"
@@ -62,8 +72,10 @@ def run_job(job: Mapping[str, Any]) -> dict[str, Any]:
             site.quiet.hold(kind, lambda: show("Waiting for other work on its host to end")),
         ):
             parcels.unpack(job["parcels"], folder)
-            value = _task(job["task"])(job["payload"], Surroundings(site, folder, show))
-            return {"value": value}
+            if job["task"] in COMPUTING_TASKS:
+                return compute(job, site, folder)
+            task: Task = function_of(TASKS[job["task"]])
+            return {"value": task(job["payload"], Surroundings(site, folder, show))}
     except AffnetError as error:
         return {"error": to_wire(error)}
     except Exception as error:  # a fault of affnet; it must not take the other jobs with it
@@ -71,10 +83,38 @@ def run_job(job: Mapping[str, Any]) -> dict[str, Any]:
         return {"error": to_wire(AffnetError(f"A worker failed at {job['label']}: {reason}"))}
 
 
-def _task(name: str) -> Task:
-    module, _, attribute = TASKS[name].partition(":")
-    found: Task = getattr(importlib.import_module(module), attribute)
-    return found
+def compute(job: Mapping[str, Any], site: Site, folder: Path) -> dict[str, Any]:
+    """Run a job of `COMPUTING_TASKS` in a process; return what `run_job` does."""
+    process = subprocess.Popen(
+        module_command("affnet.cluster.child"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=module_environment(),
+        text=True,
+    )
+    with process, site.interruptible(process.kill):
+        assert process.stdin is not None  # a pipe was asked for
+        request = {"task": job["task"], "payload": job["payload"], "folder": str(folder)}
+        with contextlib.suppress(BrokenPipeError):  # it ended: its exit code says how
+            process.stdin.write(json.dumps(request))
+            process.stdin.close()
+        try:
+            out, err = collect(process, None)
+        except TooMuchOutputError as error:
+            process.kill()
+            out, err = "", f"it wrote {error}"
+    if process.returncode == 0:
+        answer: dict[str, Any] = json.loads(out)
+        return answer
+    last = [f"it ended with code {process.returncode}", *err.strip().splitlines()][-1]
+    return {"error": to_wire(AffnetError(f"{job['label']} crashed on {platform.node()}: {last}."))}
+
+
+def function_of(name: str) -> Any:
+    """Return what ``module:function`` names."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def _sparingly(log: Callable[[Any], None], label: str) -> Callable[[str], None]:

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from affnet import console
+from affnet.commands.evaluate_cluster import evaluate_on_cluster
 from affnet.commands.evaluate_dense import evaluate_dense, print_dense, task_of_data
 from affnet.commands.options import (
     RUNTIME_NAMES,
+    ClusterOption,
     ConfigOption,
+    InsecureOption,
     JsonOption,
     NoCacheOption,
     QuietOption,
@@ -29,6 +32,8 @@ from affnet.files import scratch_folder
 if TYPE_CHECKING:
     from affnet.artifact import Artifact
     from affnet.devices.base import Device
+    from affnet.evaluation.agreement import Agreement
+    from affnet.evaluation.classification import Accuracy
     from affnet.evaluation.classifiers import Classifier, Loaded
     from affnet.evaluation.dense import DenseSubject
     from affnet.model.source import Source
@@ -69,6 +74,8 @@ def evaluate(
         str | None,
         typer.Option(help="Run the file there: arm64, arm64:cortex-a53 (emulated), a board."),
     ] = None,
+    cluster: ClusterOption = None,
+    insecure: InsecureOption = False,
     record: Annotated[
         bool, typer.Option("--record", help="Keep the accuracy in the artifact's manifest.")
     ] = False,
@@ -83,15 +90,14 @@ def evaluate(
     Example: affnet eval emoji.onnx --data emoji --record
     On an Arm processor that is emulated: affnet eval emoji.onnx --data emoji --device arm64
     """
-    from affnet.evaluation import agreement as agreeing
-    from affnet.evaluation import recording, report
-    from affnet.evaluation.classification import classify
-    from affnet.evaluation.datasets import open_dataset
-
     if record and (limit or runtime or device):
         raise UsageError(
             "--record keeps what an artifact gets here on all images: no --limit, --runtime, "
             "--device."
+        )
+    if cluster is not None and (record or against or device or task_of_data(data) is not None):
+        raise UsageError(
+            "--cluster is for the top-1 and top-5 of classifiers: no --record, --against, --device."
         )
     place = _place(device)
     if (task := task_of_data(data)) is not None:
@@ -99,29 +105,72 @@ def evaluate(
             raise UsageError("--record, --against and --device are for classifiers.")
         _evaluate_dense(task, data, limit, model, runtime, config, weights, threads, json, quiet)
         return
-    dataset = open_dataset(data).limited(limit)
     with (
         scratch_folder() as scratch,
         console.progress(quiet) as show,
         ExitStack() as stack,
     ):
-        artifact, source = _open(model, runtime, config, weights, scratch, show)
-        if record and not (artifact and artifact.proven):
-            raise UsageError("--record needs an artifact, whose manifest keeps the accuracy.")
-        if artifact and not artifact.proven:
-            console.note(assumed_of(artifact.path), quiet)
-        loaded = stack.enter_context(_loaded(place, artifact, show)) if place else None
-        subject = _classifier(artifact, source, threads, loaded)
+
+        def open_model() -> tuple[Artifact | None, Source | None]:
+            return _open(model, runtime, config, weights, scratch, show)
+
         every = _sparingly(show)
-        accuracy = classify(
-            subject.predict, dataset, subject.preprocessing, labels=subject.labels, show=every
-        )
-        reference = _reference(artifact, against, config, quiet)
-        agreement = (
-            agreeing.agree(accuracy, subject, reference, dataset, every) if reference else None
-        )
-        if record and artifact:
-            recording.keep(artifact, accuracy, subject.runtime)
+        if cluster is not None:
+            found = evaluate_on_cluster(
+                cluster, insecure, data, limit, threads, open_model, every, quiet
+            )
+        else:
+            loaded = (lambda a: stack.enter_context(_loaded(place, a, show))) if place else None
+            found = _evaluate_here(
+                data, limit, threads, open_model, loaded, against, config, record, every, quiet
+            )
+    _print(*found, json=json, quiet=quiet)
+
+
+def _evaluate_here(
+    data: str,
+    limit: int | None,
+    threads: int,
+    open_model: Callable[[], tuple[Artifact | None, Source | None]],
+    load: Callable[[Artifact | None], Loaded] | None,
+    against: str | None,
+    config: Path | None,
+    record: bool,
+    show: Callable[[str], None],
+    quiet: bool,
+) -> tuple[Classifier, Accuracy, Agreement | None]:
+    from affnet.evaluation import agreement as agreeing
+    from affnet.evaluation import recording
+    from affnet.evaluation.classification import classify
+    from affnet.evaluation.datasets import open_dataset
+
+    dataset = open_dataset(data).limited(limit)
+    artifact, source = open_model()
+    if record and not (artifact and artifact.proven):
+        raise UsageError("--record needs an artifact, whose manifest keeps the accuracy.")
+    if artifact and not artifact.proven:
+        console.note(assumed_of(artifact.path), quiet)
+    subject = _classifier(artifact, source, threads, load(artifact) if load else None)
+    accuracy = classify(
+        subject.predict, dataset, subject.preprocessing, labels=subject.labels, show=show
+    )
+    reference = _reference(artifact, against, config, quiet)
+    agreement = agreeing.agree(accuracy, subject, reference, dataset, show) if reference else None
+    if record and artifact:
+        recording.keep(artifact, accuracy, subject.runtime)
+    return subject, accuracy, agreement
+
+
+def _print(
+    subject: Classifier,
+    accuracy: Accuracy,
+    agreement: Agreement | None,
+    *,
+    json: bool,
+    quiet: bool,
+) -> None:
+    from affnet.evaluation import report
+
     for sentence in accuracy.skipped:
         console.note(f"Skipped: {sentence}", quiet)
     if json:

@@ -55,6 +55,11 @@ def jobs(
         taken = Run.taken_up(client, found[run])
         if cancel:
             taken.forget()
+        elif taken.about["command"] != "bench":
+            raise UsageError(
+                f"The run {run} is of affnet {taken.about['command']}, which is not taken up",
+                "drop it with --cancel, and run the command again.",
+            )
         else:
             code = _finish(taken, output, store, json, quiet)
             raise typer.Exit(code)

@@ -173,8 +173,14 @@ def _path(project: Project, text: str | None) -> Path | None:
     return None if text is None else Path(project.resolve(text))
 
 
+def _fill_cluster(request: Request) -> None:
+    if request.project is not None and request.project.settings.cluster is not None:
+        request.fill({"cluster": request.project.settings.cluster.scheduler})
+
+
 def _fill_bench(request: Request) -> None:
     _fill_places(request)
+    _fill_cluster(request)
     if request.project is not None:
         bench = request.project.settings.bench
         request.fill(
@@ -218,6 +224,7 @@ def _fill_verify(request: Request) -> None:
 
 
 def _fill_eval(request: Request) -> None:
+    _fill_cluster(request)
     if not request.given("model"):
         request.fill({"model": str(request.take_artifact())})
 
@@ -242,6 +249,8 @@ FILLERS: dict[str, Callable[[Request], None]] = {
     "check": _fill_check,
     "eval": _fill_eval,
     "export": _fill_export,
+    "jobs": _fill_cluster,
     "run": _fill_run,
     "verify": _fill_verify,
+    "worker": _fill_cluster,
 }

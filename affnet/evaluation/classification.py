@@ -16,7 +16,8 @@ from affnet.evaluation.labels import match_classes
 from affnet.evaluation.predictors import Images, Predict
 from affnet.preprocessing import Preprocessing
 
-_BATCH = 16
+#: Images that are classified together.
+BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,17 @@ class Accuracy:
         return sum(a == b for a, b in zip(self.predicted, other.predicted, strict=True))
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """What a classifier made of some images of a data set, in their order."""
+
+    truth: tuple[int, ...]  # the network's class of each image
+    top: tuple[tuple[int, ...], ...]  # the classes that it ranks highest, five at most
+    classes: int  # of the network, 0 where there is no image
+    seconds: float  # of the network alone
+    skipped: tuple[str, ...]  # what could not be decoded, a sentence each
+
+
 def classify(
     predict: Predict,
     dataset: Dataset,
@@ -49,7 +61,19 @@ def classify(
     labels: Sequence[str] | None,
     show: Callable[[str], None] = lambda _: None,
 ) -> Accuracy:
-    """Classify every image of ``dataset``.
+    """Classify every image of ``dataset``; see `rank`."""
+    return accuracy_of(dataset, [rank(predict, dataset, preprocessing, labels=labels, show=show)])
+
+
+def rank(
+    predict: Predict,
+    dataset: Dataset,
+    preprocessing: Preprocessing,
+    *,
+    labels: Sequence[str] | None,
+    show: Callable[[str], None] = lambda _: None,
+) -> Ranking:
+    """Rank the classes of every image of ``dataset``.
 
     Args:
         predict: maps N x 3 x H x W images to N x classes logits.
@@ -59,8 +83,8 @@ def classify(
         show: called with the progress.
 
     Raises:
-        DatasetError: the folders' names are not the network's labels, their count is not that of
-            its classes, or no image can be decoded.
+        DatasetError: the folders' names are not the network's labels, or their count is not that
+            of its classes.
     """
     skipped: list[str] = []
     truth: list[int] = []
@@ -76,9 +100,21 @@ def classify(
         ranked.append(np.argsort(-logits, axis=1, kind="stable")[:, :5])
         truth += [own_class[label] for label in own_labels]
         show(f"Classified {len(truth)} of {len(dataset)} images")
+    top = tuple(tuple(row.tolist()) for part in ranked for row in part)
+    return Ranking(tuple(truth), top, classes, seconds, tuple(skipped))
+
+
+def accuracy_of(dataset: Dataset, parts: Sequence[Ranking]) -> Accuracy:
+    """Return the accuracy on a data set whose images were ranked part by part, in their order.
+
+    Raises:
+        DatasetError: no image can be decoded.
+    """
+    truth = [label for part in parts for label in part.truth]
     if not truth:
         raise DatasetError(f"{dataset.folder} holds no image that can be decoded.")
-    top = np.concatenate(ranked)
+    classes = max(part.classes for part in parts)
+    top = np.asarray([row for part in parts for row in part.top])
     hits = top == np.asarray(truth)[:, None]
     top1, top5 = int(hits[:, 0].sum()), int(hits.any(axis=1).sum())
     return Accuracy(
@@ -89,31 +125,30 @@ def classify(
         top1_interval=wilson_interval(top1, len(truth)),
         top5=top5 / len(truth) if classes > 5 else None,
         top5_interval=wilson_interval(top5, len(truth)) if classes > 5 else None,
-        images_per_second=len(truth) / seconds,
+        images_per_second=len(truth) / sum(part.seconds for part in parts),
         predicted=tuple(top[:, 0].tolist()),
-        skipped=tuple(skipped),
+        skipped=tuple(sentence for part in parts for sentence in part.skipped),
     )
 
 
 def batches(
-    dataset: Dataset, preprocessing: Preprocessing, skipped: list[str], size: int = _BATCH
+    dataset: Dataset, preprocessing: Preprocessing, skipped: list[str], size: int = BATCH
 ) -> Iterator[tuple[Images, list[int]]]:
     """Yield images, N x 3 x H x W, with the indices of their classes in the data set.
 
     What cannot be decoded is left out, and the sentence that says so appended to ``skipped``.
+    Which images go together depends on their places alone, so that parts that begin at a multiple
+    of ``size`` have the same batches as the whole.
     """
-    images: list[NDArray[np.float32]] = []
-    labels: list[int] = []
-    for image in dataset.images:
-        if (pixels := _decoded(image, preprocessing, skipped)) is None:
-            continue
-        images.append(pixels)
-        labels.append(image.label)
-        if len(images) == size:
+    for start in range(0, len(dataset), size):
+        images: list[NDArray[np.float32]] = []
+        labels: list[int] = []
+        for image in dataset.images[start : start + size]:
+            if (pixels := _decoded(image, preprocessing, skipped)) is not None:
+                images.append(pixels)
+                labels.append(image.label)
+        if images:
             yield np.stack(images), labels
-            images, labels = [], []
-    if images:
-        yield np.stack(images), labels
 
 
 def _decoded(

@@ -91,6 +91,10 @@ class Dataset:
         chosen = np.random.default_rng(seed).permutation(len(self))[:count]
         return replace(self, images=tuple(self.images[index] for index in sorted(chosen)))
 
+    def part(self, start: int, end: int) -> Dataset:
+        """Return the images from ``start`` on, before ``end``."""
+        return replace(self, images=self.images[start:end])
+
     def fingerprint(self) -> str:
         """Return a hash of classes, file names and sizes: what makes two evaluations comparable."""
         digest = hashlib.sha256("\0".join(self.classes).encode())

@@ -81,12 +81,19 @@ class BenchTable(_Table):
     store: Text | None = Field(default=None, description="A SQLite file or URL that keeps results.")
 
 
+class ClusterTable(_Table):
+    """The machines that work for commands; see docs/clusters.md."""
+
+    scheduler: Text = Field(description="Address of a Dask scheduler, such as tls://lab:8786.")
+
+
 class Settings(_Table):
     """A project: its model, what to export, where to measure, and its latency budgets."""
 
     source: SourceTable | None = None
     export: ExportTable = ExportTable()
     bench: BenchTable = BenchTable()
+    cluster: ClusterTable | None = None
     budgets: Text | None = Field(
         default=None, description="File of budgets; default: budgets.toml, if it is there."
     )

@@ -48,7 +48,7 @@ def test_tls_needs_certificates_that_can_be_read(tmp_path: Path) -> None:
 
 
 def test_a_scheduler_that_does_not_answer_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("affnet.cluster.connection._TIMEOUT_S", 0.5)
+    monkeypatch.setattr("affnet.cluster.connection._ANSWER_S", 0.5)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"

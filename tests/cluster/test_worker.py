@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from affnet.artifact import Artifact
 from affnet.devices.device_lock import FOLDER_VARIABLE
@@ -80,7 +81,11 @@ def scheduler_is_idle(address: str) -> bool:
 
 
 def test_a_command_line_with_a_cluster(
-    scheduler: str, tmp_path: Path, run: Callable[..., Any], digits_onnx: Artifact
+    scheduler: str,
+    tmp_path: Path,
+    run: Callable[..., Any],
+    digits_onnx: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = ("bench", digits_onnx.path, "--cluster", scheduler, "--preset", "quick")
     with a_worker(scheduler, tmp_path, fake("sim-1"), fake("sim-2")):
@@ -99,5 +104,39 @@ def test_a_command_line_with_a_cluster(
         assert run("jobs", "--cluster", scheduler, "--json").json["runs"] == []
         nothing = run("jobs", "abc", "--cluster", scheduler)
         assert nothing.error == "Unknown run 'abc'; valid: none."
-    assert run("worker", "--device", "host").code == 2
-    assert os.environ.get("AFFNET_CLUSTER") is None
+    assert run("worker", "--device", "host").error.startswith("There is no cluster to serve")
+    (tmp_path / "affnet.toml").write_text('[cluster]\nscheduler = "tcp://lab:8786"\n')
+    monkeypatch.chdir(tmp_path)
+    for command in ("worker", "jobs"):
+        assert run(command).error.startswith("tcp://lab:8786 is not encrypted")
+
+
+def test_a_shared_evaluation_gives_what_one_machine_gives(
+    scheduler: str, tmp_path: Path, run: Callable[..., Any], digits_onnx: Artifact
+) -> None:
+    """One image cannot be decoded: batches, and so numbers, are those of the whole."""
+    folder = tmp_path / "digits"
+    for label in range(10):
+        (folder / str(label)).mkdir(parents=True)
+        for number in range(2):
+            pixels = np.full((32, 32, 3), 25 * label + number, np.uint8)
+            Image.fromarray(pixels).save(folder / str(label) / f"{number}.png")
+    (folder / "0" / "1.png").write_bytes(b"no picture")
+    given = ("eval", digits_onnx.path, "--data", folder, "--json")
+    alone = run(*given).json
+    with a_worker(scheduler, tmp_path, slots=2):
+        shared = run(*given, "--cluster", scheduler)
+        assert shared.code == 0, shared.err
+        refused = run(*given, "--cluster", scheduler, "--record")
+        assert refused.error.startswith("--cluster is for the top-1 and top-5")
+    for key in (
+        "top1",
+        "top1_interval",
+        "top5",
+        "top5_interval",
+        "images",
+        "skipped",
+        "fingerprint",
+    ):
+        assert shared.json[key] == alone[key], key
+    assert alone["images"] == 19

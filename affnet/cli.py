@@ -28,6 +28,7 @@ from affnet.commands import (
     publish,
     run,
     sign,
+    store,
     verify,
     view,
     worker,
@@ -92,6 +93,7 @@ for command in (
     app.command(name, cls=ProjectCommand if name in FILLERS else PanelledCommand)(command)
 app.command("eval", cls=ProjectCommand)(evaluate.evaluate)
 app.add_typer(devices.app, name="devices")
+app.add_typer(store.app, name="store")
 
 
 def _stop(signal_number: int, _: object) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from affnet.bench.results import jsonl
@@ -19,7 +20,7 @@ def read_results(path: Path) -> list[Result]:
         ResultsError: it holds no results, or they are not whole.
     """
     if path.suffix == jsonl.SUFFIX:
-        return _read_lines(path)
+        return list(each_result(path))
     try:
         existing_file(path, "results that affnet bench wrote")
         content = parse_json(read_text(path, LARGEST_RESULTS))
@@ -38,10 +39,19 @@ def read_results(path: Path) -> list[Result]:
     return [_result(record, f"{path}, result {index}") for index, record in enumerate(records, 1)]
 
 
-def _read_lines(path: Path) -> list[Result]:
+def each_result(path: Path) -> Iterator[Result]:
+    """Yield the results of a file, which need not all fit into memory where they stand in lines.
+
+    Raises:
+        UsageError, ResultsError: as `read_results`.
+    """
+    if path.suffix != jsonl.SUFFIX:
+        yield from read_results(path)
+        return
     existing_file(path, "results that affnet bench wrote")
     try:
-        return [_result(record, f"{path}, line {number}") for number, record in jsonl.read(path)]
+        for number, record in jsonl.read(path):
+            yield _result(record, f"{path}, line {number}")
     except OSError as error:
         raise ResultsError(f"{path} cannot be read: {error.strerror}.") from error
 

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,10 +95,7 @@ class Store:
     def find(self, query: Query) -> list[Result]:
         """Return results by model, oldest first."""
         columns = RESULTS.c
-        kind = (columns.model, columns.traits, columns.runtime, columns.precision)
-        newest = (columns.recorded_at.desc(), columns.id)
-        rank = sql.func.row_number().over(partition_by=kind, order_by=newest).label("rank")
-        ranked = sql.select(columns.id, rank)
+        ranked = sql.select(columns.id, _rank())
         for column, wanted in ((columns.model, query.models), (columns.device, query.devices)):
             if wanted:
                 ranked = ranked.where(column.in_(wanted))
@@ -107,6 +104,43 @@ class Store:
         if query.last:
             select = select.where(found.c.rank <= query.last)
         return self._read(select.order_by(columns.model, columns.recorded_at, columns.id))
+
+    def each(self, query: Query) -> Iterator[Result]:
+        """Yield results, oldest first, a few hundred at a time; those of ``last`` are not known."""
+        columns = RESULTS.c
+        order = (columns.recorded_at, columns.id)
+        select = sql.select(columns.record, columns.samples, *order).order_by(*order)
+        for column, wanted in ((columns.model, query.models), (columns.device, query.devices)):
+            if wanted:
+                select = select.where(column.in_(wanted))
+        after: tuple[str, str] | None = None
+        while True:
+            part = (
+                select if after is None else select.where(sql.tuple_(*order) > sql.tuple_(*after))
+            )
+            with translating_errors(self.name), self._engine.begin() as connection:
+                rows = connection.execute(part.limit(_AT_ONCE)).all()
+            yield from self._results(rows)
+            if len(rows) < _AT_ONCE:
+                return
+            after = rows[-1].recorded_at, rows[-1].id
+
+    def prune(self, before: str, keep: int, *, dry_run: bool = False) -> int:
+        """Remove the results of before a time; return how many they are.
+
+        The newest ``keep`` of each model, runtime, precision and set of conditions stay, however
+        old they are.  With ``dry_run`` all stay.
+        """
+        columns = RESULTS.c
+        ranked = sql.select(columns.id, columns.recorded_at, _rank()).subquery()
+        old = sql.select(ranked.c.id).where(ranked.c.rank > keep, ranked.c.recorded_at < before)
+        with translating_errors(self.name), writing(self._engine) as connection:
+            if dry_run:
+                counted = connection.scalar(
+                    sql.select(sql.func.count()).select_from(old.subquery())
+                )
+                return int(counted or 0)
+            return connection.execute(sql.delete(RESULTS).where(columns.id.in_(old))).rowcount
 
     def of_sessions(self, sessions: Iterable[str], model: str) -> list[Result]:
         """Return a model's results of some sessions."""
@@ -148,10 +182,21 @@ class Store:
     def _read(self, select: sql.Select[Any]) -> list[Result]:
         with translating_errors(self.name), self._engine.begin() as connection:
             rows = connection.execute(select).all()
+        return self._results(rows)
+
+    def _results(self, rows: Sequence[Any]) -> list[Result]:
         try:
             return [_result(row.record, row.samples) for row in rows]
         except (ValueError, zlib.error) as error:
             raise StoreError(f"The store {self.name} holds a damaged result: {error}.") from error
+
+
+def _rank() -> sql.Label[int]:
+    """Return the place of a result among those of its kind, 1 for the newest."""
+    columns = RESULTS.c
+    kind = (columns.model, columns.traits, columns.runtime, columns.precision)
+    newest = (columns.recorded_at.desc(), columns.id)
+    return sql.func.row_number().over(partition_by=kind, order_by=newest).label("rank")
 
 
 def _row(result: Result) -> dict[str, Any]:

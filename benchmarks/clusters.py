@@ -30,6 +30,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from affnet.bench.measurement.interleaved import Job
 from affnet.bench.measurement.on_cluster import cluster_jobs, take_outcomes
 from affnet.bench.measurement.protocol import Protocol
@@ -163,14 +165,29 @@ def overhead(arguments: argparse.Namespace) -> None:
         devices = lab.await_devices(client, 1)
         jobs = jobs_on(devices, arguments.jobs, folder)
         finish(client, jobs[:3])  # imports
+        parts = {
+            "client": os.getpid(),
+            "scheduler": lab.scheduler.pid,
+            "worker": lab.workers["w"].pid,
+        }
+        before = {name: cpu_seconds(pid) for name, pid in parts.items()}
         there = finish(client, jobs)
+        spent = {name: cpu_seconds(pid) - before[name] for name, pid in parts.items()}
         artifact = open_or_export("digits", "onnx", None, "auto", folder, lambda _: None)
         started = time.monotonic()
         for _ in jobs:
             sweep([Job("j", artifact, "onnxruntime")], [FakeDevice()], PROTOCOL, threads=1)
         here = time.monotonic() - started
     each = 1000 * (there - here) / len(jobs)
+    for name, seconds in spent.items():
+        print(f"{name}: {1000 * seconds / len(jobs):.1f} ms of processor time a job")
     print(f"{len(jobs)} jobs: {there:.1f} s, in a loop {here:.1f} s; {each:.0f} ms a job (bar: 50)")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process, which other work on the machine hardly changes."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def kills(arguments: argparse.Namespace) -> None:

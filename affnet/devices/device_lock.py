@@ -23,7 +23,7 @@ import psutil
 
 from affnet.devices.base import Device, Progress
 from affnet.errors import UsageError
-from affnet.files import translating_os_errors, write_whole
+from affnet.files import translating_os_errors
 from affnet.reading import parse_json, read_text
 
 #: Names another folder than the user's own, for several users of one machine.
@@ -75,7 +75,8 @@ def locked_device(
             time.sleep(_POLL_S)
     try:
         with translating_os_errors(path.parent):
-            write_whole(_record(path), json.dumps(_self()) + "\n")
+            _record(path).unlink(missing_ok=True)  # it may be another user's, who was killed
+            _record(path).write_text(json.dumps(_self()) + "\n", encoding="utf-8")
         yield
     finally:
         _record(path).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist workste
 	--durations=60 --durations-min=1 --junit-xml=test-results/tests.xml
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test check test-exhaustive lint format generated docs dist sbom clean
+.PHONY: setup demo test check test-exhaustive lint format generated docs api types dist sbom clean
 .DELETE_ON_ERROR:
 
 # What the main job needs.
@@ -72,6 +72,19 @@ docs: .venv/.docs
 # What is made from the code: the manual page, the pages of reference.
 generated: .venv/.complete
 	$(BIN)/python -m documentation
+
+# What of the Python interface changed since the last tag, by griffe; nothing before the first.
+api: build/api
+	@tag=$$(git describe --tags --abbrev=0 2>/dev/null) || { echo "There is no tag yet."; exit 0; }; \
+		build/api/bin/griffe check affnet --against "$$tag"
+
+# How much of the public interface is typed, by pyright, which needs node.
+types: build/api .venv/.ready
+	build/api/bin/pyright --pythonpath $(BIN)/python --ignoreexternal --verifytypes affnet
+
+build/api:
+	$(PYTHON) -m venv build/api
+	build/api/bin/python -m pip install --quiet --disable-pip-version-check griffe pyright
 
 # The archives of a release: the same bytes for the same commit.
 dist: .venv/.complete

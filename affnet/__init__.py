@@ -1,6 +1,7 @@
 """Take vision networks with Fourier token mixers to phones and edge boxes.
 
-Importing this package loads neither torch nor a converter: public names are resolved on first use.
+What stands in ``__all__`` is public and kept, as docs/versions.md says; all else is private by its
+path.  Importing this package loads neither torch nor a converter: names are resolved on first use.
 """
 
 from __future__ import annotations
@@ -9,28 +10,55 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from affnet import errors as errors
+    from affnet.api import check_budgets as check_budgets
+    from affnet.api import measure_artifacts as measure_artifacts
+    from affnet.api import open_artifact as open_artifact
+    from affnet.api import verify_artifact as verify_artifact
     from affnet.artifact import Artifact as Artifact
+    from affnet.artifact import Manifest as Manifest
+    from affnet.artifact import TensorSpec as TensorSpec
+    from affnet.bench.budgets.check import CheckReport as CheckReport
+    from affnet.bench.budgets.verdicts import Verdict as Verdict
+    from affnet.bench.results.result import Result as Result
     from affnet.export.options import ExportOptions as ExportOptions
     from affnet.export.pipeline import export_artifact as export_artifact
     from affnet.model.checkpoint import load_checkpoint as load_checkpoint
     from affnet.model.create import create_model as create_model
+    from affnet.model.source import Source as Source
     from affnet.model.source import load_source as load_source
+    from affnet.parity import Parity as Parity
+    from affnet.preprocessing import Preprocessing as Preprocessing
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Artifact": "affnet.artifact",
-    "ExportOptions": "affnet.export.options",
+    "load_source": "affnet.model.source",
+    "load_checkpoint": "affnet.model.checkpoint",
     "create_model": "affnet.model.create",
     "export_artifact": "affnet.export.pipeline",
-    "load_checkpoint": "affnet.model.checkpoint",
-    "load_source": "affnet.model.source",
+    "open_artifact": "affnet.api",
+    "verify_artifact": "affnet.api",
+    "measure_artifacts": "affnet.api",
+    "check_budgets": "affnet.api",
+    "Source": "affnet.model.source",
+    "ExportOptions": "affnet.export.options",
+    "Artifact": "affnet.artifact",
+    "Manifest": "affnet.artifact",
+    "TensorSpec": "affnet.artifact",
+    "Preprocessing": "affnet.preprocessing",
+    "Parity": "affnet.parity",
+    "Result": "affnet.bench.results.result",
+    "CheckReport": "affnet.bench.budgets.check",
+    "Verdict": "affnet.bench.budgets.verdicts",
 }
 
-__all__ = ["__version__", *_PUBLIC]
+__all__ = ["__version__", "errors", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return importlib.import_module("affnet.errors")
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,6 +16,7 @@ from affnet.artifact import Manifest
 from affnet.bench.results.result import Result
 from affnet.errors import AffnetError
 from affnet.project.schema import schema_text
+from documentation import python
 from documentation.commands import commands
 from documentation.exit_codes import ENVIRONMENT, EXIT_CODES, FILES
 
@@ -26,6 +27,7 @@ def pages() -> dict[str, str]:
     """Return the text of each page and schema, by its name in the folder of the reference."""
     return {
         "commands.md": _joined(_commands()),
+        "python.md": python.page(),
         "errors.md": _joined(_errors()),
         "manifest.md": _record(Manifest, "The manifest", "manifest.schema.json", _MANIFEST),
         "manifest.schema.json": _schema(Manifest),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,9 +20,7 @@ from affnet.errors import UsageError
 from affnet.files import scratch_folder
 
 if TYPE_CHECKING:
-    from affnet.artifact import Artifact
     from affnet.bench.budgets.budget_file import Budgets
-    from affnet.bench.budgets.check import Opener
 
 
 def check(
@@ -80,6 +77,7 @@ def check(
     from affnet.bench.budgets.report import Targets, emit, show_calibration
     from affnet.bench.store.recorder import open_recorder
     from affnet.devices.catalog import open_devices
+    from affnet.export.open_or_export import ModelOpener
 
     if results and (calibrate or output):
         option = "--calibrate" if calibrate else "--output"
@@ -98,7 +96,7 @@ def check(
         console.progress(quiet, animated=False) as show,
         open_recorder(None if results or calibrate else store) as recorder,
     ):
-        open_model = _opener(settings, size, scratch, show)
+        open_model = ModelOpener(settings, size, scratch, show)
         if calibrate:
             found = checking.calibrate(wanted, find, open_model, rounds=max_rounds, progress=show)
         elif results:
@@ -145,33 +143,3 @@ def _budgets(
     request.note(f"No budgets found: {named} must {bound} with PyTorch.")
     budgets = default_budgets(model, peer)
     return budgets, comparison.settings, comparison.image_size
-
-
-def _opener(
-    settings: Mapping[str, Mapping[str, Any]],
-    size: tuple[int, int] | None,
-    folder: Path,
-    show: Callable[[str], None],
-) -> Opener:
-    """Return a function that opens a file, or exports a source once, for a runtime."""
-    from affnet.export.open_or_export import open_or_export, open_or_export_peer
-    from affnet.runtimes import get_runtime
-
-    opened: dict[tuple[str, str, tuple[int, int] | None], Artifact] = {}
-
-    def open_model(source: str, runtime: str, model: Artifact | None = None) -> Artifact:
-        like = None
-        if model is not None and model.manifest.inputs[0].is_image and size is None:
-            like = model.manifest.inputs[0].image_size()
-        if (made := opened.get((source, runtime, like))) is None:
-            rest = dict(settings.get(source, {}))
-            given: dict[str, Any] = {"weights": rest.pop("weights", None), "settings": rest}
-            if model is None or like is None:
-                form = get_runtime(runtime).format
-                made = open_or_export(source, form, size, "auto", folder, show, **given)
-            else:
-                made = open_or_export_peer(source, model, "auto", folder, show, **given)
-            opened[source, runtime, like] = made
-        return made
-
-    return open_model

@@ -11,7 +11,7 @@ from affnet.artifact import Artifact
 from affnet.errors import UsageError
 from affnet.export import artifact_cache
 from affnet.model.source_file import check_source_file
-from affnet.runtimes import names_artifact, runtime_for
+from affnet.runtimes import get_runtime, names_artifact, runtime_for
 from affnet.runtimes.foreign import open_file
 
 
@@ -110,3 +110,38 @@ def check_takes_weights(model: str, weights: Path | None) -> None:
     """Raise `UsageError` where ``model`` is an artifact, which has its weights."""
     if weights is not None and names_artifact(model):
         raise UsageError(f"--weights fills a peer; {model} has its weights already.")
+
+
+class ModelOpener:
+    """Opens a file, or exports a source once, for a runtime.
+
+    ``settings`` are what loading a source takes, ``size`` is that of all images.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Mapping[str, Any]],
+        size: tuple[int, int] | None,
+        folder: Path,
+        progress: Callable[[str], None],
+    ) -> None:
+        self._settings, self._size = settings, size
+        self._folder, self._progress = folder, progress
+        self._opened: dict[tuple[str, str, tuple[int, int] | None], Artifact] = {}
+
+    def __call__(self, source: str, runtime: str, model: Artifact | None = None, /) -> Artifact:
+        """Return the artifact; that of a peer takes images of the size that ``model`` takes."""
+        like = None
+        if model is not None and model.manifest.inputs[0].is_image and self._size is None:
+            like = model.manifest.inputs[0].image_size()
+        key = (source, runtime, like)
+        if key not in self._opened:
+            rest = dict(self._settings.get(source, {}))
+            given: dict[str, Any] = {"weights": rest.pop("weights", None), "settings": rest}
+            more = ("auto", self._folder, self._progress)
+            if model is None or like is None:
+                form = get_runtime(runtime).format
+                self._opened[key] = open_or_export(source, form, self._size, *more, **given)
+            else:
+                self._opened[key] = open_or_export_peer(source, model, *more, **given)
+        return self._opened[key]

@@ -53,6 +53,8 @@ def write(contract: Contract, folder: Path) -> None:
     chunks = [contract.labels[at : at + _LABELS] for at in range(0, len(contract.labels), _LABELS)]
     values = constants(record, kotlin_literal, lambda value: f"{float(value)!r}f") | {
         "class_name": contract.class_name,
+        "execution": contract.execution,
+        "accelerator": "GPU" if contract.accelerator == "gpu" else "CPU",
         "asset": kotlin_literal(f"{contract.name}/{contract.artifact.path.name}"),
         "input_type": record["input"]["dtype"].upper(),
         "outputs": listed(outputs),

@@ -28,24 +28,29 @@ class Target:
     golden: str  # the folder of the golden test in it
     command: str  # that runs the golden test, of ``{folder}``
     formats: str  # that it runs, and what of others, for people
+    kinds: tuple[str, ...]  # of devices, whose results say what it is fastest with
     picture: str = ".jpg"  # of the golden test; ".png" where decoders of JPEG differ
 
 
+_HOSTS = ("host", "ssh")
 TARGETS = {
     "python": Target(
-        python.runtime_of, python.write, python.GOLDEN, python.COMMAND, python.FORMATS
+        python.runtime_of, python.write, python.GOLDEN, python.COMMAND, python.FORMATS, _HOSTS
     ),
-    "web": Target(web.runtime_of, web.write, web.GOLDEN, web.COMMAND, web.FORMATS),
-    "cpp": Target(cpp.runtime_of, cpp.write, cpp.GOLDEN, cpp.COMMAND, cpp.FORMATS),
+    "web": Target(web.runtime_of, web.write, web.GOLDEN, web.COMMAND, web.FORMATS, ("browser",)),
+    "cpp": Target(cpp.runtime_of, cpp.write, cpp.GOLDEN, cpp.COMMAND, cpp.FORMATS, _HOSTS),
     "android": Target(
         android.runtime_of,
         android.write,
         android.GOLDEN,
         android.COMMAND,
         android.FORMATS,
+        ("adb",),
         picture=".png",
     ),
-    "ios": Target(ios.runtime_of, ios.write, ios.GOLDEN, ios.COMMAND, ios.FORMATS, picture=".png"),
+    "ios": Target(
+        ios.runtime_of, ios.write, ios.GOLDEN, ios.COMMAND, ios.FORMATS, ("ios",), picture=".png"
+    ),
 }
 
 
@@ -80,7 +85,15 @@ def default_folder(path: Path, target: str) -> Path:
     return Path(f"{path.stem}-{path.suffix.removeprefix('.')}-{target}")
 
 
-def build(path: Path, target: str, folder: Path, threads: int) -> Package:
+def build(
+    path: Path,
+    target: str,
+    folder: Path,
+    threads: int,
+    *,
+    accelerator: str = "",
+    measured: str = "",
+) -> Package:
     """Write the package of an artifact into a new folder, whole or not at all.
 
     Args:
@@ -88,6 +101,8 @@ def build(path: Path, target: str, folder: Path, threads: int) -> Package:
         target: a name of `TARGETS`.
         folder: which must not exist.
         threads: what the model runs on unless the app says otherwise.
+        accelerator: likewise, as `Contract.accelerator`.
+        measured: what says that both are the fastest.
 
     Raises:
         UsageError: the folder exists, or the target does not run such a file.
@@ -107,7 +122,7 @@ def build(path: Path, target: str, folder: Path, threads: int) -> Package:
         )
     package, version = found
     name = runtime_for(artifact.manifest.format).name
-    contract = contract_of(artifact, name, package, version, threads)
+    contract = contract_of(artifact, name, package, version, threads, accelerator, measured)
     with staging_folder(folder.absolute().parent) as staging, translating_os_errors(folder):
         made = staging / folder.name
         made.mkdir()

@@ -54,6 +54,7 @@ def write(contract: Contract, folder: Path) -> None:
     values = _constants(contract.to_record()) | {
         "name_literal": cpp_literal(contract.name),
         "class_name": contract.class_name,
+        "execution": contract.execution,
         "model": model,
         "example": _EXAMPLES[contract.task].format(name=contract.name, model=model),
         "command": COMMAND.format(folder="."),

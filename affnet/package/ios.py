@@ -16,6 +16,13 @@ COMMAND = "cd {folder} && swift test"
 FORMATS = "coreml"
 #: The first iOS and macOS that take a specification of Core ML and have what the code calls.
 _SYSTEMS = {7: (16, 13), 8: (17, 14), 9: (18, 15), 10: (26, 26)}
+#: Core ML's compute units, as affnet and as Swift call them.
+_UNITS = {
+    "all": "all",
+    "cpu_only": "cpuOnly",
+    "cpu_and_gpu": "cpuAndGPU",
+    "cpu_and_ne": "cpuAndNeuralEngine",
+}
 _EXAMPLES = {
     "classification": "let classifier = try await Classifier()\n"
     "for label in try classifier.classify(image) { print(label.name, label.score) }",
@@ -45,6 +52,8 @@ def write(contract: Contract, folder: Path) -> None:
     values = constants(record, swift_literal, lambda value: repr(float(value))) | {
         "name": module_of(contract),
         "class_name": contract.class_name,
+        "execution": contract.execution if contract.accelerator else "what Core ML chooses",
+        "compute_units": _UNITS[contract.accelerator or "all"],
         "ios": str(ios),
         "macos": str(macos),
         "model_literal": swift_literal(model),

@@ -50,7 +50,7 @@ def write(contract: Contract, folder: Path) -> None:
         "class_name": contract.class_name,
         "runtime_package": contract.package,
         "runtime_version": contract.version,
-        "threads": str(contract.threads),
+        "execution": contract.execution,
         "example": _EXAMPLES[contract.task],
         "exports": ", ".join(exports),
         "quoted_exports": ", ".join(f'"{name}"' for name in exports),

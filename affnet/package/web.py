@@ -39,7 +39,7 @@ def write(contract: Contract, folder: Path) -> None:
         "class_name": contract.class_name,
         "runtime_package": contract.package,
         "runtime_version": contract.version,
-        "threads": str(contract.threads),
+        "execution": contract.execution,
         "model": json.dumps(contract.artifact.path.name),
         "example": _EXAMPLES[contract.task],
         "command": COMMAND.format(folder="."),

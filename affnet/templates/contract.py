@@ -34,6 +34,8 @@ class Contract:
     version: str  # of that package, exactly
     labels: tuple[str, ...]
     threads: int
+    accelerator: str = ""  # gpu (Android), Core ML's compute units (iOS); "": the package's usual
+    measured: str = ""  # what says that threads and accelerator are the fastest, if anything does
 
     @property
     def task(self) -> str:
@@ -55,6 +57,13 @@ class Contract:
         """What the model gives."""
         return self.artifact.manifest.outputs
 
+    @property
+    def execution(self) -> str:
+        """What the model runs on unless the app says otherwise, for people."""
+        where = {"": f"{self.threads} thread(s) of the CPU", "gpu": "the GPU"}
+        text = where.get(self.accelerator, f"Core ML's compute units {self.accelerator}")
+        return f"{text}, measured as the fastest" if self.measured else text
+
     def to_record(self) -> dict[str, Any]:
         """Return the content of ``contract.json``."""
         manifest, spec = self.artifact.manifest, self.input
@@ -65,6 +74,8 @@ class Contract:
             "model": {"file": self.artifact.path.name, "sha256": manifest.sha256},
             "runtime": {"package": self.package, "version": self.version},
             "threads": self.threads,
+            "accelerator": self.accelerator,
+            "measured": self.measured,
             "preprocessing": dataclasses.asdict(self.artifact.pixel_contract()),
             "input": {
                 "name": spec.name,
@@ -95,7 +106,13 @@ class Contract:
 
 
 def contract_of(
-    artifact: Artifact, runtime: str, package: str, version: str, threads: int
+    artifact: Artifact,
+    runtime: str,
+    package: str,
+    version: str,
+    threads: int,
+    accelerator: str = "",
+    measured: str = "",
 ) -> Contract:
     """Return what a package of an artifact states.
 
@@ -132,7 +149,15 @@ def contract_of(
             "export it with outputs of float32.",
         )
     return Contract(
-        _name_of(path.stem), artifact, runtime, package, version, _labels(artifact), threads
+        _name_of(path.stem),
+        artifact,
+        runtime,
+        package,
+        version,
+        _labels(artifact),
+        threads,
+        accelerator,
+        measured,
     )
 
 

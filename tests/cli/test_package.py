@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from affnet.bench.results import jsonl
+from tests.bench.fakes import a_result
 from tests.conftest import Finished
 from tests.package import networks
 
@@ -42,6 +44,33 @@ def test_several_files_become_folders_of_one(run: Run, workspace: Path) -> None:
     finished = run("package", "one.onnx", "./one.onnx", "--for", "python", "-o", "again")
     assert finished.code == 2
     assert not (workspace / "again").exists()
+
+
+def test_the_fastest_of_results_decides_the_threads(
+    run: Run, refused: Callable[..., str], workspace: Path
+) -> None:
+    artifact = networks.write(workspace)
+    found = [
+        a_result(
+            artifact_sha256=artifact.manifest.sha256,
+            environment={"kind": "browser", "accelerator": "wasm"},
+            blocks_ns=((time, time),),
+            threads=threads,
+        )
+        for threads, time in ((1, 9_000_000), (2, 5_000_000))
+    ]
+    jsonl.append(found, workspace / "results.jsonl")
+    finished = run("package", "net.onnx", "--for", "web", "--results", "results.jsonl")
+    assert finished.code == 0, finished.err
+    contract = json.loads((workspace / "net-onnx-web/src/contract.json").read_text())
+    assert contract["threads"] == 2
+    assert contract["measured"].startswith("the fastest of 2 settings on ")
+    readme = (workspace / "net-onnx-web/README.md").read_text()
+    assert "runs on 2 thread(s) of the CPU, measured as the fastest; more" in readme
+    both = ("package", "net.onnx", "--for", "web", "--results", "results.jsonl", "--threads", "2")
+    assert "--threads and --results both choose the threads" in refused(*both)
+    said = refused("package", "net.onnx", "--for", "cpp", "--results", "results.jsonl")
+    assert "no valid result of net.onnx on a device of the kind host or ssh" in said
 
 
 def test_what_cannot_be_packaged_leaves_nothing(

@@ -232,3 +232,25 @@ def test_the_code_of_a_package_has_affnets_licence() -> None:
 
 def test_folders_are_named_after_file_format_and_target() -> None:
     assert default_folder(Path("a/emoji.tflite"), "web") == Path("emoji-tflite-web")
+
+
+@pytest.mark.parametrize(
+    ("target", "accelerator", "file", "code"),
+    [
+        ("android", "gpu", "src/main/kotlin/affnet/net_model/Session.kt", "Accelerator.GPU"),
+        ("ios", "cpu_and_ne", "Sources/Contract.swift", "MLComputeUnits.cpuAndNeuralEngine"),
+    ],
+)
+def test_the_measured_accelerator_is_in_the_code(
+    target: str, accelerator: str, file: str, code: str, tmp_path: Path
+) -> None:
+    artifact, kind = networks.write(tmp_path), TARGETS[target]
+    runtime = {"android": "litert", "ios": "coreml"}[target]
+    contract = contract_of(artifact, runtime, "p", "1", 2, accelerator, "the fastest")
+    write_golden(contract, tmp_path / "made" / kind.golden, ".png")
+    kind.write(contract, tmp_path / "made")
+    assert code in (tmp_path / "made" / file).read_text()
+    readme = (tmp_path / "made/README.md").read_text()
+    assert ("the GPU, " if accelerator == "gpu" else "units cpu_and_ne, measured") in readme
+    record = json.loads((tmp_path / "made" / kind.golden / "golden.json").read_text())
+    assert record["tolerance"] == (0.05 if accelerator == "gpu" else 1e-4)

@@ -10,7 +10,7 @@ public enum Recorded {
   nonisolated(unsafe) public static var input: [Float] = []
 }
 
-public enum MLComputeUnits: Sendable { case all, cpuOnly }
+public enum MLComputeUnits: Sendable { case all, cpuOnly, cpuAndGPU, cpuAndNeuralEngine }
 
 public final class MLModelConfiguration {
   public var computeUnits = MLComputeUnits.all

@@ -13,8 +13,8 @@ public struct Label: Sendable {
 public final class Classifier {
   public let network: Network
 
-  public init(computeUnits: MLComputeUnits = .all) async throws {
-    network = try await Network(computeUnits)
+  public init(computeUnits: MLComputeUnits? = nil) async throws {
+    network = try await Network(computeUnits ?? Contract.computeUnits)
   }
 
   /// Returns the best classes of an image, the best first.

@@ -14,8 +14,8 @@ public struct Detection: Sendable {
 public final class Detector {
   public let network: Network
 
-  public init(computeUnits: MLComputeUnits = .all) async throws {
-    network = try await Network(computeUnits)
+  public init(computeUnits: MLComputeUnits? = nil) async throws {
+    network = try await Network(computeUnits ?? Contract.computeUnits)
   }
 
   /// Returns the objects in an image whose score reaches a threshold, the best first.

@@ -20,8 +20,8 @@ public struct Mask: Sendable {
 public final class Segmenter {
   public let network: Network
 
-  public init(computeUnits: MLComputeUnits = .all) async throws {
-    network = try await Network(computeUnits)
+  public init(computeUnits: MLComputeUnits? = nil) async throws {
+    network = try await Network(computeUnits ?? Contract.computeUnits)
   }
 
   /// Returns the class of each pixel of an image, at the image's own size.

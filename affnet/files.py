@@ -200,6 +200,13 @@ def content_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file alone."""
+    digest = hashlib.sha256()
+    _add_content(digest, path)
+    return digest.hexdigest()
+
+
 def _add_content(digest: hashlib._Hash, path: Path) -> None:
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     for file in files:

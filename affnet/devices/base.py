@@ -66,10 +66,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Startup:
-    """What a measuring process reports once its model is loaded and has run once."""
+    """What a measuring process reports once its model is loaded and has run once; None: unknown."""
 
-    load_ns: int
-    first_inference_ns: int
+    load_ns: int | None
+    first_inference_ns: int | None
     runtime_version: str
 
 
@@ -87,12 +87,12 @@ class BlockStatistics:
     """Summary statistics of a block, for tools that do not report individual runs."""
 
     runs: int
-    first_ns: int
-    last_ns: int
+    first_ns: int | None
+    last_ns: int | None
     minimum_ns: int
     maximum_ns: int
     mean_ns: int
-    standard_deviation_ns: int
+    standard_deviation_ns: int | None
     p5_ns: int | None
     median_ns: int | None
     p95_ns: int | None

@@ -61,8 +61,8 @@ class Result:
     protocol: str
     blocks_ns: tuple[tuple[int, ...], ...]  # latency samples, one tuple per turn
     warmup_ns: tuple[int, ...]
-    load_ns: int
-    first_inference_ns: int
+    load_ns: int | None  # None where a phone's tool does not report it, as what follows
+    first_inference_ns: int | None
     peak_rss_bytes: int | None  # of a process of its own, runtime included; None: unknown
     file_bytes: int
     parameters: int | None  # None of a file that another tool made

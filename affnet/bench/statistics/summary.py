@@ -19,7 +19,7 @@ class Summary:
     p99: float | None
     minimum: float
     mean: float
-    standard_deviation: float
+    standard_deviation: float | None  # None where a tool reports none
 
 
 def summarise(samples_ns: Sequence[int]) -> Summary:
@@ -39,19 +39,22 @@ def summarise(samples_ns: Sequence[int]) -> Summary:
 def summarise_blocks(blocks: Sequence[BlockStatistics]) -> Summary:
     """Summarise blocks of which only statistics are known.
 
-    Mean, standard deviation and minimum are exact; the median is that of the blocks' own medians
-    (means, where a tool reports no median); the tail is not known.
+    Mean, minimum and, where tools report it, standard deviation are exact; the median is that of
+    the blocks' own medians (means, where a tool reports no median); the tail is not known.
     """
     runs = np.array([block.runs for block in blocks], np.float64)
     means = np.array([block.mean_ns for block in blocks], np.float64)
-    deviations = np.array([block.standard_deviation_ns for block in blocks], np.float64)
     mean = np.average(means, weights=runs)
-    variance = np.average(deviations**2 + (means - mean) ** 2, weights=runs)
+    deviation = None
+    deviations = [block.standard_deviation_ns for block in blocks]
+    if None not in deviations:
+        squares = np.array(deviations, np.float64) ** 2
+        deviation = float(np.sqrt(np.average(squares + (means - mean) ** 2, weights=runs)))
     return Summary(
         median=float(np.median([block.typical_ns for block in blocks])),
         p90=None,
         p99=None,
         minimum=float(min(block.minimum_ns for block in blocks)),
         mean=float(mean),
-        standard_deviation=float(np.sqrt(variance)),
+        standard_deviation=deviation,
     )

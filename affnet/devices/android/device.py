@@ -20,7 +20,13 @@ from affnet.devices.android import properties
 from affnet.devices.android.adb_client import Adb, find_adb
 from affnet.devices.android.selection import DeviceFilter, select_device
 from affnet.devices.android.session import Phone, open_phone
-from affnet.devices.android.tools import benchmark_model, executor_runner, onnxruntime_perf_test
+from affnet.devices.android.tools import (
+    benchmark_model,
+    benchncnn,
+    executor_runner,
+    mnn_benchmark,
+    onnxruntime_perf_test,
+)
 from affnet.devices.android.tools.base import Settings as ToolSettings
 from affnet.devices.android.tools.base import Tool
 from affnet.devices.android.tools.binaries import VERSION, Runner, find_built, find_runner
@@ -33,6 +39,8 @@ from affnet.errors import AffnetError, ArtifactError, CatalogError, MeasurementE
 TOOLS: dict[str, Tool] = {
     "executorch": executor_runner,
     "litert": benchmark_model,
+    "mnn": mnn_benchmark,
+    "ncnn": benchncnn,
     "onnxruntime": onnxruntime_perf_test,
 }
 
@@ -59,7 +67,7 @@ class AdbDevice:
 
     kind: ClassVar = "adb"
     capabilities: ClassVar = Capabilities(
-        runtimes=("executorch", "litert", "onnxruntime"),
+        runtimes=tuple(TOOLS),
         accelerators=("cpu", "gpu"),  # the GPU with LiteRT only
         home_runtimes=("litert",),
     )
@@ -166,12 +174,13 @@ class AdbDevice:
         graph = phone.push(artifact.path, self._progress)
         pinned = ["taskset", settings.cores] if settings.cores else []
         gpu = settings.accelerator == "gpu"
+        shapes = tuple(one.static_shape() for one in artifact.manifest.inputs)
         invoker = Invoker(
             phone,
             runner,
             TOOLS[runtime],
             [*pinned, phone.push(runner.path, self._progress)],
-            ToolSettings(threads, gpu, settings.xnnpack, settings.warmup_seconds),
+            ToolSettings(threads, gpu, settings.xnnpack, settings.warmup_seconds, shapes),
             label=f"{artifact.path.name} on {runtime} on {self.name}",
         )
         yield open_process(

@@ -18,7 +18,7 @@ from affnet.devices.android.adb_client import Adb, Done
 from affnet.devices.worker.channel import ANSWER_TIMEOUT_S
 from affnet.devices.worker.pipe_channel import PipeChannel
 from affnet.errors import DeviceSpaceError, MeasurementError
-from affnet.files import content_sha256, scratch_folder
+from affnet.files import file_sha256, scratch_folder
 from affnet.processes import LARGEST_OUTPUT, TooMuchOutputError
 
 _READY = "affnet-ready"
@@ -167,7 +167,7 @@ class Phone:
         if done.code:
             raise MeasurementError(f"{phone} did not take {path.name}: {reason}.")
         reported = self.adb.shell('sha256sum <"$1"', target).output.split()
-        if reported[:1] != [content_sha256(path)]:
+        if reported[:1] != [file_sha256(path)]:
             raise MeasurementError(f"{phone} holds another {path.name} than was pushed.")
 
 

@@ -33,6 +33,8 @@ _HOST_TOOLS = {
     "benchmark_model": "benchmark_model_on_host.py",
     "onnxruntime_perf_test": "perf_test_on_host.py",
     "executor_runner": "executor_runner_on_host.py",
+    "benchmark.out": "mnn_benchmark_on_host.py",
+    "benchncnn": "benchncnn_on_host.py",
 }
 
 

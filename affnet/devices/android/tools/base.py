@@ -24,6 +24,7 @@ class Settings:
     gpu: bool = False
     xnnpack: bool = True
     warmup_seconds: float = 0.5
+    shapes: tuple[tuple[int, ...], ...] = ()  # of the model's inputs
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Invocation:
 class Report:
     """What one invocation reports."""
 
-    load_ns: int
-    first_inference_ns: int
+    load_ns: int | None  # None: not reported
+    first_inference_ns: int | None
     samples_ns: tuple[int, ...] = ()  # of the measured runs, where they are reported
     block: BlockStatistics | None = None  # what is reported in their place
     peak_rss_bytes: int | None = None  # where it was asked for
@@ -105,6 +106,18 @@ class Tool(Protocol):
             AffnetError: the model on this machine cannot be read.
         """
         ...
+
+
+def block_of(runs: str, minimum_ms: str, maximum_ms: str, mean_ms: str) -> BlockStatistics:
+    """Return what a tool says that reports no more than these.
+
+    Raises:
+        ValueError: they are no times of runs.
+    """
+    low, high, mean = (round(float(text) * 1e6) for text in (minimum_ms, maximum_ms, mean_ms))
+    if int(runs) < 1 or not 0 < low <= mean <= high:
+        raise ValueError(f"it reported {runs} runs of {minimum_ms} to {maximum_ms} ms")
+    return BlockStatistics(int(runs), None, None, low, high, mean, None, None, None, None)
 
 
 def complaint(output: str) -> str:

@@ -116,7 +116,7 @@ class ToolProcess:
     ) -> None:
         self._invoker, self._artifact, self._graph = invoker, artifact, graph
         self._pause, self._first = pause, first
-        self._typical_ns = statistics.median(first.samples_ns) if first.samples_ns else 0
+        self._typical_ns = _typical_ns(first)
         self.arithmetic = "fp16" if invoker.settings.gpu else "fp32"  # GPU delegates round to it
         version = f"{invoker.tool.NAME} {invoker.runner.version}"
         self.startup = Startup(first.load_ns, first.first_inference_ns, version)
@@ -253,6 +253,13 @@ class SummarisingToolProcess(ToolProcess):
         if report.block is None:
             raise self._invoker.nonsense("it reports no statistics", "")
         return report.block
+
+
+def _typical_ns(report: Report) -> float:
+    """Return about how long a run takes."""
+    if report.samples_ns:
+        return statistics.median(report.samples_ns)
+    return report.block.typical_ns if report.block else 0
 
 
 def open_process(

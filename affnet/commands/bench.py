@@ -189,7 +189,7 @@ def bench(
     for sentence in plan.left_out:
         console.note(sentence, quiet)
     every = bench_models.peers(chosen, jobs) if every_ratio else []
-    code = bench_output.emit(outcomes, peer, form, output, every_peer=every)
-    results = [result for outcome in outcomes for result in outcome.results]
-    missed = bench_output.report_placement(results, require_placement)
-    raise typer.Exit(code or missed or recorder.exit_code)
+    code = bench_output.emit(
+        outcomes, peer, form, output, every_peer=every, placed_percent=require_placement
+    )
+    raise typer.Exit(code or recorder.exit_code)

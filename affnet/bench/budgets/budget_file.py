@@ -30,7 +30,7 @@ device = "pixel"
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -191,23 +191,14 @@ class _Reader:
         def fail(key: str, why: str) -> NoReturn:
             self.fail(("budget", index, key), why)
 
-        if not isinstance(entry, dict):
-            fail("budget", f"must hold tables, not {entry!r}")
-        for key, value in entry.items():
-            if key not in self._KEYS:
-                fail(key, f"is unknown{suggestion(key, self._KEYS)}")
-            expected, description = _TYPES.get(key, _TEXT)
-            if type(value) not in expected:
-                fail(key, f"must be {description}, not {value!r}")
-            if value == "":
-                fail(key, "must not be empty")
+        self._check_types(entry, fail)
         metric = entry.get("metric", "median")
         if metric not in METRICS:
             fail("metric", f"{metric!r} is unknown{suggestion(metric, METRICS)}")
-        keys = ("at_least", "at_most") if METRICS[metric].at_least else ("at_most", "at_least")
-        if keys[1] in entry:
-            fail(keys[1], f"is not for the metric {metric}; write {keys[0]}")
-        for key in ("model", keys[0]):
+        limit_key, other = _limit_keys(metric)
+        if other in entry:
+            fail(other, f"is not for the metric {metric}; write {limit_key}")
+        for key in ("model", limit_key):
             if key not in entry:
                 fail(key, "is missing")
         if (runtime := entry.get("runtime", Place.runtime)) not in RUNTIMES:
@@ -218,20 +209,17 @@ class _Reader:
             fail("device", "must be one; write a [[budget]] for each")
         if (peer := entry.get("peer")) == entry["model"]:
             fail("peer", "must be another model")
-        if peer is not None and METRICS[metric].at_least:
-            fail("peer", f"has no meaning for the metric {metric}; omit it")
-        written = entry[keys[0]]
         try:
-            limit, relative = _limit(written, metric, peer)
+            limit, relative = _limit(entry[limit_key], metric, peer)
         except ValueError as error:
-            fail(keys[0], str(error))
+            fail(limit_key, str(error))
         fields = {key: entry[key] for key in ("device", "threads") if key in entry}
         try:
             fields |= {"runtime": runtimes.of(entry), "pipeline": METRICS[metric].pipeline}
             place = Place(**fields)
         except UsageError as error:
             fail("model", f"has no runtime: {error}")
-        text = limit_text(written, peer)
+        text = limit_text(entry[limit_key], peer)
         return Budget(
             name=entry.get("name") or _name(entry["model"], metric, place, text),
             model=entry["model"],
@@ -244,6 +232,19 @@ class _Reader:
             line=self._line(("budget", index, "model")),
         )
 
+    def _check_types(self, entry: Any, fail: Callable[[str, str], NoReturn]) -> None:
+        """Refuse keys that are unknown, and values that are not of the key's type."""
+        if not isinstance(entry, dict):
+            fail("budget", f"must hold tables, not {entry!r}")
+        for key, value in entry.items():
+            if key not in self._KEYS:
+                fail(key, f"is unknown{suggestion(key, self._KEYS)}")
+            expected, description = _TYPES.get(key, _TEXT)
+            if type(value) not in expected:
+                fail(key, f"must be {description}, not {value!r}")
+            if value == "":
+                fail(key, "must not be empty")
+
     def fail(self, location: Location, why: str, line: int | None = None) -> NoReturn:
         end = "" if why.endswith("?") else "."
         line = line or self._line(location)
@@ -253,10 +254,18 @@ class _Reader:
         return self._file.line_of((*self._table, *location))
 
 
+def _limit_keys(metric: str) -> tuple[str, str]:
+    """Return the key of a metric's limit, and that of the other metrics' limits."""
+    keys = ("at_most", "at_least")
+    return keys[::-1] if METRICS[metric].at_least else keys
+
+
 def _limit(at_most: Any, metric: str, peer: str | None) -> tuple[float, bool]:
     """Return the limit, and whether it is relative to a baseline; raise `ValueError`."""
     unit = METRICS[metric].dimension
     if unit == "share":
+        if peer is not None:
+            raise ValueError(f"is a percentage, and a peer means nothing to {metric}; omit peer")
         return _share(at_most), False
     if peer is not None:
         if isinstance(at_most, str):

@@ -243,6 +243,20 @@ def _limits(entry: _Running, first: Preflight) -> list[str]:
     return limits + [found for found in (first.parity, first.placement) if isinstance(found, str)]
 
 
+def _warnings(
+    entry: _Running, parity: Parity | None, placed: Placement | None, not_measured: object
+) -> list[str]:
+    """Return why a result may be invalid whatever its samples are, without full stops."""
+    against = [f"not measured: {not_measured}"] if not_measured else []
+    if isinstance(entry.process, QualifiedProcess):
+        against += entry.process.warnings()
+    if parity and not parity.passed:
+        against.append(parity_warning(parity))
+    if placed and (warning := placed.warning()):
+        against.append(warning)
+    return against
+
+
 def _result(
     entry: _Running,
     device: str,
@@ -254,16 +268,9 @@ def _result(
 ) -> Result:
     artifact, startup = entry.job.artifact, entry.process.startup
     manifest = artifact.manifest
-    source = environment.get("not_measured")
-    against = [f"not measured: {source}"] if source else []
-    if isinstance(entry.process, QualifiedProcess):
-        against += entry.process.warnings()
     parity = first.parity if isinstance(first.parity, Parity) else None
     placed = first.placement if isinstance(first.placement, Placement) else None
-    if parity and not parity.passed:
-        against.append(parity_warning(parity))
-    if placed and (warning := placed.warning()):
-        against.append(warning)
+    against = _warnings(entry, parity, placed, environment.get("not_measured"))
     return Result(
         model=entry.job.label,
         artifact=str(artifact.path),

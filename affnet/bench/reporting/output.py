@@ -69,10 +69,13 @@ def emit(
     output: Path | None,
     draw: Callable[[Sequence[Result]], None] = lambda _: None,
     every_peer: Sequence[str] = (),
+    placed_percent: float | None = None,
 ) -> int:
     """Write and show what a sweep brought, report the devices that failed, return the exit code.
 
-    ``draw`` writes a picture of the results; to each of ``every_peer`` there are ratios, too.
+    ``draw`` writes a picture of the results; to each of ``every_peer`` there are ratios, too.  Of
+    each result that ran less than ``placed_percent`` of its operators where it was asked to, what
+    fell back is named, and the exit code is not 0.
 
     Raises:
         AffnetError: there was one device, and this is how it failed.
@@ -94,16 +97,10 @@ def emit(
     steps += [
         functools.partial(console.error, f"{outcome.device}: {outcome.error}") for outcome in failed
     ]
+    missed = [] if placed_percent is None else shortfalls(results, placed_percent)
+    steps += [functools.partial(console.error, sentence) for sentence in missed]
     deliver(*steps)
-    return exit_code(outcomes)
-
-
-def report_placement(results: Sequence[Result], percent: float | None) -> int:
-    """Name the operators that fell back where more of them must run; return the exit code."""
-    missed = [] if percent is None else shortfalls(results, percent)
-    for sentence in missed:
-        console.error(sentence)
-    return 1 if missed else 0
+    return exit_code(outcomes) or bool(missed)
 
 
 def show(results: Sequence[Result], form: str, failed: Sequence[DeviceOutcome] = ()) -> None:

@@ -51,7 +51,7 @@ def entry(*lines: str) -> str:
         (entry("at_least = 0", 'metric = "placement"'), "line 5: at_least must be a percentage"),
         (
             entry("at_least = 90", 'metric = "placement"', 'peer = "two"'),
-            "line 7: peer has no meaning for the metric placement; omit it",
+            "line 5: at_least is a percentage, and a peer means nothing to placement; omit peer",
         ),
         (entry('at_most = "0 ms"'), "line 5: at_most must be above 0, not '0 ms'"),
         (entry("at_most = -1", 'peer = "two"'), "line 5: at_most must be above 0, not -1"),

@@ -44,6 +44,16 @@ _TRANSFORMS = frozenset(
 )
 
 # Operators whose results are numbers that were there before: nothing is rounded.
+#: Products, and which argument holds the factors of the terms that each of its values sums.
+_PRODUCTS = {
+    torch.ops.aten.convolution.default: 1,
+    torch.ops.aten.mm.default: 1,
+    torch.ops.aten.bmm.default: 1,
+    torch.ops.aten.addmm.default: 2,
+}
+#: From here on the order of a sum matters more than what its terms are rounded to.
+_MANY_TERMS = 512
+
 _EXACT = frozenset(
     (
         *("_to_copy", "clone", "copy", "fill", "cat", "stack", "repeat", "flip", "roll"),
@@ -191,6 +201,8 @@ class _Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result = pytree.tree_map(_wide, func(*args, **kwargs))
         if rounds and func in _TRANSFORMS:
             result = self._accumulated(func, args, result)
+        if rounds and _terms(func, args) >= _MANY_TERMS:
+            result = self._summed(func, args, result)
         if rounds and _is_transform_over_axes(func, args):
             result = self._with_zeros_of_either_sign(result)
         return pytree.tree_map_only(Tensor, self._rounded, result) if rounds else result
@@ -210,6 +222,13 @@ class _Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         noise = torch.rand(parts.shape, generator=self._generator, dtype=parts.dtype)
         parts = torch.where(parts == 0, parts, parts + limits * (2 * noise - 1))
         return torch.view_as_complex(parts) if result.is_complex() else parts
+
+    def _summed(self, func: Any, args: Any, result: Tensor) -> Tensor:
+        """Return a long product as another order of its sum leaves it; see `_accumulated`."""
+        sums = func(*pytree.tree_map_only(Tensor, torch.abs, args))
+        noise = torch.rand(result.shape, generator=self._generator, dtype=result.dtype)
+        moved = result + (_ROUNDING / 2) * sums * (2 * noise - 1)
+        return torch.where(result == 0, result, moved)
 
     def _with_zeros_of_either_sign(self, spectrum: Tensor) -> Tensor:
         """Return a spectrum whose exact zeros have signs drawn anew, which decide angles."""
@@ -235,6 +254,17 @@ class _Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return tensor
         noise = torch.rand(tensor.shape, generator=self._generator, dtype=tensor.dtype)
         return tensor * (1 + _ROUNDING * (2 * noise - 1))
+
+
+def _terms(func: Any, args: Any) -> int:
+    """Return how many terms each value of a real product sums; 0 of any other operator."""
+    place = _PRODUCTS.get(func)
+    if place is None or any(isinstance(one, Tensor) and one.is_complex() for one in args):
+        return 0
+    factor = args[place]
+    if func is torch.ops.aten.convolution.default:
+        return int(factor.numel() // factor.shape[1 if args[6] else 0])
+    return int(factor.shape[-2])
 
 
 def _is_transform_over_axes(func: Any, args: Any) -> bool:

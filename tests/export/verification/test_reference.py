@@ -88,6 +88,18 @@ def test_a_transform_is_as_open_as_a_plain_sum_of_its_terms_leaves_it() -> None:
     assert error.max() < 2 * found.max() < 40 * error.max()
 
 
+@pytest.mark.parametrize("kind", [nn.Conv1d, nn.Linear])
+def test_a_long_product_is_as_open_as_a_plain_sum_of_its_terms_leaves_it(kind: type) -> None:
+    """A constant-Q transform of a constant signal: 8,000 terms that cancel."""
+    terms = torch.cos(2 * torch.pi * torch.arange(8000) * 3 / 8000) + 1e-3
+    error = abs(np.cumsum(terms.numpy(), dtype=np.float32)[-1] - terms.double().sum().item())
+    network = nn.Conv1d(1, 1, 8000, bias=False) if kind is nn.Conv1d else nn.Linear(8000, 1)
+    with torch.no_grad():
+        network.weight.copy_(terms.view(network.weight.shape))
+    found = spread(network, np.ones((1, 1, 8000))).max()
+    assert error < 2 * found < 200 * error
+
+
 def test_what_a_transform_has_exactly_stays_so() -> None:
     signal = np.random.default_rng(0).standard_normal((1, 16))
     assert spread(Spectrum(), signal)[0, [0, 8], 1].max() == 0  # a real signal's real bins

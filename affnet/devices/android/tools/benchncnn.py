@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from affnet.devices.android.tools.base import Invocation, Report, Settings, block_of
 from affnet.devices.base import OperatorTime
@@ -62,6 +63,10 @@ def parse(output: str, _files: Mapping[str, bytes]) -> Report:
 def outputs(_files: Mapping[str, bytes]) -> bytes | None:
     """See `affnet.devices.android.tools.base.Tool.outputs`: it writes none."""
     return None
+
+
+def placement(_model: Path, _report: Report, _settings: Settings) -> None:
+    """See `affnet.devices.android.tools.base.Tool.placement`: nothing names the operators."""
 
 
 def operators(_output: str, _files: Mapping[str, bytes], _runs: int) -> list[OperatorTime]:

@@ -72,6 +72,18 @@ class LooksAtData(nn.Module):
         return torch.fft.rfft(y * scale).abs()
 
 
+class SparseKernel(nn.Module):
+    """torch-harmonics' convolution on the sphere: its kernel is a sparse buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        kernel = torch.eye(16)[::2].to_sparse()
+        self.register_buffer("kernel", kernel, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.fft.rfft((self.kernel.to(torch.float32) @ x.T).T).abs()
+
+
 class LazyWindow(nn.Module):
     """A window that is made at the first call and kept."""
 
@@ -278,6 +290,7 @@ CAPTURED: dict[str, Built] = {
     "assertion about the input": (CheckedPadding, (1, 64)),
     "pads as it can": (PadsAsItCan, (2, 16)),
     "looks at data": (LooksAtData, (2, 16)),
+    "sparse kernel": (SparseKernel, (2, 16)),
     "lazily made window": (LazyWindow, (2, 16)),
     "filters cached outside": (CachedFilters, (2, 16)),
     "allclose and item": (CheckedConstant, (2, 8)),

@@ -13,7 +13,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from affnet.model.capture.assertions import Assertion, failing_assertion, without_assertions
-from affnet.model.capture.calls import copied
+from affnet.model.capture.calls import copied, is_sparse
 from affnet.model.capture.comparison import compare
 from affnet.model.capture.recording import record
 from affnet.model.export_failures import capture_failure, described_failure
@@ -78,6 +78,9 @@ class _NotApplicableError(Exception):
 def _exported(call: _Call, _: Exception | None = None) -> tuple[ExportedProgram, list[str]]:
     with helpers_noted():
         program = torch.export.export(call.network, call.args, call.kwargs)
+    stored = [*program.state_dict.items(), *program.constants.items()]
+    if sparse := [name for name, value in stored if is_sparse(value)]:
+        raise ValueError(f"{sparse[0]} is a sparse tensor, which no file holds")
     # Tensors without values are let through where real ones are refused (padding by reflection
     # beyond the length), so that a network that catches the error takes its other way here only.
     with torch.no_grad():

@@ -31,6 +31,16 @@ def copied(values: Any) -> Any:
     )
 
 
+def is_sparse(value: Any) -> bool:
+    """Return whether a value is a tensor that keeps some of its values only."""
+    return isinstance(value, Tensor) and value.layout != torch.strided
+
+
+def dense(values: Any) -> Any:
+    """Return nested values with all values of their tensors."""
+    return pytree.tree_map(lambda leaf: leaf.to_dense() if is_sparse(leaf) else leaf, values)
+
+
 def named_tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Yield the parameters and buffers of a network with their names."""
     yield from network.named_parameters()

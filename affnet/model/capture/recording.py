@@ -38,6 +38,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from affnet.model.capture.calls import (
     copied,
+    dense,
     has_open_shape,
     has_subclass,
     is_view,
@@ -153,6 +154,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             result = func(*args, **kwargs)
             self._keep_views(result, func, args, kwargs)
             return result
+        args, kwargs = dense((args, kwargs))
         func, args = with_fixed_shape(func, args, self._is_live)
         if has_open_shape(func, args, self._is_live):
             raise DependsOnValuesError(

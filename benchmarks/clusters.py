@@ -201,7 +201,8 @@ def kills(arguments: argparse.Namespace) -> None:
         for name, devices in names.items():
             lab.start_worker(name, devices, arguments.seconds)
         devices = lab.await_devices(client, arguments.devices)
-        print(f"{len(devices)} devices on {len(names)} workers")
+        print(f"{len(devices)} devices on {len(names)} workers", flush=True)
+        jobs = jobs_on(devices, arguments.jobs, folder)
         ended = threading.Event()
 
         def disturb() -> None:
@@ -221,7 +222,7 @@ def kills(arguments: argparse.Namespace) -> None:
 
         thread = threading.Thread(target=disturb)
         thread.start()
-        seconds = finish(client, jobs_on(devices, arguments.jobs, folder), store)
+        seconds = finish(client, jobs, store)
         ended.set()
         thread.join()
         counted = Counter(result.model for result in store.find(Query()))

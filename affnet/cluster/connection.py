@@ -82,6 +82,7 @@ def connected(address: str) -> Iterator[Client]:
     """
     silence()
     from distributed import Client
+    from distributed.client import ClosedClientError
 
     match = _ADDRESS.fullmatch(address)
     assert match is not None
@@ -94,6 +95,11 @@ def connected(address: str) -> Iterator[Client]:
         )
     try:
         yield client
+    except ClosedClientError as error:  # it waited for the scheduler as long as it may
+        raise UnreachableError(
+            f"The scheduler {address} has gone, and with it the jobs that have not ended",
+            "start it again, and run this again.",
+        ) from error
     finally:
         client.close(timeout=_TIMEOUT_S)
 
@@ -124,7 +130,8 @@ def silence() -> None:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     import distributed  # noqa: F401  # it sets the level of what is not set
 
-    for name in ("distributed", "distributed.client", "distributed.worker", "distributed.core"):
+    dask = ("distributed", "distributed.client", "distributed.worker", "distributed.core")
+    for name in (*dask, "asyncio"):  # which says what Dask's tasks were ended by
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: What the names of published runs begin with.
 PREFIX = "affnet-run-"
 _LOOK_S = 2.0  # between looks at which devices are there
-_GONE_S = 15.0  # after which a device that is not there is given up
+_GONE_S = 60.0  # after which a device that is not there is given up
 _RETURN_S = 30.0  # for a scheduler that is started again
 _POLL_S = 0.2
 _TAKE_S = 10.0  # for what came of a job to arrive

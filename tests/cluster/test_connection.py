@@ -47,6 +47,13 @@ def test_tls_needs_certificates_that_can_be_read(tmp_path: Path) -> None:
         assert check_address(address, insecure=False) == address
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_scheduler_that_has_gone_is_a_sentence(scheduler: str) -> None:
+    with pytest.raises(UnreachableError, match="has gone"), connected(scheduler) as client:
+        client.close()
+        client.subscribe_topic("x", print)
+
+
 def test_a_scheduler_that_does_not_answer_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("affnet.cluster.connection._ANSWER_S", 0.5)
     with socket.socket() as free:

@@ -62,6 +62,8 @@ class AffnetError(Exception):
     """
 
     exit_code = 1
+    problem: str
+    remedy: str | None
 
     def __init__(self, problem: str, remedy: str | None = None) -> None:
         problem = printable(problem)
@@ -170,7 +172,7 @@ class AccuracyError(AffnetError):
 
     def __init__(self, message: str, attempts: Iterable[tuple[int, float]] = ()) -> None:
         super().__init__(message)
-        self.attempts = tuple(attempts)
+        self.attempts: tuple[tuple[int, float], ...] = tuple(attempts)
 
 
 class MeasurementError(AffnetError):

@@ -33,8 +33,8 @@ class ChannelLayerNorm(nn.Module):
     def __init__(self, channels: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.eps = eps
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
+        self.weight: nn.Parameter = nn.Parameter(torch.ones(channels))
+        self.bias: nn.Parameter = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B x C x H x W to the same shape."""
@@ -107,7 +107,7 @@ class ConvLayer(nn.Module):
             parts["norm"] = nn.BatchNorm2d(out_channels)
         if activation is not None:
             parts["act"] = make_activation(activation)
-        self.block = nn.Sequential(parts)
+        self.block: nn.Sequential = nn.Sequential(parts)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B x C_in x H x W to B x C_out x ceil(H / stride) x ceil(W / stride)."""
@@ -123,8 +123,8 @@ class InvertedResidual(nn.Module):
     ) -> None:
         super().__init__()
         hidden = make_divisible(round(in_channels * expansion))
-        self.adds_input = stride == 1 and in_channels == out_channels
-        self.block = nn.Sequential(
+        self.adds_input: bool = stride == 1 and in_channels == out_channels
+        self.block: nn.Sequential = nn.Sequential(
             OrderedDict(
                 exp_1x1=ConvLayer(in_channels, hidden, 1, activation=activation),
                 conv_3x3=ConvLayer(

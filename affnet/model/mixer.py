@@ -124,11 +124,11 @@ class FrequencyMLP(FrequencyMixer):
         super().__init__()
         size = channels // self.NUM_BLOCKS
         scale = 0.02  # as the published code initialises them
-        self.w1 = nn.Parameter(scale * torch.randn(2, self.NUM_BLOCKS, size, size))
-        self.b1 = nn.Parameter(scale * torch.randn(2, self.NUM_BLOCKS, size))
-        self.w2 = nn.Parameter(scale * torch.randn(2, self.NUM_BLOCKS, size, size))
-        self.b2 = nn.Parameter(scale * torch.randn(2, self.NUM_BLOCKS, size))
-        self.act = make_activation(activation)
+        self.w1: nn.Parameter = nn.Parameter(scale * torch.randn(2, self.NUM_BLOCKS, size, size))
+        self.b1: nn.Parameter = nn.Parameter(scale * torch.randn(2, self.NUM_BLOCKS, size))
+        self.w2: nn.Parameter = nn.Parameter(scale * torch.randn(2, self.NUM_BLOCKS, size, size))
+        self.b2: nn.Parameter = nn.Parameter(scale * torch.randn(2, self.NUM_BLOCKS, size))
+        self.act: nn.Module = make_activation(activation)
 
     def shrunk(self, spectrum: Spectrum) -> Spectrum:
         """Apply the MLP to the spectrum, and soft shrinkage to what it gives."""
@@ -169,7 +169,7 @@ class FrequencyMLP(FrequencyMixer):
     def freeze(self) -> None:
         """Compute kernels and biases once and for all: an export holds them as constants."""
         with torch.no_grad():
-            self.frozen = BufferList(self.constants())
+            self.frozen: BufferList = BufferList(self.constants())
 
     def _mix(self, x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
         """Mix the channels of each block."""

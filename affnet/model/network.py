@@ -30,10 +30,10 @@ class AFFBlock(nn.Module):
         size: tuple[int, int] = (32, 32),
     ) -> None:
         super().__init__()
-        self.norm1 = make_normalisation(attn_norm, channels)
+        self.norm1: nn.Module = make_normalisation(attn_norm, channels)
         self.filter: nn.Module = in_residual(create_mixer(mixer, channels, size, activation))
-        self.norm2 = make_normalisation(attn_norm, channels)
-        self.mlp = InvertedResidual(
+        self.norm2: nn.Module = make_normalisation(attn_norm, channels)
+        self.mlp: InvertedResidual = InvertedResidual(
             channels, channels, stride=1, expansion=2, activation=activation
         )
 
@@ -57,9 +57,11 @@ class AFFStage(nn.Module):
     ) -> None:
         super().__init__()
         blocks = [AFFBlock(channels, activation, attn_norm, mixer, size) for _ in range(num_blocks)]
-        self.global_rep = nn.Sequential(*blocks, make_normalisation(attn_norm, channels))
-        self.conv_proj = ConvLayer(channels, channels, 1)
-        self.fusion = ConvLayer(2 * channels, channels, 1, activation=activation)
+        self.global_rep: nn.Sequential = nn.Sequential(
+            *blocks, make_normalisation(attn_norm, channels)
+        )
+        self.conv_proj: ConvLayer = ConvLayer(channels, channels, 1)
+        self.fusion: ConvLayer = ConvLayer(2 * channels, channels, 1, activation=activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B x C x H x W to the same shape."""
@@ -113,12 +115,14 @@ class Encoder(nn.Module):
                 AFFStage(channels, blocks, activation, attn_norm, mixer, (height, width)),
             )
 
-        self.conv_1 = ConvLayer(3, 16, 3, stride=2, activation=activation)
-        self.layer_1 = nn.Sequential(residual(16, c1, 1))
-        self.layer_2 = nn.Sequential(residual(c1, c2, 2), residual(c2, c2, 1), residual(c2, c2, 1))
-        self.layer_3 = stage(0, c2, c3)
-        self.layer_4 = stage(1, c3, c4)
-        self.layer_5 = stage(2, c4, c5)
+        self.conv_1: ConvLayer = ConvLayer(3, 16, 3, stride=2, activation=activation)
+        self.layer_1: nn.Sequential = nn.Sequential(residual(16, c1, 1))
+        self.layer_2: nn.Sequential = nn.Sequential(
+            residual(c1, c2, 2), residual(c2, c2, 1), residual(c2, c2, 1)
+        )
+        self.layer_3: nn.Sequential = stage(0, c2, c3)
+        self.layer_4: nn.Sequential = stage(1, c3, c4)
+        self.layer_5: nn.Sequential = stage(2, c4, c5)
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the maps of ``layer_4`` (stride 16) and of ``layer_5`` (the output stride)."""
@@ -147,8 +151,10 @@ class AFFNet(Encoder):
         super().__init__(variant, activation, attn_norm, mixer, image_size)
         self.num_classes = num_classes
         channels = variant.channels[-1]
-        self.conv_1x1_exp = ConvLayer(channels, variant.head_channels, 1, activation=activation)
-        self.classifier = nn.Sequential(
+        self.conv_1x1_exp: ConvLayer = ConvLayer(
+            channels, variant.head_channels, 1, activation=activation
+        )
+        self.classifier: nn.Sequential = nn.Sequential(
             OrderedDict(fc=nn.Linear(variant.head_channels, num_classes))
         )
 

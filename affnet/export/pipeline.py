@@ -184,7 +184,8 @@ def _convert(
     request = conversion_request(
         source, options, converter, attempt, reference, native_fft, progress
     )
-    macs = count_macs_of(prepared.module, request.example(batch=1))
+    # not every network takes zeros (a matrix of them has no inverse), but its user's example
+    macs = count_macs_of(prepared.module, source.example or request.example(batch=1))
     progress(f"Converting {source.name} to {options.format}")
     conversion = converter().convert(prepared.module, request, folder)
     tools = {"affnet": __version__, **{t: metadata.version(t) for t in converter.tools}}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Size, Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
@@ -27,12 +29,12 @@ def count_macs(model: nn.Module, shape: Sequence[int]) -> int:
     return count_macs_of(model, (torch.zeros(*shape),))
 
 
-def count_macs_of(model: nn.Module, inputs: Sequence[Tensor]) -> int:
+def count_macs_of(model: nn.Module, inputs: Sequence[Tensor | NDArray[Any]]) -> int:
     """Return the multiply-accumulates of convolutions and matrix products, for these inputs.
 
     Elementwise work and FFTs (where the network still has some) are not counted.
     """
     counter = FlopCounterMode(display=False, custom_mapping=_UNCOUNTED)
     with counter, torch.no_grad():
-        model(*inputs)
+        model(*map(torch.as_tensor, inputs))
     return int(counter.get_total_flops()) // 2

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from affnet.artifact import Artifact
 from affnet.errors import (
@@ -22,6 +22,7 @@ from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.verification.compare import verify_against
 from affnet.export.verification.open import inputs_for
 from affnet.export.verification.subject import Subject
+from affnet.model.source import load_source
 from tests.tiny import tiny_source
 
 
@@ -142,3 +143,20 @@ def test_a_failure_of_native_says_how_to_do_without(
         "the transforms replaced."
     )
     assert contents(tmp_path) == {}
+
+
+class Solves(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.linalg.solve(x, torch.ones(4, 1))
+
+
+def build_solves() -> tuple[nn.Module, Tensor]:
+    return Solves(), torch.eye(4)[None] + 0.1
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
+def test_a_network_that_takes_no_zeros_is_counted_on_its_example(tmp_path: Path) -> None:
+    """Nothing before the converter, which has no solver, may stop at a matrix of zeros."""
+    source = load_source(f"{__name__}:build_solves")
+    with pytest.raises(ConversionError, match="_linalg_solve_ex"):
+        export_artifact(source, ExportOptions("onnx"), tmp_path)

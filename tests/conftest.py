@@ -45,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[LOCKS_VARIABLE] = str(folder)
         return
     browser = KINDS["browser"].location()
+    browser.mkdir(parents=True, exist_ok=True)  # a link to nothing cannot be written through
     folder = Path(tempfile.mkdtemp(prefix="affnet-tests-cache-"))
     (folder / KINDS["browser"].path).symlink_to(browser)
     locks = folder / "locks"

@@ -86,12 +86,6 @@ def build_log_mel() -> Built:
     return network, torch.randn(1, 8000)
 
 
-def build_scattering() -> Built:
-    from kymatio.torch import Scattering1D
-
-    return Scattering1D(J=3, shape=512, Q=2), torch.randn(1, 512)
-
-
 def build_constant_q() -> Built:
     """Short octaves are padded with zeros, as reflection is refused there."""
     from nnAudio.features import VQT
@@ -120,7 +114,6 @@ NETWORKS: dict[str, tuple[str, Callable[[], Built]]] = {
     "convolution by FFT, 1,025 taps": ("fft-conv-pytorch 1.2.0", build_convolution),
     "FNet, 64 tokens": ("transformers", build_fnet),
     "log-mel of 512": ("torchlibrosa 0.1.0", build_log_mel),
-    "scattering of 512": ("kymatio 0.3.0", build_scattering),
     "VQT": ("nnAudio 0.3.4", build_constant_q),
     "Vocos' head, same padding": ("vocos 0.1.0", build_vocos),
     "HDemucs": ("demucs 4.1.0", build_demucs),

@@ -19,6 +19,9 @@ SETTINGS = [Setting("onnxruntime", 16, side, side) for side in (8, 16)]
 class Device(FakeDevice):
     """With what a sweep asks of a device besides."""
 
+    def address(self) -> str:
+        return "doubles"
+
     def session(self, runtime: str, progress: object) -> object:
         from contextlib import nullcontext
 

@@ -1,11 +1,13 @@
-"""Export networks of public packages, as their users build them, to each format.
+r"""Export networks of public packages, as their users build them, to each format.
 
-    pip install 'affnet[all,zoo]'
+    pip install neuraloperator==2.0.0 torch-harmonics==0.9.3 fft-conv-pytorch==1.2.0 \
+        torchlibrosa==0.1.0 nnAudio==0.3.4 vocos==0.1.0 demucs==4.1.0
     python -m benchmarks.public_networks --formats onnx,tflite,coreml,executorch
 
 Prints a row for each network and format: the largest error of the proof, of the largest output;
 what the file has beyond the network's weights; and how the network was captured.  Where a package
-is not installed, or the format cannot hold the network, the row has the message.
+is not installed, or the format cannot hold the network, the row has the message.  Vocos and Demucs
+import torchaudio, whose release must be the one for torch's.
 """
 
 from __future__ import annotations

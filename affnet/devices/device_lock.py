@@ -6,7 +6,6 @@ beside it says who has it, for those that wait.
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
 import os
@@ -109,10 +108,7 @@ def _record(path: Path) -> Path:
 def _self() -> dict[str, object]:
     """Describe this process; its arguments are its own business, as a URL may hold a password."""
     command = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1].isalpha() else "affnet"
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        user = str(os.getuid())
+    user = psutil.Process().username()  # the number of a container's user without a name
     since = datetime.now().astimezone().isoformat(timespec="seconds")
     return {"pid": os.getpid(), "user": user, "command": command, "since": since}
 

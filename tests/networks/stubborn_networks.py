@@ -84,6 +84,20 @@ class SparseKernel(nn.Module):
         return torch.fft.rfft((self.kernel.to(torch.float32) @ x.T).T).abs()
 
 
+class WritesByMask(nn.Module):
+    """nnAudio's inverse STFT: divides by the window's envelope where that is not zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("envelope", torch.hann_window(16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.fft.irfft(torch.fft.rfft(x) * 0.5)
+        mask = self.envelope > 1e-3
+        y[:, mask] = y[:, mask] / self.envelope[mask]
+        return y
+
+
 class LazyWindow(nn.Module):
     """A window that is made at the first call and kept."""
 
@@ -291,6 +305,7 @@ CAPTURED: dict[str, Built] = {
     "pads as it can": (PadsAsItCan, (2, 16)),
     "looks at data": (LooksAtData, (2, 16)),
     "sparse kernel": (SparseKernel, (2, 16)),
+    "writes by mask": (WritesByMask, (2, 16)),
     "lazily made window": (LazyWindow, (2, 16)),
     "filters cached outside": (CachedFilters, (2, 16)),
     "allclose and item": (CheckedConstant, (2, 8)),

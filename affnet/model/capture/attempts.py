@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._ops import OpOverload
 from torch.export import ExportedProgram
+from torch.fx import Node
 
 from affnet.model.capture.assertions import Assertion, failing_assertion, without_assertions
 from affnet.model.capture.calls import copied, is_sparse
@@ -78,14 +80,36 @@ class _NotApplicableError(Exception):
 def _exported(call: _Call, _: Exception | None = None) -> tuple[ExportedProgram, list[str]]:
     with helpers_noted():
         program = torch.export.export(call.network, call.args, call.kwargs)
-    stored = [*program.state_dict.items(), *program.constants.items()]
-    if sparse := [name for name, value in stored if is_sparse(value)]:
-        raise ValueError(f"{sparse[0]} is a sparse tensor, which no file holds")
+    _check_recordable(program)
     # Tensors without values are let through where real ones are refused (padding by reflection
     # beyond the length), so that a network that catches the error takes its other way here only.
     with torch.no_grad():
         program.module()(*copied(call.args), **copied(call.kwargs))
     return program, []
+
+
+def _check_recordable(program: ExportedProgram) -> None:
+    """Raise for what torch.export lets through and no file holds, though its recording can be."""
+    stored = [*program.state_dict.items(), *program.constants.items()]
+    if sparse := [name for name, value in stored if is_sparse(value)]:
+        raise ValueError(f"{sparse[0]} is a sparse tensor, which no file holds")
+    live = set(program.graph_signature.user_inputs)
+    for node in program.graph.nodes:
+        if any(source.name in live for source in node.all_input_nodes):
+            live.add(node.name)
+        masks = [source for source in node.all_input_nodes if _is_mask(source)]
+        if masks and _has_open_size(node) and not any(mask.name in live for mask in masks):
+            raise ValueError(f"{node.name} picks by {masks[0].name}, a mask of constants")
+
+
+def _is_mask(node: Node) -> bool:
+    return getattr(node.meta.get("val"), "dtype", None) is torch.bool
+
+
+def _has_open_size(node: Node) -> bool:
+    return isinstance(node.target, OpOverload) and (
+        torch.Tag.dynamic_output_shape in node.target.tags
+    )
 
 
 def _without_assertions(

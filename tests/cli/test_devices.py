@@ -122,8 +122,8 @@ def test_a_catalog_named_before_the_sub_command_counts(run: Run, catalog: Path) 
 
 
 def test_a_sub_command_without_its_first_word_is_named_whole(refused: Refused) -> None:
-    assert refused("doctor", "rpi") == (
-        "There is no command 'doctor'; run: affnet devices doctor rpi"
+    assert refused("list", "--all") == (
+        "There is no command 'list'; run: affnet devices list --all"
     )
     assert refused("zoo", "--plot", "x.png") == (
         "There is no command 'zoo'; run: affnet bench zoo --plot x.png"

@@ -79,7 +79,7 @@ def test_a_bound_that_nothing_holds_shows_the_table_and_writes_nothing(
         (("--precision", "auto", "--format", "all"), "--precision auto times files, which exp"),
         (("--precision", "auto", "--no-verify"), "--precision auto compares files by running them"),
         (("--precision", "int8", "--max-accuracy-drop", "nan"), "must be 0 to 100 points, not nan"),
-        (("--device", "board"), "add --fft measure or --precision auto."),
+        (("--device", "board"), "add --fft measure or --precision auto, or --repair to make"),
     ],
 )
 def test_what_does_not_go_together(

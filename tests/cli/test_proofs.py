@@ -57,7 +57,7 @@ def test_what_cannot_be_proven_is_refused(
     refused: Refused, onnx_copy: Path, digits_pt2: Artifact
 ) -> None:
     assert refused("verify", onnx_copy, "--record") == (
-        "--record keeps what --device gives; add --device."
+        "--record needs a device to run on; add --device."
     )
     assert refused("verify", onnx_copy, "--device", "arm64:z80").startswith(
         "Unknown CPU model 'z80'; valid: cortex-a53"

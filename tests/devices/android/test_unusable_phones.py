@@ -35,7 +35,8 @@ def test_a_phone_has_no_core_ml(run: Run) -> None:
     done = run("bench", "digits", "--device", "pixel", "--runtime", "coreml")
     assert (done.code, done.error) == (
         2,
-        "pixel does not run coreml; choose another runtime: executorch, litert, onnxruntime.",
+        "pixel does not run coreml; choose another runtime: executorch, litert, mnn, ncnn, "
+        "onnxruntime.",
     )
 
 

@@ -17,10 +17,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
-from affnet.devices.android.tools.base import Invocation, Report, Settings, block_of
-from affnet.devices.base import OperatorTime
+from affnet.devices.android.tools import extremes
+from affnet.devices.android.tools.base import Invocation, Report, Settings
 
 NAME = "benchncnn"
 LIMITS: tuple[str, ...] = (
@@ -34,7 +33,6 @@ WARMS_UP = True
 BUILD = "build ncnn's target benchncnn with the NDK's CMake toolchain, which is static by default"
 _RUNS = re.compile(r"^loop_count = (\d+)", re.MULTILINE)
 _TIMES = re.compile(r"min = +(?P<min>[\d.]+) +max = +(?P<max>[\d.]+) +avg = +(?P<avg>[\d.]+)")
-_PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 _ALL_CORES, _NO_GPU, _NO_PAUSE = "0", "-1", "0"
 
 
@@ -48,27 +46,7 @@ def arguments(invocation: Invocation, settings: Settings) -> list[str]:
 
 def parse(output: str, _files: Mapping[str, bytes]) -> Report:
     """See `affnet.devices.android.tools.base.Tool.parse`."""
-    runs, times = _RUNS.search(output), _TIMES.search(output)
-    if runs is None or times is None:
-        raise ValueError("it reports no runs and their times")
-    peaks = [int(text) * 1024 for text in _PEAK.findall(output)]
-    return Report(
-        load_ns=None,
-        first_inference_ns=None,
-        block=block_of(runs[1], times["min"], times["max"], times["avg"]),
-        peak_rss_bytes=max(peaks, default=None),
-    )
+    return extremes.report_of(output, _RUNS, _TIMES)
 
 
-def outputs(_files: Mapping[str, bytes]) -> bytes | None:
-    """See `affnet.devices.android.tools.base.Tool.outputs`: it writes none."""
-    return None
-
-
-def placement(_model: Path, _report: Report, _settings: Settings) -> None:
-    """See `affnet.devices.android.tools.base.Tool.placement`: nothing names the operators."""
-
-
-def operators(_output: str, _files: Mapping[str, bytes], _runs: int) -> list[OperatorTime]:
-    """See `affnet.devices.android.tools.base.Tool.operators`: it reports none."""
-    return []
+outputs, placement, operators = extremes.outputs, extremes.placement, extremes.operators

@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
-from affnet.devices.android.tools.base import Invocation, Report, Settings, block_of
-from affnet.devices.base import OperatorTime
+from affnet.devices.android.tools import extremes
+from affnet.devices.android.tools.base import Invocation, Report, Settings
 
 NAME = "benchmark.out"
 LIMITS: tuple[str, ...] = (
@@ -37,7 +36,6 @@ _RUNS = re.compile(r"^-+> Benchmarking\.\.\. loop = (\d+), warmup = \d+", re.MUL
 _TIMES = re.compile(
     r"max = +(?P<max>[\d.]+) ms +min = +(?P<min>[\d.]+) ms +avg = +(?P<avg>[\d.]+) ms"
 )
-_PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 _CPU, _HIGH = "0", "1"
 
 
@@ -50,27 +48,7 @@ def arguments(invocation: Invocation, settings: Settings) -> list[str]:
 
 def parse(output: str, _files: Mapping[str, bytes]) -> Report:
     """See `affnet.devices.android.tools.base.Tool.parse`."""
-    runs, times = _RUNS.search(output), _TIMES.search(output)
-    if runs is None or times is None:
-        raise ValueError("it reports no runs and their times")
-    peaks = [int(text) * 1024 for text in _PEAK.findall(output)]
-    return Report(
-        load_ns=None,
-        first_inference_ns=None,
-        block=block_of(runs[1], times["min"], times["max"], times["avg"]),
-        peak_rss_bytes=max(peaks, default=None),
-    )
+    return extremes.report_of(output, _RUNS, _TIMES)
 
 
-def outputs(_files: Mapping[str, bytes]) -> bytes | None:
-    """See `affnet.devices.android.tools.base.Tool.outputs`: it writes none."""
-    return None
-
-
-def placement(_model: Path, _report: Report, _settings: Settings) -> None:
-    """See `affnet.devices.android.tools.base.Tool.placement`: nothing names the operators."""
-
-
-def operators(_output: str, _files: Mapping[str, bytes], _runs: int) -> list[OperatorTime]:
-    """See `affnet.devices.android.tools.base.Tool.operators`: it reports none."""
-    return []
+outputs, placement, operators = extremes.outputs, extremes.placement, extremes.operators

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from affnet.errors import AffnetError
+from affnet.errors import AffnetError, OutputError
 from affnet.files import content_bytes, content_sha256, translating_os_errors, write_whole
 from affnet.reading import parse_json, read_text
 
@@ -115,12 +115,17 @@ def locked(path: Path, timeout: float = _LOCK_S) -> Iterator[None]:
     Raises:
         UsageError, OutputError: the folder cannot be written, or another process does not end.
     """
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     with translating_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(f"{path}.lock", timeout=timeout)  # Timeout is an OSError
-        lock.acquire()
+        lock = FileLock(f"{path}.lock", timeout=timeout)
+        try:
+            lock.acquire()
+        except Timeout as error:  # which is an OSError too
+            raise OutputError(
+                f"Another process has kept {path} to itself for {timeout:.0f} s", "try again."
+            ) from error
     try:
         yield
     finally:
@@ -175,21 +180,30 @@ class FolderCache:
         entry = self.path / key
         if not self.path.is_dir():
             return False
-        with locked(self.path):
-            if not (entry / _ENTRY).is_file():
+        # Without the lock first, for which many would wait: the hashes tell whether it is whole.
+        if self._copied(entry, target):
+            return True
+        with locked(self.path):  # it was replaced or dropped meanwhile, or it is damaged
+            if not entry.is_dir():
                 return False
-            hashes = read_entries(entry / _ENTRY, 1, "files")
-            try:
-                for name in hashes:
-                    copy = shutil.copytree if (entry / name).is_dir() else shutil.copy2
-                    copy(entry / name, target / name)
-                os.utime(entry / _ENTRY)  # now it is the most recently used
-                whole = all(content_sha256(target / n) == found for n, found in hashes.items())
-            except OSError:
-                whole = False
-            if hashes and whole:
+            if self._copied(entry, target):
                 return True
             shutil.rmtree(entry, ignore_errors=True)
+        return False
+
+    def _copied(self, entry: Path, target: Path) -> bool:
+        """Copy an entry into ``target``, whole or not at all; return whether it is whole."""
+        hashes = read_entries(entry / _ENTRY, 1, "files")
+        try:
+            for name in hashes:
+                copy = shutil.copytree if (entry / name).is_dir() else shutil.copy2
+                copy(entry / name, target / name)
+            os.utime(entry / _ENTRY)  # now it is the most recently used
+            whole = all(content_sha256(target / n) == found for n, found in hashes.items())
+        except OSError:
+            whole = False
+        if hashes and whole:
+            return True
         for name in hashes:
             shutil.rmtree(target / name, ignore_errors=True)
             (target / name).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import pytest
 
 from affnet import cache
 from affnet.cache import FolderCache, change_entries, code_hash, read_entries
-from affnet.errors import AffnetError, UsageError
+from affnet.errors import OutputError, UsageError
 
 
 @pytest.fixture
@@ -112,6 +112,14 @@ def test_several_may_keep_and_take_the_same_at_once(kept: FolderCache, tmp_path:
     assert not list(kept.path.glob(".new-*"))
 
 
+def test_whoever_takes_waits_for_nobody(kept: FolderCache, tmp_path: Path) -> None:
+    """Hundreds of workers do at once, and a lock goes to one after the other."""
+    kept.keep("k", made(tmp_path / "new"))
+    with cache.locked(kept.path), ThreadPoolExecutor(1) as pool:
+        (tmp_path / "target").mkdir()
+        assert pool.submit(kept.take, "k", tmp_path / "target").result(timeout=30)
+
+
 def test_a_cache_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be a folder"):
@@ -133,7 +141,7 @@ def test_entries_of_a_json_file_are_changed_and_bounded(tmp_path: Path) -> None:
 def test_a_lock_that_is_held_too_long_is_an_error(tmp_path: Path) -> None:
     with (
         cache.locked(tmp_path / "x.json"),
-        pytest.raises(AffnetError),
+        pytest.raises(OutputError, match=r"Another process has kept \S+x\.json to itself"),
         cache.locked(tmp_path / "x.json", timeout=0.01),
     ):
         pass

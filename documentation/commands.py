@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import typer.main
 
 from affnet.cli import app
+
+#: Where one begins: behind an empty line, or a line that shows a command.
+_PARAGRAPH = re.compile(r"\n\s*\n|\n(?=[^\n]*: affnet )")
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Command:
 
     name: str
     usage: str
-    paragraphs: tuple[str, ...]  # of its help; the first is one sentence
+    paragraphs: tuple[str, ...]  # of its help, each example one; the first is one sentence
     parameters: tuple[Parameter, ...]
 
     def panels(self) -> dict[str, list[Parameter]]:
@@ -60,7 +64,7 @@ def _command(name: str, command: Any) -> Command:
     return Command(
         name,
         " ".join(["affnet", name, *command.collect_usage_pieces(context)]),
-        tuple(" ".join(part.split()) for part in (command.help or "").split("\n\n") if part),
+        tuple(" ".join(part.split()) for part in _PARAGRAPH.split(command.help or "") if part),
         tuple(Parameter(names, text, _panel(one)) for one, (names, text) in described),
     )
 

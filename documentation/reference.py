@@ -65,9 +65,9 @@ def _commands() -> Iterator[str]:
         yield f"## affnet {one.name}"
         yield f"```\n{one.usage}\n```"
         for paragraph in one.paragraphs:
-            example, _, command = paragraph.partition(": affnet ")
-            is_example = example == "Example" and "." not in command.split(" ")[0]
-            yield f"Example: `affnet {command}`" if is_example else _cell(paragraph)
+            label, _, command = paragraph.partition(": affnet ")
+            is_example = command and ". " not in command  # and no sentences
+            yield f"{label}: `affnet {command}`" if is_example else _cell(paragraph)
         for panel, parameters in one.panels().items():
             rows = [(_code(p.names), _cell(p.help)) for p in parameters]
             yield _table((panel, ""), rows)

@@ -36,6 +36,13 @@ def test_every_option_of_every_command_is_there() -> None:
     assert any(one.names.startswith("--calibration-data") for one in panels["Precision"])
 
 
+def test_each_example_is_a_paragraph() -> None:
+    (verify,) = (one for one in commands() if one.name == "verify")
+    shown = [one for one in verify.paragraphs if ": affnet verify " in one]
+    assert len(shown) > 2
+    assert all(one.count("affnet verify") == 1 for one in shown)
+
+
 def test_the_manual_page_escapes_what_roff_reads() -> None:
     lines = page().splitlines()
     requests = {line.split()[0] for line in lines if line.startswith((".", "'"))}

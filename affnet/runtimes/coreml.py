@@ -113,11 +113,7 @@ class EvaluatorSession:
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`."""
-        feed = {
-            taken.name: array[0] if taken.kind == "image" else array  # it has no batch axis
-            for taken, array in zip(self._model.inputs, inputs, strict=True)
-        }
-        return _outputs(self._model, self._model.predict(feed))
+        return _outputs(self._model, self._model.predict(as_feed(self._model, inputs)))
 
 
 class StagesSession:
@@ -135,12 +131,9 @@ class StagesSession:
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`; all outputs have a batch axis."""
-        (image,) = inputs
-        (taken,) = self._pipeline.inputs
-        feed = {taken.name: image[0] if taken.kind == "image" else image}
-        found = self._pipeline.predict(feed)
+        found = self._pipeline.predict(as_feed(self._pipeline, inputs))
         before = [found[name][None] for name in self._pipeline.before_suppression]
-        own = _outputs(self._pipeline, found) if self._whole is None else self._whole.run(image)
+        own = _outputs(self._pipeline, found) if self._whole is None else self._whole.run(*inputs)
         return [*before, *own]
 
 
@@ -209,6 +202,16 @@ def _without_progress_bars() -> Iterator[None]:
         yield
     finally:
         bar.__init__ = start
+
+
+def as_feed(
+    model: Program | DetectionPipeline, inputs: Sequence[NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """Return what a session is given as the evaluator takes it: an image without a batch axis."""
+    return {
+        taken.name: array[0] if taken.kind == "image" else array
+        for taken, array in zip(model.inputs, inputs, strict=True)
+    }
 
 
 def output_arrays(

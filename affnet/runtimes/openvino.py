@@ -101,20 +101,9 @@ class OpenVinoSession:
     """One compiled model with a request."""
 
     def __init__(self, path: Path, threads: int, *, profile: bool = False) -> None:
-        model = _read(path)
-        configuration: dict[str, Any] = {
-            **CONFIGURATION,
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
-            "PERF_COUNT": profile,
-        }
-        try:
-            with silenced():
-                compiled = library().Core().compile_model(model, "CPU", configuration)
-                self._request = compiled.create_infer_request()
-        except RuntimeError as error:
-            raise _rejected(path, error) from error
-        self._compiled, self._outputs = compiled, compiled.outputs
+        self._compiled = compiled_model(_read(path), path, threads, profile=profile)
+        self._request = self._compiled.create_infer_request()
+        self._outputs = self._compiled.outputs
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`; the outputs are copies."""
@@ -139,6 +128,25 @@ class OpenVinoSession:
             for one in self._compiled.get_runtime_model().get_ordered_ops()
         ]
         return [(name, kind) for name, kind in found if kind not in _NOT_EXECUTED]
+
+
+def compiled_model(model: Any, path: Path, threads: int, *, profile: bool = False) -> Any:
+    """Return OpenVINO's model, read from ``path``, compiled for the CPU.
+
+    Raises:
+        ArtifactError: OpenVINO refuses it.
+    """
+    configuration: dict[str, Any] = {
+        **CONFIGURATION,
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "PERF_COUNT": profile,
+    }
+    try:
+        with silenced():
+            return library().Core().compile_model(model, "CPU", configuration)
+    except RuntimeError as error:
+        raise _rejected(path, error) from error
 
 
 def model_of(path: Path) -> Any:

@@ -3,13 +3,14 @@
 ::
 
     python -m benchmarks.bisection --count 60            60 faults and 60 clean files, of each place
-                                                         about a fourth
+                                                         about a sixth
     python -m benchmarks.bisection --large               a graph of 1,500 operators, timed
 
-Places are runtimes, run for real: ONNX files in onnxruntime and tract, TFLite files in LiteRT, and
-ONNX files node by node without any fusion, the fake.  A fault is planted behind an operator that is
-drawn; one that the file's output does not show is drawn again, and counted.  The exit code is 1 if
-a fault is not named, another operator is, or it takes more than log2(n) + 3 runs.
+Places are runtimes, run for real: ONNX files in onnxruntime and tract, TFLite files in LiteRT, ML
+programs in the evaluator, models of OpenVINO in its own, and ONNX files node by node without any
+fusion, the fake.  A fault is planted behind an operator that is drawn; one that the file's output
+does not show is drawn again, and counted.  The exit code is 1 if a fault is not named, another
+operator is, or it takes more than log2(n) + 3 runs.
 """
 
 from __future__ import annotations
@@ -60,10 +61,16 @@ def _places(folder: Path) -> list[_Place]:
     source = load_source("emoji")
     onnx = export_artifact(source, ExportOptions("onnx", verify=False), folder)
     tflite = export_artifact(source, ExportOptions("tflite", verify=False), folder)
+    openvino = export_artifact(source, ExportOptions("openvino", verify=False), folder)
+    coreml = export_artifact(
+        source, ExportOptions("coreml", precision="fp32", verify=False), folder
+    )
     return [
         _Place(onnx, None),
         _Place(onnx, "tract"),
         _Place(tflite, None),
+        _Place(coreml, None),
+        _Place(openvino, None),
         _Place(onnx, None, unfused=True),
     ]
 

@@ -15,7 +15,8 @@ from affnet.devices.base import Progress, Startup
 from affnet.devices.fake import FakeDevice, FakeSettings
 from affnet.runtimes import Session, get_runtime
 from affnet.runtimes.onnx_exact import ExactSession
-from benchmarks.bisection.faults import PLANTERS, Step
+from benchmarks.bisection.faults import Step
+from benchmarks.bisection.planting import PLANTERS
 
 
 class PlantedDevice(FakeDevice):

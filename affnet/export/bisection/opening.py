@@ -20,7 +20,9 @@ from affnet.layouts import as_input
 
 #: By format: what reads its files as a `CutGraph`, from an artifact and what feeds it.
 GRAPHS: dict[str, str] = {
+    "coreml": "affnet.export.bisection.coreml:CoremlGraph",
     "onnx": "affnet.export.bisection.onnx:OnnxGraph",
+    "openvino": "affnet.export.bisection.openvino:OpenVinoGraph",
     "tflite": "affnet.export.bisection.tflite:TfliteGraph",
 }
 

@@ -143,14 +143,17 @@ class TfliteGraph:
             return None
         graph, model = self._graph, self._model
         kept = graph.operators, graph.inputs, graph.outputs, model.signatureDefs, model.metadata
+        buffers = model.buffers
         graph.operators = self._with_constants(part)
         graph.inputs = np.array(list(map(int, part.reads)), np.int32)
         graph.outputs = np.array(list(map(int, part.writes)), np.int32)
         model.signatureDefs = model.metadata = None
+        model.buffers = self._buffers(graph.operators)
         builder = aligned_builder()
         builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
         path.write_bytes(bytes(builder.Output()))
         graph.operators, graph.inputs, graph.outputs, model.signatureDefs, model.metadata = kept
+        model.buffers = buffers
         inputs, outputs = (
             tuple(self._spec(name) for name in names) for names in (part.reads, part.writes)
         )
@@ -166,6 +169,15 @@ class TfliteGraph:
                 giving.append(operator)
                 read.update(operator.inputs)
         return [*reversed(giving), *chosen]
+
+    def _buffers(self, operators: Sequence[Any]) -> list[Any]:
+        """Return the file's buffers, of which those hold anything that ``operators`` read."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        read = {int(index) for operator in operators for index in operator.inputs if index >= 0}
+        used = {self._graph.tensors[index].buffer for index in read}
+        buffers = self._model.buffers
+        return [one if at in used else schema.BufferT() for at, one in enumerate(buffers)]
 
     def _spec(self, name: str) -> TensorSpec:
         value = self._value(int(name))

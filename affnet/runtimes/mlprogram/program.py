@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +18,7 @@ from affnet.runtimes.mlprogram.description import (
     read_metadata,
     read_output,
 )
-from affnet.runtimes.mlprogram.graph import Function, read_function
+from affnet.runtimes.mlprogram.graph import Function, Node, read_function
 from affnet.runtimes.mlprogram.inputs import read_inputs
 from affnet.runtimes.mlprogram.package import Package
 from affnet.runtimes.mlprogram.types import numpy_dtype
@@ -81,16 +81,31 @@ class Program:
             UnsupportedOperatorError: an operator is not known here.
             ArtifactError: the program contradicts itself.
         """
+        held, half = self._held(inputs), self._rounds(precision)
+        results = self._opened().run(held, half=half)
+        return {name: self._finish(name, value) for name, value in results.items()}
+
+    def steps(
+        self, inputs: Mapping[str, Any], *, precision: Precision = "declared"
+    ) -> Iterator[tuple[Node | None, dict[str, Value]]]:
+        """Yield what each operator gives, as `Evaluator.steps`; see `predict` for the rest."""
+        return self._opened().steps(self._held(inputs), half=self._rounds(precision))
+
+    def _held(self, inputs: Mapping[str, Any]) -> dict[str, Value]:
+        arrays = read_inputs(self.inputs, self.function.inputs, inputs)
+        return {name: hold(array) for name, array in arrays.items()}
+
+    def _rounds(self, precision: Precision) -> bool:
         if precision not in ("declared", "float32"):
             raise UsageError(f"precision must be 'declared' or 'float32', not {precision!r}.")
-        arrays = read_inputs(self.inputs, self.function.inputs, inputs)
+        return precision == "declared"
+
+    def _opened(self) -> Evaluator:
         if self._evaluator is None:
             from affnet.runtimes.mlprogram.execution import Evaluator
 
             self._evaluator = Evaluator(self.function)
-        held = {name: hold(array) for name, array in arrays.items()}
-        results = self._evaluator.run(held, half=precision == "declared")
-        return {name: self._finish(name, value) for name, value in results.items()}
+        return self._evaluator
 
     def _finish(self, name: str, value: Value) -> Value:
         kind = self.function.type_of(name)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import mmap
 import struct
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from affnet.runtimes.mlprogram.types import bits, numpy_dtype
 
 _HEADER = struct.Struct("<II56x")
 _METADATA = struct.Struct("<IIQQQ32x")
+_ALIGNMENT = 64
 _VERSION = 2
 _SENTINEL = 0xDEADBEEF
 
@@ -79,12 +81,40 @@ class WeightFile:
         Raises:
             ArtifactError: the blob is damaged, outside the file, or of another type or size.
         """
+        number, size, start, _ = self._metadata(offset)
+        stored = _DTYPES.get(number, f"unknown type {number}")
+        if stored != dtype:
+            raise ArtifactError(
+                f"The weights at byte {offset} of {self.path} are {stored}, the model says {dtype}."
+            )
+        return self._array(start, size, dtype, shape)
+
+    def only(self, offsets: Collection[int]) -> tuple[bytes, dict[int, int]]:
+        """Return a weight file of those blobs whose metadata stand at ``offsets``.
+
+        With it comes where each of them stands there.
+
+        Raises:
+            ArtifactError: as `read`.
+        """
+        content = bytearray(_HEADER.pack(len(offsets), _VERSION))
+        places = {}
+        for offset in sorted(offsets):
+            number, size, start, padding = self._metadata(offset)
+            places[offset] = place = len(content)
+            content += _METADATA.pack(_SENTINEL, number, size, place + _METADATA.size, padding)
+            content += self._map[start : start + size]
+            content += bytes(-len(content) % _ALIGNMENT)
+        return bytes(content), places
+
+    def _metadata(self, offset: int) -> tuple[int, int, int, int]:
+        """Return a blob's element type, its bytes, where its data start, and its padding bits."""
         if offset + _METADATA.size > len(self._map):
             raise ArtifactError(
                 f"The model has weights that point outside the weight file {self.path}, to byte "
                 f"{offset} of {len(self._map)}; the file is truncated or of another model."
             )
-        sentinel, number, size, start, _ = _METADATA.unpack_from(self._map, offset)
+        sentinel, number, size, start, padding = _METADATA.unpack_from(self._map, offset)
         if sentinel != _SENTINEL:
             raise ArtifactError(f"The weight file {self.path} holds no weights at byte {offset}.")
         if start + size > len(self._map):
@@ -92,12 +122,7 @@ class WeightFile:
                 f"The weights at byte {offset} point outside the weight file {self.path}: they end "
                 f"at byte {start + size} of {len(self._map)}; the file is truncated."
             )
-        stored = _DTYPES.get(number, f"unknown type {number}")
-        if stored != dtype:
-            raise ArtifactError(
-                f"The weights at byte {offset} of {self.path} are {stored}, the model says {dtype}."
-            )
-        return self._array(start, size, dtype, shape)
+        return number, size, start, padding
 
     def _array(self, start: int, size: int, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
         count = math.prod(shape)

@@ -265,6 +265,8 @@ def test_a_damaged_file_is_an_error_of_the_reference(tmp_path: Path) -> None:
 
 def test_a_format_that_cannot_be_cut_is_refused() -> None:
     with pytest.raises(UsageError) as refused:
-        check_cuttable("coreml")
-    assert refused.value.problem == "Files of the format coreml cannot be cut into parts here"
-    assert refused.value.remedy == "bisect the network's file of another format: onnx, tflite."
+        check_cuttable("executorch")
+    assert refused.value.problem == "Files of the format executorch cannot be cut into parts here"
+    assert refused.value.remedy == (
+        "bisect the network's file of another format: coreml, onnx, openvino, tflite."
+    )

@@ -78,6 +78,14 @@ TargetOption = Annotated[
         rich_help_panel="Precision",
     ),
 ]
+KeepFloatOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODULE",
+        help="A module that stays in float32, whatever --precision says; several: once each.",
+        rich_help_panel="Precision",
+    ),
+]
 FftOption = Annotated[
     str,
     typer.Option(
@@ -126,6 +134,7 @@ def export(
     calibration_data: CalibrationDataOption = None,
     calibration_samples: CalibrationSamplesOption = DEFAULT_SAMPLES,
     max_accuracy_drop: MaxAccuracyDropOption = None,
+    keep_float: KeepFloatOption = None,
     target: TargetOption = "any",
     fft: FftOption = "auto",
     device: Annotated[
@@ -225,6 +234,7 @@ def export(
         calibration_data=calibration_data,
         calibration_samples=calibration_samples,
         max_accuracy_drop=max_accuracy_drop,
+        keep_float=tuple(keep_float or ()),
         target=target,
         fft=fft,
         device=device,

@@ -12,6 +12,7 @@ from affnet.export.converters.fallbacks import Attempt
 from affnet.export.options import SPEC, ExportOptions
 from affnet.export.passes.graph_pixels import GraphPixels
 from affnet.export.passes.heads import NO_HEAD
+from affnet.export.quantization.layers import KeptParts
 from affnet.export.verification.half_trial import DeviceTrial
 from affnet.export.verification.reference import Reference
 from affnet.layouts import as_input
@@ -50,7 +51,9 @@ def conversion_request(
         image_input=options.image_input,
         deployment_target=options.deployment_target,
         calibration=options.calibration.images if options.calibration else None,
-        keep_float=frozenset(kept.part for kept in options.kept_float),
+        keep_float=KeptParts(
+            frozenset(kept.part for kept in options.kept_float), options.keep_float
+        ),
         target=options.target,
         samples=_samples(reference, taken, inputs, options) if half else (),
         half_trial=(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from affnet.devices.base import Device
 from affnet.devices.inference import check_runs
@@ -55,6 +56,7 @@ class ExportOptions:
     repair_on: frozenset[str] = frozenset()  # names of those that it is made right on
     calibration: Calibration | None = None  # images, where ``precision`` needs them
     kept_float: tuple[KeptFloat, ...] = ()  # parts that ``precision`` leaves out
+    keep_float: tuple[str, ...] = ()  # modules that it is to leave out
     max_accuracy_drop: float | None = None  # in points of top-1 on the images of ``calibration``
     target: str = ANY  # of `affnet.export.quantization.TARGETS`
     costs: PlanCosts | None = None  # what ``fft`` measure chooses by, of `measure_plans`
@@ -76,6 +78,7 @@ def check_options(source: Source, options: ExportOptions) -> None:
         raise UsageError(
             f"The precision {options.precision} needs images to calibrate with: --calibration-data."
         )
+    _check_kept_modules(source, options)
     _check_processors(options)
     with_head(source, options.head)  # refuses a head that the network has no outputs for
     if options.head in HEADS and options.head not in (NO_HEAD, *converter.heads):
@@ -110,6 +113,28 @@ def check_options(source: Source, options: ExportOptions) -> None:
             "--fft measure needs measured costs, which affnet export takes; give its file "
             "to other commands."
         )
+
+
+def _check_kept_modules(source: Source, options: ExportOptions) -> None:
+    """Refuse modules to keep in float32 that there are none of, or where nothing else is."""
+    if not options.keep_float:
+        return
+    kept = get_converter(options.format).keeps_float
+    if options.precision not in kept:
+        raise UsageError(
+            f"--keep-float keeps modules of {options.format} files in float32 in the precisions "
+            f"{', '.join(kept)}; add --precision {kept[0]}."
+            if kept
+            else f"--keep-float does not apply to the format {options.format}."
+        )
+    known = source.module_names()
+    for module in options.keep_float:
+        if module not in known:
+            like = get_close_matches(module, known) or [name for name in known if "." not in name]
+            raise UsageError(
+                f"{source.name} has no module {module!r}",
+                f"name one as its state dict does, such as {', '.join(like)}.",
+            )
 
 
 def _check_processors(options: ExportOptions) -> None:

@@ -195,10 +195,12 @@ def _convert(
     manifest = _describe(
         source, options.format, request, conversion, prepared.fft_plan, macs, tools
     )
+    details = dict(manifest.details)
     if source.captured:
-        details = manifest.details | {"capture": source.captured}
-        manifest = dataclasses.replace(manifest, details=details)
-    return Artifact(conversion.path, manifest)
+        details["capture"] = source.captured
+    if options.keep_float:
+        details["keep_float"] = [*options.keep_float]
+    return Artifact(conversion.path, dataclasses.replace(manifest, details=details))
 
 
 def _describe(

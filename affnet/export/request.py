@@ -36,6 +36,7 @@ class ExportRequest:
     calibration_data: str | None = None
     calibration_samples: int = DEFAULT_SAMPLES
     max_accuracy_drop: float | None = None  # points of top-1
+    keep_float: tuple[str, ...] = ()  # modules of the network
     target: str = ANY  # processors that the weights of int8 files are for
     fft: str = "auto"
     device: str = "host"  # that ``measure`` and the precision ``auto`` time on, or of ``repair``

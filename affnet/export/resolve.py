@@ -101,6 +101,7 @@ def resolve(
         repair_on=frozenset({request.device} if request.repair else ()),
         max_accuracy_drop=request.max_accuracy_drop,
         target=request.target,
+        keep_float=request.keep_float,
     )
     if _needs_images(request):
         options = _with_calibration(request, source, options, progress)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affnet.artifact import Manifest
+from affnet.export.converters import get_converter
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 _SMALLEST_HALF = float(np.finfo(np.float16).tiny)
@@ -42,11 +44,12 @@ def reason_of(expected: NDArray[Any], given: NDArray[Any], stored: NDArray[Any])
 
 def advice_of(manifest: Manifest, module: str | None) -> str | None:
     """Return what makes the file right on that device, a clause."""
-    if manifest.precision == "fp16":
-        return "keep it in float32" + (f": {module}" if module else "")
-    if manifest.precision != "fp32":
-        return "keep it in floating point" + (f": {module}" if module else "")
-    return None
+    if manifest.precision == "fp32":
+        return None
+    kept = get_converter(manifest.format).keeps_float
+    if module and manifest.precision in kept:
+        return f"keep it in float32: affnet export --keep-float {shlex.quote(module)}"
+    return "keep it in float32" + (f": {module}" if module else "")
 
 
 def _is_permuted(expected: NDArray[Any], given: NDArray[Any]) -> bool:

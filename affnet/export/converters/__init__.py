@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from affnet.errors import UnknownNameError, require
+from affnet.export.quantization.layers import NOTHING_KEPT, KeptParts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +66,7 @@ class ConversionRequest:
     image_input: bool = False  # take 8-bit images instead of floats in 0..1
     deployment_target: str | None = None  # the oldest system the file must run on
     calibration: NDArray[np.float32] | None = None  # inputs, where the precision needs them
-    keep_float: frozenset[str] = frozenset()  # parts that are not quantised, see `part_of`
+    keep_float: KeptParts = NOTHING_KEPT  # that neither 8 bits nor float16 may touch
     target: str = "any"  # processors of 8-bit weights, of `affnet.export.quantization.TARGETS`
     #: Inputs of its static shapes, as the network takes them, that show what float16 cannot hold:
     #: see `affnet.export.converters.mixed_precision`.  Without any, only constants are looked at.
@@ -122,6 +123,7 @@ class Converter(Protocol):
     format: ClassVar[str]
     precisions: ClassVar[tuple[str, ...]]  # the first is the default
     computes_in_half: ClassVar[tuple[str, ...]]  # those of them whose activations are float16
+    keeps_float: ClassVar[tuple[str, ...]]  # those that `ConversionRequest.keep_float` holds for
     layouts: ClassVar[tuple[str, ...]]  # the first is the default
     routes: ClassVar[tuple[str, ...]]  # ways through other tools, the preferred one first
     auto_fft: ClassVar[str]  # what --fft auto means: "auto" asks the planner, "native" keeps it

@@ -37,6 +37,7 @@ class CoreAiConverter:
     format = "coreai"
     precisions = ("fp32", "fp16")
     computes_in_half = ("fp16",)
+    keeps_float = ()
     layouts = ("NCHW",)
     routes = ("torch.export",)
     auto_fft = "auto"

@@ -32,6 +32,7 @@ class MnnConverter(FromOnnx):
     format = "mnn"
     precisions = ("fp32", "fp16", "int8-weights")
     computes_in_half = ()  # float16 is how weights are stored
+    keeps_float = ()
     packages = ("_tools", "_mnncengine", "onnx", "onnxscript", "onnxsim")
     extra = "mnn"
     border_types = OF_FLOATS

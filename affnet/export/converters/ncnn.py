@@ -26,6 +26,7 @@ class NcnnConverter(FromOnnx):
     format = "ncnn"
     precisions = ("fp32", "fp16")
     computes_in_half = ()  # float16 is how weights are stored
+    keeps_float = ()
     packages = ("pnnx", "ncnn", "onnx", "onnxscript", "onnxsim")
     extra = "ncnn"
     border_types = OF_FLOATS

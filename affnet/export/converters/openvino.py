@@ -21,6 +21,7 @@ class OpenVinoConverter(FromOnnx):
     format = "openvino"
     precisions = ("fp32", "fp16", "int8")
     computes_in_half = ()  # float16 is how weights are stored
+    keeps_float = ("int8",)
     packages = ("openvino", "onnx", "onnxscript", "onnxsim")
     extra = "openvino"
     tools = ("torch", "onnx", "onnxscript", "onnxsim", "openvino")

@@ -25,6 +25,7 @@ class TorchConverter:
     format = "torch"
     precisions = ("fp32",)
     computes_in_half = ()
+    keeps_float = ()
     layouts = ("NCHW",)
     routes = ("torch.export",)
     auto_fft = "native"  # the network as it was trained

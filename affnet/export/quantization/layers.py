@@ -14,6 +14,7 @@ because its products, its mask and the spectrum's product have ranges of their o
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 _WRAPPED = "network."  # of a network with a head, or with channels last
 _FILTER = re.compile(r"^(.*?\bfilter)(?:\.|$)")
@@ -29,6 +30,24 @@ _PARTS = {
     "add": "product",
     "cat": "product",
 }
+
+
+@dataclass(frozen=True)
+class KeptParts:
+    """Parts that stay in float: those of ``parts``, and those that ``modules`` have a share in."""
+
+    parts: frozenset[str] = frozenset()
+    modules: tuple[str, ...] = ()
+
+    def __contains__(self, part: str) -> bool:
+        path = f"{part.partition(':')[0]}."
+        return part in self.parts or any(
+            path.startswith(f"{module}.") or f"{module}.".startswith(path)
+            for module in self.modules
+        )
+
+
+NOTHING_KEPT = KeptParts()
 
 
 def part_of(module: str, operator: str) -> str:

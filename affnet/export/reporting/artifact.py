@@ -224,6 +224,8 @@ def precision_fields(details: dict[str, Any]) -> dict[str, str]:
         fields["kept in float32"] = _kept_text(details["float_parts"])
     if kept := details.get("float16", {}).get("kept_parts"):
         fields["kept in float32"] = _half_text(kept, details["float16"]["tried_on"])
+    if kept := details.get("keep_float"):
+        fields["told to keep in float32"] = ", ".join(kept)
     if "accuracy_drop" in details:
         fields["accuracy"] = _accuracy_text(details)
     if warning := chance_warning(details):

@@ -60,6 +60,14 @@ class Source:
             return self.outputs
         return self.model.output_specs(*taken.image_size())
 
+    def module_names(self) -> list[str]:
+        """Return the paths of the network's modules, in the order in which they are called."""
+        if self.program is None:
+            return [name for name, _ in self.model.named_modules() if name]
+        stacks = (node.meta.get("nn_module_stack") or {} for node in self.program.graph.nodes)
+        paths = (str(path) for stack in stacks for path, _ in stack.values())
+        return list(dict.fromkeys(filter(None, paths)))
+
     def preprocessing_for(self, taken: TensorSpec) -> Preprocessing | None:
         """Return how pictures become an input of any size; None if it takes no pictures."""
         return usual_preprocessing(taken, self.task)

@@ -189,7 +189,7 @@ def test_float16_that_overflows_is_named_with_its_advice(tmp_path: Path) -> None
     assert wrong.operators == ("square",)
     assert wrong.reason is not None
     assert wrong.reason.startswith("it overflows float16: its values reach")
-    assert wrong.advice == "keep it in float32: body"
+    assert wrong.advice == "keep it in float32: affnet export --keep-float body"
     assert found.unseen == 0  # once the mean is back in range the rest is run
 
 

@@ -66,6 +66,34 @@ def test_parts_that_are_kept_in_float_are_not_quantised(tmp_path: Path) -> None:
     assert all(made_by.get(node.input[1]) == "DequantizeLinear" for node in convolutions)
 
 
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_a_module_that_the_user_names_stays_in_float32(tmp_path: Path, precision: str) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    kept = options("onnx", precision, keep_float=("stem",))
+    artifact = export_artifact(tiny_source(), kept, tmp_path)
+    tensors = map(numpy_helper.to_array, onnx.load(artifact.path).graph.initializer)
+    types = {str(one.dtype) for one in tensors if one.shape == (16, 3, 8, 8)}
+    assert types == {"float32"}  # the stem's
+    assert artifact.manifest.details["keep_float"] == ["stem"]
+
+
+@pytest.mark.parametrize(
+    ("format_", "precision", "module", "words"),
+    [
+        ("onnx", "fp32", "stem", "in the precisions fp16, int8; add --precision fp16"),
+        ("torch", "fp32", "stem", "--keep-float does not apply to the format torch"),
+        ("onnx", "int8", "stern", "tiny has no module 'stern'; name one .*, such as stem"),
+    ],
+)
+def test_a_module_that_cannot_stay_in_float32_is_wrong_use(
+    tmp_path: Path, format_: str, precision: str, module: str, words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        export_artifact(tiny_source(), options(format_, precision, keep_float=(module,)), tmp_path)
+
+
 def test_int8_without_images_is_wrong_use(tmp_path: Path) -> None:
     lacking = dataclasses.replace(options("onnx"), calibration=None)
     with pytest.raises(UsageError, match="needs images to calibrate with: --calibration-data"):

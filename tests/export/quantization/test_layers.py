@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from affnet.export.quantization.layers import part_of
+from affnet.export.quantization.layers import KeptParts, part_of
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,21 @@ from affnet.export.quantization.layers import part_of
 )
 def test_parts(module: str, operator: str, part: str) -> None:
     assert part_of(module, operator) == part
+
+
+@pytest.mark.parametrize(
+    ("module", "part", "kept"),
+    [
+        ("layer_1", "layer_1.0", True),
+        ("layer_1.0", "layer_1.0", True),
+        ("layer_1.0.block.exp_1x1.block.conv", "layer_1.0", True),
+        ("layer_1", "layer_10.0", False),
+        ("layer_1.0", "layer_1", True),
+        ("stage.global_rep.0.filter", "stage.global_rep.0.filter: DFT", True),
+        ("stage.global_rep.0.filter", "stage.global_rep.0.mlp", False),
+    ],
+)
+def test_a_module_keeps_the_parts_that_it_has_a_share_in(
+    module: str, part: str, kept: bool
+) -> None:
+    assert (part in KeptParts(modules=(module,))) == kept

@@ -78,6 +78,7 @@ class CoreMLConverter:
     format = "coreml"
     precisions = ("fp16", "fp32", *COMPRESSED)
     computes_in_half = ("fp16", *COMPRESSED)
+    keeps_float = ()
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
     auto_fft = "auto"

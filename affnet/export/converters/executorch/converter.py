@@ -37,6 +37,7 @@ class ExecutorchConverter:
     format = "executorch"
     precisions = ("fp32", "fp16", "int8")
     computes_in_half = ("fp16",)
+    keeps_float = ("fp16", "int8")
     layouts = ("NCHW",)
     routes = ("XNNPACK", "portable")
     auto_fft = "auto"
@@ -78,7 +79,7 @@ def _converted(
             if request.precision == "int8":
                 network = in_int8(network, example, request)
             elif request.precision == "fp16":
-                network, choice = in_float16(network, example, request.samples)
+                network, choice = in_float16(network, example, request.samples, request.keep_float)
                 if found := choice.details():
                     details["float16"] = found
             content, delegation = _lowered(network, example, delegate=request.route == "XNNPACK")

@@ -18,16 +18,22 @@ from affnet.export.converters.executorch.half_program import (
     must_be_float32,
     stored,
 )
+from affnet.export.converters.executorch.int8 import part_of_node
 from affnet.export.converters.executorch.tensors import drop_unused_tensors
 from affnet.export.converters.mixed_precision import HalfChoice, choose_float32
+from affnet.export.quantization.layers import NOTHING_KEPT, KeptParts
 
 
 def in_float16(
-    network: nn.Module, example: tuple[Tensor, ...], samples: Sequence[Arrays] = ()
+    network: nn.Module,
+    example: tuple[Tensor, ...],
+    samples: Sequence[Arrays] = (),
+    keep: KeptParts = NOTHING_KEPT,
 ) -> tuple[GraphModule, HalfChoice]:
     """Return ``network`` as a graph in float16, and what of it stays in float32.
 
-    Its input and outputs are of float32, and so is what `choose_float32` keeps by ``samples``::
+    Its input and outputs are of float32, and so are the parts ``keep``, and what `choose_float32`
+    keeps by ``samples``::
 
         x -> cast -> conv -> cast -> log -> cast -> linear -> cast -> logits
 
@@ -39,7 +45,8 @@ def in_float16(
     program = torch.export.export(network, example).run_decompositions({})  # nothing in place
     graph = program.module(check_guards=False)
     choice = choose_float32(FxHalfProgram(graph), samples)
-    _store_in_half(graph, frozenset(choice.kept))
+    kept = {node.name for node in graph.graph.nodes if part_of_node(node) in keep}
+    _store_in_half(graph, frozenset({*choice.kept, *kept}))
     return graph, choice
 
 

@@ -29,7 +29,7 @@ def in_int8(network: nn.Module, example: tuple[Tensor, ...], request: Conversion
     assert request.calibration is not None  # the pipeline sees to it
     quantizer = XNNPACKQuantizer()
     quantizer.set_global(get_symmetric_quantization_config(is_per_channel=True))
-    quantizer.set_filter_function(lambda node: _part(node) not in request.keep_float)
+    quantizer.set_filter_function(lambda node: part_of_node(node) not in request.keep_float)
     logging.getLogger("torchao").setLevel(logging.ERROR)  # it lists what it was built without
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -43,7 +43,8 @@ def in_int8(network: nn.Module, example: tuple[Tensor, ...], request: Conversion
     return converted
 
 
-def _part(node: Any) -> str:
+def part_of_node(node: Any) -> str:
+    """Return the part of the network that an operator of an exported program belongs to."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     module = str(stack[-1][0]) if stack else ""
     return part_of(module, _operator(node))

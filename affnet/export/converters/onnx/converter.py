@@ -57,6 +57,7 @@ class OnnxConverter:
     format = "onnx"
     precisions = ("fp32", "fp16", "int8")
     computes_in_half = ("fp16",)
+    keeps_float = ("fp16", "int8")
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
     auto_fft = "auto"
@@ -124,10 +125,11 @@ def _halved(
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
     """Return ``model`` in float16 but for what needs float32, and the manifest's words for that."""
     choice = choose_float32(OnnxHalfProgram(named(model)), request.samples)
-    details, kept, trial = choice.details(), set(choice.kept), request.half_trial
+    details, trial, parts = choice.details(), request.half_trial, parts_of(model, modules)
+    kept = {*choice.kept, *(name for name in parts if parts[name] in request.keep_float)}
     if trial is None:
         return in_float16(model, kept), details
-    parts, candidate = parts_of(model, modules), folder / "candidate.onnx"
+    candidate = folder / "candidate.onnx"
 
     def halved(float32: Collection[str]) -> onnx.ModelProto:
         return in_float16(model, {*kept, *(name for name in parts if parts[name] in float32)})

@@ -49,6 +49,7 @@ class TfliteConverter:
     format = "tflite"
     precisions = ("fp32", "fp16", "int8", "int8-weights")
     computes_in_half = ()  # its float16 is of weights
+    keeps_float = ("int8",)
     layouts = ("NHWC", "NCHW")
     routes = ("torch.export", "ONNX")
     auto_fft = "auto"

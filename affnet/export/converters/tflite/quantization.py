@@ -13,7 +13,7 @@ from affnet.export.converters import ConversionRequest
 from affnet.export.converters.tflite.flatbuffer import aligned_builder
 from affnet.export.converters.tflite.quantizer import QUANTIZER, quantizer_module
 from affnet.export.passes.normalization import ChannelsLastNorm
-from affnet.export.quantization.layers import part_of
+from affnet.export.quantization.layers import KeptParts, part_of
 from affnet.silence import silenced
 
 _EVERYTHING = ".*"
@@ -166,7 +166,7 @@ def _widest(known: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _excluded(content: bytes, keep_float: frozenset[str]) -> Iterator[tuple[str, str]]:
+def _excluded(content: bytes, keep_float: KeptParts) -> Iterator[tuple[str, str]]:
     """Yield kind and output of each operator that could be quantised, but is not to be."""
     for kind, graph, operator in _operators(content):
         if kind not in _QUANTISED:

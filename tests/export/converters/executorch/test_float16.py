@@ -13,6 +13,7 @@ from affnet.artifact import Arrays, TensorSpec
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.executorch.converter import ExecutorchConverter
 from affnet.export.converters.executorch.float16 import in_float16
+from affnet.export.quantization.layers import KeptParts
 from affnet.runtimes.executorch import ExecutorchRuntime
 from tests.tiny import noise
 
@@ -80,6 +81,15 @@ def test_a_network_that_float16_holds_has_casts_at_its_borders_only() -> None:
     assert sum(node.target is CAST for node in graph.graph.nodes) == 2
     assert {tensor.dtype for tensor in graph.buffers()} == {torch.float16}
     assert list(graph.parameters()) == []  # those in float32 would stay in the file
+
+
+def test_a_module_that_the_user_names_stays_in_float32() -> None:
+    network = nn.Sequential(nn.Conv2d(2, 3, 1), nn.SiLU(), nn.Conv2d(3, 2, 1)).eval()
+    graph, _ = in_float16(
+        network, (torch.zeros(1, 2, 4, 4),), samples()[:1], KeptParts(modules=("2",))
+    )
+    assert kinds(graph, torch.float32) == {"aten.conv2d.default"}
+    assert kinds(graph, torch.float16) == {"aten.conv2d.default", "aten.silu.default"}
 
 
 def test_the_network_keeps_its_own_tensors() -> None:

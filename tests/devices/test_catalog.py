@@ -130,6 +130,11 @@ def test_a_catalog_that_cannot_be_is_refused_with_its_place(
     assert info.value.exit_code == 2
 
 
+def test_a_whole_number_is_a_number(config_folder: Path) -> None:
+    written(config_folder, '[x]\nkind = "adb"\npause_seconds = 2\n')
+    assert load_catalog()["x"].settings == {"pause_seconds": 2}
+
+
 def test_a_file_that_is_no_text_is_refused(config_folder: Path) -> None:
     (config_folder / "devices.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CatalogError, match=r"devices\.toml is not valid TOML: "):

@@ -14,6 +14,7 @@ DEVICES: dict[str, str] = {
     "fake": "affnet.devices.fake:FakeDevice",
     "host": "affnet.devices.host:HostDevice",
     "ios": "affnet.devices.apple.device:IosDevice",
+    "labgrid": "affnet.devices.labgrid.device:LabgridDevice",
     "ssh": "affnet.devices.ssh.device:SshDevice",
 }
 

@@ -11,6 +11,7 @@ from affnet.devices import catalog
 from affnet.devices.android.device import AdbSettings
 from affnet.devices.catalog import Entry, find, load_catalog, open_device, open_devices, user_file
 from affnet.devices.fake import FakeSettings
+from affnet.devices.labgrid.device import LabgridSettings
 from affnet.devices.ssh.device import SshSettings
 from affnet.errors import CatalogError, UnknownNameError, UsageError
 
@@ -163,7 +164,7 @@ def test_the_documentation_s_catalog_can_be_read(config_folder: Path) -> None:
     for name, default in (("python", "python3"), ("folder", "/tmp"), ("install", False)):  # noqa: S108
         assert getattr(SshSettings(host="x"), name) == default
         assert f"| `{name}` | `{str(default).lower() if default is False else default}` |" in text
-    for field in dataclasses.fields(AdbSettings):
+    for field in (*dataclasses.fields(AdbSettings), *dataclasses.fields(LabgridSettings)):
         assert f"`{field.name}`" in text
     for name in ("runner_version", "folder", "accelerator", "warmup_seconds", "pause_seconds"):
         assert f"| `{name}` | `{getattr(AdbSettings(), name)}` |" in text

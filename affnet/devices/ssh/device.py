@@ -24,16 +24,22 @@ from affnet.errors import AffnetError, ArtifactError, MissingError
 
 
 @dataclass(frozen=True, kw_only=True)
-class SshSettings(Settings):
+class BoardSettings(Settings):
     """What may be set of a board; what is not set comes from ``~/.ssh/config``."""
 
-    host: str
     user: str | None = None
     port: int | None = None
     identity_file: str | None = None
     python: str = "python3"  # the interpreter that has the runtime
     folder: str = "/tmp"  # noqa: S108  # mktemp makes an unguessable folder inside
     install: bool = False  # a missing runtime, into a virtual environment there
+
+
+@dataclass(frozen=True, kw_only=True)
+class SshSettings(BoardSettings):
+    """What may be set of a board that is reached by its name."""
+
+    host: str
 
 
 class SshDevice:

@@ -1,0 +1,1 @@
+"""Boards that labgrid lends, one user at a time."""

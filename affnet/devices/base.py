@@ -45,6 +45,9 @@ class Settings:
     """What a catalog entry may set, whatever its kind; kinds add fields of their own."""
 
     description: str = ""
+    max_temperature: float | None = None  # degrees Celsius, above which no turn begins
+    min_battery: float | None = None  # percent, below which none does
+    cool_down_s: float = 600.0  # that a turn waits for both at most
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,11 @@ class Device(Protocol):
     capabilities: ClassVar[Capabilities]
     settings_type: ClassVar[type[Settings]]
     name: str
+
+    @property
+    def settings(self) -> Settings:
+        """What the catalog's entry sets."""
+        ...
 
     def address(self) -> str:
         """Return what identifies the hardware: two names may mean the same device."""

@@ -174,7 +174,7 @@ def _check_settings(settings: Mapping[str, Any], settings_type: type[Any], where
         types = [t for t in typing.get_args(hints[name]) or (hints[name],) if t is not type(None)]
         if type(value) is int and float in types:
             continue
-        if type(value) not in types:  # not isinstance: true is no whole number
+        if type(value) not in types or value != value:  # not isinstance: true is no whole number
             wanted = " or ".join(_NAMES[t] for t in types)
             raise CatalogError(f"{where}: {name} must be {wanted}, not {value!r}.")
     for field in dataclasses.fields(settings_type):

@@ -60,7 +60,7 @@ class FakeDevice:
 
     def __init__(self, name: str = "fake", settings: FakeSettings = _DEFAULTS) -> None:
         self.name = name
-        self._settings = settings
+        self.settings = settings
         self._stopped = threading.Event()
 
     def address(self) -> str:
@@ -82,7 +82,7 @@ class FakeDevice:
     @contextmanager
     def session(self, runtime: str, progress: Progress = lambda _: None) -> Iterator[None]:
         """See `Device.session`."""
-        if self._stopped.wait(self._settings.session_seconds):
+        if self._stopped.wait(self.settings.session_seconds):
             raise MeasurementError(f"Measuring on {self.name} was stopped.")
         yield
 
@@ -102,12 +102,12 @@ class FakeDevice:
     @contextmanager
     def start(self, artifact: Artifact, runtime: str, threads: int) -> Iterator[FakeProcess]:
         """See `Device.start`."""
-        if self._settings.fails:
+        if self.settings.fails:
             raise MeasurementError(
                 f"Measuring {artifact.path.name} on {runtime} ended with exit code 1: "
                 f"{self.name} is set to fail"
             )
-        yield FakeProcess(artifact, threads, self._settings)
+        yield FakeProcess(artifact, threads, self.settings)
 
     def interrupt(self) -> None:
         """See `Device.interrupt`."""

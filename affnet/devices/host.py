@@ -34,6 +34,7 @@ class HostDevice:
 
     def __init__(self, name: str = "host", settings: Settings = _DEFAULTS) -> None:
         self.name = name
+        self.settings = settings
         self._processes = LocalProcesses()
 
     def address(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from affnet.artifact import Artifact, Manifest, Provenance, TensorSpec
 from affnet.bench.results.result import Result
-from affnet.devices.base import Capabilities, Memory, Startup
+from affnet.devices.base import Capabilities, Memory, Settings, Startup
 
 MS = 1_000_000  # ns
 IDLE = {"busy_cores": 0.0, "governor": "performance"}
@@ -58,6 +58,7 @@ class FakeDevice:
     started: int = 0
     running: int = 0
     most_running: int = 0
+    settings: Settings = field(default_factory=Settings)
     kind = "fake"
     name = "fake"
     capabilities = Capabilities(

@@ -112,12 +112,13 @@ def test_what_is_neither_is_refused_with_the_valid_names(name: str) -> None:
             "[x]\nkind = [1]\n",
             ", [x]: unknown kind [1]; valid: adb, browser, emulated, fake, host, ",
         ),
-        ('[x]\nkind = "fake"\nspeed = 3\n', ", [x]: unknown setting 'speed'; valid: kind, desc"),
+        ('[x]\nkind = "fake"\nspeed = 3\n', ", [x]: unknown setting 'speed'; valid: kind, cool"),
         (
             '[x]\nkind = "fake"\noverhead_ns = true\n',
             ", [x]: overhead_ns must be a whole number, not True.",
         ),
         ('[x]\nkind = "fake"\nfails = "no"\n', ", [x]: fails must be true or false, not 'no'."),
+        ("[host]\nmax_temperature = nan\n", ", [host]: max_temperature must be a number, not nan."),
         ("[host]\ndescription = 3\n", ", [host]: description must be a text, not 3."),
     ],
 )
@@ -145,7 +146,7 @@ def test_a_file_that_is_no_text_is_refused(config_folder: Path) -> None:
 def test_settings_reach_the_device_and_overrides_only_where_they_mean_something() -> None:
     entry = Entry("slow", "fake", {"macs_per_ns": 0.5})
     device = open_device(entry, overhead_ns=7, install=True)
-    assert device._settings == FakeSettings(macs_per_ns=0.5, overhead_ns=7)  # type: ignore[attr-defined]
+    assert device.settings == FakeSettings(macs_per_ns=0.5, overhead_ns=7)
     assert device.name == "slow"
 
 

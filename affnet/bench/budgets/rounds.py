@@ -69,13 +69,25 @@ def measure_rounds(
     with measuring(device, jobs[0].runtime, progress):
         passes = preflight(jobs, device, threads, progress)
         for number in range(1, max_rounds + 1):
-            progress(f"Round {number} of {max_rounds} at most")
+            title = f"Round {number} of {max_rounds} at most"
+            progress(title)
             if memory_counts and number > 1:
                 passes = preflight(jobs, device, threads, progress)
             step = -1 if number % 2 == 0 else 1
             rounds.add(
-                measure(jobs[::step], device, protocol, threads=threads, passes=passes[::step])
+                measure(
+                    jobs[::step],
+                    device,
+                    protocol,
+                    threads=threads,
+                    progress=_within(title, progress),
+                    passes=passes[::step],
+                )
             )
             if enough(rounds):
                 break
     return rounds
+
+
+def _within(title: str, progress: Progress) -> Progress:
+    return lambda step: progress(f"{title}: {step}")

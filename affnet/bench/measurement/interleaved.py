@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from affnet.artifact import Artifact
+from affnet.bench.measurement.cool_down import wait_until_fit
 from affnet.bench.measurement.git_commit import git_commit
 from affnet.bench.measurement.monitor import StateMonitor
 from affnet.bench.measurement.output_parity import check_outputs, parity_warning
@@ -125,6 +126,7 @@ def measure(
         raise UsageError("There is nothing to measure", "name at least one model.")
     if threads < 1:
         raise UsageError(f"At least 1 thread must run, not {threads}.")
+    cooling_s = wait_until_fit(device, progress)
     before = device.conditions()
     if passes is None:
         passes = preflight(jobs, device, threads, progress)
@@ -137,11 +139,10 @@ def measure(
                 _begin_pipeline(process, job, device, protocol.picture)
             running.append(_Running(job, process))
             _warm_up(running[-1], protocol)
-        monitor = StateMonitor(device, protocol.watch_seconds)
+        monitor = StateMonitor(device, protocol.watch_seconds, cooling_s)
         _measure_in_turns(running, protocol, monitor, progress)
     environment = {**device.fingerprint(), "before": before, "after": device.conditions()}
-    if protocol.watch_seconds is not None:
-        environment["during"] = monitor.seen
+    environment |= monitor.record()
     session = uuid.uuid4().hex
     results = [
         _result(
@@ -225,6 +226,7 @@ def _measure_in_turns(
     """
     order = entries
     while not all(entry.done(protocol) for entry in entries):
+        monitor.await_fitness(progress)
         least = min(entry.seconds() for entry in entries)
         progress(f"Measuring in turns, {least:.1f} s of each so far")
         for entry in order:

@@ -81,7 +81,7 @@ class AdbDevice:
         if "," in settings.folder:  # separates files in flags of benchmark_model
             raise CatalogError(f"{name}: folder must not hold a comma.")
         self.name = name
-        self._settings = settings
+        self.settings = settings
         self._wanted = DeviceFilter(settings.serial, settings.manufacturer, settings.model)
         self._adb: Adb | None = None
         self._session: tuple[Phone, Runner] | None = None
@@ -90,12 +90,12 @@ class AdbDevice:
 
     def address(self) -> str:
         """See `Device.address`: which phone an entry without a serial means shows later."""
-        return f"adb {self._settings.serial or self._wanted}"
+        return f"adb {self.settings.serial or self._wanted}"
 
     def check_runtime(self, runtime: str) -> None:
         """See `Device.check_runtime`: adb must be installed, and a tool that is not published."""
         check_capable(self, runtime)
-        if self._settings.accelerator == "gpu" and runtime != "litert":
+        if self.settings.accelerator == "gpu" and runtime != "litert":
             raise UsageError(
                 f"{self.name} is set to measure on the GPU, which {TOOLS[runtime].NAME} does not "
                 "use",
@@ -103,11 +103,11 @@ class AdbDevice:
             )
         find_adb()
         if runtime != "litert":
-            find_built(TOOLS[runtime].NAME, self._settings.runner, TOOLS[runtime].BUILD)
+            find_built(TOOLS[runtime].NAME, self.settings.runner, TOOLS[runtime].BUILD)
 
     def plan(self, files: Sequence[str], runtime: str, threads: int) -> list[str]:
         """See `Device.plan`."""
-        settings = self._settings
+        settings = self.settings
         name = TOOLS[runtime].NAME
         source = settings.runner or f"the cache, or version {settings.runner_version} as published"
         pinned = f" on the cores {settings.cores}" if settings.cores else ""
@@ -129,7 +129,7 @@ class AdbDevice:
     def session(self, runtime: str, progress: Progress = lambda _: None) -> Iterator[None]:
         """See `Device.session`."""
         self.check_runtime(runtime)
-        settings = self._settings
+        settings = self.settings
         progress("Looking for the phone")
         adb = self._adb = select_device(find_adb(), self._wanted)
         try:
@@ -148,7 +148,7 @@ class AdbDevice:
     def fingerprint(self) -> dict[str, Any]:
         """See `Device.fingerprint`."""
         phone, runner = self._open
-        settings = self._settings
+        settings = self.settings
         return {
             "kind": self.kind,
             "serial": phone.adb.serial,
@@ -170,7 +170,7 @@ class AdbDevice:
         if not artifact.path.is_file():
             raise ArtifactError(f"{artifact.path} is no single file, which a phone needs.")
         phone, runner = self._open
-        settings = self._settings
+        settings = self.settings
         graph = phone.push(artifact.path, self._progress)
         pinned = ["taskset", settings.cores] if settings.cores else []
         gpu = settings.accelerator == "gpu"
@@ -204,7 +204,7 @@ class AdbDevice:
                 "phone", True, f"{found['cpu']}, {found['architecture']}, {found['system']}"
             )
             step = "folder"
-            with open_phone(adb, self._settings.folder) as phone:
+            with open_phone(adb, self.settings.folder) as phone:
                 free = phone.free_bytes() / 1e6
                 yield Check("folder", True, f"{phone.folder} was made, {free:.0f} MB are free")
                 step = "runner"
@@ -217,7 +217,7 @@ class AdbDevice:
             yield Check.failed(step, error)
 
     def _runner(self, tool: Tool, adb: Adb, progress: Progress) -> Runner:
-        settings = self._settings
+        settings = self.settings
         if tool is not benchmark_model:
             return find_built(tool.NAME, settings.runner, tool.BUILD)
         abi = str(properties.fingerprint(adb)["architecture"])
@@ -225,9 +225,9 @@ class AdbDevice:
 
     def _tools_there(self) -> list[Tool]:
         """Return the tools in the folder that is named, or the one that is published."""
-        folder = Path(self._settings.runner or "").expanduser()
+        folder = Path(self.settings.runner or "").expanduser()
         there = [tool for tool in TOOLS.values() if (folder / tool.NAME).is_file()]
-        return (self._settings.runner and there) or [benchmark_model]
+        return (self.settings.runner and there) or [benchmark_model]
 
     def _check(self) -> None:
         """Raise `MeasurementError` where a thread that waits for the phone is to stop."""

@@ -71,7 +71,7 @@ class IosDevice:
             if value is not None and not re.fullmatch(pattern, value):
                 raise CatalogError(f"{name}: {value!r} is no {setting.replace('_', ' ')}.")
         self.name = name
-        self._settings = settings
+        self.settings = settings
         self._progress: Progress = lambda _: None
         self._services: set[Service] = set()
         self._attached: tuple[Service, Attached] | None = None
@@ -97,7 +97,7 @@ class IosDevice:
 
     def plan(self, files: Sequence[str], runtime: str, threads: int) -> list[str]:
         """See `Device.plan`."""
-        settings, place = self._settings, "on this Mac"
+        settings, place = self.settings, "on this Mac"
         steps = []
         if not self._local:
             place = settings.device or f"the attached {discovery.LABELS[settings.type]}"
@@ -126,7 +126,7 @@ class IosDevice:
         if self._local:
             yield
             return
-        settings = self._settings
+        settings = self.settings
         team, profile = settings.development_team, settings.provisioning_profile
         with (
             self._alone(),
@@ -152,7 +152,7 @@ class IosDevice:
 
     def fingerprint(self) -> dict[str, Any]:
         """See `Device.fingerprint`."""
-        chosen = {"kind": self.kind, "compute_units": self._settings.compute_units}
+        chosen = {"kind": self.kind, "compute_units": self.settings.compute_units}
         if self._local:
             return host_probes.fingerprint() | chosen
         _, attached = self._open
@@ -188,7 +188,7 @@ class IosDevice:
 
     @property
     def _local(self) -> bool:
-        return self._settings.type == "mac"
+        return self.settings.type == "mac"
 
     @property
     def _open(self) -> tuple[Service, Attached]:
@@ -218,9 +218,7 @@ class IosDevice:
             _ATTACHED.release()
 
     def _choose(self, service: Service) -> Attached:
-        found = discovery.select_device(
-            service.devices(), self._settings.type, self._settings.device
-        )
+        found = discovery.select_device(service.devices(), self.settings.type, self.settings.device)
         discovery.check_usable(found)
         return found
 
@@ -243,7 +241,7 @@ class IosDevice:
             "outputs": [dataclasses.asdict(output) for output in program.outputs],
             "labels": program.class_labels,
             "images": images,
-            "compute_units": self._settings.compute_units,
+            "compute_units": self.settings.compute_units,
             "engine": engine,
             "device": device,
             "remote": not self._local,
@@ -251,7 +249,7 @@ class IosDevice:
 
     def _needs(self) -> Iterator[tuple[str, Callable[[], object]]]:
         """Yield what is needed of this machine, and what raises `MissingError` without it."""
-        yield "Mac", lambda: discovery.check_mac(self._settings.type)
+        yield "Mac", lambda: discovery.check_mac(self.settings.type)
         yield "coremltools", discovery.check_coremltools
         if not self._local:
             yield "Xcode", discovery.find_devicectl
@@ -259,7 +257,7 @@ class IosDevice:
 
     def _steps(self) -> Iterator[Check]:
         """Yield what `checks` sums up; a failure that hides the rest is the last."""
-        settings = self._settings
+        settings = self.settings
         for step, check in self._needs():
             try:
                 check()

@@ -67,7 +67,7 @@ class BrowserDevice:
         except ValueError:
             raise CatalogError(f"{name}: flags has a quotation mark that is not closed.") from None
         self.name = name
-        self._settings = settings
+        self.settings = settings
         self._processes = Processes()
         self._installer = Installer()
         self._seen: dict[str, Any] | None = None
@@ -85,7 +85,7 @@ class BrowserDevice:
 
     def plan(self, files: Sequence[str], runtime: str, threads: int) -> list[str]:
         """See `Device.plan`."""
-        settings = self._settings
+        settings = self.settings
         which = settings.executable or "Playwright's own Chromium, or the system's"
         installed = "which are there" if installed_folder().is_dir() else "with npm"
         target = (
@@ -116,7 +116,7 @@ class BrowserDevice:
                 "threads and no fine clock",
                 "set another browser as the device's executable.",
             )
-        if self._settings.accelerator == "webgpu" and seen["gpu"] is None:
+        if self.settings.accelerator == "webgpu" and seen["gpu"] is None:
             raise MissingError(
                 f"Chromium {seen['browser']} offers no WebGPU here",
                 'set the device\'s accelerator to "wasm", or flags that turn WebGPU on.',
@@ -135,7 +135,7 @@ class BrowserDevice:
         host = {
             name: value for name, value in host_probes.fingerprint().items() if name != "python"
         }
-        settings = self._settings
+        settings = self.settings
         chosen = {"accelerator": settings.accelerator, "flags": settings.flags}
         return {**host, "kind": self.kind, **self._seen, **chosen}
 
@@ -158,7 +158,7 @@ class BrowserDevice:
         job = {
             **describe_job(artifact, runtime, threads),
             **self._how(),
-            "accelerator": self._settings.accelerator,
+            "accelerator": self.settings.accelerator,
             "packages": str(installed_folder()),
         }
         with self._processes.start() as channel:
@@ -189,7 +189,7 @@ class BrowserDevice:
         )
         gpu = seen["gpu"]
         remedy = None if gpu else "set the device's flags, such as --enable-unsafe-webgpu"
-        needed = self._settings.accelerator == "webgpu"
+        needed = self.settings.accelerator == "webgpu"
         yield Check("WebGPU", bool(gpu), gpu or "no adapter is offered", remedy, needed=needed)
 
     def _look(self) -> dict[str, Any]:
@@ -200,7 +200,7 @@ class BrowserDevice:
         return {name: answer[name] for name in _SEEN}
 
     def _how(self) -> dict[str, Any]:
-        return {"executable": self._settings.executable, "flags": self._settings.flags}
+        return {"executable": self.settings.executable, "flags": self.settings.flags}
 
 
 def _packages_check() -> Check:

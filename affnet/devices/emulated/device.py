@@ -65,7 +65,7 @@ class EmulatedDevice:
         if settings.cpu is not None:
             check_cpu(settings.cpu)
         self.name = name
-        self._settings = settings
+        self.settings = settings
         self._cpu = settings.cpu or DEFAULT_CPU
         self._is_this_machine = settings.cpu is None and platform.machine().lower() in _ARM
         self._processes = LocalProcesses()
@@ -183,7 +183,7 @@ class EmulatedDevice:
                     python_command(), module_environment(), runner, "this machine's own", None
                 )
                 return
-            root = ready_root(self._settings.mirror, progress)
+            root = ready_root(self.settings.mirror, progress)
             command, environment = root.command(self._cpu), root.environment()
             yield _Guest(command, environment, runner, _described(root), root.folder / "site")
 

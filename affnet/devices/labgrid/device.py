@@ -50,15 +50,15 @@ class LabgridDevice:
         if not 0 <= settings.wait_s < float("inf"):
             raise CatalogError(f"{name}: wait_s must be a number of seconds, from 0 on.")
         self.name = name
-        self._settings = settings
+        self.settings = settings
         self._place = Place(settings.place, settings.coordinator)
         self._inner: SshDevice | None = None
         self._interrupted = threading.Event()
 
     def address(self) -> str:
         """See `Device.address`: which board it is shows when the place is acquired."""
-        coordinator = self._settings.coordinator or os.environ.get("LG_COORDINATOR", "")
-        return f"labgrid {coordinator} {self._settings.place}"
+        coordinator = self.settings.coordinator or os.environ.get("LG_COORDINATOR", "")
+        return f"labgrid {coordinator} {self.settings.place}"
 
     def check_runtime(self, runtime: str) -> None:
         """See `Device.check_runtime`."""
@@ -66,7 +66,7 @@ class LabgridDevice:
 
     def plan(self, files: Sequence[str], runtime: str, threads: int) -> list[str]:
         """See `Device.plan`."""
-        settings = self._settings
+        settings = self.settings
         board = self._over_ssh(f"its {_SERVICE}", {})
         return [
             f"Wait up to {settings.wait_s:g} s for labgrid's place {settings.place}, "
@@ -80,7 +80,7 @@ class LabgridDevice:
         """See `Device.session`."""
         self.check_runtime(runtime)
         with (
-            self._acquired(self._settings.wait_s, progress) as inner,
+            self._acquired(self.settings.wait_s, progress) as inner,
             # another entry may mean the same board without labgrid
             locked_device(inner.address(), self.name, progress, self._check),
             inner.session(runtime, progress),
@@ -91,7 +91,7 @@ class LabgridDevice:
     @contextmanager
     def _acquired(self, wait_s: float, progress: Progress) -> Iterator[SshDevice]:
         """Hold the place and yield its board."""
-        progress(f"Acquiring place {self._settings.place}")
+        progress(f"Acquiring place {self.settings.place}")
         with self._place.held(wait_s, progress, self._end_measuring) as resources:
             try:
                 self._inner = self._board(self._service(resources))
@@ -101,7 +101,7 @@ class LabgridDevice:
 
     def _service(self, resources: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Return the resource by which one logs in."""
-        settings = self._settings
+        settings = self.settings
         found = [one for one in resources if one["cls"] == _SERVICE]
         named = [one for one in found if settings.resource in (None, one["name"])]
         if len(named) != 1:
@@ -122,7 +122,7 @@ class LabgridDevice:
         Raises:
             MissingError: there is no logging in to it from here.
         """
-        settings = self._settings
+        settings = self.settings
         address, user = str(service.get("address", "")), str(service.get("username", "_"))
         if not _ADDRESS.fullmatch(address) or not _USER.fullmatch(user):
             raise MissingError(
@@ -142,7 +142,7 @@ class LabgridDevice:
     def _over_ssh(self, host: str, service: dict[str, Any]) -> SshDevice:
         """Return the board at an address; what the entry sets goes before what the place says."""
         names = [field.name for field in dataclasses.fields(BoardSettings)]
-        shared = {name: getattr(self._settings, name) for name in names}
+        shared = {name: getattr(self.settings, name) for name in names}
         for setting, parameter in {"user": "username", "port": "port"}.items():
             if shared[setting] is None:
                 shared[setting] = service.get(parameter)
@@ -150,7 +150,7 @@ class LabgridDevice:
 
     def fingerprint(self) -> dict[str, Any]:
         """See `Device.fingerprint`."""
-        return {**self._open.fingerprint(), "kind": self.kind, "place": self._settings.place}
+        return {**self._open.fingerprint(), "kind": self.kind, "place": self.settings.place}
 
     def conditions(self) -> dict[str, Any]:
         """See `Device.conditions`."""
@@ -176,7 +176,7 @@ class LabgridDevice:
             yield Check("reachable", True, self._place.state())
             step = "place"
             with self._acquired(0, lambda _: None) as inner:
-                yield Check("place", True, f"{self._settings.place} was acquired, and is released")
+                yield Check("place", True, f"{self.settings.place} was acquired, and is released")
                 yield from inner.checks()
         except AffnetError as error:
             yield Check.failed(step, error)

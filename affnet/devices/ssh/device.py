@@ -55,7 +55,7 @@ class SshDevice:
 
     def __init__(self, name: str, settings: SshSettings) -> None:
         self.name = name
-        self._settings = settings
+        self.settings = settings
         self._target = Target(settings.host, settings.user, settings.port, settings.identity_file)
         self._connection: Connection | None = None
         self._session: Board | None = None
@@ -71,7 +71,7 @@ class SshDevice:
 
     def plan(self, files: Sequence[str], runtime: str, threads: int) -> list[str]:
         """See `Device.plan`."""
-        settings = self._settings
+        settings = self.settings
         missing = "install it into ~/.cache/affnet/venv there" if settings.install else "stop"
         return [
             f"Log in to {self._target} over ssh, its host key verified",
@@ -92,7 +92,7 @@ class SshDevice:
     def session(self, runtime: str, progress: Progress = lambda _: None) -> Iterator[None]:
         """See `Device.session`."""
         self.check_runtime(runtime)
-        settings = self._settings
+        settings = self.settings
         connection = self._connection = Connection(self._target)  # first: it can be interrupted
         try:
             progress(f"Logging in to {self._target}")
@@ -142,7 +142,7 @@ class SshDevice:
                 yield Check.failed("reachable", error)
                 return
             yield Check("reachable", True, f"logged in to {self._target}, host key verified")
-            yield from _board_checks(connection, self._settings)
+            yield from _board_checks(connection, self.settings)
         finally:
             connection.close()
 

@@ -186,6 +186,7 @@ def bench(
         outcomes = where.measure(
             jobs, plan, protocol, threads=threads, profile=profile, progress=show, recorder=recorder
         )
+        recorder.keep_failures(outcomes)
     for sentence in plan.left_out:
         console.note(sentence, quiet)
     every = bench_models.peers(chosen, jobs) if every_ratio else []

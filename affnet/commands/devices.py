@@ -13,7 +13,9 @@ from affnet.commands.options import (
     DevicesFileOption,
     InsecureOption,
     JsonOption,
+    StoreOption,
 )
+from affnet.errors import UsageError
 
 if TYPE_CHECKING:
     from affnet.devices.base import Check
@@ -42,7 +44,11 @@ def _devices(
         name: value for name, value in {"cluster": cluster, "insecure": insecure}.items() if value
     }
     # what stands before them
-    context.default_map = {"list": defaults | lab, "doctor": defaults}
+    context.default_map = {
+        "list": defaults | lab,
+        "doctor": defaults,
+        "history": {"json": json} if json else {},
+    }
 
 
 @app.command("list")
@@ -100,6 +106,46 @@ def doctor(
 
     entry = find(name, load_catalog(devices_file))
     report(diagnose(entry), {"device": name, "kind": entry.kind}, json)
+
+
+@app.command()
+def history(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[DEVICE]...", help="Day by day; default: all.")
+    ] = None,
+    store: StoreOption = None,
+    last: Annotated[int, typer.Option(min=1, help="Newest results of each device.")] = 200,
+    json: JsonOption = False,
+) -> None:
+    """Show how devices fared: failures, throttling, and how much their numbers vary.
+
+    Example: affnet devices history --store results.db
+    Day by day: affnet devices history pixel-8 --store results.db
+    """
+    from affnet.bench.reporting.health_table import reasons, table
+    from affnet.bench.store import health
+    from affnet.bench.store.database import Store
+
+    if store is None:
+        raise UsageError("No store is named", "add --store, a SQLite file or a URL.")
+    with Store(store, create=False) as opened:
+        found = health.history(opened, names or [], last)
+    if json:
+        record = [{**one.total.to_json(), "days": _of_days(one.days)} for one in found]
+        console.print_json({"devices": record})
+        return
+    if names:
+        for one in found:
+            console.print_line(one.total.device)
+            console.print_table(table(one.days, "day"))
+    else:
+        console.print_table(table({one.total.device: one.total for one in found}, "device"))
+    for line in reasons([one.total for one in found]):
+        console.print_line(line)
+
+
+def _of_days(days: Mapping[str, Any]) -> dict[str, Any]:
+    return {day: health.to_json() for day, health in days.items()}
 
 
 def report(checks: Iterable[Check], record: Mapping[str, Any], json: bool) -> None:

@@ -166,3 +166,24 @@ def test_a_fake_s_record_says_that_it_was_not_measured(run: Run, digits_onnx: Ar
     assert record["valid"] is False
     assert record["validity_reasons"] == ["not measured: the fake device computes its numbers"]
     assert record["environment"]["not_measured"] == "the fake device computes its numbers"
+
+
+def test_failures_and_results_make_a_history(
+    run: Run, refused: Refused, catalog: Path, digits_onnx: Artifact, tmp_path: Path
+) -> None:
+    store = tmp_path / "s.db"
+    given = ("--devices-file", catalog, "--runtime", "onnxruntime", "--preset", "quick")
+    done = run("bench", digits_onnx.path, "--device", "quick,bad", *given, "--store", store)
+    assert done.code == 1
+    bad, quick = run("devices", "history", "--store", store, "--json").json["devices"]
+    assert (bad["device"], bad["results"], len(bad["failures"])) == ("bad", 0, 1)
+    assert "bad is set to fail" in bad["failures"][0]["reason"]
+    assert (quick["device"], quick["results"], quick["failures"]) == ("quick", 1, [])
+    assert list(quick["days"]) == [quick["last_seen"][:10]]
+    shown = run("devices", "history", "quick", "--store", store).out
+    assert shown.startswith("quick\n")
+    assert "quick, not valid once: not measured" in shown
+    assert refused("devices", "history", "--store", tmp_path / "none.db").endswith(
+        f"fill one with: affnet bench MODEL --store {tmp_path / 'none.db'}"
+    )
+    assert refused("devices", "history").startswith("No store is named")

@@ -57,5 +57,6 @@ def test_its_commands_and_options_are_ones_that_affnet_takes(path: Path) -> None
     for words in found:
         two = " ".join(words[:2])
         command = group.commands.get(two) or group.commands[words[0]]
+        command = getattr(command, "commands", {}).get("".join(words[1:2]), command)
         known = {option for p in command.params for option in (*p.opts, *p.secondary_opts)}
         assert {word for word in words if word.startswith("-")} <= known | {"--help"}, words

@@ -7,6 +7,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,30 @@ class Store:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
+
+    @contextmanager
+    def transaction(self, *, writes: bool = False) -> Iterator[sql.Connection]:
+        """Begin a transaction, of which all or nothing is done.
+
+        Raises:
+            StoreError, StoreLostError: as when it is opened.
+        """
+        begin = writing(self._engine) if writes else self._engine.begin()
+        with translating_errors(self.name), begin as connection:
+            yield connection
+
+    def newest(self, device: str, last: int) -> list[Result]:
+        """Return the newest ``last`` results of a device, oldest first."""
+        columns = RESULTS.c
+        newest = (
+            sql.select(columns.id)
+            .where(columns.device == device)
+            .order_by(columns.recorded_at.desc(), columns.id)
+            .limit(last)
+            .subquery()
+        )
+        select = sql.select(columns.record, columns.samples).join(newest, newest.c.id == columns.id)
+        return self._read(select.order_by(columns.recorded_at, columns.session, columns.id))
 
     def add(self, results: Iterable[Result]) -> int:
         """Add results, all or none of them; return how many were not there before.

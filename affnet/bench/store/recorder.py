@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from affnet import console
+from affnet.bench.results.outcome import DeviceOutcome
 from affnet.bench.results.ratios import relate_to_peer
 from affnet.bench.results.result import Result
 from affnet.errors import AffnetError
@@ -33,6 +34,17 @@ class Recorder:
         except AffnetError as error:
             console.error(f"These results are not in the store. {error}")
             self.exit_code = error.exit_code
+
+    def keep_failures(self, outcomes: Sequence[DeviceOutcome]) -> None:
+        """Add the errors of devices that failed; they end with an exit code of their own."""
+        if self._store is None:
+            return
+        from affnet.bench.store.failures import add_failures
+
+        try:
+            add_failures(self._store, outcomes)
+        except AffnetError as error:
+            console.error(f"What failed is not in the store. {error}")
 
 
 @contextmanager

@@ -49,6 +49,21 @@ MIGRATIONS = (
             "CREATE INDEX affnet_results_artifact ON affnet_results (artifact_sha256)",
         ),
     ),
+    Migration(
+        2,
+        (
+            """CREATE TABLE affnet_failures (
+                id VARCHAR(64) NOT NULL PRIMARY KEY,
+                device VARCHAR(1000) NOT NULL,
+                recorded_at VARCHAR(40) NOT NULL,
+                error VARCHAR(100) NOT NULL,
+                reason VARCHAR(1000) NOT NULL
+            )""",
+            "CREATE INDEX affnet_failures_newest ON affnet_failures (device, recorded_at)",
+            # the newest of a device, and which devices there are, without reading other rows
+            "CREATE INDEX affnet_results_of_device ON affnet_results (device, recorded_at, id)",
+        ),
+    ),
 )
 
 _metadata = sql.MetaData()
@@ -69,6 +84,16 @@ RESULTS = sql.Table(
     sql.Column("record", sql.LargeBinary, nullable=False),
     sql.Column("samples", sql.LargeBinary, nullable=False),
 )  # fmt: skip
+
+FAILURES = sql.Table(
+    "affnet_failures",
+    _metadata,
+    sql.Column("id", sql.String(64), primary_key=True),
+    *(
+        sql.Column(name, sql.String, nullable=False)
+        for name in ("device", "recorded_at", "error", "reason")
+    ),
+)
 
 _LOCK = 4_706_114  # of PostgreSQL: any number that nobody else takes
 

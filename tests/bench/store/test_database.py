@@ -131,20 +131,24 @@ def test_samples_are_stored_compactly(path: Path) -> None:
 def test_an_older_store_is_migrated_once_and_keeps_its_results(path: Path) -> None:
     with Store(str(path)) as store:
         store.add([FULL])
-    second = Migration(2, ("ALTER TABLE affnet_results ADD COLUMN place VARCHAR(9) DEFAULT 'x'",))
+    next_one = Migration(
+        len(MIGRATIONS) + 1, ("ALTER TABLE affnet_results ADD COLUMN place VARCHAR(9) DEFAULT 'x'",)
+    )
     for _ in range(2):
-        with Store(str(path), migrations=(*MIGRATIONS, second)) as store:
+        with Store(str(path), migrations=(*MIGRATIONS, next_one)) as store:
             assert store.find(Query()) == [FULL]
     with sqlite3.connect(path) as database:
         assert list(database.execute("SELECT place FROM affnet_results")) == [("x",)]
         versions = list(database.execute("SELECT version FROM affnet_schema"))
     database.close()
-    assert versions == [(1,), (2,)]
+    assert versions == [(one.version,) for one in (*MIGRATIONS, next_one)]
 
 
 def test_a_migration_that_fails_leaves_the_store_as_it_was(path: Path) -> None:
     Store(str(path)).close()
-    broken = Migration(2, ("CREATE TABLE extra (a INTEGER)", "ALTER TABLE nowhere ADD COLUMN b"))
+    broken = Migration(
+        len(MIGRATIONS) + 1, ("CREATE TABLE extra (a INTEGER)", "ALTER TABLE nowhere ADD COLUMN b")
+    )
     with pytest.raises(StoreError, match="no such table: nowhere"):
         Store(str(path), migrations=(*MIGRATIONS, broken))
     with Store(str(path)) as store:
@@ -160,7 +164,7 @@ def test_a_store_of_a_newer_version_is_refused(path: Path) -> None:
     with pytest.raises(StoreError) as refused:
         Store(str(path))
     assert str(refused.value) == (
-        f"The store {path} has schema 7, this version of affnet knows up to 1; "
+        f"The store {path} has schema 7, this version of affnet knows up to {len(MIGRATIONS)}; "
         "update affnet, or name another store."
     )
 

@@ -33,7 +33,7 @@ def url(server: str) -> Iterator[str]:
     yield server
     engine = sqlalchemy.create_engine(server.replace("://", "+psycopg://"))
     with engine.begin() as connection:
-        for table in ("affnet_results", "affnet_schema"):
+        for table in ("affnet_results", "affnet_failures", "affnet_schema"):
             connection.execute(sqlalchemy.text(f"DROP TABLE IF EXISTS {table}"))
     engine.dispose()
 
@@ -83,10 +83,13 @@ def test_threads_that_add_the_same_results_add_them_once(url: str) -> None:
 def test_an_older_store_is_migrated_and_a_newer_one_refused(url: str) -> None:
     with Store(url) as store:
         store.add([FULL])
-    second = Migration(2, ("ALTER TABLE affnet_results ADD COLUMN place {bytes}",))
+    version = len(MIGRATIONS)
+    second = Migration(version + 1, ("ALTER TABLE affnet_results ADD COLUMN place {bytes}",))
     with Store(url, migrations=(*MIGRATIONS, second)) as store:
         assert store.find(Query()) == [FULL]
-    with pytest.raises(StoreError, match=r"has schema 2, .* knows up to 1") as refused:
+    with pytest.raises(
+        StoreError, match=rf"has schema {version + 1}, .* up to {version};"
+    ) as refused:
         Store(url)
     assert "secret" not in str(refused.value)
 

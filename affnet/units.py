@@ -28,11 +28,13 @@ MILLISECONDS = Unit("ms", 1e6, 2)  # of ns
 MEGABYTES = Unit("MB", 1e6, 1)  # of bytes
 GIGABYTES = Unit("GB", 1e9, 1)
 MILLIONS = Unit("M", 1e6, 2)  # of parameters or multiply-accumulates
+MILLIJOULES = Unit("mJ", 1.0, 2)
 PERCENT = Unit("%", 1e-2, 1)  # of fractions
 
 
 _QUANTITIES = {
     "time": {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9},
+    "energy": {"uJ": 1e-3, "mJ": 1.0, "J": 1e3},
     "bytes": {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9},
 }
 

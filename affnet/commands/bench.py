@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -77,6 +78,14 @@ def bench(
         typer.Option(
             "--profile",
             help="Also report per-operator time, from a separate profiled run.",
+            rich_help_panel="Measurement",
+        ),
+    ] = False,
+    energy: Annotated[
+        bool,
+        typer.Option(
+            "--energy",
+            help="Also report the energy of an inference, from a separate run of 20 s.",
             rich_help_panel="Measurement",
         ),
     ] = False,
@@ -161,7 +170,7 @@ def bench(
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     if output is not None:
         bench_output.check_target(output)
-    protocol = choose_protocol(preset, sustained)
+    protocol = dataclasses.replace(choose_protocol(preset, sustained), energy=energy)
     if pipeline or picture is not None:
         protocol = from_picture(protocol, picture_of(picture))
     settings = {

@@ -61,6 +61,7 @@ class Place:
     runtime: str = "onnxruntime"
     threads: int = 1
     pipeline: bool = False  # whether a run begins with the file of a picture
+    energy: bool = False  # whether the energy of inferences is counted, too
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,11 @@ class _Reader:
             fail(limit_key, str(error))
         fields = {key: entry[key] for key in ("device", "threads") if key in entry}
         try:
-            fields |= {"runtime": runtimes.of(entry), "pipeline": METRICS[metric].pipeline}
+            fields |= {
+                "runtime": runtimes.of(entry),
+                "pipeline": METRICS[metric].pipeline,
+                "energy": METRICS[metric].dimension == "energy",
+            }
             place = Place(**fields)
         except UsageError as error:
             fail("model", f"has no runtime: {error}")
@@ -276,7 +281,7 @@ def _limit(at_most: Any, metric: str, peer: str | None) -> tuple[float, bool]:
     elif unit is None and not isinstance(at_most, str):
         limit, relative = float(at_most), False
     else:
-        example = {"time": "'12 ms'", "bytes": "'25 MB'", None: "1e-4"}[unit]
+        example = {"time": "'12 ms'", "bytes": "'25 MB'", "energy": "'12 mJ'", None: "1e-4"}[unit]
         try:
             limit, relative = parse_quantity(at_most, unit), False
         except ValueError:

@@ -13,7 +13,7 @@ class Metric:
     """A number of a result; less is better, unless it is ``at_least``."""
 
     value: Callable[[Result], float | None]
-    dimension: str | None  # time in ns, bytes, share 0..1, or a plain number
+    dimension: str | None  # time in ns, bytes, mJ, share 0..1, or a plain number
     quantile: float | None = None  # of a latency: which percentile of the samples
     exact: bool = False  # the same each time
     at_least: bool = False  # more is better, and nothing is divided by it
@@ -44,6 +44,7 @@ METRICS: dict[str, Metric] = {
     "pipeline_p90": Metric(lambda r: r.summary().p90, "time", quantile=0.9, pipeline=True),
     "load": Metric(lambda r: r.load_ns, "time"),
     "first_inference": Metric(lambda r: r.first_inference_ns, "time"),
+    "energy_mj": Metric(lambda r: e.value if (e := r.energy_mj) else None, "energy"),
     "peak_memory": Metric(lambda r: r.peak_rss_bytes, "bytes"),
     "pss": Metric(lambda r: r.pss_bytes, "bytes"),
     "file_size": Metric(lambda r: r.file_bytes, "bytes", exact=True),

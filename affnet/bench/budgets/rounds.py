@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -20,7 +21,7 @@ BASELINE = "baseline of "
 
 def protocol_of(place: Place) -> Protocol:
     """Return the protocol of one place's budgets."""
-    protocol = get_protocol("check")
+    protocol = dataclasses.replace(get_protocol("check"), energy=place.energy)
     return from_picture(protocol, picture_of(None)) if place.pipeline else protocol
 
 

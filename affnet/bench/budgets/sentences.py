@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from affnet.bench.budgets.budget_file import Budget
 from affnet.bench.budgets.metrics import METRICS
 from affnet.bench.budgets.verdicts import Verdict
-from affnet.units import MEGABYTES, MILLISECONDS, PERCENT, Unit
+from affnet.units import MEGABYTES, MILLIJOULES, MILLISECONDS, PERCENT, Unit
 
 _UNITS: dict[str | None, Unit | None] = {
     "time": MILLISECONDS,
     "bytes": MEGABYTES,
+    "energy": MILLIJOULES,
     "share": PERCENT,
     None: None,
 }

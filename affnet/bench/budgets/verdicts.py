@@ -121,7 +121,7 @@ def evaluate(
         verdict == FAIL
         and disturbed
         and not in_turns
-        and METRICS[budget.metric].dimension == "time"
+        and METRICS[budget.metric].dimension in ("time", "energy")
     ):
         verdict = INCONCLUSIVE
         said = f"{said}, but {disturbed[0]}; measure on a quiet machine, or beside a peer"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 import uuid
 from collections.abc import Callable, Sequence
@@ -12,10 +11,11 @@ from datetime import UTC, datetime
 
 from affnet.artifact import Artifact
 from affnet.bench.measurement.cool_down import wait_until_fit
+from affnet.bench.measurement.energy import with_energy
 from affnet.bench.measurement.git_commit import git_commit
 from affnet.bench.measurement.monitor import StateMonitor
 from affnet.bench.measurement.output_parity import check_outputs, parity_warning
-from affnet.bench.measurement.profiling import take_profile
+from affnet.bench.measurement.profiling import with_profile
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.measurement.validity import reasons_against
 from affnet.bench.results.result import Result
@@ -156,12 +156,14 @@ def measure(
         )
         for entry, first in zip(running, passes, strict=True)
     ]
-    if not profile:
-        return results
-    return [
-        _profiled(result, job, device, threads, progress)
-        for result, job in zip(results, jobs, strict=True)
-    ]
+    for index, job in enumerate(jobs):  # each in a pass of its own
+        if protocol.energy:
+            progress(f"Counting the energy of {job.label}")
+            results[index] = with_energy(results[index], job.artifact, device)
+        if profile:
+            progress(f"Profiling {job.label}")
+            results[index] = with_profile(results[index], job.artifact, device)
+    return results
 
 
 def preflight(
@@ -179,14 +181,6 @@ def _preflight(job: Job, device: Device, threads: int, progress: Progress) -> Pr
         placed = process.placement() if isinstance(process, PlacingProcess) else None
         parity = check_outputs(process, job.artifact, device, job.runtime)
         return Preflight(memory, parity, placed)
-
-
-def _profiled(result: Result, job: Job, device: Device, threads: int, progress: Progress) -> Result:
-    progress(f"Profiling {job.label}")
-    found = take_profile(job.artifact, job.runtime, device, threads)
-    if isinstance(found, str):
-        return dataclasses.replace(result, limits=(*result.limits, found))
-    return dataclasses.replace(result, operators=found)
 
 
 def _begin_pipeline(process: MeasuringProcess, job: Job, device: Device, picture: bytes) -> None:

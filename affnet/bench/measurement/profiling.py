@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from affnet.artifact import Artifact
+from affnet.bench.results.result import Result
 from affnet.devices.base import Device, OperatorTime, ProfilingProcess
 from affnet.errors import MissingError, first_line
 from affnet.runtimes.onnx_modules import modules_by_weights
@@ -20,6 +21,14 @@ from affnet.runtimes.onnx_modules import modules_by_weights
 RUNS = 20
 # What ONNX Runtime's optimiser adds to a name: of a fusion, or of another layout.
 _ADDED = re.compile(r"(/\w+/.*|_nchwc|_token_\d+)$")
+
+
+def with_profile(result: Result, artifact: Artifact, device: Device) -> Result:
+    """Return the result with its operators' times, or with why they are not known."""
+    found = take_profile(artifact, result.runtime, device, result.threads)
+    if isinstance(found, str):
+        return dataclasses.replace(result, limits=(*result.limits, found))
+    return dataclasses.replace(result, operators=found)
 
 
 def take_profile(

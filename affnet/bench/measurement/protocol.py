@@ -29,6 +29,8 @@ class Protocol:
     watch_seconds: float | None = None
     # A run goes from the file of this picture to an answer; None: it is inference alone.
     picture: bytes | None = None
+    # Also the energy of inferences, in a pass of its own.
+    energy: bool = False
 
 
 PRESETS: dict[str, Protocol] = {

@@ -53,6 +53,7 @@ def columns(results: Sequence[Result]) -> list[Column]:
         chosen.append(Column("peer", lambda r: r.peer or "-", text=True))
         chosen.append(Column("x peer [95 %]", ratio_cell))
     chosen += [
+        *_energy(results),
         _quantity("load", MILLISECONDS, lambda r: r.load_ns),
         _quantity("first", MILLISECONDS, lambda r: r.first_inference_ns),
         _quantity("memory", MEGABYTES, lambda r: r.peak_rss_bytes),
@@ -83,6 +84,19 @@ def _placed(results: Sequence[Result]) -> list[Column]:
     if all(placement is None or placement.asked == (CPU,) for placement in found):
         return []
     return [Column("placed", lambda r: p.text() if (p := r.placement) else "unknown", text=True)]
+
+
+def _energy(results: Sequence[Result]) -> list[Column]:
+    """Return the column of the energy of an inference, where it was counted."""
+    if all(result.energy is None for result in results):
+        return []
+    return [Column("mJ [95 %]", _energy_cell)]
+
+
+def _energy_cell(result: Result) -> str:
+    if (found := result.energy_mj) is None:
+        return "-"
+    return f"{found.value:.3g} ({found.low:.3g} to {found.high:.3g})"
 
 
 def _accuracy_column(dataset: str, fingerprint: str) -> Column:

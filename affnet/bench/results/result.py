@@ -10,10 +10,11 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from affnet.bench.statistics.intervals import Interval
+from affnet.bench.statistics.intervals import Interval, mean_interval
 from affnet.bench.statistics.summary import Summary, summarise, summarise_blocks
 from affnet.bench.statistics.throttling import LatencyCurve, latency_curve
 from affnet.devices.base import BlockStatistics, OperatorTime
+from affnet.energy import Energy
 from affnet.evidence import MeasuredAccuracy
 from affnet.parity import Parity
 from affnet.placement import PlacedOperator, Placement
@@ -27,8 +28,8 @@ SCHEMA = 1
 QUOTED = {"top1_percent": "top-1", "miou_percent": "mIoU", "map_percent": "mAP"}
 # fields that JSON holds in another form
 _CONVERTED = (
-    "accuracy", "blocks_ns", "ratio_to_peer", "block_statistics", "operators", "parity", "placed",
-    "ratios", "workload",
+    "accuracy", "blocks_ns", "energy", "ratio_to_peer", "block_statistics", "operators", "parity",
+    "placed", "ratios", "workload",
 )  # fmt: skip
 
 
@@ -93,6 +94,7 @@ class Result:
     workload: Workload | None = None  # None of a result of an older version
     stages_ns: dict[str, tuple[int, ...]] = field(default_factory=dict)  # parts of each sample
     ratio_doubts: tuple[str, ...] = ()  # why the ratio compares different work, a clause each
+    energy: Energy | None = None  # of inferences, where it was asked for and is counted
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
@@ -138,6 +140,13 @@ class Result:
         seen = self.environment.get("during", ())
         return latency_curve(self.blocks_ns, self.block_starts_s, seen)
 
+    @property
+    def energy_mj(self) -> Interval | None:
+        """The millijoules of one inference; None where they were not counted."""
+        if self.energy is None:
+            return None
+        return mean_interval([window.run_uj / 1e3 for window in self.energy.windows])
+
     def summary(self) -> Summary:
         """Return the latency statistics."""
         if self.block_statistics:
@@ -152,6 +161,7 @@ class Result:
             if one.name not in _CONVERTED
         }
         summary, ratio, placement = self.summary(), self.ratio_to_peer, self.placement
+        energy = self.energy_mj
         return {
             "result_schema": SCHEMA,
             **fields,
@@ -176,6 +186,9 @@ class Result:
             "ratio_to_peer": ratio.value if ratio else None,
             "ratio_interval": [ratio.low, ratio.high] if ratio else None,
             "ratios": {name: [r.value, r.low, r.high] for name, r in self.ratios.items()},
+            "energy": dataclasses.asdict(self.energy) if self.energy else None,
+            "energy_mj": energy.value if energy else None,
+            "energy_interval": [energy.low, energy.high] if energy else None,
             "valid": self.valid,
             "sustained": curve.to_json() if (curve := self.sustained) else None,
         }

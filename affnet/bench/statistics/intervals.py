@@ -119,6 +119,17 @@ def _weighted_quantiles(
     return found
 
 
+def mean_interval(samples: Sequence[float], level: float = LEVEL) -> Interval:
+    """Return the mean of independent samples; of one the ends are infinite."""
+    values = np.asarray(samples, np.float64)
+    value = float(values.mean())
+    if len(values) < 2:
+        return Interval(value, -math.inf, math.inf)
+    error = float(values.std(ddof=1)) / math.sqrt(len(values))
+    reach = student(level, len(values) - 1) * error
+    return Interval(value, value - reach, value + reach)
+
+
 def student(level: float, freedom: float) -> float:
     """Return how many standard errors a two-sided interval reaches."""
     from scipy.special import ndtri, stdtrit

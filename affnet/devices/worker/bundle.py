@@ -18,6 +18,7 @@ MODULES = (
     "affnet.devices",
     "affnet.devices.worker",
     "affnet.devices.worker.board_main",
+    "affnet.devices.worker.energy",
     "affnet.devices.worker.host_probes",
     "affnet.devices.worker.linux_probes",
     "affnet.devices.worker.pipeline",

@@ -19,6 +19,7 @@ from affnet.artifact import Artifact
 from affnet.devices.base import Memory, OperatorTime, Startup
 from affnet.devices.worker.pipeline import STAGES, describe_pipeline
 from affnet.devices.worker.serve import decode, encode
+from affnet.energy import Energy, EnergyWindow
 from affnet.errors import MeasurementError, MissingError, from_wire
 from affnet.placement import Placement
 from affnet.processes import LARGEST_OUTPUT, TooMuchOutputError
@@ -224,6 +225,22 @@ class RemoteProcess(Conversation):
             return [OperatorTime(str(name), str(kind), int(time)) for name, kind, time in answer]
         except (TypeError, ValueError):
             raise self._nonsense(json.dumps(answer)) from None
+
+    def energy(self) -> Energy | str:
+        """See `affnet.energy.EnergyProcess`."""
+        found = self._ask({"command": "energy"}, ("energy",), RUN_TIMEOUT_S)["energy"]
+        if isinstance(found, str):
+            return found
+        try:
+            windows = tuple(EnergyWindow(**window) for window in found["windows"])
+            counts = [count for one in windows for count in vars(one).values()]
+            if not counts or not all(map(_is_count, counts)):
+                raise ValueError
+            if any(min(one.idle_ns, one.load_ns, one.runs) <= 0 for one in windows):
+                raise ValueError
+            return Energy(str(found["source"]), windows)
+        except (KeyError, TypeError, ValueError):
+            raise self._nonsense(json.dumps(found)) from None
 
 
 def _is_count(value: object) -> bool:

@@ -26,6 +26,11 @@ def read(path: Path) -> str | None:
         return None
 
 
+def sys_folder() -> Path:
+    """Return where the kernel shows its devices."""
+    return _SYS
+
+
 def board_model() -> str | None:
     """Return what the board calls itself: its device tree's model, or a PC's product name."""
     return read(_PROC / "device-tree/model") or read(_SYS / "class/dmi/id/product_name")

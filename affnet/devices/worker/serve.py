@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from affnet import placement
 from affnet.artifact import Arrays
+from affnet.devices.worker import energy
 from affnet.devices.worker.host_probes import peak_rss_bytes, pss_bytes
 from affnet.devices.worker.pipeline import Pipeline
-from affnet.errors import AffnetError, ArtifactError, first_line, to_wire
+from affnet.errors import AffnetError, ArtifactError, MissingError, first_line, to_wire
 from affnet.files import content_sha256
 from affnet.parity import reference_inputs
 from affnet.runtimes import Runtime, Session, check_measurable, get_runtime
@@ -58,7 +59,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     ``{"command": "infer", "inputs": ..}``, those for arrays that `encode` wrote, or
     ``{"command": "profile", "runs": n}``, answered with null by a runtime that has no profiler, or
     ``{"command": "placement"}``, answered with null by one that never reports it, with a sentence
-    where it failed to.
+    where it failed to, or ``{"command": "energy"}``, answered with a sentence where nothing counts.
     After ``{"command": "pipeline", ..}`` with what `describe_pipeline` made, runs are of all of its
     stages, and are answered with ``stages_ns`` too.
     """
@@ -103,6 +104,8 @@ def serve(requests: TextIO, answers: TextIO) -> None:
             answer(operators=profile(path, **options) if profile else None)
         elif request["command"] == "placement":
             answer(placement=_placement(runtime, path, job["threads"], inputs))
+        elif request["command"] == "energy":
+            answer(energy=_energy(session, inputs))
         else:
             answer(peak_rss_bytes=peak_rss_bytes(), pss_bytes=pss_bytes("self"))
 
@@ -117,6 +120,13 @@ def _placement(
         return placement.to_wire(placed(path, threads=threads, inputs=inputs))
     except (AffnetError, ValueError) as error:  # not worth losing the latencies
         return f"{runtime.name} did not report where operators run ({first_line(error)})"
+
+
+def _energy(session: Session, inputs: Arrays) -> dict[str, Any] | str:
+    try:
+        return energy.measure(lambda: session.run(*inputs))
+    except MissingError as error:  # not worth losing the latencies
+        return str(error)
 
 
 def encode(array: NDArray[Any], dtype: str = "<f4") -> dict[str, Any]:

@@ -7,15 +7,17 @@ import io
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from affnet.artifact import Artifact
+from affnet.devices.worker import energy
 from affnet.devices.worker.channel import describe_job
 from affnet.devices.worker.serve import serve, time_runs
-from affnet.errors import ArtifactError, UnknownNameError
+from affnet.errors import ArtifactError, MissingError, UnknownNameError
 from affnet.placement import from_wire
 from affnet.runtimes.onnxruntime import OnnxRuntime
 
@@ -100,6 +102,29 @@ def test_where_operators_run_is_answered_or_why_not(
     assert answer["placement"] == ("onnxruntime did not report where operators run (no such trace)")
     monkeypatch.delattr(OnnxRuntime, "placement")
     assert served(digits_onnx, {"command": "placement"})[1] == {"placement": None}
+
+
+def test_the_energy_is_answered_or_why_it_is_not_known(
+    digits_onnx: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = {"idle_uj": 1, "idle_ns": 2, "load_uj": 3, "load_ns": 4, "runs": 5}
+    ran = []
+
+    def measure(run: Callable[[], object]) -> dict[str, Any]:
+        ran.append(run())
+        return {"source": "RAPL, package-0", "windows": [window]}
+
+    monkeypatch.setattr(energy, "measure", measure)
+    _, answer = served(digits_onnx, {"command": "energy"})
+    assert answer["energy"] == {"source": "RAPL, package-0", "windows": [window]}
+    assert np.shape(ran[0]) == (1, 1, 10)  # it runs the model
+
+    def refuse(_: object) -> None:
+        raise MissingError("there is no counter", "buy one.")
+
+    monkeypatch.setattr(energy, "measure", refuse)
+    _, answer = served(digits_onnx, {"command": "energy"})
+    assert answer["energy"] == "there is no counter; buy one."
 
 
 def test_the_artifact_is_checked_again_where_it_runs(digits_onnx: Artifact) -> None:

@@ -32,8 +32,9 @@ def copy_tracked(tree: Path) -> None:
 
 
 def build(tree: Path, folder: Path) -> dict[str, Path]:
-    """Build an sdist and from it a wheel, in an environment of their own, as `make dist` does."""
-    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(tree)]
+    """Build an sdist and from it a wheel, as `make dist` does, by the backend installed here."""
+    options = ["--no-isolation", "--outdir", str(folder)]
+    command = [sys.executable, "-m", "build", *options, str(tree)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return {path.suffix: path for path in folder.iterdir()}

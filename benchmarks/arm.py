@@ -1,6 +1,7 @@
 r"""What each file gives on Arm processors: its error, and the classes that it changes.
 
     python -m benchmarks.arm --folder arm
+    python -m benchmarks.arm --folder arm --formats openvino mnn ncnn --precisions fp32
     python -m benchmarks.arm --folder arm --networks affnet_et mobilevit_xxs --images 2
 
 Each file runs by the runtime's real build for Arm on processors that QEMU emulates, and here beside
@@ -29,6 +30,7 @@ import numpy as np
 
 from affnet.artifact import Artifact
 from affnet.devices.catalog import devices_to_prove_on
+from affnet.devices.emulated.root import RUNTIMES
 from affnet.evaluation.held_out import held_out_images
 from affnet.export.verification.compare import has_held_out
 from affnet.export.verification.inputs import VerificationInput
@@ -36,13 +38,14 @@ from affnet.export.verification.on_device import prove
 from affnet.export.verification.reference import Reference
 from affnet.files import write_whole
 from affnet.model.source import Source, reload_source
+from affnet.runtimes import get_runtime
 from benchmarks.precisions import DATA, kept
 
-FORMATS = ("onnx", "tflite", "executorch")
+FORMATS = [get_runtime(name).format for name in RUNTIMES]
 PRECISIONS = ("fp32", "fp16", "int8")
 HOST = "host"
 #: The processors, and the share of the images that those take that are slow to emulate.
-CPUS = {HOST: 1.0, "cortex-a53": 1.0, "cortex-a76": 1.0, "neoverse-v1": 0.05}
+CPUS = {HOST: 1.0, "cortex-a53": 1.0, "cortex-a76": 1.0, "armv8.6": 1.0, "neoverse-v1": 0.05}
 _SEED = 0  # as `affnet verify --device` takes them
 
 
@@ -157,7 +160,7 @@ def run(given: argparse.Namespace) -> None:
     with ThreadPoolExecutor(given.jobs) as pool:
         for network in given.networks:
             subject = None
-            for format_, precision in itertools.product(given.formats, PRECISIONS):
+            for format_, precision in itertools.product(given.formats, given.precisions):
                 artifact = made(network, format_, precision, folder)
                 if subject is None:
                     source = reload_source(artifact.manifest.provenance, artifact.path)
@@ -176,7 +179,8 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, required=True, help="keeps files and answers")
     parser.add_argument("--networks", nargs="+", default=["emoji"])
-    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS[:2])
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
     parser.add_argument("--cpus", nargs="+", choices=CPUS, default=list(CPUS))
     parser.add_argument("--images", type=int, default=100, help="on a processor; default: 100")
     parser.add_argument("--jobs", type=int, default=2, help="processors at a time; default: 2")

@@ -34,7 +34,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let no test touch the user's cache, whose npm packages alone are shared: they are fetched.
+    """Let no test touch the user's cache, but for what is fetched: npm packages, the arm64 system.
 
     Artifacts are exported anew, as many tests let a converter deliver something else.
     """
@@ -44,10 +44,11 @@ def pytest_configure(config: pytest.Config) -> None:
         folder.mkdir()
         os.environ[LOCKS_VARIABLE] = str(folder)
         return
-    browser = KINDS["browser"].location()
-    browser.mkdir(parents=True, exist_ok=True)  # a link to nothing cannot be written through
+    shared = {name: KINDS[name].location() for name in ("browser", "emulated")}
     folder = Path(tempfile.mkdtemp(prefix="affnet-tests-cache-"))
-    (folder / KINDS["browser"].path).symlink_to(browser)
+    for name, place in shared.items():
+        place.mkdir(parents=True, exist_ok=True)  # a link to nothing cannot be written through
+        (folder / KINDS[name].path).symlink_to(place)
     locks = folder / "locks"
     locks.mkdir()
     os.environ |= {FOLDER_VARIABLE: str(folder), LOCKS_VARIABLE: str(locks), OFF_VARIABLE: "1"}

@@ -33,7 +33,7 @@ _SHIPPED = Path(__file__).with_name("catalog.toml")
 _SSH = re.compile(r"(?P<user>[^@]+)@(?P<host>\[[^\]]+\]|[^@:\[\]]+)(:(?P<port>\d+))?")
 # an emulator, a phone over the network, one found by mDNS, one by USB: letters with a digit
 _SERIAL = re.compile(r"emulator-\d+|[\w.-]+:\d+|adb-\S+|(?=.*\d)[0-9A-Za-z]{6,}")
-_EMULATED = re.compile(r"(?P<base>[^:]+):(?P<cpu>[a-z][\w-]*)")
+_EMULATED = re.compile(r"(?P<base>[^:]+):(?P<cpu>[a-z][\w.-]*)")
 _NAMES = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
 
 

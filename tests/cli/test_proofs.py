@@ -63,7 +63,8 @@ def test_what_cannot_be_proven_is_refused(
         "Unknown CPU model 'z80'; valid: cortex-a53"
     )
     assert refused("verify", digits_pt2.path, "--device", "arm64") == (
-        "arm64 does not run torch; choose another runtime: onnxruntime, litert, executorch."
+        "arm64 does not run torch; choose another runtime: onnxruntime, litert, executorch, "
+        "openvino, mnn, ncnn."
     )
     assert refused("verify", onnx_copy, "--device", "fake") == (
         "fake takes no inputs from here, which proving a file on it needs; prove it on arm64, on a "

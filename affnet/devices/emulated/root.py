@@ -20,6 +20,7 @@ from pathlib import Path
 
 from affnet.cache import KINDS, locked
 from affnet.devices.emulated import packages
+from affnet.devices.emulated.cpus import qemu_model
 from affnet.devices.worker.board_main import NEEDED
 from affnet.devices.worker.wheels import fetch_wheels
 from affnet.errors import MissingError
@@ -28,9 +29,9 @@ from affnet.processes import TooMuchOutputError, run_bounded
 from affnet.reading import parse_json, read_text
 
 #: What making it takes, for those who are to wait for it.
-COST = "about 160 MB to fetch, 320 MB on disk, a minute or two"
+COST = "about 210 MB to fetch, 480 MB on disk, a minute or two"
 #: Those that the system holds: for each there are wheels for aarch64, which are fetched.
-RUNTIMES = ("onnxruntime", "litert", "executorch")
+RUNTIMES = ("onnxruntime", "litert", "executorch", "openvino", "mnn", "ncnn")
 _RECORD = "root.json"
 _STAGING = ".new-"
 _WAIT_S = 1200.0  # for another process that makes it
@@ -55,7 +56,8 @@ class Root:
         """Return the command of its Python on a processor that is emulated."""
         system = self.folder / "sys"
         qemu = str(self.folder / "qemu-aarch64")
-        return [qemu, "-L", str(system), "-cpu", cpu, str(system / f"usr/bin/{_SYSTEM[0]}")]
+        python = str(system / f"usr/bin/{_SYSTEM[0]}")
+        return [qemu, "-L", str(system), "-cpu", qemu_model(cpu), python]
 
     def environment(self) -> dict[str, str]:
         """Return what that command needs; nothing is written into the system."""

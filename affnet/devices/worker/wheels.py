@@ -13,7 +13,8 @@ from affnet.errors import MissingError
 from affnet.processes import TooMuchOutputError, run_bounded
 
 _TIMEOUT_S = 900.0
-_PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
+#: Wheels for a C library from 2.17 to 2.41, that of the system that is emulated.
+_PLATFORMS = (*(f"manylinux_2_{minor}" for minor in range(41, 16, -1)), "manylinux2014")
 
 
 def fetch_wheels(

@@ -14,7 +14,7 @@ from affnet.artifact import Artifact
 from affnet.devices.base import check_timed
 from affnet.devices.catalog import devices_to_prove_on, find, get_device, load_catalog, open_devices
 from affnet.devices.doctor import probe_all
-from affnet.devices.emulated.cpus import CPUS, features
+from affnet.devices.emulated.cpus import CPUS, features, qemu_model
 from affnet.devices.emulated.device import EmulatedDevice, EmulatedSettings
 from affnet.devices.emulated.root import RUNTIMES
 from affnet.devices.inference import open_session
@@ -56,10 +56,11 @@ def test_a_colon_names_another_cpu_model() -> None:
     ]
     for cpu in CPUS:
         assert find(f"arm64:{cpu}", load_catalog()).settings["cpu"] == cpu
+    assert qemu_model("armv8.6") == "max,sve=off,sme=off"
     with pytest.raises(UnknownNameError) as info:
         devices_to_prove_on("arm64:cortex-a7")
     assert str(info.value) == (
-        "Unknown CPU model 'cortex-a7'; valid: cortex-a53, cortex-a76, neoverse-v1, max."
+        "Unknown CPU model 'cortex-a7'; valid: cortex-a53, cortex-a76, armv8.6, neoverse-v1, max."
     )
 
 

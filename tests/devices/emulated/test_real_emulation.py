@@ -12,22 +12,27 @@ import pytest
 from affnet.artifact import Artifact
 from affnet.devices.emulated.device import EmulatedDevice, EmulatedSettings
 from affnet.devices.inference import open_session
+from affnet.errors import MissingError
+from affnet.parity import reference_inputs
 from affnet.runtimes import get_runtime
 from tests.devices.emulated.stub_root import image, square_file
+from tests.shared_artifacts import SharedArtifacts
+
+pytestmark = [
+    pytest.mark.skipif(platform.machine() != "x86_64", reason="it emulates Arm on x86"),
+    pytest.mark.skipif(shutil.which("apt-get") is None, reason="there is no apt-get"),
+]
 
 
-@pytest.mark.exhaustive
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="it emulates Arm on x86")
-@pytest.mark.skipif(shutil.which("apt-get") is None, reason="there is no apt-get")
+@pytest.mark.slow
 def test_real_emulation_shows_what_x86_does_not(tmp_path: Path) -> None:
     """A processor with float16 arithmetic overflows, one without does not; bits are the same twice.
 
-    The system is made in this user's cache, which takes about a minute.
+    The system is made in this user's cache unless it is there, which takes about a minute.
     """
     file, found = square_file(tmp_path), {}
     for cpu in ("cortex-a53", "cortex-a76"):
-        device = EmulatedDevice(f"arm64:{cpu}", EmulatedSettings(cpu=cpu))
-        runs = []
+        device, runs = EmulatedDevice(f"arm64:{cpu}", EmulatedSettings(cpu=cpu)), []
         for _ in range(2):
             with open_session(device, file) as session:
                 runs.append(session.run(image(1.0))[0])
@@ -41,8 +46,25 @@ def test_real_emulation_shows_what_x86_does_not(tmp_path: Path) -> None:
 
 @pytest.mark.exhaustive
 @pytest.mark.converters
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="it emulates Arm on x86")
-@pytest.mark.skipif(shutil.which("apt-get") is None, reason="there is no apt-get")
+@pytest.mark.parametrize("runtime", ["openvino", "mnn", "ncnn"])
+def test_files_with_weights_beside_run_for_arm_too(
+    shared_artifact: SharedArtifacts, runtime: str
+) -> None:
+    engine = get_runtime(runtime)
+    try:
+        engine.version()
+    except MissingError as missing:
+        pytest.skip(str(missing))
+    tiny = shared_artifact("tiny", engine.format)
+    given = reference_inputs(tiny.manifest.described_inputs())
+    with open_session(EmulatedDevice(), tiny) as session:
+        (found,) = session.run(*given)
+    (expected,) = engine.load(tiny.path, threads=1).run(*given)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.converters
 @pytest.mark.skipif(
     shutil.which("aarch64-linux-gnu-g++") is None, reason="needs g++-aarch64-linux-gnu"
 )

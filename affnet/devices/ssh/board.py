@@ -18,7 +18,7 @@ from affnet.files import all_files, content_bytes
 from affnet.reading import parse_json
 from affnet.runtimes.executorch_native import LIBRARY
 
-_OLDEST_PYTHON = (3, 10)
+_OLDEST_PYTHON = (3, 9)
 _INSTALL_TIMEOUT_S = 1800.0
 _SPARE_BYTES = 10_000_000  # that a system needs to stay well
 _CLEANUP_TIMEOUT_S = 10.0

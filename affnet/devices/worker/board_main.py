@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from affnet.devices.worker import linux_probes
+from affnet.devices.worker import linux_probes, older_python
 
 #: The modules that a runtime needs on a board, and what pip calls them.
 NEEDED: dict[str, dict[str, str]] = {
@@ -64,6 +64,7 @@ def _is_installed(module: str) -> bool:
 
 def main() -> None:
     """Do what the first argument says."""
+    older_python.supply()
     command, *arguments = sys.argv[1:]
     if command == "measure":
         from affnet.devices.worker.serve import main as measure

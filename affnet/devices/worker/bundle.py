@@ -21,6 +21,7 @@ MODULES = (
     "affnet.devices.worker.energy",
     "affnet.devices.worker.host_probes",
     "affnet.devices.worker.linux_probes",
+    "affnet.devices.worker.older_python",
     "affnet.devices.worker.pipeline",
     "affnet.devices.worker.serve",
     "affnet.errors",

@@ -28,7 +28,7 @@ def test_a_python_that_is_too_old(board: Board) -> None:
     board.python("echo 3.8.10")
     error = failing(board)
     assert error.exit_code == 3
-    assert str(error).startswith(f"{board.address} has Python 3.8.10, but 3.10 or later is needed")
+    assert str(error).startswith(f"{board.address} has Python 3.8.10, but 3.9 or later is needed")
 
 
 def test_a_runtime_that_is_missing_there(board: Board) -> None:

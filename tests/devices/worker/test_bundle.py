@@ -18,6 +18,7 @@ from affnet.devices.ssh.device import SshDevice
 from affnet.devices.worker.board_main import NEEDED
 from affnet.devices.worker.bundle import runner_file
 from affnet.devices.worker.channel import describe_job
+from affnet.devices.worker.older_python import StrictZip
 
 # Runs a file with packages that a board lacks made impossible to import.
 WITHOUT = (
@@ -25,6 +26,13 @@ WITHOUT = (
     "for name in {names!r}: sys.modules[name] = None\n"
     "del sys.argv[0]\n"
     "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+)
+# That of Python 3.9 takes no further argument.
+PLAIN_ZIP = (
+    "import builtins\n"
+    "class Plain(zip):\n"
+    "    def __new__(cls, *given): return super().__new__(cls, *given)\n"
+    "builtins.zip = Plain\n"
 )
 HOST_ONLY = ("torch", "pydantic", "psutil", "onnx", "typer", "rich", "filelock", "packaging")
 
@@ -36,9 +44,12 @@ def runner(tmp_path: Path) -> Path:
     return path
 
 
-def answers(runner: Path, lacking: tuple[str, ...], *arguments: str, lines: str = "") -> list[str]:
+def answers(
+    runner: Path, lacking: tuple[str, ...], *arguments: str, lines: str = "", before: str = ""
+) -> list[str]:
     """Run the file far from this package, and return what it prints."""
-    command = [sys.executable, "-c", WITHOUT.format(names=lacking), str(runner), *arguments]
+    program = before + WITHOUT.format(names=lacking)
+    command = [sys.executable, "-c", program, str(runner), *arguments]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(
         command, input=lines, capture_output=True, text=True, cwd=runner.parent, env=environment
@@ -63,6 +74,20 @@ def test_it_measures_without_anything_but_the_runtime_and_numpy(
     assert started["load_ns"] > 1e5
     assert len(samples["samples_ns"]) == 3
     assert 2e7 < memory["peak_rss_bytes"] < 3e8
+
+
+def test_it_measures_with_python_3_9(runner: Path, digits_onnx: Artifact) -> None:
+    requests = [describe_job(digits_onnx, "onnxruntime", 1), {"command": "outputs"}]
+    lines = "".join(json.dumps(request) + "\n" for request in requests)
+    _, given = map(json.loads, answers(runner, HOST_ONLY, "measure", lines=lines, before=PLAIN_ZIP))
+    assert given["outputs"][0]["shape"] == [1, 10]
+
+
+def test_a_supplied_zip_compares_lengths_if_it_is_to() -> None:
+    assert list(StrictZip("abc", [1, 2])) == [("a", 1), ("b", 2)]
+    assert list(StrictZip(iter("ab"), [1, 2], strict=True)) == [("a", 1), ("b", 2)]
+    with pytest.raises(ValueError, match="differ in length"):
+        StrictZip("abc", [1, 2], strict=True)
 
 
 def test_it_looks_at_a_board_that_has_only_python(runner: Path) -> None:

@@ -75,14 +75,16 @@ async function decodeByBrowser(bytes: Uint8Array, type: string): Promise<Pixels>
 async function decodeStraight(bytes: Uint8Array, type: string): Promise<Pixels | null> {
   if (!type || !(await ImageDecoder.isTypeSupported(type))) return null;
   const decoder = new ImageDecoder({ data: bytes, type, colorSpaceConversion: "none", premultiplyAlpha: "none" } as ImageDecoderInit);
+  let image: VideoFrame | undefined;
   try {
-    const { image } = await decoder.decode({ frameIndex: 0 });
+    image = (await decoder.decode({ frameIndex: 0 })).image;
     const { width, height } = checked({ width: image.displayWidth, height: image.displayHeight });
-    const straight = image.format === "RGBA" || image.format === "BGRA";
-    if (!straight && image.format !== "RGBX" && image.format !== "BGRX") return null; // planes: the canvas is exact
+    const { format } = image;
+    const straight = format === "RGBA" || format === "BGRA";
+    if (!straight && format !== "RGBX" && format !== "BGRX") return null; // planes: the canvas is exact
     const colors = new Uint8Array(image.allocationSize());
     const [{ stride, offset }] = await image.copyTo(colors);
-    const [red, blue] = image.format.startsWith("B") ? [2, 0] : [0, 2];
+    const [red, blue] = format.startsWith("B") ? [2, 0] : [0, 2];
     const data = new Uint8Array(width * height * 3);
     for (let y = 0, to = 0; y < height; y++) {
       for (let x = 0, from = offset + y * stride; x < width; x++, from += 4) {
@@ -92,12 +94,12 @@ async function decodeStraight(bytes: Uint8Array, type: string): Promise<Pixels |
         data[to++] = onWhite(colors[from + blue], alpha);
       }
     }
-    image.close();
     return { width, height, data };
   } catch (error) {
     if (error instanceof PictureError) throw error;
     throw new PictureError("is not an image, or is damaged");
   } finally {
+    image?.close();
     decoder.close();
   }
 }

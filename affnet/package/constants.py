@@ -38,6 +38,7 @@ def constants(
         "input_shape": listed(map(str, taken["shape"])),
         "channels_last": truth(taken["layout"] == "NHWC"),
         "logits": truth(record["scores"] == "logits"),
+        "classes_last": truth(record["outputs"][0]["layout"] == "NHWC"),
         "score_threshold": number(rule["score_threshold"]),
         "iou_threshold": number(rule["iou_threshold"]),
         "candidates": str(rule["candidates"]),

@@ -85,7 +85,12 @@ class Contract:
                 "range": [low, high],
             },
             "outputs": [
-                {"name": one.name, "shape": list(one.static_shape()), "dtype": one.dtype}
+                {
+                    "name": one.name,
+                    "shape": list(one.static_shape()),
+                    "dtype": one.dtype,
+                    "layout": one.layout,
+                }
                 for one in self.outputs
             ],
             "scores": "probabilities" if manifest.gives_probabilities else "logits",
@@ -131,11 +136,6 @@ def contract_of(
             f"{path} resizes pictures itself, and packages do it outside the file",
             "export it with --preprocess spec of affnet export.",
         )
-    if any(one.layout == "NHWC" or one.name == CENTERS for one in manifest.outputs):
-        raise UsageError(
-            f"{path} gives its answers in the form of MediaPipe's own classes",
-            "export it with --layout nchw --head logits of affnet export.",
-        )
     if any(one.name == COORDINATES for one in manifest.outputs):
         raise UsageError(
             f"{path} gives its answers in the form of Apple's Vision, whose own classes read it",
@@ -172,8 +172,9 @@ def _name_of(stem: str) -> str:
 def _labels(artifact: Artifact) -> tuple[str, ...]:
     """Return one label for each class, which are numbered where they have no names."""
     manifest = artifact.manifest
+    background = any(output.name == CENTERS for output in manifest.outputs)  # has no column there
     counts = [
-        output.static_shape()[output.class_axis]
+        output.static_shape()[output.class_axis] + background
         for output in manifest.outputs
         if output.class_axis is not None
     ]

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from affnet.artifact import Artifact
-from affnet.detections import Suppression, decode_detections, softmax
+from affnet.artifact import CENTERS, Artifact
+from affnet.detections import Suppression, decode_anchors, decode_detections, softmax
+from affnet.layouts import from_output
 from affnet.runtimes import runtime_for
 from affnet.templates.contract import Contract
 
@@ -31,7 +32,8 @@ def expected(contract: Contract, image: Image.Image, outputs: Sequence[NDArray[A
         return [[int(at), float(scores[at])] for at in np.argsort(-scores, kind="stable")[:3]]
     image = contract.artifact.pixel_contract().upright(image)
     if contract.task == "segmentation":
-        small = outputs[0][0].argmax(axis=0).astype(np.int32)
+        scores = from_output(outputs[0], contract.outputs[0])
+        small = scores[0].argmax(axis=0).astype(np.int32)
         classes, counts = np.unique(small, return_counts=True)
         order = np.argsort(-counts, kind="stable")
         mask = np.asarray(Image.fromarray(small).resize(image.size, Image.Resampling.NEAREST))
@@ -40,7 +42,8 @@ def expected(contract: Contract, image: Image.Image, outputs: Sequence[NDArray[A
     if len(outputs) == 3:
         boxes, scores, classes = (output[0] for output in outputs)
     else:
-        found = decode_detections(outputs[0][0], outputs[1][0], Suppression())
+        decode = decode_anchors if contract.outputs[0].name == CENTERS else decode_detections
+        found = decode(outputs[0][0], outputs[1][0], Suppression())
         boxes, scores, classes = found.boxes, found.scores, found.classes
     sides = np.array((*image.size, *image.size))
     return [
@@ -49,8 +52,8 @@ def expected(contract: Contract, image: Image.Image, outputs: Sequence[NDArray[A
     ]
 
 
-def agree(found: Any, wanted: Any) -> bool:
-    """Return whether answers are equal but for the last digits of float32."""
+def agree(found: Any, wanted: Any, rtol: float = 1e-5) -> bool:
+    """Return whether answers are equal but for the last digits of float32, or by ``rtol``."""
     flat = (np.ravel([item for row in rows for item in np.ravel(row)]) for rows in (found, wanted))
     a, b = (np.asarray(one, np.float64) for one in flat)
-    return a.shape == b.shape and np.allclose(a, b, rtol=1e-5, atol=1e-6)
+    return a.shape == b.shape and np.allclose(a, b, rtol=rtol, atol=rtol / 10)

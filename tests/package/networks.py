@@ -10,6 +10,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from affnet.artifact import (
+    CENTERS,
+    PROBABILITIES,
     Artifact,
     Manifest,
     Provenance,
@@ -27,11 +29,19 @@ ANCHORS = SIZE[0] * SIZE[1]
 HOSTILE = ('a "quoted" \\ label', "<script>alert(1)</script>", "??/`${x}` {{name}} é\n$@'")
 
 
-def write(folder: Path, task: str = "classification", name: str = "net") -> Artifact:
-    """Write a network of a task with random weights; it gives one score for each class."""
+def write(
+    folder: Path, task: str = "classification", name: str = "net", *, mediapipe: bool = False
+) -> Artifact:
+    """Write a network of a task with random weights; it gives one score for each class.
+
+    With ``mediapipe`` in the form that TFLite files for MediaPipe's classes have.
+    """
     path = folder / f"{name}.onnx"
     outputs = _outputs(task)
-    onnx.save(_model(task, outputs), path)
+    model = _model(task, outputs)
+    if mediapipe:
+        model, outputs = _for_mediapipe(model, outputs)
+    onnx.save(model, path)
     manifest = Manifest(
         model=name,
         format="onnx",
@@ -116,3 +126,35 @@ def _model(task: str, outputs: tuple[TensorSpec, ...]) -> onnx.ModelProto:
     )
     opset = helper.make_opsetid("", 18)
     return helper.make_model(graph, opset_imports=[opset], ir_version=8)
+
+
+def _for_mediapipe(
+    model: onnx.ModelProto, outputs: tuple[TensorSpec, ...]
+) -> tuple[onnx.ModelProto, tuple[TensorSpec, ...]]:
+    """Put the classes of a map last; give centers, and probabilities without class 0."""
+    graph, scores = model.graph, outputs[0]
+    if len(outputs) == 1:
+        changed = (scores.channels_last(),)
+        last = helper.make_node("Transpose", ["scores"], ["scores_last"], perm=[0, 2, 3, 1])
+        graph.node.append(last)
+        names = ["scores_last"]
+    else:
+        changed = (
+            dataclasses.replace(outputs[1], name=CENTERS),
+            TensorSpec(PROBABILITIES, (1, ANCHORS, CLASSES - 1), "float32", class_axis=2),
+        )
+        for name, value in (("first", [1]), ("end", [CLASSES]), ("axis", [2])):
+            graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+        graph.node.extend(
+            (
+                helper.make_node("Softmax", ["scores"], ["shares"], axis=2),
+                helper.make_node("Slice", ["shares", "first", "end", "axis"], [PROBABILITIES]),
+            )
+        )
+        names = ["boxes", PROBABILITIES]
+    del graph.output[:]
+    for name, one in zip(names, changed, strict=True):
+        graph.output.append(
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, list(one.static_shape()))
+        )
+    return model, changed

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from affnet.artifact import TensorSpec
+from affnet.artifact import Artifact, TensorSpec
 from affnet.layouts import as_input
 from affnet.package import android
 from affnet.package.build import build
@@ -101,6 +101,22 @@ def suppressing(folder: Path, root: Path) -> Contract:
     return contract
 
 
+def for_mediapipe(task: str, folder: Path, root: Path) -> Contract:
+    """Write a package on LiteRT of a network in the form that MediaPipe's own classes want."""
+    name = f"{task}_mediapipe"
+    artifact = networks.write(folder, task, name=name, mediapipe=True)
+    contract = contract_of(artifact, "litert", "com.google.ai.edge.litert:litert", "2.3.0", 2)
+    write_golden(contract, root / contract.name / android.GOLDEN, ".png")
+    android.write(contract, root / contract.name)
+    return contract
+
+
+def network_of(name: str, contract: Contract, folder: Path) -> Artifact:
+    """Return the network of ONNX behind a package."""
+    stem, mediapipe = name.removesuffix("_model"), "mediapipe" in name
+    return networks.write(folder, contract.task, name=stem, mediapipe=mediapipe)
+
+
 def as_android_decodes(path: Path, to: Path) -> Image.Image:
     """Save a picture as Pillow decodes it, in PNG, which Java decodes alike; return it."""
     with Image.open(path) as image:
@@ -123,6 +139,8 @@ def test_packages_give_each_picture_what_affnet_gives_it(tmp_path: Path) -> None
         build(artifact.path, "android", root / f"{task}_model", 2)
         name, runtime = f"{task}_model", "onnxruntime"
         contracts[name] = contract_of(artifact, runtime, runtime, "1", 2)
+    for task in ("segmentation", "detection"):
+        contracts[f"{task}_mediapipe_model"] = for_mediapipe(task, tmp_path, root)
     contracts["lite_model"] = lite(tmp_path, root)
     contracts["nms_model"] = suppressing(tmp_path, root)
     program = jvm.compiled(root, {name: one.class_name for name, one in contracts.items()})
@@ -131,7 +149,7 @@ def test_packages_give_each_picture_what_affnet_gives_it(tmp_path: Path) -> None
     for name, contract in contracts.items():
         if name == "nms_model":
             continue
-        artifact = networks.write(tmp_path, contract.task, name=name.removesuffix("_model"))
+        artifact = network_of(name, contract, tmp_path)
         with Image.open(root / name / android.GOLDEN / "golden.png") as image:
             asked.append(jvm.Asked(name, given(artifact, image)))
         wanted.append({"golden": "passed", "threads": contract.threads})
@@ -149,8 +167,7 @@ def test_packages_give_each_picture_what_affnet_gives_it(tmp_path: Path) -> None
             boxes = random.uniform(-0.1, 1.1, (1, 4, 4)).astype(np.float32)
             outputs = [boxes, np.float32([[0.9, 0.5, 0.1, 0]]), np.int32([[2, 1, 1, 0]])]
         else:
-            stem = name.removesuffix("_model")
-            outputs = given(networks.write(tmp_path, contract.task, name=stem), image)
+            outputs = given(network_of(name, contract, tmp_path), image)
         asked.append(jvm.Asked(name, outputs, picture, path))
         steps = contract.artifact.pixel_contract()
         taken = as_input(steps(image)[None], contract.input).astype(">f4")

@@ -101,10 +101,12 @@ def test_a_python_package_classifies_as_affnet_run(tmp_path: Path) -> None:
             assert labels == [(one["label"], one["score"]) for one in seen.classes], seen.path
 
 
-def test_a_python_package_segments_as_affnet_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mediapipe", [False, True])
+def test_a_python_package_segments_as_affnet_does(mediapipe: bool, tmp_path: Path) -> None:
     paths = pictures.synthetic(tmp_path / "pictures", 24)
-    package = built(tmp_path, "python", "segmentation")
-    subject = DenseSubject.of_artifact(networks.write(tmp_path, "segmentation"))
+    artifact = networks.write(tmp_path, "segmentation", mediapipe=mediapipe)
+    package = build(artifact.path, "python", tmp_path / "package", 1)
+    subject = DenseSubject.of_artifact(artifact)
     with imported(package) as net:
         model = net.Segmenter()
         for path in paths:
@@ -116,10 +118,11 @@ def test_a_python_package_segments_as_affnet_does(tmp_path: Path) -> None:
             assert sum(one.share for one in mask.shares) == pytest.approx(1)
 
 
-def test_a_python_package_detects_as_affnet_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mediapipe", [False, True])
+def test_a_python_package_detects_as_affnet_run(mediapipe: bool, tmp_path: Path) -> None:
     paths = pictures.synthetic(tmp_path / "pictures", 4)
-    package = built(tmp_path, "python", "detection")
-    artifact = networks.write(tmp_path, "detection")
+    artifact = networks.write(tmp_path, "detection", mediapipe=mediapipe)
+    package = build(artifact.path, "python", tmp_path / "package", 1)
     with imported(package) as net:
         model = net.Detector()
         for seen in look_at(artifact, paths, 0.3):

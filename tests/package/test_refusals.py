@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from affnet.artifact import CENTERS, TensorSpec
+from affnet.artifact import COORDINATES, TensorSpec
 from affnet.errors import AffnetError, LabelsError, UnknownNameError, UsageError
 from affnet.package.build import TARGETS, build
 from affnet.preprocessing import published
@@ -74,7 +74,7 @@ def test_labels_that_are_not_those_of_the_classes_are_refused(target: str, tmp_p
         {"task": "other"},
         {"preprocessing": None},
         {"preprocessing": replace(CONTRACT, picture=networks.SIZE)},
-        {"outputs": (TensorSpec("centers", (1, 3), "float32"),)},
+        {"outputs": (TensorSpec(COORDINATES, (1, 3), "float32"),)},
         {
             "outputs": (TensorSpec("x", (1, 3), "int8"),),
         },
@@ -92,19 +92,17 @@ def test_what_no_app_could_read_is_refused(change: dict[str, object], tmp_path: 
     ("task", "form", "remedy"),
     [
         ("classification", "picture", "--preprocess spec"),
-        ("segmentation", "last", "--layout nchw --head logits"),
-        ("detection", "centers", "--layout nchw --head logits"),
+        ("detection", "rows", "--head logits"),
     ],
 )
 def test_files_that_do_the_work_of_a_package_are_refused(
     task: str, form: str, remedy: str, tmp_path: Path
 ) -> None:
     artifact = networks.write(tmp_path, task)
-    outputs, contract = artifact.manifest.outputs, artifact.pixel_contract()
+    rows, contract = TensorSpec(COORDINATES, (1, 200, 4), "float32"), artifact.pixel_contract()
     changes: dict[str, Any] = {
         "picture": {"preprocessing": dataclasses.replace(contract, picture=(48, 64))},
-        "last": {"outputs": tuple(one.channels_last() for one in outputs)},
-        "centers": {"outputs": tuple(dataclasses.replace(one, name=CENTERS) for one in outputs)},
+        "rows": {"outputs": (rows,)},
     }[form]
     with pytest.raises(UsageError, match=f"export it with {remedy}"):
         contract_of(artifact.with_manifest(**changes), "onnxruntime", "onnxruntime", "1", 1)

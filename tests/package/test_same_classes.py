@@ -13,11 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from affnet.artifact import Artifact
 from affnet.model.bundled import dataset_folder
-from affnet.package.build import build
-from tests.package import bulk, pictures
+from affnet.package.build import Package, build
+from affnet.preprocessing import to_rgb
+from affnet.templates.contract import contract_of
+from tests.package import answers, bulk, networks, pictures
 from tests.shared_artifacts import SharedArtifacts
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.slow]
@@ -51,6 +54,17 @@ def needs(*commands: str) -> None:
             pytest.skip(f"needs {command}")
 
 
+def install_and_test(package: Package) -> None:
+    """Install a package for the web and run its golden test; skip where npm reaches nothing."""
+    installed = subprocess.run(
+        ["npm", "install", "--no-audit", "--no-fund"], cwd=package.folder, capture_output=True
+    )
+    if installed.returncode != 0:
+        pytest.skip("needs a registry that npm reaches")
+    tested = subprocess.run(["npm", "test"], cwd=package.folder, capture_output=True, text=True)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
 @pytest.mark.parametrize("form", ["onnx", pytest.param("tflite", marks=pytest.mark.converters)])
 def test_python(form: str, shared_artifact: SharedArtifacts, folder: Path, tmp_path: Path) -> None:
     artifact = shared_artifact("emoji", form)
@@ -72,16 +86,28 @@ def test_cpp(shared_artifact: SharedArtifacts, folder: Path, tmp_path: Path) -> 
     compared(artifact, folder, lambda paths: bulk.by_cpp(package.folder, paths))
 
 
+@pytest.mark.parametrize("mediapipe", [False, True])
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+def test_web_dense(task: str, mediapipe: bool, tmp_path: Path) -> None:
+    needs("npm", "node", "chromium")
+    artifact = networks.write(tmp_path, task, mediapipe=mediapipe)
+    contract = contract_of(artifact, "onnxruntime", "onnxruntime-web", "1", 1)
+    package = build(artifact.path, "web", tmp_path / "package", 1)
+    install_and_test(package)
+    paths = pictures.synthetic(tmp_path / "pictures", 40)
+    found = bulk.by_web(package.folder, paths, tmp_path)
+    for path in paths:
+        with Image.open(path) as image:
+            image = to_rgb(image)
+            wanted = answers.expected(contract, image, answers.given(artifact, image))
+        # another build of the runtime has another sigmoid
+        assert answers.agree(found[str(path)]["answer"], wanted, rtol=1e-3), path
+
+
 @pytest.mark.parametrize("form", ["onnx", pytest.param("tflite", marks=pytest.mark.converters)])
 def test_web(form: str, shared_artifact: SharedArtifacts, folder: Path, tmp_path: Path) -> None:
     needs("npm", "node", "chromium")
     artifact = shared_artifact("emoji", form)
     package = build(artifact.path, "web", tmp_path / "package", 1)
-    installed = subprocess.run(
-        ["npm", "install", "--no-audit", "--no-fund"], cwd=package.folder, capture_output=True
-    )
-    if installed.returncode != 0:
-        pytest.skip("needs a registry that npm reaches")
-    tested = subprocess.run(["npm", "test"], cwd=package.folder, capture_output=True, text=True)
-    assert tested.returncode == 0, tested.stdout + tested.stderr
+    install_and_test(package)
     compared(artifact, folder, lambda paths: bulk.by_web(package.folder, paths, folder))

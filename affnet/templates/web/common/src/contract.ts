@@ -18,7 +18,7 @@ export interface Contract {
     std: [number, number, number];
   };
   input: { name: string; shape: number[]; dtype: "float32" | "uint8" | "int8"; layout: string; range: [number, number] };
-  outputs: { name: string; shape: number[]; dtype: string }[];
+  outputs: { name: string; shape: number[]; dtype: string; layout: string | null }[];
   scores: "logits" | "probabilities";
   suppression: { score_threshold: number; candidates: number; iou_threshold: number; detections: number };
   labels: string[];

@@ -34,9 +34,9 @@ export class Detector {
   /** Returns the objects whose score reaches a threshold, the best first. */
   async detect(picture: Picture, threshold = 0.3): Promise<Detection[]> {
     const { width, height, data } = await decode(picture);
-    const { boxes, scores, classes } = await this.network.outputs({ width, height, data });
+    const outputs = await this.network.outputs({ width, height, data });
     const started = performance.now();
-    const found = classes ? listed(boxes, scores, classes) : suppressed(boxes, scores);
+    const found = foundIn(outputs);
     const sides = [width, height, width, height];
     const detections = found
       .filter(({ score }) => score >= threshold && score > 0)
@@ -51,6 +51,25 @@ export class Detector {
   }
 }
 
+function foundIn({ boxes, scores, classes, centers, probabilities }: Record<string, Values>): Found[] {
+  if (classes) return listed(boxes, scores, classes);
+  const anchors = (centers ?? boxes).length / 4;
+  const count = (probabilities ?? scores).length / anchors;
+  const row = (values: Values, at: number) => values.subarray(at * count, (at + 1) * count);
+  const every = Array.from({ length: anchors }, (_, at) => at);
+  if (!centers) {
+    const corners = every.map((at) => boxes.subarray(4 * at, 4 * at + 4));
+    return suppressed(corners, every.map((at) => softmax(row(scores, at))));
+  }
+  const shares = every.map((at) => Float32Array.of(0, ...row(probabilities, at))); // the background has no column
+  return suppressed(every.map((at) => cornersOf(centers.subarray(4 * at, 4 * at + 4))), shares);
+}
+
+/** Returns the corners of a box of center and size, y first. */
+function cornersOf([y, x, height, width]: Values): Float32Array {
+  return Float32Array.of(x - width / 2, y - height / 2, x + width / 2, y + height / 2);
+}
+
 function listed(boxes: Values, scores: Values, classes: Values): Found[] {
   return Array.from(scores, (score, at) => ({
     score,
@@ -60,21 +79,18 @@ function listed(boxes: Values, scores: Values, classes: Values): Found[] {
 }
 
 /** Drops boxes that overlap a better one of their class, as affnet's decoder does. */
-function suppressed(boxes: Values, scores: Values): Found[] {
+function suppressed(boxes: ArrayLike<number>[], shares: Float32Array[]): Found[] {
   const rule = CONTRACT.suppression;
-  const anchors = boxes.length / 4;
-  const count = scores.length / anchors;
-  const shares = Array.from({ length: anchors }, (_, at) => softmax(scores.subarray(at * count, (at + 1) * count)));
   const found: Found[] = [];
-  for (let index = 1; index < count; index++) {
+  for (let index = 1; index < shares[0].length; index++) {
     const kept: Found[] = [];
-    const order = Array.from({ length: anchors }, (_, at) => at)
+    const order = Array.from(boxes, (_, at) => at)
       .sort((a, b) => shares[b][index] - shares[a][index] || a - b)
       .slice(0, rule.candidates);
     for (const at of order) {
       const score = shares[at][index];
       if (!(score > Math.fround(rule.score_threshold))) break;
-      const corners = boxes.subarray(4 * at, 4 * at + 4);
+      const corners = boxes[at];
       if (kept.every((better) => overlap(corners, better.corners) <= Math.fround(rule.iou_threshold))) {
         kept.push({ score, index, corners });
       }

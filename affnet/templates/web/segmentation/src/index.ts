@@ -51,12 +51,15 @@ export class Segmenter {
   }
 }
 
-/** Returns the best class of each place; scores are class by class. */
+/** Returns the best class of each place; scores are class by class, or of NHWC place by place. */
 function best(scores: Values, places: number): Int32Array {
+  const classes = scores.length / places;
+  const last = CONTRACT.outputs[0].layout === "NHWC";
+  const [perPlace, perClass] = last ? [classes, 1] : [1, places];
   const found = new Int32Array(places);
-  const largest = Float32Array.from(scores.subarray(0, places));
-  for (let index = 1; index * places < scores.length; index++) {
-    for (let place = 0, at = index * places; place < places; place++, at++) {
+  const largest = Float32Array.from(found, (_, place) => scores[place * perPlace]);
+  for (let index = 1; index < classes; index++) {
+    for (let place = 0, at = index * perClass; place < places; place++, at += perPlace) {
       if (scores[at] > largest[place]) {
         largest[place] = scores[at];
         found[place] = index;

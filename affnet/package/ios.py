@@ -7,7 +7,7 @@ from pathlib import Path
 
 from affnet.artifact import Artifact
 from affnet.package.constants import constants, listed, truth
-from affnet.package.golden import RECORD, write_numbers
+from affnet.package.golden import RECORD, gives_rows, write_numbers
 from affnet.templates.contract import Contract
 from affnet.templates.render import render_folder, swift_literal
 
@@ -60,6 +60,7 @@ def write(contract: Contract, folder: Path) -> None:
         "resource": swift_literal(f"Resources/{model}"),
         "sha256": swift_literal(record["model"]["sha256"]),
         "takes_pictures": truth(record["input"]["dtype"] == "uint8"),
+        "rows": truth(gives_rows(contract)),
         "output_names": listed(swift_literal(one["name"]) for one in record["outputs"]),
         "labels": "\n".join(f"    {swift_literal(label)}," for label in contract.labels),
         "example": _EXAMPLES[contract.task],

@@ -136,11 +136,6 @@ def contract_of(
             f"{path} resizes pictures itself, and packages do it outside the file",
             "export it with --preprocess spec of affnet export.",
         )
-    if any(one.name == COORDINATES for one in manifest.outputs):
-        raise UsageError(
-            f"{path} gives its answers in the form of Apple's Vision, whose own classes read it",
-            "for a package, export it with --head logits of affnet export.",
-        )
     types = (manifest.inputs[0].dtype, *(output.dtype for output in manifest.outputs))
     if types[0] not in _INPUT_TYPES or any(one not in _OUTPUT_TYPES for one in types[1:]):
         raise UsageError(
@@ -172,7 +167,8 @@ def _name_of(stem: str) -> str:
 def _labels(artifact: Artifact) -> tuple[str, ...]:
     """Return one label for each class, which are numbered where they have no names."""
     manifest = artifact.manifest
-    background = any(output.name == CENTERS for output in manifest.outputs)  # has no column there
+    # there the background has no column
+    background = any(output.name in (CENTERS, COORDINATES) for output in manifest.outputs)
     counts = [
         output.static_shape()[output.class_axis] + background
         for output in manifest.outputs

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from affnet.artifact import CENTERS, Artifact
-from affnet.detections import Suppression, decode_anchors, decode_detections, softmax
+from affnet.artifact import CENTERS, COORDINATES, Artifact
+from affnet.detections import Suppression, decode_anchors, decode_detections, read_rows, softmax
 from affnet.layouts import from_output
 from affnet.runtimes import runtime_for
 from affnet.templates.contract import Contract
@@ -42,8 +42,13 @@ def expected(contract: Contract, image: Image.Image, outputs: Sequence[NDArray[A
     if len(outputs) == 3:
         boxes, scores, classes = (output[0] for output in outputs)
     else:
-        decode = decode_anchors if contract.outputs[0].name == CENTERS else decode_detections
-        found = decode(outputs[0][0], outputs[1][0], Suppression())
+        names = {one.name for one in contract.outputs}
+        if COORDINATES in names:
+            found = read_rows(outputs[0][0], outputs[1][0])
+        elif CENTERS in names:
+            found = decode_anchors(outputs[0][0], outputs[1][0], Suppression())
+        else:
+            found = decode_detections(outputs[0][0], outputs[1][0], Suppression())
         boxes, scores, classes = found.boxes, found.scores, found.classes
     sides = np.array((*image.size, *image.size))
     return [

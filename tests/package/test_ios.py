@@ -8,18 +8,25 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from affnet.artifact import PROBABILITIES, TensorSpec
+from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.layouts import as_input
 from affnet.package import ios
+from affnet.package.build import build
 from affnet.package.golden import write_golden
+from affnet.runtimes import runtime_for
 from affnet.templates.contract import Contract, contract_of
 from affnet.templates.render import swift_literal
+from tests.dense import FixedBoxes, dense_source
 from tests.package import linux_swift, networks, pictures
 from tests.package.answers import CLASSES, agree, expected, given
 
@@ -80,11 +87,58 @@ def picture_taking(folder: Path) -> tuple[Contract, Path]:
     return contract, package
 
 
+def rows(random: np.random.Generator, count: int) -> list[NDArray[np.float32]]:
+    """Return what Core ML's suppression may give of 80 classes."""
+    confidence = random.dirichlet(np.full(80, 0.02), (1, count)).astype(np.float32)
+    order = np.argsort(-confidence[0].max(axis=-1), kind="stable")
+    return [confidence[:, order], random.uniform(0, 1, (1, count, 4)).astype(np.float32)]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.converters
+def test_detectors_for_vision_are_packaged(tmp_path: Path) -> None:
+    needs_swift()
+    options = ExportOptions("coreml", head="detector")
+    artifact = export_artifact(dense_source(FixedBoxes()), options, tmp_path)
+    package = build(artifact.path, "ios", tmp_path / "package", 1).folder
+    contract = contract_of(artifact, "coreml", "Core ML", "iOS 16", 1)
+    (tmp_path / "doubles").mkdir()
+    linux_swift.frameworks(tmp_path / "doubles")
+    program = linux_swift.compiled(package, contract, tmp_path / "doubles")
+
+    session = runtime_for("coreml").load(artifact.path, threads=1)
+    with Image.open(package / ios.GOLDEN / "golden.png") as image:
+        taken = as_input(contract.artifact.pixel_contract()(image)[None], contract.input)
+    full = session.run(taken)
+    found = [output[:, :2] for output in full]
+    assert "with 0 failures" in linux_swift.golden(program, package, found)
+    turned = [output[:, ::-1] for output in found]
+    assert "with 0 failures" in linux_swift.golden(program, package, turned)
+    for wrong in ([2 * found[0], found[1]], [output[:, :1] for output in found]):
+        assert "is missing" in linux_swift.golden(program, package, wrong)
+
+    random, asked, wanted = np.random.default_rng(0), [], []
+    for index, path in enumerate(pictures.synthetic(tmp_path / "pictures", 6)):
+        with Image.open(path) as image:
+            picture = tmp_path / f"{index}.rgba"
+            linux_swift.write_picture(image, picture)
+            outputs = rows(random, 7 * index)
+            asked.append((picture, outputs))
+            wanted.append(expected(contract, image, outputs))
+    answers = linux_swift.answers(program, package, asked)
+    for one, mine, theirs in zip(asked, answers, wanted, strict=True):
+        assert agree(mine[2], theirs), (one, mine[2], theirs)
+
+
+def needs_swift() -> None:
+    if shutil.which("swiftc") is None:
+        pytest.skip("needs swiftc, such as of Debian's package swiftlang")
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("form", [*CLASSES, "named"])
 def test_packages_give_each_picture_what_affnet_gives_it(form: str, tmp_path: Path) -> None:
-    if shutil.which("swiftc") is None:
-        pytest.skip("needs swiftc, such as of Debian's package swiftlang")
+    needs_swift()
     (tmp_path / "named").mkdir()
     (tmp_path / "doubles").mkdir()
     contract, package = picture_taking(tmp_path) if form == "named" else written(form, tmp_path)
@@ -124,7 +178,13 @@ def test_packages_give_each_picture_what_affnet_gives_it(form: str, tmp_path: Pa
     for one, mine, theirs in zip(asked, found, wanted, strict=True):
         assert mine[:2] == theirs[:2], one
         assert agree(mine[2], theirs[2]), (one, mine[2], theirs[2])
-    late = tmp_path / "moving.rgba"
+    refuses_what_moves(program, package, outputs, tmp_path)
+
+
+def refuses_what_moves(
+    program: Path, package: Path, outputs: Sequence[NDArray[Any]], folder: Path
+) -> None:
+    late = folder / "moving.rgba"
     linux_swift.write_picture(Image.new("RGB", (9, 9)), late, count=2)
     (refused,) = linux_swift.answers(program, package, [(late, outputs)])
     assert refused == "The picture is animated; give a single picture."

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from affnet.artifact import COORDINATES, TensorSpec
+from affnet.artifact import TensorSpec
 from affnet.errors import AffnetError, LabelsError, UnknownNameError, UsageError
 from affnet.package.build import TARGETS, build
 from affnet.preprocessing import published
@@ -74,7 +72,6 @@ def test_labels_that_are_not_those_of_the_classes_are_refused(target: str, tmp_p
         {"task": "other"},
         {"preprocessing": None},
         {"preprocessing": replace(CONTRACT, picture=networks.SIZE)},
-        {"outputs": (TensorSpec(COORDINATES, (1, 3), "float32"),)},
         {
             "outputs": (TensorSpec("x", (1, 3), "int8"),),
         },
@@ -88,21 +85,9 @@ def test_what_no_app_could_read_is_refused(change: dict[str, object], tmp_path: 
     assert not (tmp_path / "package").exists()
 
 
-@pytest.mark.parametrize(
-    ("task", "form", "remedy"),
-    [
-        ("classification", "picture", "--preprocess spec"),
-        ("detection", "rows", "--head logits"),
-    ],
-)
-def test_files_that_do_the_work_of_a_package_are_refused(
-    task: str, form: str, remedy: str, tmp_path: Path
-) -> None:
-    artifact = networks.write(tmp_path, task)
-    rows, contract = TensorSpec(COORDINATES, (1, 200, 4), "float32"), artifact.pixel_contract()
-    changes: dict[str, Any] = {
-        "picture": {"preprocessing": dataclasses.replace(contract, picture=(48, 64))},
-        "rows": {"outputs": (rows,)},
-    }[form]
-    with pytest.raises(UsageError, match=f"export it with {remedy}"):
-        contract_of(artifact.with_manifest(**changes), "onnxruntime", "onnxruntime", "1", 1)
+def test_files_that_resize_pictures_themselves_are_refused(tmp_path: Path) -> None:
+    artifact = networks.write(tmp_path)
+    inside = replace(artifact.pixel_contract(), picture=(48, 64))
+    artifact = artifact.with_manifest(preprocessing=inside)
+    with pytest.raises(UsageError, match="export it with --preprocess spec"):
+        contract_of(artifact, "onnxruntime", "onnxruntime", "1", 1)

@@ -83,6 +83,8 @@ def test_cpp(shared_artifact: SharedArtifacts, folder: Path, tmp_path: Path) -> 
         env=bulk.with_this_python(),
     )
     assert tested.returncode == 0, tested.stdout + tested.stderr
+    if "WEBP_LIBRARY-NOTFOUND" in (package.folder / "build/CMakeCache.txt").read_text():
+        pytest.skip("needs libwebp-dev, as the emoji are WebP files; the golden test passed")
     compared(artifact, folder, lambda paths: bulk.by_cpp(package.folder, paths))
 
 

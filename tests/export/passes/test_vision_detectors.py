@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import platform
 import shutil
 from collections.abc import Callable
@@ -23,11 +24,13 @@ from affnet.export.verification.compare import verify_against
 from affnet.export.verification.dense_parity import rows_parity
 from affnet.export.verification.inputs import usual_inputs
 from affnet.export.verification.subject import Subject
+from affnet.package import ios
+from affnet.package.build import build
+from affnet.package.golden import RECORD
 from affnet.runtimes import runtime_for
 from affnet.runtimes.coreml import StagesSession, quiet_coremltools
 from affnet.runtimes.mlprogram import load_program
 from affnet.runtimes.mlprogram.protobuf import read_model
-from affnet.templates.contract import contract_of
 from tests.conftest import Finished
 from tests.dense import CAR, HORSE, FixedBoxes, dense_source
 from tests.export.passes.test_heads import ANCHORS, CLASSES, FromPixels, values
@@ -78,8 +81,17 @@ def test_a_detector_is_verified_and_run_by_name(
     car, horse = done.json["results"][0]["objects"]
     assert (car["label"], horse["label"]) == ("car", "horse")
     assert car["box"] == pytest.approx([60, 25, 100, 50], abs=0.2)
-    with pytest.raises(UsageError, match=r"in the form of Apple's Vision"):
-        contract_of(exported, "coreml", "Core ML", "iOS 16", 1)
+
+
+def test_a_package_for_ios_holds_the_whole_pipeline(exported: Artifact, tmp_path: Path) -> None:
+    package = build(exported.path, "ios", tmp_path / "package", 1)
+    golden = json.loads((package.folder / ios.GOLDEN / RECORD).read_text())
+    confidence, coordinates = (one["values"] for one in golden["outputs"])
+    assert (len(confidence), len(coordinates)) == (2 * 80, 2 * 4)  # a car and a horse
+    assert coordinates[:4] == pytest.approx([0.8, 0.75, 0.4, 0.5], abs=1e-3)
+    stated = json.loads((package.folder / "Sources/Resources/contract.json").read_text())
+    assert stated["labels"] == [*(exported.manifest.labels or ())]
+    assert (package.folder / "Sources/Resources" / exported.path.name / MODEL).is_file()
 
 
 def test_coremltools_reads_what_vision_looks_for(exported: Artifact) -> None:

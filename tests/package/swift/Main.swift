@@ -31,7 +31,7 @@ func big(_ value: UInt32) -> [UInt8] { [24, 16, 8, 0].map { UInt8(truncatingIfNe
 
 func record(_ file: String) throws {
   Recorded.outputs = Array(zip(Contract.outputNames, try outputsIn(file)))
-  Recorded.labels = Contract.takesPictures ? Contract.labels : []
+  Recorded.labels = Contract.takesPictures && !Contract.rows ? Contract.labels : []
 }
 
 func answers() async throws {

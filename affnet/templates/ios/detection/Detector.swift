@@ -25,14 +25,7 @@ public final class Detector {
 
   /// Returns the objects in a picture whose score reaches a threshold, the best first.
   public func detect(_ picture: Picture, threshold: Float = 0.3) throws -> [Detection] {
-    let outputs = try network.run(picture)
-    let boxes = outputs["boxes"] ?? []
-    let scores = outputs["scores"] ?? []
-    let found =
-      outputs["classes"].map { classes in
-        scores.indices.map { Found(score: scores[$0], index: Int(classes[$0]), corners: corners(boxes, $0)) }
-      } ?? suppressed(boxes, scores)
-    return found.filter { $0.score >= threshold && $0.score > 0 }.map { one in
+    return found(in: try network.run(picture)).filter { $0.score >= threshold && $0.score > 0 }.map { one in
       let sides = [picture.width, picture.height]
       let places = (0..<4).map { CGFloat(min(max(one.corners[$0], 0), 1) * Float(sides[$0 % 2])) }
       let box = CGRect(x: places[0], y: places[1], width: places[2] - places[0], height: places[3] - places[1])
@@ -45,6 +38,30 @@ private struct Found {
   let score: Float
   let index: Int
   let corners: [Float]  // as fractions
+}
+
+private func found(in outputs: [String: [Float]]) -> [Found] {
+  if let coordinates = outputs["coordinates"] { return rows(outputs["confidence"] ?? [], coordinates) }
+  let boxes = outputs["boxes"] ?? []
+  let scores = outputs["scores"] ?? []
+  return outputs["classes"].map { classes in
+    scores.indices.map { Found(score: scores[$0], index: Int(classes[$0]), corners: corners(boxes, $0)) }
+  } ?? suppressed(boxes, scores)
+}
+
+/// Of Core ML's own suppression, a row for each object: confidences without the background's, center and size.
+private func rows(_ confidence: [Float], _ coordinates: [Float]) -> [Found] {
+  let count = coordinates.count / 4
+  let columns = confidence.count / max(count, 1)
+  let found = (0..<count).map { row in
+    let shares = confidence[(row * columns)..<((row + 1) * columns)]
+    let best = shares.indices.max { shares[$0] < shares[$1] } ?? shares.startIndex
+    let (x, y) = (coordinates[4 * row], coordinates[4 * row + 1])
+    let (width, height) = (coordinates[4 * row + 2] / 2, coordinates[4 * row + 3] / 2)
+    return Found(
+      score: shares[best], index: best - shares.startIndex + 1, corners: [x - width, y - height, x + width, y + height])
+  }
+  return bestFirst(found)
 }
 
 private func corners(_ boxes: [Float], _ at: Int) -> [Float] { Array(boxes[(4 * at)..<(4 * at + 4)]) }
@@ -66,8 +83,11 @@ private func suppressed(_ boxes: [Float], _ scores: [Float]) -> [Found] {
     }
     found += kept
   }
-  let best = found.indices.sorted { (found[$1].score, $0) < (found[$0].score, $1) }
-  return best.prefix(Contract.detections).map { found[$0] }
+  return Array(bestFirst(found).prefix(Contract.detections))
+}
+
+private func bestFirst(_ found: [Found]) -> [Found] {
+  found.indices.sorted { (found[$1].score, $0) < (found[$0].score, $1) }.map { found[$0] }
 }
 
 private func area(_ box: [Float]) -> Float { (box[2] - box[0]) * (box[3] - box[1]) }

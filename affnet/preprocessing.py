@@ -7,6 +7,7 @@ Pillow is imported where pictures are, because boards that run artifacts on arra
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -61,6 +62,24 @@ class Preprocessing:
         )
 
     @property
+    def outside(self) -> Preprocessing:
+        """What is left to do for a file that has these steps inside: bring pictures to its size.
+
+        A classifier's are framed as a camera does it; where results belong to places, the whole
+        picture is seen, as without these steps inside.
+        """
+        if self.picture is None:
+            return self
+        return dataclasses.replace(
+            self,
+            resize_to=self.picture,
+            crop=self.picture,
+            mean=(0.0, 0.0, 0.0),
+            std=(1.0, 1.0, 1.0),
+            picture=None,
+        )
+
+    @property
     def normalizes(self) -> bool:
         """Whether a mean is subtracted or a standard deviation divided by."""
         return any(self.mean) or any(one != 1 for one in self.std)
@@ -77,11 +96,9 @@ class Preprocessing:
 
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return the H x W x 3 pixels of a picture of any size and mode."""
-        picture = self.upright(image)
-        if self.picture is not None:  # the rest is in the file; others are framed as a camera does
-            return cut(picture, self.picture, self.picture, self.interpolation)
-        size = self.resized((picture.height, picture.width))
-        return _centre(_resized(picture, size, self.interpolation), self.crop)
+        picture, steps = self.upright(image), self.outside
+        size = steps.resized((picture.height, picture.width))
+        return _centre(_resized(picture, size, steps.interpolation), steps.crop)
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
         """Return a picture as 3 x H x W values, RGB, in 0..1 where no mean is subtracted."""
@@ -89,8 +106,9 @@ class Preprocessing:
 
     def values(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return H x W x 3 pixels as such values."""
-        values = np.asarray(pixels.transpose(2, 0, 1), np.float32) / np.float32(255)
-        mean, std = (np.array(one, np.float32)[:, None, None] for one in (self.mean, self.std))
+        values, steps = np.asarray(pixels.transpose(2, 0, 1), np.float32), self.outside
+        values = values / np.float32(255)
+        mean, std = (np.array(one, np.float32)[:, None, None] for one in (steps.mean, steps.std))
         return (values - mean) / std
 
 

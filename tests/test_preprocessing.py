@@ -77,6 +77,17 @@ def test_a_mean_is_subtracted_before_the_division() -> None:
     assert "less (0.2, 0.0, 0.5)" in str(contract)
 
 
+def test_a_file_with_the_steps_inside_gets_the_whole_picture_where_places_count() -> None:
+    picture = Image.effect_noise((80, 50), 60).convert("RGB")
+    dense = replace(published("detection", (64, 96)), picture=(30, 40))
+    whole = picture.resize((40, 30), Image.Resampling.BILINEAR)
+    assert np.array_equal(dense.pixels(picture), np.asarray(whole))
+    classifier = replace(published("classification", (64, 96)), picture=(30, 40), mean=(9, 9, 9))
+    framed = picture.resize((48, 30), Image.Resampling.BICUBIC).crop((4, 0, 44, 30))
+    assert np.array_equal(classifier.pixels(picture), np.asarray(framed))
+    assert classifier(picture).max() <= 1  # its mean is subtracted inside
+
+
 @pytest.mark.parametrize("mode", ["I;16", "I"])
 def test_of_16_bits_the_higher_8_are_taken(mode: str) -> None:
     deep = (np.arange(256, dtype=np.uint16) * 257).reshape(16, 16)

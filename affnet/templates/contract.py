@@ -76,7 +76,7 @@ class Contract:
             "threads": self.threads,
             "accelerator": self.accelerator,
             "measured": self.measured,
-            "preprocessing": dataclasses.asdict(self.artifact.pixel_contract()),
+            "preprocessing": dataclasses.asdict(self.artifact.pixel_contract().outside),
             "input": {
                 "name": spec.name,
                 "shape": list(spec.static_shape()),
@@ -131,10 +131,10 @@ def contract_of(
             f"{path} was not exported from a network of affnet, so that the meaning of its "
             "outputs is not known."
         )
-    if artifact.pixel_contract().picture is not None:
+    if artifact.pixel_contract().picture is not None and manifest.task == "segmentation":
         raise UsageError(
-            f"{path} resizes pictures itself, and packages do it outside the file",
-            "export it with --preprocess spec of affnet export.",
+            f"{path} resizes pictures itself, and its map of classes has another size than they",
+            "for a package, export it with --preprocess spec of affnet export.",
         )
     types = (manifest.inputs[0].dtype, *(output.dtype for output in manifest.outputs))
     if types[0] not in _INPUT_TYPES or any(one not in _OUTPUT_TYPES for one in types[1:]):

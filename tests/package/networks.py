@@ -158,3 +158,31 @@ def _for_mediapipe(
             helper.make_tensor_value_info(name, TensorProto.FLOAT, list(one.static_shape()))
         )
     return model, changed
+
+
+def taking_pictures(artifact: Artifact, picture: tuple[int, int]) -> Artifact:
+    """Put steps before the network: it takes 8-bit pictures of a size, whose corner it looks at."""
+    model, height, width = onnx.load(artifact.path), *SIZE
+    graph = model.graph
+    for name, value in (("begin", [0, 0, 0, 0]), ("end", [1, 3, height, width])):
+        graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+    graph.initializer.append(numpy_helper.from_array(np.float32(255), "most"))
+    for at, (kind, given, made) in enumerate(
+        (
+            ("Cast", ["picture"], "numbers"),
+            ("Transpose", ["numbers"], "planes"),
+            ("Slice", ["planes", "begin", "end"], "corner"),
+            ("Div", ["corner", "most"], "image"),
+        )
+    ):
+        more = {"Cast": {"to": TensorProto.FLOAT}, "Transpose": {"perm": [0, 3, 1, 2]}}
+        graph.node.insert(at, helper.make_node(kind, given, [made], **more.get(kind, {})))
+    del graph.input[:]
+    shape = (1, *picture, 3)
+    graph.input.append(helper.make_tensor_value_info("picture", TensorProto.UINT8, shape))
+    onnx.save(model, artifact.path)
+    taken = TensorSpec("picture", shape, "uint8", "NHWC", (0.0, 255.0))
+    steps = dataclasses.replace(artifact.pixel_contract(), picture=picture)
+    sha256 = content_sha256(artifact.path)
+    rewrite(artifact, inputs=(taken,), preprocessing=steps, sha256=sha256)
+    return Artifact.open(artifact.path)

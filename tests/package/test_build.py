@@ -101,6 +101,23 @@ def test_a_python_package_classifies_as_affnet_run(tmp_path: Path) -> None:
             assert labels == [(one["label"], one["score"]) for one in seen.classes], seen.path
 
 
+def test_a_file_that_resizes_pictures_gets_them_as_affnet_run_gives_it_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = pictures.synthetic(tmp_path / "pictures", 12)
+    artifact = networks.taking_pictures(networks.write(tmp_path), (36, 48))
+    package = build(artifact.path, "python", tmp_path / "package", 1)
+    assert golden_verdict(package, capsys)[0] is False
+    stated = json.loads((package.folder / "src/net_model/contract.json").read_text())
+    assert stated["preprocessing"]["picture"] is None  # what is inside is not done again
+    assert stated["preprocessing"]["crop"] == [36, 48]
+    with imported(package) as net:
+        model = net.Classifier()
+        for seen in look_at(artifact, paths, 0.3):
+            labels = [(one.name, one.score) for one in model.classify(seen.path)]
+            assert labels == [(one["label"], one["score"]) for one in seen.classes], seen.path
+
+
 @pytest.mark.parametrize("mediapipe", [False, True])
 def test_a_python_package_segments_as_affnet_does(mediapipe: bool, tmp_path: Path) -> None:
     paths = pictures.synthetic(tmp_path / "pictures", 24)

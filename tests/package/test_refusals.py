@@ -10,11 +10,8 @@ import pytest
 from affnet.artifact import TensorSpec
 from affnet.errors import AffnetError, LabelsError, UnknownNameError, UsageError
 from affnet.package.build import TARGETS, build
-from affnet.preprocessing import published
 from affnet.templates.contract import contract_of
 from tests.package import networks
-
-CONTRACT = published("classification", networks.SIZE)
 
 
 def test_a_target_that_does_not_exist_is_refused(tmp_path: Path) -> None:
@@ -71,7 +68,6 @@ def test_labels_that_are_not_those_of_the_classes_are_refused(target: str, tmp_p
     [
         {"task": "other"},
         {"preprocessing": None},
-        {"preprocessing": replace(CONTRACT, picture=networks.SIZE)},
         {
             "outputs": (TensorSpec("x", (1, 3), "int8"),),
         },
@@ -85,8 +81,8 @@ def test_what_no_app_could_read_is_refused(change: dict[str, object], tmp_path: 
     assert not (tmp_path / "package").exists()
 
 
-def test_files_that_resize_pictures_themselves_are_refused(tmp_path: Path) -> None:
-    artifact = networks.write(tmp_path)
+def test_segmenters_that_resize_pictures_themselves_are_refused(tmp_path: Path) -> None:
+    artifact = networks.write(tmp_path, "segmentation")
     inside = replace(artifact.pixel_contract(), picture=(48, 64))
     artifact = artifact.with_manifest(preprocessing=inside)
     with pytest.raises(UsageError, match="export it with --preprocess spec"):

@@ -72,6 +72,15 @@ def by_web(package: Path, paths: Sequence[Path], folder: Path) -> Found:
     return _listed(["node", str(HERE / "bulk.mjs"), str(package), str(folder)], paths)
 
 
+def demo(package: Path) -> dict[str, Any]:
+    """Return what the demo of a built package for the web shows on a screen of 320 pixels."""
+    command = ["node", str(HERE / "demo.mjs"), str(package)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr[-2000:]
+    shown: dict[str, Any] = json.loads(run.stdout)
+    return shown
+
+
 def _listed(command: list[str], paths: Sequence[Path]) -> Found:
     """Run a program that reads names of files and prints a line of JSON for each."""
     run = subprocess.run(

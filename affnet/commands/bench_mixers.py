@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,9 @@ import typer
 
 from affnet import console
 from affnet.commands.options import (
+    ClusterOption,
     DevicesFileOption,
+    InsecureOption,
     JsonOption,
     Preset,
     QuietOption,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 
 def bench_mixers(
+    context: typer.Context,
     mixers: Annotated[
         str | None, typer.Option(help="Names, such as aff,attention,pool.  Default: all.")
     ] = None,
@@ -49,6 +53,8 @@ def bench_mixers(
     devices_file: DevicesFileOption = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
     preset: Annotated[Preset, typer.Option(help="How long to measure.")] = "quick",
+    cluster: ClusterOption = None,
+    insecure: InsecureOption = False,
     plot: Annotated[
         Path | None, typer.Option(help="Also draw latency over tokens here: .png or .svg.")
     ] = None,
@@ -70,18 +76,29 @@ def bench_mixers(
     from affnet.bench.mixers.run import Run
     from affnet.bench.reporting import output as bench_output
     from affnet.bench.store.recorder import open_recorder
-    from affnet.devices.catalog import open_devices
+    from affnet.commands.bench_places import open_places
 
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     delivery.check_targets(output, plot)
-    protocol, (place,) = get_protocol(preset), open_devices(device, devices_file)
+    protocol = get_protocol(preset)
+    where = open_places(context, device, devices_file, {}, cluster, insecure, False, quiet)
+    place = where.only("Mixers are measured")
     settings = _settings(runtime or place.capabilities.home_runtimes[0], channels, sizes)
     for name in dict.fromkeys(setting.runtime for setting in settings):
         place.check_runtime(name)
     names, others = _mixers(mixers), _formats(formats)
     with console.progress(quiet, animated=False) as show, open_recorder(store) as recorder:
         show("Loading the mixers")
-        run = Run(_properties(names), _exporter(), place, protocol, threads, recorder, show)
+        measure = functools.partial(
+            where.measure_batches,
+            protocol=protocol,
+            command="bench mixers",
+            threads=threads,
+            progress=show,
+            recorder=recorder,
+        )
+        run = Run(_properties(names), _exporter(), measure, show)
+        recorder.peer = run.peers
         grid = run.measure(settings, others)
     raise typer.Exit(delivery.emit(grid, form, output, plot) or recorder.exit_code)
 

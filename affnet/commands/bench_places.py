@@ -1,21 +1,21 @@
-"""Where ``affnet bench`` measures: on what hangs on this machine, or on a cluster."""
+"""Where ``affnet bench`` and its kin measure: on what hangs on this machine, or on a cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from affnet import console
-from affnet.commands.cluster_client import about_this_client, on_cluster
+from affnet.commands.cluster_client import Lab, about_this_client, on_cluster
 from affnet.errors import UsageError
 
 if TYPE_CHECKING:
     from distributed import Client
 
+    from affnet.bench.measurement.batches import Batch
     from affnet.bench.measurement.interleaved import Job
     from affnet.bench.measurement.protocol import Protocol
     from affnet.bench.measurement.runtimes import Place, RuntimePlan
@@ -43,6 +43,17 @@ class Places:
         """Return what they are called."""
         return [device.name for device in self.devices]
 
+    def only(self, what: str) -> Place:
+        """Return the only device; ``what`` is measured on one.
+
+        Raises:
+            UsageError: there are several.
+        """
+        place, *more = self.devices
+        if more:
+            raise UsageError(f"{what} on one device at a time", "name one with --device.")
+        return place
+
     def measure(
         self,
         jobs: Mapping[str, Sequence[Job]],
@@ -66,6 +77,29 @@ class Places:
         sent = cluster_jobs(jobs, self.lab, plan, protocol, **how, overrides=self.settings)
         about = about_this_client("bench", peer=recorder.peer)
         return measure_on_cluster(self.client, sent, plan, about, **follow)
+
+    def measure_batches(
+        self,
+        batches: Iterable[Batch],
+        protocol: Protocol,
+        command: str,
+        *,
+        threads: int,
+        progress: Progress,
+        recorder: Recorder,
+    ) -> Iterator[DeviceOutcome]:
+        """Measure on the only device; see `affnet.bench.measurement.batches.MeasureBatches`."""
+        follow: dict[str, Any] = {"progress": progress, "keep": recorder.keep}
+        if self.client is None:
+            from affnet.bench.measurement.batches import measure_batches
+
+            return measure_batches(batches, self.attached[0], protocol, threads=threads, **follow)
+        from affnet.bench.measurement.on_cluster import measure_batches_on_cluster
+
+        about = about_this_client(command, peer=recorder.peer)
+        return measure_batches_on_cluster(
+            self.client, batches, self.lab[0], protocol, about, threads=threads, **follow
+        )
 
 
 def open_places(
@@ -92,19 +126,9 @@ def open_places(
         return Places(settings, attached=open_devices(names, devices_file, **settings))
     if dry_run:
         raise UsageError("--dry-run is for devices of this machine", "drop it, or --cluster.")
-    if settings["runner"] is not None:
+    if settings.get("runner") is not None:
         raise UsageError(
             "--runner-dir is a folder of this machine", "set runner in the catalog of the worker."
         )
-    client = context.with_resource(on_cluster(cluster, insecure))
-    from affnet.cluster.lab import differences, lab_devices, offers
-    from affnet.export.artifact_cache import tool_versions
-
-    found = offers(client)
-    lab = lab_devices(found, names)
-    chosen = {device.name for device in lab}
-    # a phone has runtimes of its own
-    hosts = differences(found, tool_versions(), lambda o: o.device in chosen and o.kind == "host")
-    for sentence in hosts:
-        console.note(sentence, quiet)
-    return Places(settings, lab=lab, client=client)
+    lab = Lab.of(context.with_resource(on_cluster(cluster, insecure)), quiet)
+    return Places(settings, lab=lab.devices(names), client=lab.client)

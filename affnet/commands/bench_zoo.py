@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,9 @@ import typer
 from affnet import console
 from affnet.commands.options import (
     RUNTIME_NAMES,
+    ClusterOption,
     DevicesFileOption,
+    InsecureOption,
     JsonOption,
     NoCacheOption,
     Preset,
@@ -19,7 +22,7 @@ from affnet.commands.options import (
     RuntimeName,
     StoreOption,
 )
-from affnet.errors import AffnetError, ConversionError, UsageError, VerificationError
+from affnet.errors import AffnetError, ConversionError, VerificationError
 from affnet.files import scratch_folder
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 
 def bench_zoo(
+    context: typer.Context,
     only: Annotated[
         list[str] | None, typer.Option(help="Only this network; repeatable. Default: all.")
     ] = None,
@@ -46,6 +50,8 @@ def bench_zoo(
     ] = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
     preset: Annotated[Preset, typer.Option(help="How long to measure.")] = "quick",
+    cluster: ClusterOption = None,
+    insecure: InsecureOption = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Also write here: .json, .md, .csv; add to .jsonl."),
@@ -73,7 +79,7 @@ def bench_zoo(
     from affnet.bench.reporting import output as bench_output
     from affnet.bench.results.outcome import DeviceOutcome
     from affnet.bench.store.recorder import open_recorder
-    from affnet.devices.catalog import open_devices
+    from affnet.commands.bench_places import open_places
     from affnet.model.zoo import choose
     from affnet.runtimes import get_runtime
 
@@ -84,9 +90,8 @@ def bench_zoo(
         bench_output.check_target(plot, "--plot", accuracy_chart.SUFFIXES)
         accuracy_chart.check_drawable()
     protocol, names = get_protocol(preset), choose(only, against)
-    place, *more = open_devices(device, devices_file)
-    if more:
-        raise UsageError("The zoo is measured on one device at a time; name one with --device.")
+    where = open_places(context, device, devices_file, {}, cluster, insecure, False, quiet)
+    place = where.only("The zoo is measured")
     engine = get_runtime(runtime or place.capabilities.home_runtimes[0])
     place.check_runtime(engine.name)
     with (
@@ -98,11 +103,15 @@ def bench_zoo(
         recorder.peer = against
         outcomes = measure_in_groups(
             label_jobs(artifacts, engine.name),
-            place,
-            protocol,
-            threads=threads,
-            progress=show,
-            keep=recorder.keep,
+            functools.partial(
+                where.measure_batches,
+                protocol=protocol,
+                command="bench zoo",
+                threads=threads,
+                progress=show,
+                recorder=recorder,
+            ),
+            show,
         )
     outcomes += [DeviceOutcome(place.name, error=error) for error in refused]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from affnet import console
-from affnet.commands.cluster_client import about_this_client, on_cluster
+from affnet.commands.cluster_client import Lab, about_this_client, on_cluster
 from affnet.commands.options import assumed_of
 from affnet.errors import UsageError
 
@@ -39,14 +39,10 @@ def evaluate_on_cluster(
 
     dataset = open_dataset(data).limited(limit)
     with on_cluster(address, insecure) as client:
-        from affnet.cluster.lab import check_offers, differences, offers
         from affnet.cluster.shards import classify_on_cluster
-        from affnet.export.artifact_cache import tool_versions
 
-        found = offers(client)
-        check_offers(found, (), computes=True)
-        for sentence in differences(found, tool_versions(), lambda offer: offer.device is None):
-            console.note(sentence, quiet)
+        lab = Lab.of(client, quiet)
+        lab.check_computes()
         if (artifact := open_model()[0]) is None:
             raise UsageError(
                 "--cluster evaluates a file, and MODEL is a source; export it first, or add "
@@ -57,7 +53,7 @@ def evaluate_on_cluster(
         subject = Classifier.of_artifact(artifact, threads)
         accuracy = classify_on_cluster(
             client,
-            found,
+            lab.offers,
             artifact,
             dataset,
             data,

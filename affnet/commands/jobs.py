@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,7 +56,7 @@ def jobs(
         taken = Run.taken_up(client, found[run])
         if cancel:
             taken.forget()
-        elif taken.about["command"] != "bench":
+        elif taken.about["command"].split()[0] != "bench":
             raise UsageError(
                 f"The run {run} is of affnet {taken.about['command']}, which is not taken up",
                 "drop it with --cancel, and run the command again.",
@@ -90,6 +91,7 @@ def _finish(run: Run, output: Path | None, store: str | None, json: bool, quiet:
     """Wait for the rest of a run of ``affnet bench``, and show all of it."""
     from affnet.bench.measurement.on_cluster import take_outcomes
     from affnet.bench.reporting import output as bench_output
+    from affnet.bench.results.ratios import relate_to_peer
     from affnet.bench.store.recorder import open_recorder
 
     form = bench_output.choose(json=json, markdown=False, csv=False)
@@ -102,5 +104,9 @@ def _finish(run: Run, output: Path | None, store: str | None, json: bool, quiet:
     ):
         recorder.peer = peer = run.about["peer"]
         found = take_outcomes(run, show, recorder.keep)
-    outcomes = [outcome for entries in found.values() for _, outcome in entries]
-    return bench_output.emit(outcomes, peer, form, output) or recorder.exit_code
+    outcomes = [
+        replace(outcome, results=relate_to_peer(outcome.results, peer) if peer else outcome.results)
+        for entries in found.values()
+        for _, outcome in entries
+    ]
+    return bench_output.emit(outcomes, None, form, output) or recorder.exit_code

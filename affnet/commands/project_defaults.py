@@ -246,6 +246,8 @@ def _fill_run(request: Request) -> None:
 
 FILLERS: dict[str, Callable[[Request], None]] = {
     "bench": _fill_bench,
+    "bench mixers": _fill_cluster,
+    "bench zoo": _fill_cluster,
     "check": _fill_check,
     "eval": _fill_eval,
     "export": _fill_export,

@@ -15,9 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from affnet.artifact import Artifact
+from affnet.artifact import Artifact, manifest_path
+from affnet.bench.measurement.groups import GROUP
+from affnet.bench.store.database import Query, Store
+from affnet.commands import bench_mixers, bench_zoo
 from affnet.devices.device_lock import FOLDER_VARIABLE
+from affnet.files import content_sha256
 from affnet.processes import module_environment
+from tests.bench.fakes import an_artifact
 from tests.cluster.conftest import a_worker, fake
 
 pytestmark = [
@@ -67,8 +72,6 @@ def test_a_killed_worker_loses_only_its_job_which_another_does(
     assert done.code == 0, done.err
     (result,) = done.json["results"]
     assert (result["device"], result["artifact"]) == ("sim", str(digits_onnx.path))
-    from affnet.bench.store.database import Query, Store
-
     with Store(str(store)) as opened:
         assert len(opened.find(Query())) == 1
 
@@ -109,6 +112,51 @@ def test_a_command_line_with_a_cluster(
     monkeypatch.chdir(tmp_path)
     for command in ("worker", "jobs"):
         assert run(command).error.startswith("tcp://lab:8786 is not encrypted")
+
+
+def whole(name: str, folder: Path) -> Artifact:
+    """An artifact whose manifest travels with it."""
+    made = an_artifact(name, folder)
+    made = made.with_manifest(sha256=content_sha256(made.path))
+    manifest_path(made.path).write_text(made.manifest.to_json())
+    return made
+
+
+def test_the_zoo_and_mixers_are_measured_on_a_device_of_the_lab(
+    scheduler: str,
+    tmp_path: Path,
+    run: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each group and each size of maps is a job; what they export is no matter here."""
+    names = ["mobilevit_xxs", *(f"net{number}" for number in range(GROUP)), "last"]
+
+    def export(name: str, _: int, size: tuple[int, int], *__: object) -> Artifact | str:
+        label = f"{name}-{size[0]}"
+        return whole(label, tmp_path) if name != "gfnet" else "no such thing."
+
+    artifacts = [whole(name, tmp_path) for name in names]
+    monkeypatch.setattr(bench_zoo, "_export", lambda *_: (artifacts, []))
+    monkeypatch.setattr(bench_mixers, "_exporter", lambda: export)
+    store, given = tmp_path / "s.db", ("--cluster", scheduler, "--device", "sim", "--json")
+    with a_worker(scheduler, tmp_path, fake("sim")):
+        zoo = run("bench", "zoo", *given, "--store", store)
+        assert zoo.code == 0, zoo.err
+        assert [result["model"] for result in zoo.json["results"]] == names
+        assert {result["peer"] for result in zoo.json["results"]} == {names[0]}
+        mixers = run("bench", "mixers", "--mixers", "pool,gfnet", "--sizes", "8,16", *given)
+        assert mixers.code == 0, mixers.err
+        assert [(one["mixer"], one["tokens"]) for one in mixers.json["results"]] == [
+            ("aff", 64), ("pool", 64), ("aff", 256), ("pool", 256),
+        ]  # fmt: skip
+        assert all(one["ratio_to_peer"] for one in mixers.json["results"])
+        missing = run("bench", "zoo", "--cluster", scheduler, "--device", "sim-2")
+        assert (missing.code, missing.error) == (
+            2,
+            "Unknown device of the cluster 'sim-2'; valid: sim.",
+        )
+    with Store(str(store)) as opened:  # the reference stands in both groups
+        assert sorted(r.model for r in opened.find(Query())) == sorted([*names, names[0]])
 
 
 def test_a_shared_evaluation_gives_what_one_machine_gives(

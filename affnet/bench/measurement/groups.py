@@ -8,45 +8,43 @@ to the reference of its own group; the reference's own row is that of the first 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from affnet.bench.measurement.batches import Batch, MeasureBatches
 from affnet.bench.measurement.interleaved import Job, Progress
-from affnet.bench.measurement.protocol import Protocol
-from affnet.bench.measurement.sweep import Keep, sweep
 from affnet.bench.results.outcome import DeviceOutcome
 from affnet.bench.results.ratios import relate_to_peer
 from affnet.bench.results.result import Result
-from affnet.devices.base import Device
+from affnet.errors import UnreachableError
 
 #: Models that are measured in turns beside the reference.
 GROUP = 4
 
 
 def measure_in_groups(
-    jobs: Sequence[Job],
-    device: Device,
-    protocol: Protocol,
-    *,
-    threads: int,
-    progress: Progress = lambda _: None,
-    keep: Keep = lambda _: None,
+    jobs: Sequence[Job], measure: MeasureBatches, progress: Progress = lambda _: None
 ) -> list[DeviceOutcome]:
     """Measure ``jobs``, of which the first is the reference, and relate each to it in its group.
 
-    A group's results go to ``keep`` as soon as they are there.  An error ends the run: its outcome
-    stands behind that of the groups before.
+    An error costs the models of its group; a device that cannot be reached ends the run.
     """
     reference, *others = jobs
-    results: dict[str, Result] = {}
     groups = [others[start : start + GROUP] for start in range(0, len(others), GROUP)] or [[]]
-    for number, group in enumerate(groups, start=1):
-        progress(f"Group {number} of {len(groups)}: {', '.join(job.label for job in group)}")
-        (outcome,) = sweep(
-            [reference, *group], [device], protocol, threads=threads, progress=progress, keep=keep
-        )
+
+    def batches() -> Iterator[Batch]:
+        for number, group in enumerate(groups, start=1):
+            label = f"Group {number} of {len(groups)}"
+            progress(f"{label}: {', '.join(job.label for job in group)}")
+            yield Batch(label, [reference, *group])
+
+    results, failed, device = dict[str, Result](), dict[str, DeviceOutcome](), ""
+    for outcome in measure(batches()):
+        device = outcome.device
         if outcome.error:
-            done = [DeviceOutcome(device.name, list(results.values()))] if results else []
-            return [*done, outcome]
+            failed.setdefault(str(outcome.error), outcome)
+            if isinstance(outcome.error, UnreachableError):
+                break
         for result in relate_to_peer(outcome.results, reference.label):
             results.setdefault(result.model, result)
-    return [DeviceOutcome(device.name, list(results.values()))]
+    done = [DeviceOutcome(device, list(results.values()))] if results else []
+    return [*done, *failed.values()]

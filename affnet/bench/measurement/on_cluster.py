@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from affnet.bench.measurement.batches import Batch
 from affnet.bench.measurement.git_commit import git_commit
 from affnet.bench.measurement.interleaved import Job, Progress
 from affnet.bench.measurement.protocol import Protocol
@@ -35,37 +36,49 @@ def cluster_jobs(
     overrides: Mapping[str, Any],
 ) -> list[ClusterJob]:
     """Return a job of the cluster for each device and runtime of a plan."""
-    parcels = {
-        job.artifact.path: Parcel.of_artifact(job.artifact)
-        for models in jobs.values()
-        for job in models
+    how = {
+        "protocol": dataclasses.asdict(protocol),
+        "threads": threads,
+        "profile": profile,
+        "overrides": {name: value for name, value in overrides.items() if value},
     }
     return [
-        ClusterJob(
-            label=device.name,
-            task="measure",
-            payload={
-                "device": device.name,
-                "runtime": runtime,
-                "models": [_described(job, parcels[job.artifact.path].key) for job in models],
-                "protocol": dataclasses.asdict(protocol),
-                "threads": threads,
-                "profile": profile,
-                "overrides": {name: value for name, value in overrides.items() if value},
-                "git_commit": git_commit(),
-            },
-            device=device.name,
-            parcels=tuple(dict.fromkeys(parcels[job.artifact.path] for job in models)),
-        )
+        cluster_job("measure", device, models, how)
         for runtime, models in jobs.items()
         for device in devices
         if runtime in plan.runtimes[device.name]
     ]
 
 
-def _described(job: Job, parcel: str) -> dict[str, str]:
-    path = job.artifact.path
-    return {"label": job.label, "parcel": parcel, "file": path.name, "path": str(path)}
+def cluster_job(
+    task: str, device: Place, models: Sequence[Job], how: Mapping[str, Any], label: str = ""
+) -> ClusterJob:
+    """Return a job of the cluster that measures models of one runtime on a device.
+
+    ``how`` are plain values for the task, beside those of every task that measures.
+    """
+    parcels = [Parcel.of_artifact(job.artifact) for job in models]
+    return ClusterJob(
+        label=f"{device.name}: {label}" if label else device.name,
+        task=task,
+        payload={
+            "device": device.name,
+            "runtime": models[0].runtime,
+            "models": [
+                {
+                    "label": job.label,
+                    "parcel": parcel.key,
+                    "file": job.artifact.path.name,
+                    "path": str(job.artifact.path),
+                }
+                for job, parcel in zip(models, parcels, strict=True)
+            ],
+            "git_commit": git_commit(),
+            **how,
+        },
+        device=device.name,
+        parcels=tuple(dict.fromkeys(parcels)),
+    )
 
 
 def measure_on_cluster(
@@ -83,6 +96,30 @@ def measure_on_cluster(
     """
     run = Run(client, jobs, {**about, "named": plan.named})
     return without_left_out(take_outcomes(run, progress, keep), plan)
+
+
+def measure_batches_on_cluster(
+    client: Client,
+    batches: Iterable[Batch],
+    device: Place,
+    protocol: Protocol,
+    about: Mapping[str, Any],
+    *,
+    threads: int,
+    progress: Progress = lambda _: None,
+    keep: Keep = lambda _: None,
+) -> Iterator[DeviceOutcome]:
+    """Send all batches, a job each; see `affnet.bench.measurement.batches.MeasureBatches`."""
+    how = {
+        "protocol": dataclasses.asdict(protocol),
+        "threads": threads,
+        "profile": False,
+        "overrides": {},
+    }
+    jobs = [cluster_job("measure", device, one.jobs, how, one.label) for one in batches]
+    found = take_outcomes(Run(client, jobs, about), progress, keep) if jobs else {}
+    for _, outcome in found.get(device.name, []):
+        yield outcome
 
 
 def take_outcomes(
@@ -119,18 +156,9 @@ def _outcome(device: str, value: Any, error: AffnetError | None) -> DeviceOutcom
 
 def measure_task(payload: Mapping[str, Any], around: Surroundings) -> list[dict[str, Any]]:
     """Measure on a device of this worker; see `affnet.cluster.tasks`."""
-    models = payload["models"]
-    jobs = [
-        Job(
-            model["label"],
-            open_file(around.folder / model["parcel"] / model["file"]),
-            payload["runtime"],
-        )
-        for model in models
-    ]
     with around.site.device(payload["device"], payload["overrides"]) as device:
         (outcome,) = sweep(
-            jobs,
+            opened_jobs(payload, around),
             [device],
             Protocol(**payload["protocol"]),
             threads=payload["threads"],
@@ -139,9 +167,28 @@ def measure_task(payload: Mapping[str, Any], around: Surroundings) -> list[dict[
         )
     if outcome.error:
         raise outcome.error
+    return described_results(outcome.results, payload)
+
+
+def opened_jobs(payload: Mapping[str, Any], around: Surroundings) -> list[Job]:
+    """Return the models of a job that is on its worker."""
     return [
-        dataclasses.replace(
-            result, artifact=model["path"], git_commit=payload["git_commit"]
-        ).to_json()
-        for result, model in zip(outcome.results, models, strict=True)
+        Job(
+            model["label"],
+            open_file(around.folder / model["parcel"] / model["file"]),
+            payload["runtime"],
+        )
+        for model in payload["models"]
+    ]
+
+
+def described_results(
+    results: Iterable[Result], payload: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return what was measured as plain values, with the files and the commit of the client."""
+    paths = {model["label"]: model["path"] for model in payload["models"]}
+    commit = payload["git_commit"]
+    return [
+        dataclasses.replace(result, artifact=paths[result.model], git_commit=commit).to_json()
+        for result in results
     ]

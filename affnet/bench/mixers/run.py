@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from affnet.artifact import Artifact
+from affnet.bench.measurement.batches import Batch, MeasureBatches
 from affnet.bench.measurement.interleaved import Job
-from affnet.bench.measurement.protocol import Protocol as MeasuringProtocol
-from affnet.bench.measurement.sweep import sweep
 from affnet.bench.mixers.grid import REFERENCE, Cell, FormatSupport, Grid, MixerProperties, Setting
+from affnet.bench.results.outcome import DeviceOutcome
 from affnet.bench.results.ratios import relate_to_peer
 from affnet.bench.results.result import Result
-from affnet.bench.store.recorder import Recorder
-from affnet.devices.base import Device
 from affnet.files import scratch_folder
 from affnet.runtimes import get_runtime
 
@@ -31,17 +30,29 @@ class Export(Protocol):
 
 
 @dataclass
+class _Exported:
+    """The mixers of one setting, each a job or a reason why there is none."""
+
+    setting: Setting
+    jobs: dict[str, Job] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def peer(self) -> str | None:
+        """The row that the others' ratios are to."""
+        return self.jobs[REFERENCE].label if REFERENCE in self.jobs else None
+
+
+@dataclass
 class Run:
     """One run of ``affnet bench mixers``."""
 
     mixers: Sequence[MixerProperties]
     export: Export
-    device: Device
-    protocol: MeasuringProtocol
-    threads: int
-    recorder: Recorder
+    measure_batches: MeasureBatches
     progress: Callable[[str], None] = lambda _: None
-    cells: list[Cell] = field(default_factory=list)
+    #: The row that each row's ratio is to, as far as they have been exported.
+    peers: dict[str, str] = field(default_factory=dict)
     support: list[FormatSupport] = field(default_factory=list)
 
     def measure(self, settings: Sequence[Setting], formats: Sequence[str] = ()) -> Grid:
@@ -54,15 +65,18 @@ class Run:
             MissingError: a format's tools are not installed.
             OutputError: a file could not be written.
         """
-        for setting in settings:
-            with scratch_folder() as folder:
-                self._measure_setting(setting, folder)
+        with scratch_folder() as folder:
+            exported: list[_Exported] = []
+            outcomes = list(self.measure_batches(self._batches(settings, folder, exported)))
+        cells = list[Cell]()
+        for one in exported:
+            cells += self._cells(one, outcomes.pop(0) if one.jobs else None)
         measured = {get_runtime(setting.runtime).format for setting in settings}
         for format_ in (name for name in formats if name not in measured):
             for mixer in self.mixers:
                 with scratch_folder() as folder:
                     self._export(mixer.name, settings[0], format_, folder)
-        return Grid(self.mixers, self.cells, self.support)
+        return Grid(self.mixers, cells, self.support)
 
     def _export(self, name: str, setting: Setting, format_: str, folder: Path) -> Artifact | str:
         self.progress(f"Exporting {name} for maps of {setting.maps} to {format_}")
@@ -76,30 +90,33 @@ class Run:
             self.support.append(FormatSupport(name, format_, setting.maps, error))
         return made
 
-    def _measure_setting(self, setting: Setting, folder: Path) -> None:
-        format_, jobs, reasons = get_runtime(setting.runtime).format, {}, {}
-        for mixer in self.mixers:
-            made = self._export(mixer.name, setting, format_, folder)
-            if isinstance(made, str):
-                reasons[mixer.name] = made
-            else:
-                jobs[mixer.name] = Job(made.manifest.model, made, setting.runtime)
-        peer = jobs[REFERENCE].label if REFERENCE in jobs else None
-        results: dict[str, Result] = {}
-        if jobs:
-            self.recorder.peer = peer
-            (outcome,) = sweep(
-                list(jobs.values()),
-                [self.device],
-                self.protocol,
-                threads=self.threads,
-                progress=lambda step: self.progress(f"{setting.maps}: {step}"),
-                keep=self.recorder.keep,
-            )
-            if outcome.error:
-                reasons |= dict.fromkeys(jobs, str(outcome.error))
-            related = relate_to_peer(outcome.results, peer) if peer else outcome.results
-            results = dict(zip(jobs, related, strict=False))
-        self.cells += [
-            Cell(t.name, setting, results.get(t.name), reasons.get(t.name)) for t in self.mixers
+    def _batches(
+        self, settings: Sequence[Setting], folder: Path, exported: list[_Exported]
+    ) -> Iterator[Batch]:
+        """Export the mixers of each setting, add them to ``exported``, and yield what can run."""
+        for setting in settings:
+            one = _Exported(setting)
+            format_ = get_runtime(setting.runtime).format
+            own = Path(tempfile.mkdtemp(dir=folder))
+            for mixer in self.mixers:
+                made = self._export(mixer.name, setting, format_, own)
+                if isinstance(made, str):
+                    one.reasons[mixer.name] = made
+                else:
+                    one.jobs[mixer.name] = Job(made.manifest.model, made, setting.runtime)
+            exported.append(one)
+            if one.peer is not None:
+                self.peers |= {job.label: one.peer for job in one.jobs.values()}
+            if one.jobs:
+                yield Batch(setting.maps, list(one.jobs.values()))
+
+    def _cells(self, one: _Exported, outcome: DeviceOutcome | None) -> list[Cell]:
+        reasons, results = dict(one.reasons), dict[str, Result]()
+        if outcome is not None and outcome.error:
+            reasons |= dict.fromkeys(one.jobs, str(outcome.error))
+        elif outcome is not None:
+            related = relate_to_peer(outcome.results, self.peers)
+            results = dict(zip(one.jobs, related, strict=True))
+        return [
+            Cell(t.name, one.setting, results.get(t.name), reasons.get(t.name)) for t in self.mixers
         ]

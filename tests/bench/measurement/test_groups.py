@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +12,16 @@ from typing import Any
 import pytest
 
 from affnet.artifact import Artifact
+from affnet.bench.measurement.batches import MeasureBatches, measure_batches
 from affnet.bench.measurement.groups import GROUP, measure_in_groups
 from affnet.bench.measurement.interleaved import Job
 from affnet.bench.measurement.protocol import Protocol
+from affnet.bench.measurement.sweep import Keep
 from affnet.bench.reporting.accuracy_chart import write_chart
 from affnet.bench.reporting.notes import table_notes
 from affnet.bench.statistics.intervals import Interval
 from affnet.devices.fake import FakeDevice
-from affnet.errors import MeasurementError, MissingError, UsageError
+from affnet.errors import MeasurementError, MissingError, UnreachableError, UsageError
 from tests.bench.fakes import a_result, an_artifact
 
 PROTOCOL = Protocol("test", min_runs=20, min_seconds=0.0, block_seconds=0.01)
@@ -35,6 +38,12 @@ class Breaking(FakeDevice):
             yield process
 
 
+def on(device: FakeDevice, keep: Keep = lambda _: None) -> MeasureBatches:
+    return functools.partial(
+        measure_batches, device=device, protocol=PROTOCOL, threads=1, keep=keep
+    )
+
+
 def jobs(folder: Path, *names: str) -> list[Job]:
     return [Job(name, an_artifact(name, folder), "onnxruntime") for name in names]
 
@@ -44,10 +53,7 @@ def test_each_group_has_the_reference_and_ratios_to_its_own(tmp_path: Path) -> N
     kept: list[list[str]] = []
     (outcome,) = measure_in_groups(
         jobs(tmp_path, *names),
-        FakeDevice(),
-        PROTOCOL,
-        threads=1,
-        keep=lambda results: kept.append([result.model for result in results]),
+        on(FakeDevice(), lambda results: kept.append([result.model for result in results])),
     )
     assert kept == [names[: GROUP + 1], ["reference", *names[GROUP + 1 :]]]
     assert [result.model for result in outcome.results] == names
@@ -58,15 +64,29 @@ def test_each_group_has_the_reference_and_ratios_to_its_own(tmp_path: Path) -> N
     assert any("ratios compare all" in note for note in table_notes(outcome.results))
 
 
-def test_an_error_leaves_the_groups_before_it(tmp_path: Path) -> None:
-    names = ["reference", *(f"net{number}" for number in range(GROUP)), "bad"]
-    done, failed = measure_in_groups(jobs(tmp_path, *names), Breaking(), PROTOCOL, threads=1)
-    assert [result.model for result in done.results] == names[:-1]
+def test_an_error_costs_its_group_alone(tmp_path: Path) -> None:
+    first, last = ([f"{end}{number}" for number in range(GROUP)] for end in ("a", "b"))
+    names = ["reference", *first, "bad", *first[1:], *last]
+    done, failed = measure_in_groups(jobs(tmp_path, *names), on(Breaking()))
+    assert [result.model for result in done.results] == ["reference", *first, *last]
     assert (str(failed.error), failed.results) == ("bad crashed.", [])
 
 
+def test_a_device_that_is_not_there_is_not_tried_again(tmp_path: Path) -> None:
+    tried: list[str] = []
+
+    class Gone(FakeDevice):
+        def session(self, runtime: str, progress: Any = None) -> Any:
+            tried.append(runtime)
+            raise UnreachableError("It has gone.")
+
+    names = ["reference", *(f"net{number}" for number in range(3 * GROUP))]
+    (failed,) = measure_in_groups(jobs(tmp_path, *names), on(Gone()))
+    assert (str(failed.error), tried) == ("It has gone.", ["onnxruntime"])
+
+
 def test_the_reference_alone_is_a_group(tmp_path: Path) -> None:
-    (outcome,) = measure_in_groups(jobs(tmp_path, "reference"), FakeDevice(), PROTOCOL, threads=1)
+    (outcome,) = measure_in_groups(jobs(tmp_path, "reference"), on(FakeDevice()))
     assert [result.model for result in outcome.results] == ["reference"]
 
 

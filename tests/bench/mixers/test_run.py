@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
+from typing import Any, cast
 
 from affnet.artifact import Artifact
+from affnet.bench.measurement.batches import measure_batches
 from affnet.bench.measurement.protocol import get_protocol
 from affnet.bench.mixers.grid import MixerProperties, Setting
 from affnet.bench.mixers.run import Run
-from affnet.bench.store.recorder import Recorder
 from affnet.parity import Parity
 from tests.bench.fakes import MS, FakeDevice, an_artifact
 
@@ -45,7 +47,10 @@ def test_mixers_are_measured_in_turns_and_formats_tried_at_the_first_size() -> N
     }
     device = Device(scripts)
     properties = [MixerProperties(n, "paper", "N", True, True) for n in ("aff", "pool", "reformer")]
-    run = Run(properties, export, device, get_protocol("check"), 1, Recorder(None))
+    measure = functools.partial(
+        measure_batches, device=cast(Any, device), protocol=get_protocol("check"), threads=1
+    )
+    run = Run(properties, export, measure)
     grid = run.measure(SETTINGS, ["onnx", "tflite"])
     assert [(cell.mixer, cell.setting.height, cell.reason) for cell in grid.cells] == [
         ("aff", 8, None), ("pool", 8, None), ("reformer", 8, "onnx has no sort."),

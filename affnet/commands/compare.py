@@ -14,7 +14,7 @@ from affnet.errors import UsageError
 
 if TYPE_CHECKING:
     from affnet.bench.budgets.budget_file import Budget
-    from affnet.bench.html_report import ReportData
+    from affnet.bench.store.comparison import Comparison
 
 #: How many runs of a kind are shown where --last does not say it.
 _RUNS_OF_HISTORY = 20
@@ -62,7 +62,6 @@ def compare(
 
     Example: affnet compare --store results.db --history affnet_et --against mobilevit_xxs
     """
-    from affnet.bench.html_report import ReportData
     from affnet.bench.reporting import comparison as compare_report
     from affnet.bench.reporting import output as bench_output
     from affnet.bench.results import reading
@@ -93,33 +92,36 @@ def compare(
         if results:
             opened.add(found)
         comparison = comparing.compare(opened, query, against, where or f"Store {opened.name}")
-    shown = ReportData(comparison, bool(history), limits)
     steps = [functools.partial(compare_report.show, comparison, form, history=bool(history))]
     if html is not None:
-        steps.insert(0, functools.partial(_write_report, shown, html, quiet))
+        steps.insert(
+            0, functools.partial(_write_report, comparison, bool(history), limits, html, quiet)
+        )
     if output is not None:
         writing = functools.partial(compare_report.write, comparison, output, history=bool(history))
         steps.insert(0, writing)
     bench_output.deliver(*steps)
 
 
-def _write_report(shown: ReportData, path: Path, quiet: bool) -> None:
-    from affnet.bench.html_report import write_report
+def _write_report(
+    comparison: Comparison, history: bool, limits: tuple[Budget, ...], path: Path, quiet: bool
+) -> None:
+    from affnet.bench.html_report import ReportData, write_report
 
     with console.progress(quiet) as progress:
-        write_report(shown, path, progress)
+        write_report(ReportData(comparison, history, limits), path, progress)
 
 
 def _check_report(html: Path | None, budgets: Path | None) -> tuple[Budget, ...]:
     """Return the budgets that a report draws; refuse what it could not do in the end."""
-    from affnet.bench.budgets.budget_file import read_budgets
-    from affnet.bench.html_report import check_installed
-    from affnet.bench.reporting import output
-
     if html is None:
         if budgets is not None:
             raise UsageError("--budgets are drawn into a report; name its file with --html.")
         return ()
+    from affnet.bench.budgets.budget_file import read_budgets
+    from affnet.bench.html_report import check_installed
+    from affnet.bench.reporting import output
+
     output.check_target(html, "--html", (".html",))
     check_installed()
     return read_budgets(budgets).budgets if budgets else ()

@@ -29,6 +29,11 @@ from affnet.bench.store.schema import (
 from affnet.errors import StoreError
 
 _AT_ONCE = 500  # values in one statement
+#: What the results of a model share that stand in one history; the model is the index's first.
+_KIND = (RESULTS.c.traits, RESULTS.c.runtime, RESULTS.c.precision)
+_ALWAYS = sql.true()
+_AGE = (RESULTS.c.recorded_at, RESULTS.c.id)
+_NEWEST = tuple(column.desc() for column in _AGE)
 
 
 @dataclass(frozen=True)
@@ -120,24 +125,28 @@ class Store:
     def find(self, query: Query) -> list[Result]:
         """Return results by model, oldest first."""
         columns = RESULTS.c
-        ranked = sql.select(columns.id, _rank())
-        for column, wanted in ((columns.model, query.models), (columns.device, query.devices)):
-            if wanted:
-                ranked = ranked.where(column.in_(wanted))
-        found = ranked.subquery()
-        select = sql.select(columns.record, columns.samples).join(found, found.c.id == columns.id)
-        if query.last:
-            select = select.where(found.c.rank <= query.last)
-        return self._read(select.order_by(columns.model, columns.recorded_at, columns.id))
+        select = sql.select(
+            columns.record, columns.samples, columns.model, columns.recorded_at, columns.id
+        )
+        with translating_errors(self.name), self._engine.begin() as connection:
+            if not query.last:
+                rows = connection.execute(_matching(select, query)).all()
+            else:
+                rows = [
+                    row
+                    for kind in _kinds(connection, query.models)
+                    for row in connection.execute(
+                        _matching(select, query).where(kind).order_by(*_NEWEST).limit(query.last)
+                    )
+                ]
+        return self._results(sorted(rows, key=lambda row: (row.model, row.recorded_at, row.id)))
 
     def each(self, query: Query) -> Iterator[Result]:
         """Yield results, oldest first, a few hundred at a time; those of ``last`` are not known."""
         columns = RESULTS.c
         order = (columns.recorded_at, columns.id)
         select = sql.select(columns.record, columns.samples, *order).order_by(*order)
-        for column, wanted in ((columns.model, query.models), (columns.device, query.devices)):
-            if wanted:
-                select = select.where(column.in_(wanted))
+        select = _matching(select, query)
         after: tuple[str, str] | None = None
         while True:
             part = (
@@ -156,16 +165,22 @@ class Store:
         The newest ``keep`` of each model, runtime, precision and set of conditions stay, however
         old they are.  With ``dry_run`` all stay.
         """
-        columns = RESULTS.c
-        ranked = sql.select(columns.id, columns.recorded_at, _rank()).subquery()
-        old = sql.select(ranked.c.id).where(ranked.c.rank > keep, ranked.c.recorded_at < before)
+        removed = 0
         with translating_errors(self.name), writing(self._engine) as connection:
-            if dry_run:
-                counted = connection.scalar(
-                    sql.select(sql.func.count()).select_from(old.subquery())
-                )
-                return int(counted or 0)
-            return connection.execute(sql.delete(RESULTS).where(columns.id.in_(old))).rowcount
+            for kind in _kinds(connection, ()):
+                old = sql.and_(kind, RESULTS.c.recorded_at < before)
+                if keep:
+                    newest = sql.select(*_AGE).where(kind).order_by(*_NEWEST)
+                    last = connection.execute(newest.offset(keep - 1).limit(1)).first()
+                    if last is None:
+                        continue
+                    old = sql.and_(old, sql.tuple_(*_AGE) < sql.tuple_(*last))
+                if dry_run:
+                    counted = sql.select(sql.func.count()).select_from(RESULTS).where(old)
+                    removed += connection.scalar(counted) or 0
+                else:
+                    removed += connection.execute(sql.delete(RESULTS).where(old)).rowcount
+        return removed
 
     def of_sessions(self, sessions: Iterable[str], model: str) -> list[Result]:
         """Return a model's results of some sessions."""
@@ -190,7 +205,7 @@ class Store:
 
     def _distinct(self, column: sql.Column[str]) -> list[str]:
         with translating_errors(self.name), self._engine.begin() as connection:
-            return list(connection.scalars(sql.select(column).distinct().order_by(column)))
+            return [value for (value,) in _distinct(connection, column)]
 
     def _add_new(self, rows: dict[str, dict[str, Any]]) -> int:
         with writing(self._engine) as connection:
@@ -216,12 +231,36 @@ class Store:
             raise StoreError(f"The store {self.name} holds a damaged result: {error}.") from error
 
 
-def _rank() -> sql.Label[int]:
-    """Return the place of a result among those of its kind, 1 for the newest."""
-    columns = RESULTS.c
-    kind = (columns.model, columns.traits, columns.runtime, columns.precision)
-    newest = (columns.recorded_at.desc(), columns.id)
-    return sql.func.row_number().over(partition_by=kind, order_by=newest).label("rank")
+def _matching(select: sql.Select[Any], query: Query) -> sql.Select[Any]:
+    """Return those of a query's models and devices."""
+    wanted = ((RESULTS.c.model, query.models), (RESULTS.c.device, query.devices))
+    return select.where(*(column.in_(names) for column, names in wanted if names))
+
+
+def _kinds(connection: sql.Connection, models: Sequence[str]) -> Iterator[sql.ColumnElement[bool]]:
+    """Yield a condition for each kind of results: a model under the same conditions."""
+    model = RESULTS.c.model
+    for name in models or [value for (value,) in _distinct(connection, model)]:
+        for values in _distinct(connection, *_KIND, where=model == name):
+            same = (column == value for column, value in zip(_KIND, values, strict=True))
+            yield sql.and_(model == name, *same)
+
+
+def _distinct(
+    connection: sql.Connection, *columns: sql.Column[str], where: Any = _ALWAYS
+) -> list[tuple[str, ...]]:
+    """Return the distinct values of columns that an index begins with, by jumps through it.
+
+    What databases make of DISTINCT reads every row, or every entry of the index.
+    """
+    found: list[tuple[str, ...]] = []
+    select = sql.select(*columns).where(where).order_by(*columns).limit(1)
+    while True:
+        after = [sql.tuple_(*columns) > sql.tuple_(*found[-1])] if found else []
+        row = connection.execute(select.where(*after)).first()
+        if row is None:
+            return found
+        found.append(tuple(row))
 
 
 def _row(result: Result) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
@@ -95,6 +96,30 @@ def test_queries(path: Path) -> None:
         )
         assert store.of_sessions(["s1", "s3", ""], "two") == [runs[3], runs[5]]
         assert store.find(Query(models=("three",))) == []
+
+
+def test_newest_results_are_found_by_jumps_through_an_index(path: Path) -> None:
+    """None of these sorts, or reads all: with a million results that takes many seconds."""
+    statements: list[tuple[str, Any]] = []
+    with Store(str(path)) as store:
+        store.add([run_of(day, model=model) for model in ("one", "two") for day in (1, 2, 3)])
+
+        def note(_c: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+            statements.append((statement, values))
+
+        sqlalchemy.event.listen(store._engine, "before_cursor_execute", note)
+        store.find(Query(models=("one",), last=2))
+        store.find(Query(last=1))
+        store.models()
+        store.devices()
+    with sqlite3.connect(path) as database:
+        plans = [
+            step
+            for statement, values in statements
+            for *_, step in database.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+        ]
+    assert len(plans) > 8
+    assert all("USING" in step and "B-TREE" not in step for step in plans), plans
 
 
 def test_what_is_queried_has_columns_and_indexes(path: Path) -> None:

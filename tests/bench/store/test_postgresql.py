@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from affnet.bench.store import patience
+from affnet.bench.store import patience, recorder
 from affnet.bench.store.database import Query, Store
+from affnet.bench.store.recorder import open_recorder
 from affnet.bench.store.schema import MIGRATIONS, Migration
 from affnet.errors import MissingError, StoreError, StoreLostError
 from tests.bench.store import postgresql
@@ -22,16 +23,16 @@ pytestmark = pytest.mark.skipif(postgresql.INITDB is None, reason=postgresql.WIT
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgresql.server() as url:
-        yield url
+def server() -> Iterator[postgresql.Server]:
+    with postgresql.server() as one:
+        yield one
 
 
 @pytest.fixture
-def url(server: str) -> Iterator[str]:
+def url(server: postgresql.Server) -> Iterator[str]:
     """An empty database."""
-    yield server
-    engine = sqlalchemy.create_engine(server.replace("://", "+psycopg://"))
+    yield server.url
+    engine = sqlalchemy.create_engine(server.url.replace("://", "+psycopg://"))
     with engine.begin() as connection:
         for table in ("affnet_results", "affnet_failures", "affnet_schema"):
             connection.execute(sqlalchemy.text(f"DROP TABLE IF EXISTS {table}"))
@@ -160,6 +161,41 @@ def test_a_server_that_stops_is_no_wrong_use(url: str) -> None:
             store.find(Query())
         assert lost.value.exit_code == 1
     engine.dispose()
+
+
+def test_what_a_killed_server_has_not_taken_is_added_once_it_answers(
+    server: postgresql.Server,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(recorder, "_PAUSE_S", 0.1)
+    with open_recorder(url) as one:
+        one.keep([run_of(1)])
+        server.kill()
+        one.keep([run_of(2)])
+        assert "these results are added as soon as it answers" in capsys.readouterr().err
+        again = threading.Thread(target=server.start)
+        again.start()
+    again.join()
+    assert one.exit_code == 0
+    with Store(url) as store:
+        assert store.find(Query()) == [run_of(1), run_of(2)]
+
+
+def test_what_a_server_never_takes_is_an_error(
+    server: postgresql.Server,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(recorder, "_PATIENCE_S", 0.2)
+    with open_recorder(url) as one:
+        server.kill()
+        one.keep([run_of(1)])
+    server.start()
+    assert one.exit_code == StoreLostError.exit_code
+    assert "These results are not in the store." in capsys.readouterr().err
 
 
 def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,11 @@ from affnet.artifact import Artifact
 from affnet.bench.budgets import check as checking
 from affnet.bench.budgets.budget_file import read_budgets
 from affnet.bench.budgets.check import CheckReport
+from affnet.bench.budgets.devices import AttachedDevice
 from affnet.bench.measurement.interleaved import label_jobs
 from affnet.bench.measurement.protocol import get_protocol
 from affnet.bench.measurement.sweep import sweep
 from affnet.bench.results.result import Result
-from affnet.devices.base import Device
 from affnet.devices.catalog import open_devices
 from affnet.errors import UsageError
 from affnet.export.open_or_export import ModelOpener
@@ -126,8 +126,8 @@ def check_budgets(
     """
     catalog = Path(devices_file) if devices_file else None
 
-    def find(name: str) -> Device:
-        return open_devices(name, catalog)[0]
+    def find(name: str) -> AttachedDevice:
+        return AttachedDevice(open_devices(name, catalog)[0])
 
     with scratch_folder() as scratch:
         return checking.measure_and_evaluate(

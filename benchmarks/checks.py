@@ -34,6 +34,7 @@ from onnx import helper, numpy_helper
 from affnet.artifact import Artifact, manifest_path
 from affnet.bench.budgets.budget_file import read_budgets
 from affnet.bench.budgets.check import measure_and_evaluate
+from affnet.bench.budgets.devices import AttachedDevice
 from affnet.bench.budgets.verdicts import Verdict
 from affnet.bench.measurement.profiling import take_profile
 from affnet.devices.catalog import get_device
@@ -86,7 +87,7 @@ def check(new: Path, baseline: Path, folder: Path, max_rounds: int) -> Verdict:
     outcome = measure_and_evaluate(
         read_budgets(budgets),
         baseline,
-        get_device,
+        lambda name: AttachedDevice(get_device(name)),
         lambda source, *_: Artifact.open(Path(source)),
         max_rounds=max_rounds,
     )

@@ -254,6 +254,29 @@ def _lost(device: str | None) -> AffnetError:
     return ConnectionLostError(what, "start it again: affnet worker --cluster ADDRESS")
 
 
+def only_value(client: Client, job: Job, about: Mapping[str, Any], show: Progress) -> Any:
+    """Send one job, and return what came of it.
+
+    Whoever waits for it needs it to go on: where the waiting ends, the job is dropped.
+
+    Raises:
+        AffnetError: what ended the job.
+    """
+    run, found = Run(client, [job], about), list[Any]()
+
+    def done(_: int, value: Any, error: AffnetError | None) -> None:
+        if error is not None:
+            raise error
+        found.append(value)
+
+    try:
+        run.finish(show, done)
+    except BaseException:
+        run.forget()
+        raise
+    return found[0]
+
+
 def runs(client: Client) -> list[str]:
     """Return the names of the runs that the scheduler keeps."""
     return sorted(str(n) for n in client.list_datasets() if str(n).startswith(PREFIX))

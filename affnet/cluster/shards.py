@@ -83,7 +83,7 @@ def classify_on_cluster(
     run = Run(client, jobs, about)
     try:
         run.finish(progress, done)
-    except AffnetError:
+    except BaseException:
         run.forget()
         raise
     return accuracy_of(dataset, [parts[number] for number in range(len(jobs))])

@@ -26,6 +26,8 @@ from affnet.processes import TooMuchOutputError, collect, module_command, module
 #: In the worker itself, which keeps the host quiet for it.
 TASKS: dict[str, str] = {
     "measure": "affnet.bench.measurement.on_cluster:measure_task",
+    "rounds": "affnet.bench.budgets.on_cluster:rounds_task",
+    "profiles": "affnet.bench.budgets.on_cluster:profiles_task",
 }
 #: In a process of their own, which may crash: from JSON and a folder with the parcels to JSON.
 COMPUTING_TASKS: dict[str, str] = {

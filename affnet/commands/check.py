@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from affnet import console
+from affnet.commands.cluster_client import Lab, about_this_client, on_cluster
 from affnet.commands.options import (
+    ClusterOption,
     DevicesFileOption,
+    InsecureOption,
     JsonOption,
     NoCacheOption,
     QuietOption,
@@ -21,6 +25,8 @@ from affnet.files import scratch_folder
 
 if TYPE_CHECKING:
     from affnet.bench.budgets.budget_file import Budgets
+    from affnet.bench.budgets.devices import BudgetDevice
+    from affnet.devices.base import Device
 
 
 def check(
@@ -55,6 +61,8 @@ def check(
             "--calibrate", help="Measure the smallest change this machine can detect (A/A test)."
         ),
     ] = False,
+    cluster: ClusterOption = None,
+    insecure: InsecureOption = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if a budget stays undecided, too.")
     ] = False,
@@ -84,11 +92,13 @@ def check(
         raise UsageError(
             f"{option} applies only when models are measured; remove the result files."
         )
+    if cluster is not None and calibrate:
+        raise UsageError("--calibrate is for devices of this machine", "run it on their host.")
     wanted, settings, size = _budgets(context, budgets, devices_file, bool(results))
     targets = Targets(junit, summary, output)
     targets.check()
 
-    def find(name: str) -> Any:
+    def find(name: str) -> Device:
         return open_devices(name, devices_file)[0]
 
     with (
@@ -105,7 +115,7 @@ def check(
             outcome = checking.measure_and_evaluate(
                 wanted,
                 baseline,
-                find,
+                _finder(find, cluster, context, insecure, quiet),
                 open_model,
                 max_rounds=max_rounds,
                 progress=show,
@@ -116,6 +126,25 @@ def check(
         return
     code = emit(outcome, wanted.path, targets, as_json=json, strict=strict)
     raise typer.Exit(code or recorder.exit_code)
+
+
+def _finder(
+    find: Callable[[str], Device],
+    cluster: str | None,
+    context: typer.Context,
+    insecure: bool,
+    quiet: bool,
+) -> Callable[[str], BudgetDevice]:
+    """Return what finds devices: here, or of a cluster, which is left when the command ends."""
+    if cluster is None:
+        from affnet.bench.budgets.devices import AttachedDevice
+
+        return lambda name: AttachedDevice(find(name))
+    from affnet.bench.budgets.on_cluster import LabBudgetDevice
+
+    lab = Lab.of(context.with_resource(on_cluster(cluster, insecure, resumable=False)), quiet)
+    about = about_this_client("check")
+    return lambda name: LabBudgetDevice(lab.client, lab.devices(name)[0], about)
 
 
 def _budgets(

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def on_cluster(address: str, insecure: bool) -> Iterator[Client]:
+def on_cluster(address: str, insecure: bool, *, resumable: bool = True) -> Iterator[Client]:
     """Connect to a scheduler; where the command is interrupted, say what becomes of its work.
+
+    What is not ``resumable`` is dropped by whoever sent it.
 
     Raises:
         UsageError: it is no address, or one that anybody could reach.
@@ -33,7 +35,7 @@ def on_cluster(address: str, insecure: bool) -> Iterator[Client]:
         try:
             yield client
         except SystemExit as interrupted:
-            if isinstance(interrupted.code, int) and interrupted.code > 128:
+            if resumable and isinstance(interrupted.code, int) and interrupted.code > 128:
                 console.note(f"What was sent goes on; see: affnet jobs --cluster {address}")
             raise
 

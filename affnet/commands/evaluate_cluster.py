@@ -38,7 +38,7 @@ def evaluate_on_cluster(
     from affnet.evaluation.datasets import open_dataset
 
     dataset = open_dataset(data).limited(limit)
-    with on_cluster(address, insecure) as client:
+    with on_cluster(address, insecure, resumable=False) as client:
         from affnet.cluster.shards import classify_on_cluster
 
         lab = Lab.of(client, quiet)

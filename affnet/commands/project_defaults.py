@@ -206,6 +206,7 @@ def _fill_check(request: Request) -> None:
     from affnet.project.project_file import BUDGETS
 
     _fill_places(request)
+    _fill_cluster(request)
     if request.given("budgets"):
         return
     found = request.project.budgets_file() if request.project else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 from affnet.artifact import Artifact, manifest_path
+from affnet.bench.budgets.verdicts import ANALYSES
 from affnet.bench.measurement.groups import GROUP
 from affnet.bench.store.database import Query, Store
 from affnet.commands import bench_mixers, bench_zoo
@@ -157,6 +159,36 @@ def test_the_zoo_and_mixers_are_measured_on_a_device_of_the_lab(
         )
     with Store(str(store)) as opened:  # the reference stands in both groups
         assert sorted(r.model for r in opened.find(Query())) == sorted([*names, names[0]])
+
+
+def test_budgets_are_checked_on_a_device_of_the_lab(
+    scheduler: str, tmp_path: Path, run: Callable[..., Any], digits_onnx: Artifact
+) -> None:
+    """A baseline of half the work: the same verdict as here, and nobody knows the modules."""
+    before = tmp_path / "before"
+    before.mkdir()
+    shutil.copy(digits_onnx.path, before)
+    faster = Artifact(before / digits_onnx.path.name, digits_onnx.manifest).with_manifest(macs=1)
+    manifest_path(faster.path).write_text(faster.manifest.to_json())
+    budgets = tmp_path / "budgets.toml"
+    budget = f'[[budget]]\nmodel = "{digits_onnx.path}"\ndevice = "sim"\nat_most = '
+    budgets.write_text(f'{budget}"+50 %"\n{budget}"9 s"\n')
+    store, given = tmp_path / "s.db", ("check", "--budgets", budgets, "--baseline", before)
+    there = ("--cluster", scheduler)
+    with a_worker(scheduler, tmp_path, fake("sim")):
+        done = run(*given, *there, "--store", store, "--json")
+        assert [one["verdict"] for one in done.json["budgets"]] == ["FAIL", "PASS"], done.err
+        assert done.code == 1
+        assert "sim does not report the times of operators" in done.json["budgets"][0]["reason"]
+        assert run(*given, *there, "--calibrate").error.startswith("--calibrate is for devices of")
+        budgets.write_text(budgets.read_text().replace('"sim"', '"sim-2"'))
+        missing = run(*given, *there)
+    assert (missing.code, missing.error) == (
+        2,
+        f"{budgets}, line 2: Unknown device of the cluster 'sim-2'; valid: sim.",
+    )
+    with Store(str(store)) as opened:
+        assert len(opened.find(Query())) == 2 * ANALYSES[0]
 
 
 def test_a_shared_evaluation_gives_what_one_machine_gives(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from affnet.artifact import Manifest
@@ -13,7 +13,7 @@ from affnet.bench.budgets.verdicts import FAIL, ModuleRegression, Verdict
 from affnet.bench.measurement.interleaved import Job, Progress
 from affnet.bench.measurement.profiling import by_module, informative_depth, take_profile
 from affnet.bench.results.workload import differences, workload_of
-from affnet.devices.base import Device
+from affnet.devices.base import Device, OperatorTime
 from affnet.devices.device_lock import measuring
 from affnet.errors import AffnetError, first_line
 from affnet.units import MILLIONS, MILLISECONDS
@@ -23,6 +23,11 @@ _MOST = 3  # modules that are named
 _WORTH_NAMING = 0.2  # of all that grew
 _NOTABLE = 0.05  # of all time, of a module that must have grown like the whole
 _LEAST_GROWTH = 1.05
+
+#: The times of an artifact's operators, or why they are not known, a sentence without full stop.
+Profile = tuple[OperatorTime, ...] | str
+#: Returns the profile of each of some jobs, in their order; one that is not known is the last.
+TakeProfiles = Callable[[Sequence[Job]], Sequence[Profile]]
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,7 @@ class _Versions:
 def attribute(
     verdicts: Sequence[Verdict],
     jobs: Sequence[Job],
-    device: Device,
-    threads: int,
+    take: TakeProfiles,
     progress: Progress = lambda _: None,
 ) -> list[Verdict]:
     """Name the modules that became slower for each broken latency budget; verdicts stay the same.
@@ -55,7 +59,7 @@ def attribute(
             continue
         if model not in known:
             progress(f"Looking for what became slower in {model}")
-            known[model] = _regressions(_Versions(labelled[model], old), device, threads)
+            known[model] = _regressions(_Versions(labelled[model], old), take)
         explained.append(_with_regressions(verdict, known[model]))
     return explained
 
@@ -71,23 +75,32 @@ def _with_regressions(verdict: Verdict, found: list[ModuleRegression] | str) -> 
     return dataclasses.replace(verdict, reason=reason, slower_modules=tuple(found))
 
 
-def _regressions(versions: _Versions, device: Device, threads: int) -> list[ModuleRegression] | str:
+def take_profiles(jobs: Sequence[Job], device: Device, threads: int) -> list[Profile]:
+    """Return the profiles of jobs of one runtime in one session; see `TakeProfiles`."""
+    found: list[Profile] = []
+    with measuring(device, jobs[0].runtime):
+        for job in jobs:
+            found.append(take_profile(job.artifact, job.runtime, device, threads))
+            if isinstance(found[-1], str):
+                break
+    return found
+
+
+def _regressions(versions: _Versions, take: TakeProfiles) -> list[ModuleRegression] | str:
     """Return the modules that make up most of what grew, the largest regression first."""
-    times: dict[str, list[dict[str, int]]] = {"old": [], "new": []}
-    order = [("old", versions.old), ("new", versions.new)]
-    depth = 0  # the same for all, so that modules can be compared
+    pair = [versions.old, versions.new]
+    order = [job for number in range(_PASSES) for job in (pair, pair[::-1])[number % 2]]
     try:
-        with measuring(device, versions.new.runtime):
-            for _ in range(_PASSES):
-                for which, job in order:
-                    found = take_profile(job.artifact, job.runtime, device, threads)
-                    if isinstance(found, str):
-                        return found
-                    depth = depth or informative_depth(found)
-                    times[which].append(by_module(found, depth))
-                order.reverse()
+        found = take(order)
     except AffnetError as error:  # the verdict must not be lost with its explanation
         return f"which module became slower is not known: {first_line(error)}"
+    times: dict[str, list[dict[str, int]]] = {"old": [], "new": []}
+    depth = 0  # the same for all, so that modules can be compared
+    for job, profile in zip(order, found, strict=False):
+        if isinstance(profile, str):
+            return profile
+        depth = depth or informative_depth(profile)
+        times["old" if job is versions.old else "new"].append(by_module(profile, depth))
     old, new = (_fastest(times[which]) for which in ("old", "new"))
     if grew_alike(old, new):
         return _of_all(versions, sum(new.values()) / sum(old.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,11 +14,12 @@ from affnet.artifact import Artifact
 from affnet.bench.budgets.attribution import attribute
 from affnet.bench.budgets.budget_file import Budget, Budgets, Place
 from affnet.bench.budgets.comparable import check_comparable, check_same_results, check_same_work
+from affnet.bench.budgets.devices import BudgetDevice
 from affnet.bench.budgets.estimates import Round
 from affnet.bench.budgets.metrics import METRICS
-from affnet.bench.budgets.noise_floor import Sensitivity, check_sensitivity
+from affnet.bench.budgets.noise_floor import Sensitivity
 from affnet.bench.budgets.noise_floor import calibrate as compare_with_itself
-from affnet.bench.budgets.rounds import BASELINE, Rounds, measure_rounds, protocol_of
+from affnet.bench.budgets.rounds import BASELINE, Rounds, protocol_of
 from affnet.bench.budgets.verdicts import (
     ANALYSES,
     INCONCLUSIVE,
@@ -43,6 +45,7 @@ class Opener(Protocol):
 
 #: Returns the device of a name.
 Finder = Callable[[str], Device]
+BudgetFinder = Callable[[str], BudgetDevice]
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def evaluate_files(budgets: Budgets, files: Sequence[Path], baseline: Path | Non
 def measure_and_evaluate(
     budgets: Budgets,
     baseline: Path | None,
-    find: Finder,
+    find: BudgetFinder,
     open_model: Opener,
     *,
     max_rounds: int,
@@ -98,7 +101,7 @@ def measure_and_evaluate(
 ) -> CheckReport:
     """Measure what the budgets name, in rounds until they are decided.
 
-    The results of each place go to ``keep`` as soon as they are there.
+    Results go to ``keep`` as soon as all of a place are there; of a cluster, after each analysis.
 
     A ``baseline`` that is a folder holds the baseline artifacts, under the same file names;
     they are measured in the same turns.  A file holds stored results.
@@ -111,7 +114,7 @@ def measure_and_evaluate(
     for place, judged in places(budgets.budgets).items():  # what is wrong shows before any minutes
         with _blaming(budgets, judged[0]):
             device = find(place.device)
-        check_sensitivity(judged, device, place)
+        device.check_sensitivity(judged, place)
         test = _SequentialTest(
             judged, None if before is None else rounds_of(before, place), max_rounds
         )
@@ -125,19 +128,19 @@ def measure_and_evaluate(
     verdicts, results, seconds = {}, list[Result](), dict[Place, float]()
     for place, judged, device, test, jobs in prepared:
         began = time.monotonic()
-        rounds = measure_rounds(
+        rounds = device.measure_rounds(
             jobs,
-            device,
             protocol_of(place),
             threads=place.threads,
             max_rounds=max_rounds,
             enough=test.observe,
             memory_counts=any(METRICS[budget.metric].of_memory for budget in judged),
             progress=progress,
+            keep=keep,
         )
-        explained = attribute(test.verdicts, jobs, device, place.threads, progress)
+        take = functools.partial(device.take_profiles, threads=place.threads)
+        explained = attribute(test.verdicts, jobs, take, progress)
         verdicts.update({verdict.budget.name: verdict for verdict in explained})
-        keep(rounds.results())
         results += rounds.results()
         seconds[place] = time.monotonic() - began
     return CheckReport([verdicts[budget.name] for budget in budgets.budgets], results, seconds)

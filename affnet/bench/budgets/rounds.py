@@ -40,6 +40,13 @@ class Rounds:
         if old:
             self.old.append(old)
 
+    def each(self) -> list[list[Result]]:
+        """Return the results of each round, as `add` takes them."""
+        rounds = [list(found.values()) for found in self.new]
+        for results, found in zip(rounds, self.old, strict=False):
+            results += found.values()
+        return rounds
+
     def results(self) -> list[Result]:
         """Return all results in the order they were measured in."""
         return [result for found in (*self.new, *self.old) for result in found.values()]
@@ -54,9 +61,12 @@ def measure_rounds(
     max_rounds: int,
     enough: Callable[[Rounds], bool] = lambda _: False,
     memory_counts: bool = False,
+    after: int = 0,
     progress: Progress = lambda _: None,
 ) -> Rounds:
     """Measure the jobs in turns, round after round, until it is ``enough``.
+
+    ``after`` so many rounds that were measured before, it goes on counting; they are not returned.
 
     Memory and outputs are looked at once, before; if ``memory_counts``, in each round, because one
     value that is repeated would seem to be known without any error.  Every other round has the
@@ -69,10 +79,10 @@ def measure_rounds(
     rounds = Rounds()
     with measuring(device, jobs[0].runtime, progress):
         passes = preflight(jobs, device, threads, progress)
-        for number in range(1, max_rounds + 1):
+        for number in range(after + 1, max_rounds + 1):
             title = f"Round {number} of {max_rounds} at most"
             progress(title)
-            if memory_counts and number > 1:
+            if memory_counts and number > after + 1:
                 passes = preflight(jobs, device, threads, progress)
             step = -1 if number % 2 == 0 else 1
             rounds.add(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import pytest
 
 from affnet.artifact import Artifact
 from affnet.bench.budgets import attribution
-from affnet.bench.budgets.attribution import attribute
+from affnet.bench.budgets.attribution import TakeProfiles, attribute, take_profiles
 from affnet.bench.budgets.budget_file import Budget, Place
 from affnet.bench.budgets.rounds import BASELINE
 from affnet.bench.budgets.verdicts import FAIL, PASS, ModuleRegression, Verdict
@@ -59,6 +60,10 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Any:
     return found
 
 
+def on(device: Any) -> TakeProfiles:
+    return functools.partial(take_profiles, device=device, threads=1)
+
+
 def jobs(folder: Path) -> list[Job]:
     return [
         Job("net", an_artifact("new", folder), "onnxruntime"),
@@ -74,7 +79,7 @@ def a_verdict(kind: str = FAIL, metric: str = "median") -> Verdict:
 def test_the_module_that_grew_is_told_with_its_growth(device: Device, tmp_path: Path) -> None:
     after = {**BEFORE, "body.1": 6500}
     device.passes = {"old": [BEFORE, BEFORE], "new": [after, after]}
-    (attributed,) = attribute([a_verdict()], jobs(tmp_path), device, 1)  # type: ignore[arg-type]
+    (attributed,) = attribute([a_verdict()], jobs(tmp_path), on(device))
     assert attributed.slower_modules == (ModuleRegression("body.1", 5000, 6500),)
     assert attributed.reason == "it is above; slower by module: body.1 0.00 ms"
     assert attributed.verdict == FAIL
@@ -86,14 +91,14 @@ def test_the_module_that_grew_is_told_with_its_growth(device: Device, tmp_path: 
 def test_a_disturbance_in_one_pass_is_no_growth(device: Device, tmp_path: Path) -> None:
     after, disturbed = {**BEFORE, "body.1": 6500}, {**BEFORE, "stem.0": 90_000, "body.1": 6600}
     device.passes = {"old": [BEFORE, BEFORE], "new": [disturbed, after]}
-    (attributed,) = attribute([a_verdict()], jobs(tmp_path), device, 1)  # type: ignore[arg-type]
+    (attributed,) = attribute([a_verdict()], jobs(tmp_path), on(device))
     assert [regression.module for regression in attributed.slower_modules] == ["body.1"]
 
 
 def test_new_modules_count_and_the_largest_growth_is_first(device: Device, tmp_path: Path) -> None:
     after = {**BEFORE, "body.2": 5000, "head.0": 3000}
     device.passes = {"old": [BEFORE, BEFORE], "new": [after, after]}
-    (attributed,) = attribute([a_verdict()], jobs(tmp_path), device, 1)  # type: ignore[arg-type]
+    (attributed,) = attribute([a_verdict()], jobs(tmp_path), on(device))
     assert attributed.slower_modules == (
         ModuleRegression("head.0", 0, 3000),
         ModuleRegression("body.2", 4000, 5000),
@@ -103,7 +108,7 @@ def test_new_modules_count_and_the_largest_growth_is_first(device: Device, tmp_p
 def test_two_broken_budgets_of_a_model_cost_one_look(device: Device, tmp_path: Path) -> None:
     device.passes = {"old": [BEFORE] * 2, "new": [{**BEFORE, "body.1": 6500}] * 2}
     verdicts = [a_verdict(), a_verdict(metric="p90")]
-    attributed = attribute(verdicts, jobs(tmp_path), device, 1)  # type: ignore[arg-type]
+    attributed = attribute(verdicts, jobs(tmp_path), on(device))
     assert device.sessions == ["onnxruntime"]
     assert [verdict.slower_modules[0].module for verdict in attributed] == ["body.1", "body.1"]
 
@@ -114,20 +119,20 @@ def test_two_broken_budgets_of_a_model_cost_one_look(device: Device, tmp_path: P
 def test_kept_budgets_and_those_of_no_latency_are_left_alone(
     device: Device, tmp_path: Path, verdict: Verdict
 ) -> None:
-    assert attribute([verdict], jobs(tmp_path), device, 1) == [verdict]  # type: ignore[arg-type]
+    assert attribute([verdict], jobs(tmp_path), on(device)) == [verdict]  # type: ignore[arg-type]
     assert device.sessions == []
 
 
 def test_without_the_artifact_of_before_there_is_no_look(device: Device, tmp_path: Path) -> None:
     alone = jobs(tmp_path)[:1]
-    assert attribute([a_verdict()], alone, device, 1) == [a_verdict()]  # type: ignore[arg-type]
+    assert attribute([a_verdict()], alone, on(device)) == [a_verdict()]  # type: ignore[arg-type]
 
 
 def test_a_profile_that_fails_costs_the_explanation_not_the_verdict(
     device: Device, tmp_path: Path
 ) -> None:
     device.passes = {"old": [{"error": 1}], "new": []}
-    (attributed,) = attribute([a_verdict()], jobs(tmp_path), device, 1)  # type: ignore[arg-type]
+    (attributed,) = attribute([a_verdict()], jobs(tmp_path), on(device))
     assert attributed.verdict == FAIL
     assert attributed.reason == (
         "it is above; which module became slower is not known: "
@@ -144,7 +149,7 @@ def test_where_all_grew_alike_no_module_is_blamed_but_what_differs_is_named(
     tools = {"onnx": "1.22", "torch": "2.13"}
     changed = an_artifact("new", tmp_path, precision="fp16", macs=500_000_000, tools=tools)
     measured = [dataclasses.replace(new, artifact=changed), *old]
-    (attributed,) = attribute([a_verdict()], measured, device, 1)  # type: ignore[arg-type]
+    (attributed,) = attribute([a_verdict()], measured, on(device))
     assert attributed.slower_modules == ()
     assert attributed.reason == (
         "it is above; all modules became slower alike, 1.28 times; what differs: the precision is "

@@ -13,6 +13,7 @@ import pytest
 from affnet.artifact import Artifact, TensorSpec
 from affnet.bench.budgets.budget_file import Budgets, read_budgets
 from affnet.bench.budgets.check import CheckReport, evaluate_files, measure_and_evaluate, rounds_of
+from affnet.bench.budgets.devices import AttachedDevice
 from affnet.bench.budgets.verdicts import FAIL, INCONCLUSIVE, PASS
 from affnet.bench.reporting.output import write
 from affnet.bench.results.result import Workload
@@ -66,7 +67,7 @@ def measured(
         return an_artifact("old" if path.parent.name == "before" else path.stem, folder)
 
     outcome = measure_and_evaluate(
-        budgets, baseline, lambda _: cast(Device, device), open_model, max_rounds=12
+        budgets, baseline, lambda _: AttachedDevice(cast(Device, device)), open_model, max_rounds=12
     )
     return outcome, device
 
@@ -212,7 +213,7 @@ def test_a_model_and_a_peer_or_baseline_of_another_size_are_refused_before_measu
     tmp_path: Path,
 ) -> None:
     large = TensorSpec("image", (1, 3, 288, 288), "float32", "NCHW", (0.0, 1.0))
-    device = cast(Device, ReachableDevice({}))
+    device = AttachedDevice(cast(Device, ReachableDevice({})))
     asked = list[tuple[str, str | None]]()
 
     def open_model(source: str, _runtime: str, model: Artifact | None = None) -> Artifact:

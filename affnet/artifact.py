@@ -101,7 +101,7 @@ class Provenance:
     """Where an artifact's weights come from, so that its PyTorch source can be built again."""
 
     kind: str  # variant, checkpoint, bundled, peer, program, function; `UNPROVEN`
-    location: str  # its name, or its file as `affnet.model.source.files.portable` names it
+    location: str  # its name, or its file as `affnet.files.portable` names it
     weights: str  # what is known of them: "trained", "from a file", "as given", "random (seed 0)"
     sha256: str | None  # of the checkpoint file
     settings: dict[str, Any]  # what building the network again needs

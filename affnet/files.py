@@ -131,6 +131,12 @@ def is_path(text: str) -> bool:
     return "/" in text or (":" not in text and Path(text).suffix != "")
 
 
+def portable(path: Path) -> str:
+    """Return how a file is named on another machine: from the working directory, or by its name."""
+    whole, here = path.resolve(), Path.cwd().resolve()
+    return whole.relative_to(here).as_posix() if whole.is_relative_to(here) else whole.name
+
+
 def publish(staged: Sequence[Path], output: Path) -> list[Path]:
     """Move finished files and folders from a staging folder into ``output``.
 

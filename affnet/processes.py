@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +25,10 @@ class TooMuchOutputError(Exception):
 
     def __init__(self, largest: int) -> None:
         super().__init__(f"over {largest / 1e6:.0f} MB")
+
+
+class NoAnswerError(Exception):
+    """A module's process ended without an answer; the text is the last that it said."""
 
 
 def python_command() -> list[str]:
@@ -75,6 +79,40 @@ def collect(
         for pipe in (process.stdout, process.stderr)
     )
     return out, err
+
+
+def ask_module(
+    module: str, request: str, started: Callable[[subprocess.Popen[str]], object]
+) -> str:
+    """Run a module of this package in a process, with a request on its stdin; return its stdout.
+
+    ``started`` is given the process, so that it can be ended from elsewhere.
+
+    Raises:
+        NoAnswerError: it crashed, was ended or wrote too much.
+    """
+    process = subprocess.Popen(
+        module_command(module),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=module_environment(),
+        text=True,
+    )
+    with process:
+        started(process)
+        assert process.stdin is not None  # a pipe was asked for
+        with contextlib.suppress(BrokenPipeError):  # it ended: its exit code says how
+            process.stdin.write(request)
+            process.stdin.close()
+        try:
+            out, err = collect(process, None)
+        except TooMuchOutputError as error:
+            process.kill()
+            out, err = "", f"it wrote {error}"
+    if process.returncode == 0:
+        return out
+    raise NoAnswerError([f"it ended with code {process.returncode}", *err.strip().splitlines()][-1])
 
 
 def run_bounded(

@@ -6,8 +6,8 @@ import json
 import sys
 from pathlib import Path
 
-from affnet.cluster.tasks import COMPUTING_TASKS, function_of
-from affnet.errors import AffnetError, to_wire
+from affnet.cluster.tasks import COMPUTING_TASKS, error_from_here, function_of
+from affnet.errors import AffnetError
 from affnet.silence import stdout_to_stderr
 
 
@@ -19,7 +19,7 @@ def main() -> None:
             task = function_of(COMPUTING_TASKS[request["task"]])
             answer = {"value": task(request["payload"], Path(request["folder"]))}
         except AffnetError as error:
-            answer = {"error": to_wire(error)}
+            answer = {"error": error_from_here(error)}
         json.dump(answer, stdout)
 
 

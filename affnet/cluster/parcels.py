@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,20 +17,25 @@ _LIMIT_BYTES = 4e9
 
 @dataclass(frozen=True)
 class Parcel:
-    """Files and folders that stand side by side; read only when they are sent."""
+    """Files by the names that they have where they are sent; read only then."""
 
-    paths: tuple[Path, ...]
+    files: tuple[tuple[str, Path], ...]
     key: str  # of their names and contents
 
     @classmethod
     def of(cls, paths: Iterable[Path]) -> Parcel:
-        """Return the parcel of some files and folders."""
-        listed = tuple(paths)
+        """Return the parcel of some files and folders, which will stand side by side."""
+        return cls.named({path.name: path for path in paths})
+
+    @classmethod
+    def named(cls, paths: Mapping[str, Path]) -> Parcel:
+        """Return the parcel of files and folders by their names there, with slashes."""
+        files = tuple(sorted(_files(paths)))
         digest = hashlib.sha256()
-        for name, path in sorted(_files(listed).items()):
+        for name, path in files:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             digest.update(f"{name}\0{content}\n".encode())
-        return cls(listed, digest.hexdigest())
+        return cls(files, digest.hexdigest())
 
     @classmethod
     def of_artifact(cls, artifact: Artifact) -> Parcel:
@@ -40,15 +45,17 @@ class Parcel:
 
     def contents(self) -> dict[str, bytes]:
         """Return the files by their names, with slashes."""
-        return {name: path.read_bytes() for name, path in _files(self.paths).items()}
+        return {name: path.read_bytes() for name, path in self.files}
 
 
-def _files(paths: Sequence[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in paths:
-        inner = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        found |= {p.relative_to(path.parent).as_posix(): p for p in inner}
-    return found
+def _files(paths: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+    for name, path in paths.items():
+        if not path.is_dir():
+            yield name, path
+            continue
+        for inner in path.rglob("*"):
+            if inner.is_file():
+                yield f"{name}/{inner.relative_to(path).as_posix()}", inner
 
 
 def missing(keys: Iterable[str]) -> list[str]:

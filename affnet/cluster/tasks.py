@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from affnet.cluster import parcels
+from affnet.cluster.parcels import Parcel
 from affnet.cluster.quiet import COMPUTING
 from affnet.cluster.site import Site
-from affnet.errors import AffnetError, first_line, to_wire
+from affnet.errors import AffnetError, MissingError, first_line, to_wire
 from affnet.files import scratch_folder
-from affnet.processes import TooMuchOutputError, collect, module_command, module_environment
+from affnet.processes import NoAnswerError, ask_module
 
 #: In the worker itself, which keeps the host quiet for it.
 TASKS: dict[str, str] = {
@@ -30,9 +31,12 @@ TASKS: dict[str, str] = {
     "profiles": "affnet.bench.budgets.on_cluster:profiles_task",
 }
 #: In a process of their own, which may crash: from JSON and a folder with the parcels to JSON.
+#: Files that one leaves in `MADE` of that folder come back with its value, by their names.
 COMPUTING_TASKS: dict[str, str] = {
     "evaluate": "affnet.cluster.shards:evaluate_task",
+    "export": "affnet.export.on_cluster:export_task",
 }
+MADE = "made"
 #: What a worker's plugin is called.
 PLUGIN = "affnet"
 _INTERVAL_S = 1.0  # between steps that a client is shown
@@ -79,7 +83,7 @@ def run_job(job: Mapping[str, Any]) -> dict[str, Any]:
             task: Task = function_of(TASKS[job["task"]])
             return {"value": task(job["payload"], Surroundings(site, folder, show))}
     except AffnetError as error:
-        return {"error": to_wire(error)}
+        return {"error": error_from_here(error)}
     except Exception as error:  # a fault of affnet; it must not take the other jobs with it
         reason = f"{type(error).__name__}: {first_line(error)}"
         return {"error": to_wire(AffnetError(f"A worker failed at {job['label']}: {reason}"))}
@@ -87,30 +91,30 @@ def run_job(job: Mapping[str, Any]) -> dict[str, Any]:
 
 def compute(job: Mapping[str, Any], site: Site, folder: Path) -> dict[str, Any]:
     """Run a job of `COMPUTING_TASKS` in a process; return what `run_job` does."""
-    process = subprocess.Popen(
-        module_command("affnet.cluster.child"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=module_environment(),
-        text=True,
-    )
-    with process, site.interruptible(process.kill):
-        assert process.stdin is not None  # a pipe was asked for
-        request = {"task": job["task"], "payload": job["payload"], "folder": str(folder)}
-        with contextlib.suppress(BrokenPipeError):  # it ended: its exit code says how
-            process.stdin.write(json.dumps(request))
-            process.stdin.close()
+    request = {"task": job["task"], "payload": job["payload"], "folder": str(folder)}
+    with contextlib.ExitStack() as stack:
+
+        def started(process: subprocess.Popen[str]) -> None:
+            stack.enter_context(site.interruptible(process.kill))
+
         try:
-            out, err = collect(process, None)
-        except TooMuchOutputError as error:
-            process.kill()
-            out, err = "", f"it wrote {error}"
-    if process.returncode == 0:
-        answer: dict[str, Any] = json.loads(out)
-        return answer
-    last = [f"it ended with code {process.returncode}", *err.strip().splitlines()][-1]
-    return {"error": to_wire(AffnetError(f"{job['label']} crashed on {platform.node()}: {last}."))}
+            out = ask_module("affnet.cluster.child", json.dumps(request), started)
+        except NoAnswerError as error:
+            crash = f"{job['label']} crashed on {platform.node()}: {error}."
+            return {"error": to_wire(AffnetError(crash))}
+    answer: dict[str, Any] = json.loads(out)
+    if "value" in answer and (made := folder / MADE).is_dir():
+        answer["value"] = {**answer["value"], "files": Parcel.of(made.iterdir()).contents()}
+    return answer
+
+
+def error_from_here(error: AffnetError) -> dict[str, Any]:
+    """Return an error for a client, which is to know where something is missing."""
+    wire, where = to_wire(error), f"On {platform.node()}: "
+    if isinstance(error, MissingError):
+        wire["message"] = where + wire["message"]
+        wire["fields"]["problem"] = where + error.problem
+    return wire
 
 
 def function_of(name: str) -> Any:

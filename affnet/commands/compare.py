@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from affnet import console
-from affnet.commands.options import JsonOption, QuietOption, StoreOption
+from affnet.commands.options import JsonOption, QuietOption, StoreOption, is_on_command_line
 from affnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ def compare(
     form = bench_output.choose(json=json, markdown=markdown, csv=csv)
     if output is not None:
         bench_output.check_target(output)
-    source = context.get_parameter_source("store")
-    explicit = source is not None and source.name == "COMMANDLINE"
+    explicit = is_on_command_line(context, "store")
     _check_sources(results, store, record=record, explicit=explicit)
     if history and model:
         raise UsageError("--history names its model; leave --model out.")

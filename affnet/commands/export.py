@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from affnet import console
+from affnet.commands.export_cluster import exporter, show_outcomes
 from affnet.commands.options import (
     PRECISIONS,
+    ClusterOption,
     ConfigOption,
     Head,
+    InsecureOption,
     IoType,
     JsonOption,
     LabelsOption,
@@ -23,10 +26,15 @@ from affnet.commands.options import (
     VerifyOnOption,
     WeightsOption,
     completing,
+    is_on_command_line,
     parse_size,
 )
+from affnet.errors import UsageError
 from affnet.export.converters import CONVERTERS
 from affnet.export.request import DEFAULT_SAMPLES, ExportRequest, check_combination
+
+if TYPE_CHECKING:
+    from affnet.commands.export_cluster import ExportAll
 
 FORMAT_HELP = f"{', '.join(CONVERTERS)}, several of them (onnx,coreml), or all that are installed."
 SOURCE_HELP = (
@@ -98,6 +106,7 @@ FftOption = Annotated[
 
 
 def export(
+    context: typer.Context,
     source: Annotated[str, typer.Argument(help=SOURCE_HELP)] = "",
     format_: Annotated[
         str,
@@ -211,6 +220,8 @@ def export(
             rich_help_panel="Verification",
         ),
     ] = False,
+    cluster: ClusterOption = None,
+    insecure: InsecureOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -256,9 +267,14 @@ def export(
     check_combination(request)
     check_source_file(request.source)
     if request.is_several:
-        _export_several(request, json, quiet)
-    else:
-        _export_one(request, json, quiet)
+        _export_several(request, exporter(context, cluster, insecure, quiet), json, quiet)
+        return
+    if is_on_command_line(context, "cluster"):
+        raise UsageError(
+            "--cluster exports several files at once, and this is one",
+            "drop it, or name several formats or precisions.",
+        )
+    _export_one(request, json, quiet)
 
 
 def _text(path: Path | None) -> str | None:
@@ -288,19 +304,13 @@ def _export_one(request: ExportRequest, json: bool, quiet: bool) -> None:
     print_report(report, json, quiet)
 
 
-def _export_several(request: ExportRequest, json: bool, quiet: bool) -> None:
+def _export_several(request: ExportRequest, run: ExportAll, json: bool, quiet: bool) -> None:
     """Export to several formats or precisions, and end with one table."""
     from affnet.export import all_formats
-    from affnet.export.reporting import export as report
-    from affnet.project.last_export import remember_exports
 
     requests, lacking = all_formats.requests_of(request)
     for sentence in lacking:
         console.note(sentence, quiet)
     with console.progress(quiet) as show:
-        outcomes = all_formats.export_all(requests, show)
-    made = [Path(outcome.record["artifact"]) for outcome in outcomes if outcome.record]
-    if made:
-        remember_exports(made)
-    report.print_outcomes(outcomes, json, quiet)
-    raise typer.Exit(1 if any(outcome.exit_code for outcome in outcomes) else 0)
+        outcomes = run(requests, show)
+    raise typer.Exit(show_outcomes(outcomes, json, quiet))

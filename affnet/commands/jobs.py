@@ -56,14 +56,18 @@ def jobs(
         taken = Run.taken_up(client, found[run])
         if cancel:
             taken.forget()
-        elif taken.about["command"].split()[0] != "bench":
+            return
+        command = taken.about["command"]
+        if command == "export":
+            code = _finish_export(taken, json, quiet)
+        elif command.split()[0] == "bench":
+            code = _finish(taken, output, store, json, quiet)
+        else:
             raise UsageError(
-                f"The run {run} is of affnet {taken.about['command']}, which is not taken up",
+                f"The run {run} is of affnet {command}, which is not taken up",
                 "drop it with --cancel, and run the command again.",
             )
-        else:
-            code = _finish(taken, output, store, json, quiet)
-            raise typer.Exit(code)
+        raise typer.Exit(code)
 
 
 def _list(found: dict[str, Run], json: bool) -> None:
@@ -110,3 +114,13 @@ def _finish(run: Run, output: Path | None, store: str | None, json: bool, quiet:
         for _, outcome in entries
     ]
     return bench_output.emit(outcomes, None, form, output) or recorder.exit_code
+
+
+def _finish_export(run: Run, json: bool, quiet: bool) -> int:
+    """Wait for the rest of a run of ``affnet export``, and write what it made."""
+    from affnet.commands.export_cluster import show_outcomes
+    from affnet.export.on_cluster import take_exports
+
+    with console.progress(quiet) as show:
+        outcomes = take_exports(run, show)
+    return show_outcomes(outcomes, json, quiet)

@@ -145,6 +145,12 @@ VerifyOnOption = Annotated[
 ]
 
 
+def is_on_command_line(context: typer.Context, name: str) -> bool:
+    """Return whether a parameter was given there, not by the environment or the project file."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def parse_size(text: str | None, option: str = "--image-size") -> tuple[int, int] | None:
     """Parse ``HxW``, or one number for both sides."""
     if text is None:

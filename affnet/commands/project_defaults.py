@@ -143,6 +143,7 @@ class ProjectCommand(PanelledCommand):
 
 
 def _fill_export(request: Request) -> None:
+    _fill_cluster(request)
     project = request.project
     if project is not None:
         request.fill({"output": _path(project, project.settings.export.output)})

@@ -19,7 +19,7 @@ from affnet.errors import AffnetError, ConversionError, MissingError, UnknownNam
 from affnet.export.converters import CONVERTERS, check_installed, get_converter
 from affnet.export.quantization import ANY, CALIBRATED, LOSSY
 from affnet.export.request import ExportRequest
-from affnet.processes import TooMuchOutputError, collect, module_command, module_environment
+from affnet.processes import NoAnswerError, ask_module
 from affnet.runtimes import runtime_for
 
 _MEMORY_PER_EXPORT = 3 * 10**9  # bytes: what the hungriest converter has been seen to take
@@ -147,30 +147,12 @@ def _label(request: ExportRequest) -> str:
 
 def _export(request: ExportRequest, processes: list[subprocess.Popen[str]]) -> ExportOutcome:
     started = time.perf_counter()
-    process = subprocess.Popen(
-        module_command("affnet.export.worker"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.PIPE,
-        env=module_environment(),
-        text=True,
-    )
-    processes.append(process)
-    assert process.stdin is not None  # a pipe was asked for
-    with process:
-        process.stdin.write(request.to_json())
-        process.stdin.close()
-        try:
-            out, err = collect(process, None)
-        except TooMuchOutputError as error:
-            process.kill()
-            out, err = "", f"it wrote {error}"
-    seconds = time.perf_counter() - started
-    if process.returncode == 0:
-        answer = json.loads(out)
-        if "error" in answer:
-            return ExportOutcome(request, seconds, None, error=from_wire(answer["error"]))
-        return ExportOutcome(request, seconds, answer["record"], tuple(answer["notes"]))
-    last = [f"it ended with code {process.returncode}", *err.strip().splitlines()][-1]
-    crash = ConversionError(f"The export to {request.format} crashed: {last}.")
-    return ExportOutcome(request, seconds, None, error=crash)
+    try:
+        out = ask_module("affnet.export.worker", request.to_json(), processes.append)
+    except NoAnswerError as error:
+        crash = ConversionError(f"The export to {request.format} crashed: {error}.")
+        return ExportOutcome(request, time.perf_counter() - started, None, error=crash)
+    seconds, answer = time.perf_counter() - started, json.loads(out)
+    if "error" in answer:
+        return ExportOutcome(request, seconds, None, error=from_wire(answer["error"]))
+    return ExportOutcome(request, seconds, answer["record"], tuple(answer["notes"]))

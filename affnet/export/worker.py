@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import AbstractContextManager
+from typing import Any
 
 from affnet.errors import AffnetError, to_wire
 from affnet.export.autotuning.plan_timing import Timer
@@ -21,15 +22,27 @@ def main() -> None:
     request = ExportRequest.from_json(sys.stdin.read())
     with stdout_to_stderr() as stdout:
         try:
-            report = run(request, _no_timer)
-            answer = {"record": report_record(report), "notes": report.notes}
+            answer = answer_to(request)
         except AffnetError as error:
             answer = {"error": to_wire(error)}
-        except Exception as error:
-            if (reason := mismatch_behind(error)) is None:
-                raise
-            answer = {"error": to_wire(reason)}
         json.dump(answer, stdout)
+
+
+def answer_to(request: ExportRequest) -> dict[str, Any]:
+    """Export one file; return its report as plain values.
+
+    Raises:
+        AffnetError: as `affnet.export.run.run`, and for packages whose versions do not fit.
+    """
+    try:
+        report = run(request, _no_timer)
+    except AffnetError:
+        raise
+    except Exception as error:
+        if (reason := mismatch_behind(error)) is None:
+            raise
+        raise reason from error
+    return {"record": report_record(report), "notes": report.notes}
 
 
 def _no_timer(*_: str, progress: Progress) -> AbstractContextManager[Timer]:  # noqa: ARG001

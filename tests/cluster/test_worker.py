@@ -191,6 +191,37 @@ def test_budgets_are_checked_on_a_device_of_the_lab(
         assert len(opened.find(Query())) == 2 * ANALYSES[0]
 
 
+@pytest.mark.exhaustive
+def test_formats_are_exported_by_workers(
+    scheduler: str,
+    tmp_path: Path,
+    run: Callable[..., Any],
+    digits_pt2: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Their files name what they were made from as this machine's would; errors keep their code."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nets").mkdir()
+    shutil.copy(digits_pt2.path, "nets/net.pt2")
+    monkeypatch.setenv("AFFNET_CLUSTER", scheduler)
+    given = ("export", "nets/net.pt2", "--format", "onnx,torch")
+    with a_worker(scheduler, tmp_path, slots=2):
+        done = run(*given, "-o", "there", "--json")
+        failed = run(*given, "--dynamic-batch", "--json")
+        code = run("export", "tests.tiny:with_image", "--format", "onnx,torch")
+        proven = run(*given, "--prove-on", "arm64")
+    assert done.code == 0, done.err
+    made = [Path(one["artifact"]) for one in done.json["results"]]
+    assert made == [tmp_path / "there" / name for name in ("net.onnx", "net.pt2")]
+    assert all(Artifact.open(p).manifest.provenance.location == "nets/net.pt2" for p in made)
+    assert len(list(Path("there").iterdir())) == 4
+    assert (failed.code, [one["exit_code"] for one in failed.json["results"]]) == (1, [2, 2])
+    assert code.error.startswith("tests.tiny:with_image is code of this machine")
+    assert proven.error.startswith("--prove-on runs files on devices of this machine")
+    one = run("export", "nets/net.pt2", "--cluster", scheduler)
+    assert (one.code, one.error.split(",")[0]) == (2, "--cluster exports several files at once")
+
+
 def test_a_shared_evaluation_gives_what_one_machine_gives(
     scheduler: str, tmp_path: Path, run: Callable[..., Any], digits_onnx: Artifact
 ) -> None:

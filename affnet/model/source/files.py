@@ -20,12 +20,6 @@ _SCHEMA, _PATHS, _KEPT = 1, "paths", 500
 _AGAINST = "of affnet verify and eval"
 
 
-def portable(path: Path) -> str:
-    """Return how a manifest names a file."""
-    whole, here = path.resolve(), Path.cwd().resolve()
-    return whole.relative_to(here).as_posix() if whole.is_relative_to(here) else whole.name
-
-
 def remember(sha256: str, path: Path) -> None:
     """Keep where a file is; a cache that cannot be written is no error."""
     record, whole = KINDS["sources"].location(), str(path.resolve())

@@ -7,7 +7,7 @@ from typing import Any
 
 from affnet.artifact import UNPROVEN, Provenance
 from affnet.errors import UnknownNameError, UsageError
-from affnet.files import content_sha256
+from affnet.files import content_sha256, portable
 from affnet.model.bundled import BUNDLED, bundled_folder
 from affnet.model.checkpoint import read_checkpoint
 from affnet.model.create import NETWORKS, Network, create_model
@@ -207,7 +207,7 @@ def _from_checkpoint(path: Path, **options: Any) -> Source:
     labels, labels_notes = _labels(model, path)
     settings = {
         "variant": checkpoint.name,
-        "config": files.portable(config.path) if config else None,
+        "config": portable(config.path) if config else None,
         "activation": model.activation,
         "attn_norm": model.attn_norm,
         "ema": bool(options.get("ema")),
@@ -220,7 +220,7 @@ def _from_checkpoint(path: Path, **options: Any) -> Source:
         model=model,
         name=path.stem,
         provenance=Provenance(
-            "checkpoint", files.portable(path), OWN_WEIGHTS, checkpoint.sha256, settings
+            "checkpoint", portable(path), OWN_WEIGHTS, checkpoint.sha256, settings
         ),
         labels=labels,
         published=_published(model),
@@ -253,7 +253,7 @@ def _from_program(path: Path) -> Source:
     loaded = load_program(path)
     sha256 = content_sha256(path)
     files.remember(sha256, path)
-    provenance = Provenance("program", files.portable(path), "as given", sha256, {})
+    provenance = Provenance("program", portable(path), "as given", sha256, {})
     return _of_your_own(loaded, path.stem, provenance)
 
 

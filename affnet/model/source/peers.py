@@ -8,6 +8,7 @@ from typing import Any
 
 from affnet.artifact import Provenance, image_spec, logits_spec
 from affnet.errors import UsageError
+from affnet.files import portable
 from affnet.model.peers import (
     DETECTION_PEERS,
     PEER_CLASSES,
@@ -134,7 +135,7 @@ def _origin(name: str, pretrained: Pretrained | None, classes: int) -> dict[str,
                 f"{name} has random weights (seed {SEED}); latency does not depend on them.",
             ),
         }
-    sha256, settings = pretrained.sha256(), {"weights": files.portable(pretrained.path)}
+    sha256, settings = pretrained.sha256(), {"weights": portable(pretrained.path)}
     files.remember(sha256, pretrained.path)
     return {
         "provenance": Provenance("peer", name, OWN_WEIGHTS, sha256, settings),

@@ -66,6 +66,21 @@ def is_loopback(address: str) -> bool:
         return host == "localhost"
 
 
+def own_host(address: str) -> str:
+    """Return the address of this machine by which a scheduler, and its workers, reach it.
+
+    Dask itself takes the way to the internet for it, and 127.0.0.1 where there is none.
+    """
+    if is_loopback(address):
+        return "127.0.0.1"
+    from distributed.utils import get_ip
+
+    match = _ADDRESS.fullmatch(address)
+    assert match is not None
+    found: str = get_ip(match["host"].strip("[]"), int(match["port"]))
+    return found
+
+
 def security() -> Security:
     """Return Dask's own settings of TLS."""
     from distributed import Security

@@ -9,7 +9,7 @@ import platform
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from affnet.cluster.connection import is_loopback, security, silence, translating_errors
+from affnet.cluster.connection import own_host, security, silence, translating_errors
 from affnet.cluster.site import Site
 from affnet.cluster.tasks import PLUGIN
 from affnet.devices.base import Progress
@@ -102,7 +102,7 @@ def _worker(address: str, site: Site, device: str | None, amount: int, folder: s
         resources={resource_of(device): amount},
         name=f"{platform.node()}-{os.getpid()} {resource_of(device)}",
         security=security(),
-        host="127.0.0.1" if is_loopback(address) else None,
+        host=own_host(address),
         metrics={"affnet": announce},
         plugins=(Plugin(),),
         heartbeat_interval=_HEARTBEAT,

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 distributed = pytest.importorskip(
     "distributed", reason="not installed: pip install affnet[cluster]"
@@ -91,3 +93,14 @@ def client(scheduler: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def fake(name: str, **settings: Any) -> Entry:
     """An entry of the catalog."""
     return Entry(name, "fake", settings)
+
+
+def pictures_of_digits(folder: Path, each: int) -> Path:
+    """Write so many pictures of each of ten classes, one of which cannot be decoded."""
+    for label in range(10):
+        (folder / str(label)).mkdir(parents=True)
+        for number in range(each):
+            pixels = np.full((32, 32, 3), 25 * label + 3 * number, np.uint8)
+            Image.fromarray(pixels).save(folder / str(label) / f"{number}.png")
+    (folder / "0" / "1.png").write_bytes(b"no picture")
+    return folder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from affnet.cluster.connection import check_address, connected
+from affnet.cluster.connection import check_address, connected, own_host
 from affnet.errors import UnreachableError
 from tests.conftest import complaint
 
@@ -45,6 +45,22 @@ def test_tls_needs_certificates_that_can_be_read(tmp_path: Path) -> None:
         for path in files.values():
             path.write_text("")
         assert check_address(address, insecure=False) == address
+
+
+def test_a_worker_is_reached_where_its_scheduler_reaches_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Dask would take the way to the internet, which a lab need not have."""
+    asked: list[tuple[str, int]] = []
+
+    def get_ip(host: str, port: int) -> str:
+        asked.append((host, port))
+        return "10.0.0.7"
+
+    monkeypatch.setattr("distributed.utils.get_ip", get_ip)
+    assert own_host("tls://lab:8786") == own_host("tls://[fd00::1]:1") == "10.0.0.7"
+    assert own_host("tcp://localhost:1") == "127.0.0.1"
+    assert asked == [("lab", 8786), ("fd00::1", 1)]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

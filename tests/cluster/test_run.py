@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,6 +33,8 @@ def answer(payload: Mapping[str, Any], around: Surroundings) -> Any:
         assert gate.wait(10)
     if "fails" in payload:
         raise UsageError(payload["fails"], "do better.")
+    if "lacks" in payload:
+        raise MissingError(payload["lacks"], "install it.")
     if payload.get("breaks"):
         raise ZeroDivisionError("division by zero")
     found = {path.name: path.read_bytes() for path in sorted(around.folder.glob("*/*"))}
@@ -78,6 +81,19 @@ def test_an_error_comes_back_in_its_class_and_leaves_the_others_alone(
     assert str(found[0]) == "no such thing; do better."
     assert found[1] == 2
     assert str(found[2]) == "A worker failed at job 3: ZeroDivisionError: division by zero"
+
+
+def test_what_a_worker_lacks_is_said_with_the_name_of_its_host(
+    scheduler: str, client: Any, tmp_path: Path
+) -> None:
+    with a_worker(scheduler, tmp_path, fake("x")):
+        (error,) = finish(Run(client, [job(1, lacks="There is no litert")], {})).values()
+    assert isinstance(error, MissingError)
+    assert (error.problem, error.remedy) == (
+        f"On {platform.node()}: There is no litert",
+        "install it.",
+    )
+    assert str(error) == f"{error.problem}; {error.remedy}"
 
 
 def test_files_travel_once_to_a_host_and_are_known_by_their_content(

@@ -12,9 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from affnet.artifact import Artifact, manifest_path
 from affnet.bench.budgets.verdicts import ANALYSES
@@ -25,7 +23,7 @@ from affnet.devices.device_lock import FOLDER_VARIABLE
 from affnet.files import content_sha256
 from affnet.processes import module_environment
 from tests.bench.fakes import an_artifact
-from tests.cluster.conftest import a_worker, fake
+from tests.cluster.conftest import a_worker, fake, pictures_of_digits
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -226,16 +224,10 @@ def test_a_shared_evaluation_gives_what_one_machine_gives(
     scheduler: str, tmp_path: Path, run: Callable[..., Any], digits_onnx: Artifact
 ) -> None:
     """One image cannot be decoded: batches, and so numbers, are those of the whole."""
-    folder = tmp_path / "digits"
-    for label in range(10):
-        (folder / str(label)).mkdir(parents=True)
-        for number in range(2):
-            pixels = np.full((32, 32, 3), 25 * label + number, np.uint8)
-            Image.fromarray(pixels).save(folder / str(label) / f"{number}.png")
-    (folder / "0" / "1.png").write_bytes(b"no picture")
+    folder = pictures_of_digits(tmp_path / "digits", 2)
     given = ("eval", digits_onnx.path, "--data", folder, "--json")
     alone = run(*given).json
-    with a_worker(scheduler, tmp_path, slots=2):
+    with a_worker(scheduler, tmp_path, slots=4):
         shared = run(*given, "--cluster", scheduler)
         assert shared.code == 0, shared.err
         refused = run(*given, "--cluster", scheduler, "--record")

@@ -1,0 +1,140 @@
+"""A scheduler and three workers on hosts of their own, over TLS; each of them is killed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affnet.artifact import Artifact
+from affnet.bench.store.database import Query, Store
+from affnet.processes import module_environment
+from tests.cluster import hosts
+from tests.cluster.conftest import pictures_of_digits
+from tests.cluster.hosts import PORT, Hosts
+
+pytest.importorskip("distributed", reason="not installed: pip install affnet[cluster]")
+pytestmark = [
+    pytest.mark.exhaustive,
+    pytest.mark.skipif(not hosts.possible(), reason="needs CAP_NET_ADMIN, ip, unshare, openssl"),
+]
+SCHEDULER, WORKERS = 2, (3, 4, 5)
+
+
+class Lab:
+    """The hosts, and the command line of a client on this machine."""
+
+    def __init__(self, network: Hosts, folder: Path) -> None:
+        self.network, self.folder = network, folder
+        self.tls = hosts.authority(folder / "tls")
+        self.address = f"tls://{network.add(SCHEDULER)}:{PORT}"
+        self.own = {number: hosts.of_host(folder / f"host-{number}") for number in WORKERS}
+        for number in WORKERS:
+            network.add(number)
+
+    def start_scheduler(self) -> None:
+        options = ("--protocol", "tls", "--host", self.address.split("/")[2].split(":")[0])
+        self.network.start(
+            SCHEDULER, "distributed.cli.dask_scheduler", *options, "--port", str(PORT),
+            "--no-dashboard", env=self.tls,
+        )  # fmt: skip
+
+    def start_worker(self, number: int, devices: str, seconds: float) -> None:
+        catalog = self.folder / f"host-{number}" / "lab.toml"
+        entry = f'kind = "fake"\nsession_seconds = {seconds:.1f}\n'
+        catalog.write_text("".join(f"[{name}]\n{entry}" for name in devices.split(",")))
+        self.network.start(
+            number, "affnet.cli", "worker", "--cluster", self.address, "--device", devices,
+            "--devices-file", str(catalog), "--slots", "1", env={**self.tls, **self.own[number]},
+        )  # fmt: skip
+
+    def affnet(self, *arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "affnet.cli", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env={**module_environment(), **self.tls, **env},
+            check=False,
+        )
+
+    def offers(self) -> list[dict[str, Any]]:
+        done = self.affnet("devices", "--cluster", self.address, "--json")
+        found: list[dict[str, Any]] = json.loads(done.stdout)["devices"] if done.stdout else []
+        return found
+
+    def await_offers(self, count: int) -> list[dict[str, Any]]:
+        deadline = time.monotonic() + 120
+        while len(found := self.offers()) != count:
+            assert time.monotonic() < deadline, found
+        return found
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with hosts.bridge() as network:
+        yield Lab(network, tmp_path_factory.mktemp("lab"))
+
+
+def test_hosts_share_the_work_and_none_of_it_is_lost(
+    lab: Lab, tmp_path: Path, digits_onnx: Artifact
+) -> None:
+    lab.start_scheduler()
+    for number in WORKERS:
+        lab.start_worker(number, f"sim-{number},sim", 0.0 if number > WORKERS[0] else 8.0)
+    found = lab.await_offers(9)
+    assert {one["host"] for one in found} == {f"host-{number}" for number in WORKERS}
+    there = ("--cluster", lab.address)
+
+    given = ("eval", digits_onnx.path, "--data", pictures_of_digits(tmp_path / "data", 7), "--json")
+    alone = json.loads(lab.affnet(*given).stdout)
+    shared = lab.affnet(*given, *there)
+    assert shared.returncode == 0, shared.stderr
+    for key in ("top1", "top1_interval", "top5", "top5_interval", "images", "fingerprint"):
+        assert json.loads(shared.stdout)[key] == alone[key], key
+
+    for victim in (WORKERS[0], SCHEDULER):
+        store = tmp_path / f"{victim}.db"
+        names = ",".join(f"sim-{number}" for number in WORKERS)
+        done: list[subprocess.CompletedProcess[str]] = []
+        command = ("bench", digits_onnx.path, *there, "--device", names, "--preset", "quick")
+        client = threading.Thread(
+            target=lambda: done.append(lab.affnet(*command, "--store", store, "--json"))  # noqa: B023
+        )
+        client.start()
+        while not any(one["busy"] for one in lab.offers()):
+            assert client.is_alive(), done
+        lab.network.kill(victim)
+        if victim == SCHEDULER:
+            lab.start_scheduler()
+        else:
+            lab.start_worker(victim, f"sim-{victim},sim", 8.0)
+        client.join(240)
+        assert done[0].returncode == 0, done[0].stderr
+        with Store(str(store)) as opened:
+            assert sorted(r.device for r in opened.find(Query())) == names.split(",")
+        lab.await_offers(9)
+
+
+def test_who_cannot_prove_to_be_of_the_lab_gets_a_sentence(lab: Lab) -> None:
+    """It needs the hosts that the test before it has started."""
+    lab.await_offers(9)
+    stranger = hosts.authority(lab.folder / "stranger")
+    refused = lab.affnet("devices", "--cluster", lab.address, **stranger)
+    assert refused.returncode == 3, refused
+    assert "do not trust each other: " in refused.stderr
+    assert "CERTIFICATE_VERIFY_FAILED" in refused.stderr
+    plain = lab.address.replace("tls", "tcp")
+    bare = lab.affnet("devices", "--cluster", plain)
+    assert (bare.returncode, "is not encrypted" in bare.stderr) == (2, True)
+    insecure = lab.affnet("devices", "--cluster", plain, "--insecure")
+    assert insecure.returncode == 3, insecure
+    assert len(insecure.stderr.splitlines()) == 1, insecure.stderr
+    gone = lab.affnet("devices", "--cluster", lab.address.replace(".2:", ".3:"))
+    assert (gone.returncode, "does not answer" in gone.stderr) == (3, True)

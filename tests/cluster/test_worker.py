@@ -16,9 +16,15 @@ import pytest
 
 from affnet.artifact import Artifact, manifest_path
 from affnet.bench.budgets.verdicts import ANALYSES
+from affnet.bench.measurement.batches import Batch
 from affnet.bench.measurement.groups import GROUP
+from affnet.bench.measurement.interleaved import Job
+from affnet.bench.measurement.on_cluster import measure_batches_on_cluster
+from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.store.database import Query, Store
+from affnet.cluster.lab import lab_devices, offers
 from affnet.commands import bench_mixers, bench_zoo
+from affnet.commands.cluster_client import about_this_client
 from affnet.devices.device_lock import FOLDER_VARIABLE
 from affnet.files import content_sha256
 from affnet.processes import module_environment
@@ -110,8 +116,18 @@ def test_a_command_line_with_a_cluster(
     assert run("worker", "--device", "host").error.startswith("There is no cluster to serve")
     (tmp_path / "affnet.toml").write_text('[cluster]\nscheduler = "tcp://lab:8786"\n')
     monkeypatch.chdir(tmp_path)
-    for command in ("worker", "jobs"):
-        assert run(command).error.startswith("tcp://lab:8786 is not encrypted")
+    (tmp_path / "budgets.toml").write_text('[[budget]]\nmodel = "digits"\nat_most = "9 s"\n')
+    for command in (
+        "worker",
+        "jobs",
+        "bench digits",
+        "bench zoo",
+        "bench mixers",
+        "check",
+        "export digits --format onnx,torch",
+    ):
+        refused = run(*command.split())
+        assert refused.error.startswith("tcp://lab:8786 is not encrypted"), command
 
 
 def whole(name: str, folder: Path) -> Artifact:
@@ -187,6 +203,45 @@ def test_budgets_are_checked_on_a_device_of_the_lab(
     )
     with Store(str(store)) as opened:
         assert len(opened.find(Query())) == 2 * ANALYSES[0]
+
+
+def test_a_zoo_that_a_client_left_is_taken_up_with_its_ratios(
+    scheduler: str, client: Any, tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    """The reference stands in both groups."""
+    reference, one, two = (
+        Job(name, whole(name, tmp_path), "onnxruntime") for name in ("ref", "one", "two")
+    )
+    batches = [Batch("first", [reference, one]), Batch("second", [reference, two])]
+    protocol = Protocol("test", min_runs=20, min_seconds=0.0, block_seconds=0.001)
+
+    class LeftError(Exception):
+        pass
+
+    def leave(_: object) -> None:
+        raise LeftError
+
+    with a_worker(scheduler, tmp_path, fake("sim")):
+        (place,) = lab_devices(offers(client), "sim")
+        about = about_this_client("bench zoo", peer="ref")
+        with pytest.raises(LeftError):
+            list(
+                measure_batches_on_cluster(
+                    client, batches, place, protocol, about, threads=1, keep=leave
+                )
+            )
+        ((name, command),) = [
+            (one["run"], one["command"])
+            for one in run("jobs", "--cluster", scheduler, "--json").json["runs"]
+        ]
+        assert command == "bench zoo"
+        done = run("jobs", name, "--cluster", scheduler, "--store", tmp_path / "s.db", "--json")
+    assert done.code == 0, done.err
+    results = done.json["results"]
+    assert [result["model"] for result in results] == ["ref", "one", "ref", "two"]
+    assert [result["peer"] for result in results] == ["ref"] * 4
+    with Store(str(tmp_path / "s.db")) as opened:
+        assert len(opened.find(Query())) == 4
 
 
 @pytest.mark.exhaustive

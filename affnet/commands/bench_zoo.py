@@ -113,6 +113,7 @@ def bench_zoo(
             ),
             show,
         )
+        recorder.keep_failures(outcomes)
     outcomes += [DeviceOutcome(place.name, error=error) for error in refused]
 
     def draw(results: Sequence[Result]) -> None:

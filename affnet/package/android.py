@@ -14,7 +14,7 @@ from affnet.templates.render import kotlin_literal, render_folder
 
 GOLDEN = "src/androidTest/assets"
 COMMAND = "cd {folder} && gradle connectedDebugAndroidTest"
-FORMATS = "onnx or tflite"
+FORMATS = ("onnx", "tflite")
 _PACKAGES = {  # by format: Maven's package, and the one of Python that has the same versions
     "onnx": ("com.microsoft.onnxruntime:onnxruntime-android", "onnxruntime"),
     "tflite": ("com.google.ai.edge.litert:litert", "ai-edge-litert"),

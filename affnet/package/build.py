@@ -27,17 +27,32 @@ class Target:
     write: Callable[[Contract, Path], None]  # all but the licences and, before, the golden test
     golden: str  # the folder of the golden test in it
     command: str  # that runs the golden test, of ``{folder}``
-    formats: str  # that it runs, and what of others, for people
+    formats: tuple[str, ...]  # that it runs, the usual one first
     kinds: tuple[str, ...]  # of devices, whose results say what it is fastest with
+    others: str = ""  # what keeps it from running others, for people
     picture: str = ".jpg"  # of the golden test; ".png" where decoders of JPEG differ
 
 
 _HOSTS = ("host", "ssh")
 TARGETS = {
     "python": Target(
-        python.runtime_of, python.write, python.GOLDEN, python.COMMAND, python.FORMATS, _HOSTS
+        python.runtime_of,
+        python.write,
+        python.GOLDEN,
+        python.COMMAND,
+        python.FORMATS,
+        _HOSTS,
+        python.OTHERS,
     ),
-    "web": Target(web.runtime_of, web.write, web.GOLDEN, web.COMMAND, web.FORMATS, ("browser",)),
+    "web": Target(
+        web.runtime_of,
+        web.write,
+        web.GOLDEN,
+        web.COMMAND,
+        web.FORMATS,
+        ("browser",),
+        web.OTHERS,
+    ),
     "cpp": Target(cpp.runtime_of, cpp.write, cpp.GOLDEN, cpp.COMMAND, cpp.FORMATS, _HOSTS),
     "android": Target(
         android.runtime_of,
@@ -116,9 +131,11 @@ def build(
         )
     artifact = Artifact.open(path)
     if (found := kind.runtime(artifact)) is None:
+        reason = f" ({kind.others})" if kind.others else ""
         raise UsageError(
             f"{path} is in the format {artifact.manifest.format}, and a package for {target} "
-            f"takes {kind.formats}."
+            f"takes {' or '.join(kind.formats)}{reason}",
+            f"export another file: affnet export SOURCE --format {kind.formats[0]}",
         )
     package, version = found
     name = runtime_for(artifact.manifest.format).name

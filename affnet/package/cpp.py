@@ -20,7 +20,7 @@ COMMAND = (
     "cmake -S {folder} -B {folder}/build && cmake --build {folder}/build && "
     "ctest --test-dir {folder}/build --output-on-failure"
 )
-FORMATS = "onnx"
+FORMATS = ("onnx",)
 _TYPES = {"float32": ("1", "4"), "uint8": ("2", "1"), "int8": ("3", "1")}  # ONNX's number, bytes
 _EXAMPLES = {
     "classification": '{name}::Classifier classifier("{model}");\n'

@@ -13,7 +13,7 @@ from affnet.templates.render import render_folder, swift_literal
 
 GOLDEN = "Tests/Golden"
 COMMAND = "cd {folder} && swift test"
-FORMATS = "coreml"
+FORMATS = ("coreml",)
 #: The first iOS and macOS that take a specification of Core ML and have what the code calls.
 _SYSTEMS = {7: (16, 13), 8: (17, 14), 9: (18, 15), 10: (26, 26)}
 #: Core ML's compute units, as affnet and as Swift call them.

@@ -16,7 +16,8 @@ COMMAND = (
     "cd {folder} && python3 -m venv .venv && .venv/bin/pip install -q '.[golden]' && "
     ".venv/bin/python golden_test.py"
 )
-FORMATS = "onnx or tflite (ExecuTorch's runtime for Python needs torch)"
+FORMATS = ("onnx", "tflite")
+OTHERS = "ExecuTorch's runtime for Python needs torch"
 _PACKAGES = {"onnx": "onnxruntime", "tflite": "ai-edge-litert"}
 _EXAMPLES = {
     "classification": "for label in Classifier().classify('photo.jpg'):\n"

@@ -13,7 +13,8 @@ from affnet.templates.render import render_folder
 
 GOLDEN = "golden"
 COMMAND = "cd {folder} && npm install && npm test"
-FORMATS = "onnx or tflite (no other runtime runs in pages)"
+FORMATS = ("onnx", "tflite")
+OTHERS = "no other runtime runs in pages"
 _EXAMPLES = {
     "classification": "const classifier = await Classifier.create();\n"
     "for (const { name, score } of await classifier.classify(file)) console.log(name, score);",

@@ -33,12 +33,12 @@ def test_a_folder_that_exists_is_left_alone(target: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("target", "format_", "reason"),
     [
-        ("cpp", "tflite", "a package for cpp takes onnx"),
+        ("cpp", "tflite", "a package for cpp takes onnx; .*: affnet export SOURCE --format onnx$"),
         ("python", "executorch", "ExecuTorch's runtime for Python needs torch"),
         ("web", "coreml", "a package for web takes onnx or tflite"),
         ("android", "coreml", "a package for android takes onnx or tflite"),
         ("android", "executorch", "a package for android takes onnx or tflite"),
-        ("ios", "onnx", "a package for ios takes coreml"),
+        ("ios", "onnx", "a package for ios takes coreml; .* SOURCE --format coreml$"),
         ("ios", "tflite", "a package for ios takes coreml"),
     ],
 )

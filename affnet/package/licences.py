@@ -10,6 +10,7 @@ from affnet.templates.render import TEMPLATES
 _RUNTIMES = {
     "onnxruntime": "ONNX Runtime, MIT License, Copyright (c) Microsoft Corporation",
     "coreml": "Core ML, a part of Apple's systems, nothing of which is in this package",
+    "coreai": "Core AI, a part of Apple's systems, nothing of which is in this package",
     "litert": "LiteRT, Apache License 2.0, Copyright Google LLC",
 }
 

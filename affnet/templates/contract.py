@@ -102,7 +102,7 @@ class Contract:
         """Write the model and ``contract.json`` into a folder of a package."""
         folder.mkdir(parents=True, exist_ok=True)
         source = self.artifact.path
-        if source.is_dir():  # Core ML's
+        if source.is_dir():  # Core ML's and Core AI's
             shutil.copytree(source, folder / source.name)
         else:
             shutil.copyfile(source, folder / source.name)

@@ -20,16 +20,16 @@ from affnet.templates.contract import Contract
 from tests.package.pictures import ORIENTATION
 
 DOUBLES = Path(__file__).with_name("swift")
-_FRAMEWORKS = ("CoreGraphics", "ImageIO", "CoreVideo", "CoreML")  # each after those it imports
+_MODULES = ("CoreGraphics", "ImageIO", "CoreVideo", "Recording", "CoreML", "CoreAI")  # in order
 _ANSWERS = {
-    "Classifier": "try model.classify(picture, top: 3).map { "
+    "Classifier": "try await model.classify(picture, top: 3).map { "
     "[Double($0.index), Double($0.score)] }",
-    "Segmenter": "try model.segment(picture).shares.map { "
+    "Segmenter": "try await model.segment(picture).shares.map { "
     "[Double($0.index), Double($0.share)] } + [[Double(checksum("
-    "try model.segment(picture).classes.flatMap { big(UInt32($0)) }))]]",
+    "try await model.segment(picture).classes.flatMap { big(UInt32($0)) }))]]",
     # boxes of a random network may be turned around, which minX and maxX would undo
-    "Detector": "try model.detect(picture, threshold: 0.05).map { one in let box = one.box; return "
-    "[Double(one.index), Double(one.score), box.origin.x, box.origin.y, "
+    "Detector": "try await model.detect(picture, threshold: 0.05).map { one in "
+    "let box = one.box; return [Double(one.index), Double(one.score), box.origin.x, box.origin.y, "
     "box.origin.x + box.size.width, box.origin.y + box.size.height] }",
 }
 _BUNDLE = """import Foundation
@@ -48,7 +48,7 @@ struct Resources {
 
 def frameworks(folder: Path) -> None:
     """Compile the doubles into a folder."""
-    for name in _FRAMEWORKS:
+    for name in _MODULES:
         _swiftc(
             folder, "-parse-as-library", "-emit-module", "-emit-library", "-static", "-I", ".",
             "-module-name", name, "-o", f"lib{name}.a", DOUBLES / f"{name}.swift",
@@ -75,7 +75,7 @@ def compiled(package: Path, contract: Contract, folder: Path) -> Path:
     text = text.replace("PACKAGE", name).replace("CLASS", class_name)
     (work / "main.swift").write_text(text.replace("ANSWER", _ANSWERS[class_name]))
     (work / "Bundle.swift").write_text(_BUNDLE.replace("PART", "Tests"))
-    libraries = [f"-l{one}" for one in (name, *reversed(_FRAMEWORKS))]
+    libraries = [f"-l{one}" for one in (name, *reversed(_MODULES))]
     _swiftc(
         work, "-I", ".", "-L", ".", "-o", "program", "main.swift", "Bundle.swift",
         package / "Tests" / "GoldenTests.swift", *libraries,

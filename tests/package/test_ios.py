@@ -19,14 +19,16 @@ from PIL import Image
 
 from affnet.artifact import PROBABILITIES, TensorSpec
 from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.files import content_sha256
 from affnet.layouts import as_input
 from affnet.package import ios
 from affnet.package.build import build
 from affnet.package.golden import write_golden
+from affnet.package.licences import licence_files
 from affnet.runtimes import runtime_for
 from affnet.templates.contract import Contract, contract_of
 from affnet.templates.render import swift_literal
-from tests.dense import FixedBoxes, dense_source
+from tests.dense import Colours, FixedBoxes, dense_source
 from tests.package import linux_swift, networks, pictures
 from tests.package.answers import CLASSES, agree, expected, given
 
@@ -56,12 +58,40 @@ def test_the_first_system_is_that_of_file_and_code(
     assert ios.runtime_of(artifact) == ("Core ML", system)
 
 
-def written(task: str, folder: Path) -> tuple[Contract, Path]:
-    """Write the package of a network of ONNX: Core ML is a double that gives what ONNX gave."""
+def test_core_ai_needs_its_first_system(tmp_path: Path) -> None:
+    artifact = networks.write(tmp_path).with_manifest(format="coreai")
+    assert ios.runtime_of(artifact) == ("Core AI", "iOS 27")
+
+
+@pytest.mark.parametrize(
+    ("task", "call"),
+    [
+        ("classification", "for label in try await classifier.classify(image)"),
+        ("segmentation", "let mask = try await segmenter.segment(image)"),
+        ("detection", "let found = try await detector.detect(image, threshold: 0.3)"),
+    ],
+)
+def test_what_runs_on_core_ai_is_asynchronous_in_code_and_docs(
+    task: str, call: str, tmp_path: Path
+) -> None:
+    contract, package = written(task, tmp_path, "coreai")
+    assert "Core AI, a part of Apple's systems" in licence_files(contract)["NOTICE"]
+    manifest, readme = (package / name for name in ("Package.swift", "README.md"))
+    assert 'platforms: [.iOS("27.0"), .macOS("27.0")]' in manifest.read_text()
+    assert f'.copy("Resources/{task}.onnx")' in manifest.read_text()
+    assert "it needs ios 27 or macos 27" in readme.read_text().lower()
+    assert call in readme.read_text()
+    code = "".join(path.read_text() for path in package.rglob("*.swift"))
+    assert "CoreML" not in code
+    assert "static let computeUnits = SpecializationOptions.default" in code
+    assert code.count("async throws ->") == 3  # the network, of an image, of a picture
+
+
+def written(task: str, folder: Path, runtime: str = "coreml") -> tuple[Contract, Path]:
+    """Write the package of a network of ONNX: Apple's framework is a double that gives the same."""
     package = folder / task
-    contract = contract_of(
-        networks.write(folder, task, name=task), "coreml", "Core ML", "iOS 16", 1
-    )
+    artifact = networks.write(folder, task, name=task)
+    contract = contract_of(artifact, runtime, "of Apple", "of now", 1)
     write_golden(contract, package / ios.GOLDEN, ".png")
     ios.write(contract, package)
     return contract, package
@@ -84,6 +114,17 @@ def picture_taking(folder: Path) -> tuple[Contract, Path]:
     ios.write(contract, package)
     with Image.open(package / ios.GOLDEN / "golden.png") as image:
         (package / ios.GOLDEN / "golden.pixels").write_bytes(steps.pixels(image).tobytes())
+    return contract, package
+
+
+def giving_classes(folder: Path) -> tuple[Contract, Path]:
+    """Write the package of a segmenter that gives the class of each place, as whole numbers."""
+    contract, package = written("segmentation", folder / "classes", "coreai")
+    outputs = (TensorSpec("classes", (1, *networks.SIZE), "int32"),)
+    artifact = contract.artifact.with_manifest(outputs=outputs)
+    contract = dataclasses.replace(contract, artifact=artifact)
+    shutil.rmtree(package / "Sources")
+    ios.write(contract, package)
     return contract, package
 
 
@@ -130,25 +171,59 @@ def test_detectors_for_vision_are_packaged(tmp_path: Path) -> None:
         assert agree(mine[2], theirs), (one, mine[2], theirs)
 
 
+@pytest.mark.exhaustive
+def test_files_of_core_ai_are_packaged(tmp_path: Path) -> None:
+    needs_swift()
+    pytest.importorskip("coreai_torch", reason="needs coreai-torch (pip install 'affnet[coreai]')")
+    options = ExportOptions("coreai", head="argmax")
+    artifact = export_artifact(dense_source(Colours()), options, tmp_path)
+    made = build(artifact.path, "ios", tmp_path / "package", 1)
+    assert made.runtime == "Core AI iOS 27"
+    contract = contract_of(artifact, "coreai", "Core AI", "iOS 27", 1)
+    kept = made.folder / "Sources/Resources" / artifact.path.name
+    assert content_sha256(kept) == artifact.manifest.sha256
+    (tmp_path / "doubles").mkdir()
+    linux_swift.frameworks(tmp_path / "doubles")
+    program = linux_swift.compiled(made.folder, contract, tmp_path / "doubles")
+
+    with Image.open(made.folder / ios.GOLDEN / "golden.png") as image:
+        taken = as_input(contract.artifact.pixel_contract()(image)[None], contract.input)
+    (classes,) = runtime_for("coreai").load(artifact.path, threads=1).run(taken)
+    assert classes.dtype == np.int32
+    assert "with 0 failures" in linux_swift.golden(program, made.folder, [classes])
+    assert "XCTAssertEqual failed" in linux_swift.golden(program, made.folder, [classes + 1])
+
+
 def needs_swift() -> None:
     if shutil.which("swiftc") is None:
         pytest.skip("needs swiftc, such as of Debian's package swiftlang")
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("form", [*CLASSES, "named"])
-def test_packages_give_each_picture_what_affnet_gives_it(form: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("runtime", "form"),
+    [
+        *(("coreml", form) for form in (*CLASSES, "named")),
+        *(("coreai", form) for form in (*CLASSES, "classes")),
+    ],
+)
+def test_packages_give_each_picture_what_affnet_gives_it(
+    runtime: str, form: str, tmp_path: Path
+) -> None:
     needs_swift()
-    (tmp_path / "named").mkdir()
+    (tmp_path / form).mkdir()
     (tmp_path / "doubles").mkdir()
-    contract, package = picture_taking(tmp_path) if form == "named" else written(form, tmp_path)
+    special = {"named": picture_taking, "classes": giving_classes}
+    contract, package = (
+        special[form](tmp_path) if form in special else written(form, tmp_path, runtime)
+    )
     network = networks.write(tmp_path, contract.task, name="same")
     linux_swift.frameworks(tmp_path / "doubles")
     program = linux_swift.compiled(package, contract, tmp_path / "doubles")
 
     with Image.open(package / ios.GOLDEN / "golden.png") as image:
         outputs = given(network, image)
-    if form != "named":  # whose golden test was written for another orientation
+    if form not in special:  # whose golden test was written for another file
         assert "Executed 2 tests, with 0 failures" in linux_swift.golden(program, package, outputs)
         wrong = [2 * outputs[0], *outputs[1:]]
         assert "XCTAssertEqual failed" in linux_swift.golden(program, package, wrong)
@@ -159,17 +234,18 @@ def test_packages_give_each_picture_what_affnet_gives_it(form: str, tmp_path: Pa
             if image.has_transparency_data or image.mode.startswith("I"):
                 continue  # Core Graphics loses bits of the former, and Pillow reads the latter
             outputs = given(network, image)
+            answer = expected(contract, image, outputs)
             if form == "named":
                 scores = np.exp(outputs[0] - outputs[0].max())
                 outputs = [scores / scores.sum()]
+            elif form == "classes":
+                outputs = [outputs[0].argmax(axis=1)]
             picture = tmp_path / f"{index}.rgba"
             linux_swift.write_picture(image, picture)
             asked.append((picture, outputs))
             steps = contract.artifact.pixel_contract()
             taken = as_input(steps(image)[None], contract.input).astype(">f4")
             sums = zlib.crc32(steps.pixels(image).tobytes()), zlib.crc32(taken.tobytes())
-            logits = [np.log(outputs[0])] if form == "named" else outputs
-            answer = expected(contract, image, logits)
         if contract.task == "segmentation":
             answer = [*answer[3], [answer[2]]]
         wanted.append([*sums, answer])

@@ -38,8 +38,8 @@ def test_a_folder_that_exists_is_left_alone(target: str, tmp_path: Path) -> None
         ("web", "coreml", "a package for web takes onnx or tflite"),
         ("android", "coreml", "a package for android takes onnx or tflite"),
         ("android", "executorch", "a package for android takes onnx or tflite"),
-        ("ios", "onnx", "a package for ios takes coreml; .* SOURCE --format coreml$"),
-        ("ios", "tflite", "a package for ios takes coreml"),
+        ("ios", "onnx", "a package for ios takes coreml or coreai; .* SOURCE --format coreml$"),
+        ("ios", "tflite", "a package for ios takes coreml or coreai"),
     ],
 )
 def test_a_format_that_a_target_does_not_run_is_refused(

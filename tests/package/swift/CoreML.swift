@@ -2,13 +2,7 @@
 
 import CoreVideo
 import Foundation
-
-/// What the double of a model gives, and what it was given.
-public enum Recorded {
-  nonisolated(unsafe) public static var outputs: [(name: String, values: [Float])] = []
-  nonisolated(unsafe) public static var labels: [String] = []  // of a classifier by name
-  nonisolated(unsafe) public static var input: [Float] = []
-}
+import Recording
 
 public enum MLComputeUnits: Sendable { case all, cpuOnly, cpuAndGPU, cpuAndNeuralEngine }
 

@@ -2,8 +2,8 @@
 // a picture, and the file of what the network gives.  With GOLDEN, such a file, it runs XCTest, which
 // reads arguments itself.
 
-import CoreML
 import Foundation
+import Recording
 import XCTest
 
 @testable import PACKAGE

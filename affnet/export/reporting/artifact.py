@@ -225,7 +225,7 @@ def precision_fields(details: dict[str, Any]) -> dict[str, str]:
     if kept := details.get("float16", {}).get("kept_parts"):
         fields["kept in float32"] = _half_text(kept, details["float16"]["tried_on"])
     if kept := details.get("keep_float"):
-        fields["told to keep in float32"] = ", ".join(kept)
+        fields["asked to keep in float32"] = ", ".join(kept)
     if "accuracy_drop" in details:
         fields["accuracy"] = _accuracy_text(details)
     if warning := chance_warning(details):

@@ -18,6 +18,7 @@ NAMED = {
     "devices/browser/npm_packages.py",
     "devices/browser/process.py",
     "devices/browser/worker.py",
+    "devices/labgrid/place.py",
     "devices/worker/host_probes.py",
     "devices/worker/linux_probes.py",
     "devices/worker/local_process.py",

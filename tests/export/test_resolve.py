@@ -142,7 +142,7 @@ def test_a_target_is_for_8_bit_weights() -> None:
 
 
 def test_a_worker_that_crashes_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = "affnet.export.all_formats.module_command"
+    module = "affnet.processes.module_command"
     monkeypatch.setattr(module, lambda _: ["sh", "-c", "cat; echo out of memory >&2; exit 9"])
     request = ExportRequest("digits", output=str(tmp_path))
     (outcome,) = export_all([request], lambda _: None)

@@ -61,6 +61,11 @@ class Hosts:
         _run("ip", "addr", "add", f"{_NETWORK}1/24", "dev", self._name)
         _run("ip", "link", "set", self._name, "up")
 
+    @property
+    def this_machine(self) -> str:
+        """The address of this machine, as the hosts reach it."""
+        return f"{_NETWORK}1"
+
     def add(self, number: int) -> str:
         """Add a host; return its address."""
         space, address = f"{self._name}-{number}", f"{_NETWORK}{number}"

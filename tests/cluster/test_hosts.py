@@ -19,6 +19,7 @@ from affnet.processes import module_environment
 from tests.cluster import hosts
 from tests.cluster.conftest import pictures_of_digits
 from tests.cluster.hosts import PORT, Hosts
+from tests.devices.ssh.sshd import start_sshd, stop_sshd
 
 pytest.importorskip("distributed", reason="not installed: pip install affnet[cluster]")
 pytestmark = [
@@ -26,6 +27,7 @@ pytestmark = [
     pytest.mark.skipif(not hosts.possible(), reason="needs CAP_NET_ADMIN, ip, unshare, openssl"),
 ]
 SCHEDULER, WORKERS = 2, (3, 4, 5)
+BESIDE_BOARD = WORKERS[2]  # the host that a board hangs on
 
 
 class Lab:
@@ -38,6 +40,7 @@ class Lab:
         self.own = {number: hosts.of_host(folder / f"host-{number}") for number in WORKERS}
         for number in WORKERS:
             network.add(number)
+        self.board = start_sshd(folder / "board", host=network.this_machine)
 
     def start_scheduler(self) -> None:
         options = ("--protocol", "tls", "--host", self.address.split("/")[2].split(":")[0])
@@ -49,10 +52,19 @@ class Lab:
     def start_worker(self, number: int, devices: str, seconds: float) -> None:
         catalog = self.folder / f"host-{number}" / "lab.toml"
         entry = f'kind = "fake"\nsession_seconds = {seconds:.1f}\n'
-        catalog.write_text("".join(f"[{name}]\n{entry}" for name in devices.split(",")))
+        entries = [f"[{name}]\n{entry}" for name in devices.split(",")]
+        env = {**self.tls, **self.own[number]}
+        if number == BESIDE_BOARD:
+            board = self.board
+            entries.append(
+                f'[board]\nkind = "ssh"\nhost = "{board.host}"\nport = {board.port}\n'
+                f'user = "{board.user}"\nfolder = "{board.temporary}"\n'
+            )
+            devices, env["HOME"] = f"{devices},board", str(board.home)
+        catalog.write_text("".join(entries))
         self.network.start(
             number, "affnet.cli", "worker", "--cluster", self.address, "--device", devices,
-            "--devices-file", str(catalog), "--slots", "1", env={**self.tls, **self.own[number]},
+            "--devices-file", str(catalog), "--slots", "1", env=env,
         )  # fmt: skip
 
     def affnet(self, *arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
@@ -79,7 +91,9 @@ class Lab:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with hosts.bridge() as network:
-        yield Lab(network, tmp_path_factory.mktemp("lab"))
+        found = Lab(network, tmp_path_factory.mktemp("lab"))
+        yield found
+        stop_sshd(found.board)
 
 
 def test_hosts_share_the_work_and_none_of_it_is_lost(
@@ -88,7 +102,7 @@ def test_hosts_share_the_work_and_none_of_it_is_lost(
     lab.start_scheduler()
     for number in WORKERS:
         lab.start_worker(number, f"sim-{number},sim", 0.0 if number > WORKERS[0] else 8.0)
-    found = lab.await_offers(9)
+    found = lab.await_offers(10)
     assert {one["host"] for one in found} == {f"host-{number}" for number in WORKERS}
     there = ("--cluster", lab.address)
 
@@ -119,12 +133,31 @@ def test_hosts_share_the_work_and_none_of_it_is_lost(
         assert done[0].returncode == 0, done[0].stderr
         with Store(str(store)) as opened:
             assert sorted(r.device for r in opened.find(Query())) == names.split(",")
-        lab.await_offers(9)
+        lab.await_offers(10)
+
+
+def test_a_board_behind_a_worker_is_measured_over_ssh(
+    lab: Lab, tmp_path: Path, digits_onnx: Artifact
+) -> None:
+    """It needs the hosts that the first test has started."""
+    lab.await_offers(10)
+    store, names = tmp_path / "results.db", f"board,sim-{WORKERS[0]}"
+    command = ("bench", digits_onnx.path, "--cluster", lab.address, "--device", names)
+    done = lab.affnet(*command, "--preset", "quick", "--store", store)
+    assert done.returncode == 0, done.stderr
+    assert lab.board.left_behind() == []
+    stop_sshd(lab.board)
+    lost = lab.affnet(*command, "--preset", "quick", "--store", store)
+    assert lost.returncode != 0
+    assert "board" in lost.stderr
+    with Store(str(store)) as opened:
+        kept = sorted(result.device for result in opened.find(Query()))
+    assert kept == ["board", f"sim-{WORKERS[0]}", f"sim-{WORKERS[0]}"]
 
 
 def test_who_cannot_prove_to_be_of_the_lab_gets_a_sentence(lab: Lab) -> None:
-    """It needs the hosts that the test before it has started."""
-    lab.await_offers(9)
+    """It needs the hosts that the first test has started."""
+    lab.await_offers(10)
     stranger = hosts.authority(lab.folder / "stranger")
     refused = lab.affnet("devices", "--cluster", lab.address, **stranger)
     assert refused.returncode == 3, refused

@@ -40,12 +40,13 @@ class Board:
     binaries: Path  # the board's PATH begins here: its python3
     port: int
     process: subprocess.Popen[bytes]
+    host: str = "127.0.0.1"
 
     user = getuser()
 
     @property
     def address(self) -> str:
-        return f"{self.user}@127.0.0.1:{self.port}"
+        return f"{self.user}@{self.host}:{self.port}"
 
     def sessions(self) -> list[psutil.Process]:
         """The server's processes that serve a connection."""
@@ -70,7 +71,7 @@ class Board:
     def host_key(self) -> str:
         """The line of known_hosts that belongs to the server."""
         kind, key = (self.home.parent / "host_key.pub").read_text().split()[:2]
-        return f"[127.0.0.1]:{self.port} {kind} {key}"
+        return f"[{self.host}]:{self.port} {kind} {key}"
 
     def left_behind(self, seconds: float = 10.0) -> list[str]:
         """What a session left, once it has had time to clean up; nothing is the promise."""
@@ -101,7 +102,10 @@ def free_port() -> int:
 
 
 def start_sshd(
-    folder: Path, environment: Mapping[str, str] | None = None, max_sessions: int = 30
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    max_sessions: int = 30,
+    host: str = Board.host,
 ) -> Board:
     """Start a server; the caller ends it with `stop_sshd`."""
     if SSHD is None:
@@ -124,7 +128,7 @@ def start_sshd(
         **(environment or {}),
     }
     (folder / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host_key\nPidFile none\n"
+        f"Port {port}\nListenAddress {host}\nHostKey {folder}/host_key\nPidFile none\n"
         f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n"
         f"MaxSessions {max_sessions}\nMaxStartups 50\n"
@@ -134,13 +138,13 @@ def start_sshd(
     command = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]
     with (folder / "sshd.log").open("wb") as log:
         process = subprocess.Popen(command, stderr=log)
-    board = Board(home, remote_home, temporary, binaries, port, process)
+    board = Board(home, remote_home, temporary, binaries, port, process, host)
     board.python('exec "$REAL" "$@"')
     board.known_hosts(board.host_key())
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
+            if client.connect_ex((host, port)) == 0:
                 return board
         assert process.poll() is None, (folder / "sshd.log").read_text()
         time.sleep(0.05)

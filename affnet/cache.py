@@ -93,6 +93,7 @@ KINDS = {
         Kind("emulated", "arm64 systems to prove files on", "emulated"),
         Kind("runners", "benchmark tools for phones", "runners"),
         Kind("executorch", "libraries that run ExecuTorch on boards", "executorch"),
+        Kind("aihub", "ids of models and jobs at Qualcomm AI Hub", "aihub.json"),
         Kind("cluster", "files that clients sent to this worker", "cluster"),
     )
 }

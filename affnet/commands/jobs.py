@@ -110,7 +110,12 @@ def _finish(run: Run, output: Path | None, store: str | None, json: bool, quiet:
         found = take_outcomes(run, show, recorder.keep)
         recorder.keep_failures([outcome for entries in found.values() for _, outcome in entries])
     outcomes = [
-        replace(outcome, results=relate_to_peer(outcome.results, peer) if peer else outcome.results)
+        replace(
+            outcome,
+            results=relate_to_peer(outcome.results, peer, partial=True)
+            if peer
+            else outcome.results,
+        )
         for entries in found.values()
         for _, outcome in entries
     ]

@@ -33,6 +33,7 @@ class Capabilities:
     home_runtimes: tuple[str, ...] = field(kw_only=True)
     timed: bool = True  # its time says something of a device
     remote: bool = True  # runs another build than `affnet.runtimes`, so its outputs are compared
+    hosted: str | None = None  # the service that measures by itself; see `affnet.devices.hosted`
 
     @property
     def formats(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from affnet.errors import UnknownNameError
 
 DEVICES: dict[str, str] = {
     "adb": "affnet.devices.android.device:AdbDevice",
+    "aihub": "affnet.devices.aihub.device:AihubDevice",
     "browser": "affnet.devices.browser.device:BrowserDevice",
     "emulated": "affnet.devices.emulated.device:EmulatedDevice",
     "fake": "affnet.devices.fake:FakeDevice",

@@ -40,6 +40,6 @@ def test_an_unknown_device_is_answered_with_the_valid_ones() -> None:
 
 def test_an_unknown_kind_is_answered_with_the_valid_ones() -> None:
     with pytest.raises(
-        UnknownNameError, match=r"^Unknown kind of device 'toaster'; valid: adb, browser, "
+        UnknownNameError, match=r"^Unknown kind of device 'toaster'; valid: adb, aihub, "
     ):
         device_class("toaster")

@@ -37,10 +37,12 @@ def steps(
             format_ = get_runtime(runtime).format
             prepared.append(f"Export {model} to {format_} and prove the file on this machine")
             files.append(model)
+    planned = [*prepared, *device.plan(files, runtime, threads)]
+    if device.capabilities.hosted:  # which has its own protocol, and profiles in any case
+        return planned
     turns = f"{' '.join(files)} {' '.join(reversed(files))}" if len(files) > 1 else files[0]
     return [
-        *prepared,
-        *device.plan(files, runtime, threads),
+        *planned,
         f"Measure in turns, {turns}, until each has {protocol.min_runs} runs "
         f"and {protocol.min_seconds:g} s (protocol {protocol.name})",
         *(

@@ -60,7 +60,7 @@ class Preflight:
 
 
 @dataclass
-class _Running:
+class Running:
     """A job's process and what it has delivered so far."""
 
     job: Job
@@ -84,10 +84,12 @@ class _Running:
             self.statistics.append(self.process.last_block())
 
     def done(self, protocol: Protocol) -> bool:
+        """Return whether it has enough runs."""
         runs = sum(block.runs for block in self.statistics) or sum(map(len, self.blocks_ns))
         return runs >= protocol.min_runs and self.seconds() >= protocol.min_seconds
 
     def seconds(self) -> float:
+        """Return how long all measured runs took."""
         if self.statistics:
             return sum(block.runs * block.mean_ns for block in self.statistics) / 1e9
         return sum(map(sum, self.blocks_ns)) / 1e9
@@ -137,7 +139,7 @@ def measure(
             process = stack.enter_context(device.start(job.artifact, job.runtime, threads))
             if protocol.picture is not None:
                 _begin_pipeline(process, job, device, protocol.picture)
-            running.append(_Running(job, process))
+            running.append(Running(job, process))
             _warm_up(running[-1], protocol)
         monitor = StateMonitor(device, protocol.watch_seconds, cooling_s)
         _measure_in_turns(running, protocol, monitor, progress)
@@ -145,7 +147,7 @@ def measure(
     environment |= monitor.record()
     session = uuid.uuid4().hex
     results = [
-        _result(
+        result_of(
             entry,
             device.name,
             protocol,
@@ -197,7 +199,7 @@ def _begin_pipeline(process: MeasuringProcess, job: Job, device: Device, picture
     process.begin_pipeline(job.artifact, picture)
 
 
-def _warm_up(entry: _Running, protocol: Protocol) -> None:
+def _warm_up(entry: Running, protocol: Protocol) -> None:
     """Run until the median of a block stops falling, within the protocol's bound."""
     best = float("inf")
     while sum(entry.warmup_ns) / 1e9 < protocol.max_warmup_seconds:
@@ -212,7 +214,7 @@ def _warm_up(entry: _Running, protocol: Protocol) -> None:
 
 
 def _measure_in_turns(
-    entries: list[_Running], protocol: Protocol, monitor: StateMonitor, progress: Progress
+    entries: list[Running], protocol: Protocol, monitor: StateMonitor, progress: Progress
 ) -> None:
     """Give each process a block, in order, then in reverse: drift of the machine hits all alike.
 
@@ -229,7 +231,7 @@ def _measure_in_turns(
         order = order[::-1]
 
 
-def _limits(entry: _Running, first: Preflight) -> list[str]:
+def _limits(entry: Running, first: Preflight) -> list[str]:
     """Return what a result does not hold that others do, a sentence each without its full stop."""
     limits: list[str] = []
     if isinstance(entry.process, QualifiedProcess):
@@ -240,7 +242,7 @@ def _limits(entry: _Running, first: Preflight) -> list[str]:
 
 
 def _warnings(
-    entry: _Running, parity: Parity | None, placed: Placement | None, not_measured: object
+    entry: Running, parity: Parity | None, placed: Placement | None, not_measured: object
 ) -> list[str]:
     """Return why a result may be invalid whatever its samples are, without full stops."""
     against = [f"not measured: {not_measured}"] if not_measured else []
@@ -253,8 +255,8 @@ def _warnings(
     return against
 
 
-def _result(
-    entry: _Running,
+def result_of(
+    entry: Running,
     device: str,
     protocol: Protocol,
     threads: int,
@@ -262,6 +264,7 @@ def _result(
     environment: dict[str, object],
     session: str,
 ) -> Result:
+    """Return the record of what a job's process delivered."""
     artifact, startup = entry.job.artifact, entry.process.startup
     manifest = artifact.manifest
     parity = first.parity if isinstance(first.parity, Parity) else None

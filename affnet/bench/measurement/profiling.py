@@ -14,7 +14,7 @@ from pathlib import Path
 
 from affnet.artifact import Artifact
 from affnet.bench.results.result import Result
-from affnet.devices.base import Device, OperatorTime, ProfilingProcess
+from affnet.devices.base import Device, MeasuringProcess, OperatorTime, ProfilingProcess
 from affnet.errors import MissingError, first_line
 from affnet.runtimes.onnx_modules import modules_by_weights
 
@@ -25,7 +25,15 @@ _ADDED = re.compile(r"(/\w+/.*|_nchwc|_token_\d+)$")
 
 def with_profile(result: Result, artifact: Artifact, device: Device) -> Result:
     """Return the result with its operators' times, or with why they are not known."""
-    found = take_profile(artifact, result.runtime, device, result.threads)
+    with device.start(artifact, result.runtime, result.threads) as process:
+        return profiled(result, artifact, device, process)
+
+
+def profiled(
+    result: Result, artifact: Artifact, device: Device, process: MeasuringProcess
+) -> Result:
+    """Return the result with the operators' times of a process, or with why they are not known."""
+    found = _profile_of(process, artifact, device)
     if isinstance(found, str):
         return dataclasses.replace(result, limits=(*result.limits, found))
     return dataclasses.replace(result, operators=found)
@@ -36,12 +44,18 @@ def take_profile(
 ) -> tuple[OperatorTime, ...] | str:
     """Return the operators' times, or a sentence without full stop that says why there are none."""
     with device.start(artifact, runtime, threads) as process:
-        if not isinstance(process, ProfilingProcess):
-            return f"{device.name} does not report the times of operators"
-        try:
-            times = process.profile(RUNS)
-        except MissingError as error:
-            return f"the times of operators are not known: {first_line(error)}"
+        return _profile_of(process, artifact, device)
+
+
+def _profile_of(
+    process: MeasuringProcess, artifact: Artifact, device: Device
+) -> tuple[OperatorTime, ...] | str:
+    if not isinstance(process, ProfilingProcess):
+        return f"{device.name} does not report the times of operators"
+    try:
+        times = process.profile(RUNS)
+    except MissingError as error:
+        return f"the times of operators are not known: {first_line(error)}"
     if artifact.manifest.format != "onnx":
         return tuple(times)
     return tuple(assign_modules(times, modules_of(artifact.path)))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
+from affnet.bench.measurement.hosted import measure_hosted
 from affnet.bench.measurement.interleaved import Job, Progress, measure
 from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.results.outcome import DeviceOutcome
 from affnet.bench.results.result import Result
 from affnet.devices.base import Device
 from affnet.devices.device_lock import measuring
+from affnet.devices.hosted import HostedDevice
 from affnet.errors import AffnetError, MeasurementError
 
 #: Takes results that are to outlast this process.
@@ -72,14 +75,20 @@ def _measure_on(
     progress: Progress,
     keep: Keep,
 ) -> DeviceOutcome:
+    how: dict[str, Any] = {"threads": threads, "profile": profile}
+    results: list[Result] = []
     try:
         with measuring(device, jobs[0].runtime if jobs else "", progress):
-            results = measure(
-                jobs, device, protocol, threads=threads, profile=profile, progress=progress
-            )
+            if isinstance(device, HostedDevice):
+                # appended one by one: what was finished before an error is kept
+                results += measure_hosted(jobs, device, protocol, progress=progress, **how)
+            else:
+                results += measure(jobs, device, protocol, progress=progress, **how)
     except AffnetError as error:
-        return DeviceOutcome(device.name, error=error)
-    keep(results)
+        return DeviceOutcome(device.name, results, error)
+    finally:
+        if results:
+            keep(results)
     return DeviceOutcome(device.name, results)
 
 

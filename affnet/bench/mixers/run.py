@@ -115,7 +115,7 @@ class Run:
         if outcome is not None and outcome.error:
             reasons |= dict.fromkeys(one.jobs, str(outcome.error))
         elif outcome is not None:
-            related = relate_to_peer(outcome.results, self.peers)
+            related = relate_to_peer(outcome.results, self.peers, partial=outcome.error is not None)
             results = dict(zip(one.jobs, related, strict=True))
         return [
             Cell(t.name, one.setting, results.get(t.name), reasons.get(t.name)) for t in self.mixers

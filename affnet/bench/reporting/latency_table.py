@@ -74,6 +74,7 @@ def _distinguishing(results: Sequence[Result]) -> list[Column]:
         Column("precision", lambda r: r.precision, text=True),
         Column("input", lambda r: ", ".join(r.workload.inputs) if r.workload else "-", text=True),
         Column("layout", lambda r: (r.workload and r.workload.layout) or "-", text=True),
+        Column("protocol", lambda r: r.protocol, text=True),
     )
     return [column for column in possible if len(set(map(column.cell, results))) > 1]
 

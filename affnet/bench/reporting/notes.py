@@ -46,6 +46,7 @@ def table_notes(results: Sequence[Result]) -> list[str]:
     for result in results:
         by_device.setdefault(result.device, []).append(result)
     lines = [device_note(group) for group in by_device.values()]
+    lines += _hosted_notes(results)
     lines += _memory_notes(results)
     lines += _course_notes(results)
     if random := dict.fromkeys(r.model for r in results if r.has_random_weights):
@@ -141,15 +142,33 @@ def device_note(results: Sequence[Result]) -> str:
     runtimes = sorted({f"{r.runtime} {r.runtime_version}" for r in results})
     runs = min(r.runs for r in results)
     cpu = first.environment.get("model") or first.environment.get("cpu", "unknown processor")
+    if first.hosted:
+        return (
+            f"Hosted: {first.hosted} measured on its {cpu}, {', '.join(runtimes)}, protocol "
+            f"{first.protocol}: {runs} runs or more each. {_memory_note(results)}"
+        )
     return (
         f"Measured on {first.device} ({cpu}), {', '.join(runtimes)}, {first.threads} thread(s), "
         f"protocol {first.protocol}: {runs} runs or more each, in turns. {_memory_note(results)}"
     )
 
 
+def _hosted_notes(results: Sequence[Result]) -> list[str]:
+    """Say which rows were measured otherwise than those beside them."""
+    hosted = dict.fromkeys(r.device for r in results if r.hosted)
+    if not hosted or all(r.hosted for r in results):
+        return []
+    return [
+        f"Rows of {', '.join(hosted)} are hosted results: a service measured them by a protocol of "
+        "its own, so that their latencies do not compare with the others'."
+    ]
+
+
 def _memory_note(results: Sequence[Result]) -> str:
     if all(result.peak_rss_bytes is None for result in results):
         return "Memory is not available on this device."
+    if results[0].hosted:
+        return "Memory is the peak of inference that the service reports."
     return "Memory is the peak of a whole process, runtime included."
 
 

@@ -80,13 +80,14 @@ def emit(
     Raises:
         AffnetError: there was one device, and this is how it failed.
     """
-    if len({outcome.device for outcome in outcomes}) == 1 and all(o.error for o in outcomes):
+    alone = len({outcome.device for outcome in outcomes}) == 1
+    if alone and all(o.error and not o.results for o in outcomes):
         assert outcomes[0].error is not None
         raise outcomes[0].error
     failed = [outcome for outcome in outcomes if outcome.error]
     results = [result for outcome in outcomes for result in outcome.results]
     if peer:
-        results = relate_to_peer(results, peer)
+        results = relate_to_peer(results, peer, partial=any(o.results for o in failed))
     if every_peer:
         results = relate_to_every(results, every_peer)
     steps: list[Callable[[], None]] = []

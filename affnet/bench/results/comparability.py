@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from affnet.bench.results.result import Result
 
 #: Where numbers come from.
-MEASURED, COMPUTED = "measured", "computed"
+MEASURED, HOSTED, COMPUTED = "measured", "measured by a hosting service", "computed"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class MeasurementConditions:
     threads: int
     protocol: str
     samples: str  # what each of them is, see `Result.sample_kind`
-    values: str  # measured, or computed by the fake device
+    values: str  # measured, here or by a hosting service, or computed by the fake device
 
     @classmethod
     def of(cls, result: Result) -> MeasurementConditions:
@@ -38,7 +38,7 @@ class MeasurementConditions:
             threads=result.threads,
             protocol=result.protocol,
             samples=result.sample_kind,
-            values=COMPUTED if result.is_computed else MEASURED,
+            values=_values(result),
         )
 
     def title(self) -> str:
@@ -71,6 +71,12 @@ class MeasurementConditions:
     def key(self) -> str:
         """Return a short text that is the same for the same conditions only."""
         return hashlib.sha256(json.dumps(dataclasses.astuple(self)).encode()).hexdigest()
+
+
+def _values(result: Result) -> str:
+    if result.is_computed:
+        return COMPUTED
+    return MEASURED if result.hosted is None else HOSTED
 
 
 def _text(value: object) -> str | None:

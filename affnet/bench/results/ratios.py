@@ -17,10 +17,13 @@ def median_interval(result: Result) -> Interval:
     return Interval(result.summary().median, found.low, found.high)
 
 
-def relate_to_peer(results: Sequence[Result], peer: str | Mapping[str, str]) -> list[Result]:
+def relate_to_peer(
+    results: Sequence[Result], peer: str | Mapping[str, str], *, partial: bool = False
+) -> list[Result]:
     """Fill in each result's ratio to its peer, measured on the same device by the same runtime.
 
     ``peer`` is that of all, or gives each model its own; a model without one has no ratio.
+    Nor has one of ``partial`` results, those of a run that failed, whose peer is not among them.
 
     Raises:
         UsageError: the peer was not measured there.
@@ -29,10 +32,10 @@ def relate_to_peer(results: Sequence[Result], peer: str | Mapping[str, str]) -> 
     related = []
     for result in results:
         name = peer if isinstance(peer, str) else peer.get(result.model)
-        if name is None:
+        reference = places.get((result.device, result.runtime, name or ""))
+        if name is None or (partial and reference is None):
             related.append(result)
             continue
-        reference = places.get((result.device, result.runtime, name))
         if reference is None:
             raise UsageError(f"{name} was not measured in this run.")
         related.append(relate(result, reference))

@@ -130,6 +130,12 @@ class Result:
         return "not_measured" in self.environment
 
     @property
+    def hosted(self) -> str | None:
+        """The service that measured it by a protocol of its own; None where affnet did."""
+        service = self.environment.get("hosted")
+        return None if service is None else str(service)
+
+    @property
     def has_random_weights(self) -> bool:
         """Whether the network was never trained."""
         return self.weights.startswith("random")
@@ -190,6 +196,7 @@ class Result:
             "energy_mj": energy.value if energy else None,
             "energy_interval": [energy.low, energy.high] if energy else None,
             "valid": self.valid,
+            "hosted": self.hosted,
             "sustained": curve.to_json() if (curve := self.sustained) else None,
         }
 

@@ -36,7 +36,7 @@ class Recorder:
         """Add results that belong together, in one transaction."""
         if self._store is None or not results:
             return
-        self._waiting += relate_to_peer(results, self.peer) if self.peer else results
+        self._waiting += relate_to_peer(results, self.peer, partial=True) if self.peer else results
         if (error := self._add(self._store)) is not None:
             console.note(f"{error.problem}; these results are added as soon as it answers.")
 

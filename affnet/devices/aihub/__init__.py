@@ -1,0 +1,1 @@
+"""Phones that Qualcomm AI Hub hosts."""

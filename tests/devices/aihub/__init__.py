@@ -1,0 +1,1 @@
+"""Qualcomm AI Hub, of which the tests have a double."""

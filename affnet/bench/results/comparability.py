@@ -46,6 +46,8 @@ class MeasurementConditions:
         hardware = ", ".join(filter(None, (self.hardware, self.processor)))
         place = f"{self.device} ({hardware})" if hardware else self.device
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        if self.values == HOSTED:
+            threads = "unknown threads"
         return (
             f"{place}, {threads}, protocol {self.protocol}, each sample a {self.samples}: "
             f"{self.values}"

@@ -19,6 +19,7 @@ from affnet.bench.measurement.protocol import PRESETS, sustained
 from affnet.bench.measurement.sweep import sweep
 from affnet.bench.reporting.latency_table import table
 from affnet.bench.reporting.notes import table_notes
+from affnet.bench.reporting.output import emit
 from affnet.bench.results.comparability import HOSTED, MeasurementConditions
 from affnet.bench.results.outcome import DeviceOutcome
 from affnet.bench.results.result import Result
@@ -140,6 +141,7 @@ def test_a_table_of_hosted_and_other_results_says_so(place: Place) -> None:
     header = table([local, hosted]).csv().splitlines()[0]
     assert ",protocol," in header
     assert MeasurementConditions.of(hosted).values == HOSTED
+    assert ", unknown threads, protocol one job of" in MeasurementConditions.of(hosted).title()
 
 
 @pytest.mark.parametrize(
@@ -216,13 +218,19 @@ def test_an_estimate_alone_is_no_valid_result(place: Place) -> None:
     assert any("no single runs" in why for why in result.validity_reasons)
 
 
-def test_finished_results_outlast_a_later_failure(place: Place) -> None:
+def test_finished_results_outlast_a_later_failure(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
     place.scenario.change(failing=["j2"])
     kept: list[Result] = []
     jobs = [Job(name, place.artifact, "onnxruntime") for name in ("one", "two")]
     (outcome,) = sweep(jobs, [place.device()], PRESETS["quick"], threads=1, keep=kept.extend)
     assert outcome.error is not None
     assert [result.model for result in outcome.results] == ["one"] == [r.model for r in kept]
+    assert emit([outcome], "two", "json", None) == 1  # whose peer is what failed
+    shown = json.loads(capsys.readouterr().out)
+    assert [result["ratio_to_peer"] for result in shown["results"]] == [None]
+    assert shown["failures"][0]["error"].endswith("an operator is not supported")
 
 
 @pytest.mark.parametrize(

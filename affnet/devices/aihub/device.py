@@ -28,9 +28,10 @@ from affnet.devices.base import (
     Settings,
     check_capable,
 )
-from affnet.errors import AffnetError, ArtifactError, CatalogError, UsageError
+from affnet.errors import AffnetError, ArtifactError, CatalogError, MissingError, UsageError
 from affnet.files import companion, scratch_folder
 from affnet.parity import reference_inputs
+from affnet.runtimes import runtime_for
 
 POLL_S = 5.0
 #: The units that are asked to run operators; what else runs on the CPU fell back.
@@ -161,7 +162,7 @@ class AihubDevice:
                 # a second measurement of the same run is one of its own
                 "job_id": None if job_key in self._jobs else job_ids.recall(job_key),
                 "inputs": str(_written_inputs(artifact, folder)),
-                "input_names": [spec.name for spec in artifact.manifest.inputs],
+                "input_names": _input_names(artifact),
                 "outputs": str(outputs),
                 "options": self._options,
                 "poll_s": POLL_S,
@@ -218,6 +219,15 @@ def _written_inputs(artifact: Artifact, folder: Path) -> Path:
     numbered: dict[str, Any] = {str(index): array for index, array in enumerate(arrays)}
     np.savez(path, **numbered)
     return path
+
+
+def _input_names(artifact: Artifact) -> list[str]:
+    """Return what the file itself calls its inputs: a manifest may have better names."""
+    try:
+        inputs = runtime_for(artifact.manifest.format).describe(artifact.path).inputs
+    except MissingError:  # the runtime is not installed here
+        inputs = artifact.manifest.inputs
+    return [spec.name for spec in inputs]
 
 
 def _chipset(found: dict[str, Any]) -> str:

@@ -86,7 +86,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.answer(200, self.stored[name])
             return
-        if refusal := self.scenario.get("upload"):
+        if (refusal := self.scenario.get("upload")) == "cut":
+            self.connection.close()
+            return
+        if refusal:
             self.answer(403, f"<Error><Code>{refusal}</Code><Message>cut off</Message></Error>")
             return
         if self.command == "POST":  # a form, whose last part is the file

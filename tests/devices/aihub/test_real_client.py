@@ -131,7 +131,8 @@ def test_a_file_is_measured_and_its_outputs_are_compared(
     assert result.parity is not None and result.parity.passed
     sent = json.loads((tmp_path / "scenario.job").read_text())
     taken = artifact.manifest.inputs[0]
-    assert sent["inputs"] == {taken.name: list(taken.static_shape())}
+    name = {"onnx": "image", "tflite": "serving_default_args_0"}[artifact.manifest.format]
+    assert sent["inputs"] == {name: list(taken.static_shape())}  # as the file calls it
     assert any("is measured, job http://127.0.0.1:" in step for step in steps)
     uploads = service.requests("PUT /files/")
     service.bench()
@@ -154,7 +155,8 @@ REFUSALS: list[tuple[dict[str, Any], int, str]] = [
         1,
         "Qualcomm AI Hub rejects digits",
     ),
-    # the client tries seven times, for about 20 s
+    # the client tries seven times, for about 20 s, both a connection that is lost and a quota
+    ({"upload": "cut"}, 1, "was interrupted: Internal API failure. Could not connect to Qual"),
     (
         {"refusals": {"POST jobs": [429, '{"detail": "10 jobs wait"}']}},
         1,

@@ -103,14 +103,14 @@ def test_what_is_neither_is_refused_with_the_valid_names(name: str) -> None:
     [
         ("[x\n", "is not valid TOML: "),
         ("x = 3\n", ": 'x' must be a table, [x], with its kind."),
-        ("[x]\n", ", [x]: it needs a kind: adb, browser, emulated, fake, host, "),
+        ("[x]\n", ", [x]: it needs a kind: adb, aihub, browser, emulated, fake, host, "),
         (
             '[x]\nkind = "toaster"\n',
-            ", [x]: unknown kind 'toaster'; valid: adb, browser, emulated, fake, host, ",
+            ", [x]: unknown kind 'toaster'; valid: adb, aihub, browser, emulated, fake, host, ",
         ),
         (
             "[x]\nkind = [1]\n",
-            ", [x]: unknown kind [1]; valid: adb, browser, emulated, fake, host, ",
+            ", [x]: unknown kind [1]; valid: adb, aihub, browser, emulated, fake, host, ",
         ),
         ('[x]\nkind = "fake"\nspeed = 3\n', ", [x]: unknown setting 'speed'; valid: kind, cool"),
         (

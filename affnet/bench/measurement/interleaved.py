@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -147,25 +147,30 @@ def measure(
     environment |= monitor.record()
     session = uuid.uuid4().hex
     results = [
-        result_of(
-            entry,
-            device.name,
-            protocol,
-            threads,
-            first,
-            environment,
-            session,
-        )
+        result_of(entry, device.name, protocol, threads, first, environment, session)
         for entry, first in zip(running, passes, strict=True)
     ]
-    for index, job in enumerate(jobs):  # each in a pass of its own
+    return list(_with_later_passes(results, jobs, device, protocol, profile, progress))
+
+
+def _with_later_passes(
+    results: Sequence[Result],
+    jobs: Sequence[Job],
+    device: Device,
+    protocol: Protocol,
+    profile: bool,
+    progress: Progress,
+) -> Iterator[Result]:
+    """Yield the results with what is counted in passes of its own, after all timing."""
+    for result, job in zip(results, jobs, strict=True):
+        found = result
         if protocol.energy:
             progress(f"Counting the energy of {job.label}")
-            results[index] = with_energy(results[index], job.artifact, device)
+            found = with_energy(found, job.artifact, device)
         if profile:
             progress(f"Profiling {job.label}")
-            results[index] = with_profile(results[index], job.artifact, device)
-    return results
+            found = with_profile(found, job.artifact, device)
+        yield found
 
 
 def preflight(

@@ -92,6 +92,18 @@ class Hosts:
             env={**module_environment(), **env},
         )
 
+    def run(self, number: int, *command: str, env: Mapping[str, str]) -> str:
+        """Run a command on a host; return what it writes."""
+        space = ["ip", "netns", "exec", f"{self._name}-{number}"]
+        done = subprocess.run(
+            [*space, *command],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **env},
+            check=True,
+        )
+        return done.stdout
+
     def kill(self, number: int) -> None:
         """Kill what runs on a host."""
         process = self.processes.pop(f"host-{number}")

@@ -19,15 +19,18 @@ from affnet.processes import module_environment
 from tests.cluster import hosts
 from tests.cluster.conftest import pictures_of_digits
 from tests.cluster.hosts import PORT, Hosts
+from tests.devices.android.adbd import Phone
+from tests.devices.android.phones import ADB, Attached
 from tests.devices.ssh.sshd import start_sshd, stop_sshd
 
 pytest.importorskip("distributed", reason="not installed: pip install affnet[cluster]")
 pytestmark = [
     pytest.mark.exhaustive,
+    pytest.mark.skipif(ADB is None, reason="needs the real adb client"),
     pytest.mark.skipif(not hosts.possible(), reason="needs CAP_NET_ADMIN, ip, unshare, openssl"),
 ]
 SCHEDULER, WORKERS = 2, (3, 4, 5)
-BESIDE_BOARD = WORKERS[2]  # the host that a board hangs on
+BESIDE_BOARD, BESIDE_PHONE = WORKERS[2], WORKERS[1]  # the hosts that they hang on
 
 
 class Lab:
@@ -41,6 +44,10 @@ class Lab:
         for number in WORKERS:
             network.add(number)
         self.board = start_sshd(folder / "board", host=network.this_machine)
+        self.phone = Phone(folder / "phone", host=network.this_machine)
+        self.phone.start()
+        self.runner = Attached(folder, {}).runner(kind="litert")
+        self.adb = {"HOME": str(folder), "ANDROID_ADB_SERVER_PORT": "5037"}
 
     def start_scheduler(self) -> None:
         options = ("--protocol", "tls", "--host", self.address.split("/")[2].split(":")[0])
@@ -61,6 +68,14 @@ class Lab:
                 f'user = "{board.user}"\nfolder = "{board.temporary}"\n'
             )
             devices, env["HOME"] = f"{devices},board", str(board.home)
+        if number == BESIDE_PHONE:
+            entries.append(
+                f'[phone]\nkind = "adb"\nserial = "{self.phone.serial}"\n'
+                f'runner = "{self.runner}"\nwarmup_seconds = 0.02\n'
+            )
+            devices, env = f"{devices},phone", {**env, **self.adb}
+            said = self.network.run(number, "adb", "connect", self.phone.serial, env=self.adb)
+            assert "connected to" in said
         catalog.write_text("".join(entries))
         self.network.start(
             number, "affnet.cli", "worker", "--cluster", self.address, "--device", devices,
@@ -93,6 +108,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with hosts.bridge() as network:
         found = Lab(network, tmp_path_factory.mktemp("lab"))
         yield found
+        network.run(BESIDE_PHONE, "adb", "kill-server", env=found.adb)
+        found.phone.lose()
         stop_sshd(found.board)
 
 
@@ -102,7 +119,7 @@ def test_hosts_share_the_work_and_none_of_it_is_lost(
     lab.start_scheduler()
     for number in WORKERS:
         lab.start_worker(number, f"sim-{number},sim", 0.0 if number > WORKERS[0] else 8.0)
-    found = lab.await_offers(10)
+    found = lab.await_offers(11)
     assert {one["host"] for one in found} == {f"host-{number}" for number in WORKERS}
     there = ("--cluster", lab.address)
 
@@ -133,14 +150,14 @@ def test_hosts_share_the_work_and_none_of_it_is_lost(
         assert done[0].returncode == 0, done[0].stderr
         with Store(str(store)) as opened:
             assert sorted(r.device for r in opened.find(Query())) == names.split(",")
-        lab.await_offers(10)
+        lab.await_offers(11)
 
 
 def test_a_board_behind_a_worker_is_measured_over_ssh(
     lab: Lab, tmp_path: Path, digits_onnx: Artifact
 ) -> None:
     """It needs the hosts that the first test has started."""
-    lab.await_offers(10)
+    lab.await_offers(11)
     store, names = tmp_path / "results.db", f"board,sim-{WORKERS[0]}"
     command = ("bench", digits_onnx.path, "--cluster", lab.address, "--device", names)
     done = lab.affnet(*command, "--preset", "quick", "--store", store)
@@ -155,9 +172,26 @@ def test_a_board_behind_a_worker_is_measured_over_ssh(
     assert kept == ["board", f"sim-{WORKERS[0]}", f"sim-{WORKERS[0]}"]
 
 
+def test_a_phone_behind_a_worker_is_measured_over_adb(
+    lab: Lab, tmp_path: Path, tiny_tflite: Artifact
+) -> None:
+    """It needs the hosts that the first test has started."""
+    store = tmp_path / "results.db"
+    command = ("bench", tiny_tflite.path, "--cluster", lab.address, "--device", "phone")
+    done = lab.affnet(*command, "--preset", "quick", "--store", store)
+    assert done.returncode == 0, done.stderr
+    assert list(lab.phone.temporary.iterdir()) == []
+    lab.phone.lose()
+    lost = lab.affnet(*command, "--preset", "quick", "--store", store)
+    assert lost.returncode != 0
+    assert "phone" in lost.stderr
+    with Store(str(store)) as opened:
+        assert [result.device for result in opened.find(Query())] == ["phone"]
+
+
 def test_who_cannot_prove_to_be_of_the_lab_gets_a_sentence(lab: Lab) -> None:
     """It needs the hosts that the first test has started."""
-    lab.await_offers(10)
+    lab.await_offers(11)
     stranger = hosts.authority(lab.folder / "stranger")
     refused = lab.affnet("devices", "--cluster", lab.address, **stranger)
     assert refused.returncode == 3, refused

@@ -40,12 +40,13 @@ class Phone:
     push_error: str | None = None  # what the phone answers to a push
     lost_during_push: bool = False
     port: int = 0
+    host: str = "127.0.0.1"
     sessions: list[_Session] = field(default_factory=list)
     listener: socket.socket | None = None
 
     @property
     def serial(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def temporary(self) -> Path:
@@ -71,7 +72,7 @@ class Phone:
         # the mask is kept for the test, and not applied: this machine has other cores
         self.script("taskset", f'echo "$1" >>{shlex.quote(str(self.root / "masks"))}\n'
                     'shift; exec "$@"')  # fmt: skip
-        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.listener = socket.create_server((self.host, self.port))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked 
     pass
 
 import dataclasses
+import math
 import os
 import re
 import typing
@@ -172,11 +173,12 @@ def _check_settings(settings: Mapping[str, Any], settings_type: type[Any], where
                 f"{where}: unknown setting {name!r}; valid: kind, {', '.join(sorted(hints))}."
             )
         types = [t for t in typing.get_args(hints[name]) or (hints[name],) if t is not type(None)]
-        if type(value) is int and float in types:
-            continue
-        if type(value) not in types or value != value:  # not isinstance: true is no whole number
-            wanted = " or ".join(_NAMES[t] for t in types)
+        wanted = " or ".join(_NAMES[t] for t in types)
+        taken = (*types, int) if float in types else types
+        if type(value) not in taken or value != value:  # not isinstance: true is no whole number
             raise CatalogError(f"{where}: {name} must be {wanted}, not {value!r}.")
+        if type(value) in (int, float) and not 0 <= value < math.inf:
+            raise CatalogError(f"{where}: {name} must be {wanted} from 0 on, not {value!r}.")
     for field in dataclasses.fields(settings_type):
         if field.default is dataclasses.MISSING and field.name not in settings:
             raise CatalogError(f"{where}: it needs the setting {field.name}.")

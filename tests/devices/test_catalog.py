@@ -119,6 +119,11 @@ def test_what_is_neither_is_refused_with_the_valid_names(name: str) -> None:
         ),
         ('[x]\nkind = "fake"\nfails = "no"\n', ", [x]: fails must be true or false, not 'no'."),
         ("[host]\nmax_temperature = nan\n", ", [host]: max_temperature must be a number, not nan."),
+        ("[host]\ncool_down_s = -1\n", ", [host]: cool_down_s must be a number from 0 on, not -1."),
+        (
+            '[x]\nkind = "adb"\npause_seconds = inf\n',
+            ", [x]: pause_seconds must be a number from 0 on, not inf.",
+        ),
         ("[host]\ndescription = 3\n", ", [host]: description must be a text, not 3."),
     ],
 )

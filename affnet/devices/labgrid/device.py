@@ -21,7 +21,7 @@ from affnet.devices.device_lock import locked_device
 from affnet.devices.labgrid.place import Place
 from affnet.devices.ssh.device import BoardSettings, SshDevice, SshSettings
 from affnet.devices.worker.channel import RemoteProcess
-from affnet.errors import AffnetError, CatalogError, MeasurementError, MissingError
+from affnet.errors import AffnetError, MeasurementError, MissingError
 
 _SERVICE = "NetworkService"
 # others fill it in: nothing that a configuration of ssh could hand to a shell
@@ -47,8 +47,6 @@ class LabgridDevice:
     settings_type: ClassVar[type[Settings]] = LabgridSettings
 
     def __init__(self, name: str, settings: LabgridSettings) -> None:
-        if not 0 <= settings.wait_s < float("inf"):
-            raise CatalogError(f"{name}: wait_s must be a number of seconds, from 0 on.")
         self.name = name
         self.settings = settings
         self._place = Place(settings.place, settings.coordinator)

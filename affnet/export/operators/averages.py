@@ -1,12 +1,11 @@
-"""Averages and variances as coreai-torch takes them.
+"""Average pools as coreai-torch takes them.
 
-It counts padding whether an average pool is to or not, fails at one that rounds its size up, and
-lacks variances.
+It counts padding whether a pool is to or not, and fails at one that rounds its size up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -61,49 +60,3 @@ class _Windows:
         starts = torch.arange(self.count, device=x.device) * self.stride - self.padding
         ends = (starts + self.kernel).clamp(max=self.size + border)
         return (ends - starts.clamp(min=-border)).to(x.dtype)
-
-
-def variance(
-    x: Tensor,
-    dim: Sequence[int] | None = None,
-    *,
-    correction: float | None = None,
-    keepdim: bool = False,
-) -> Tensor:
-    """Return the mean square of the distances from the mean: ``aten.var``."""
-    axes = [axis % max(x.dim(), 1) for axis in dim or range(x.dim())]
-    count = 1
-    for axis in axes:
-        count *= x.shape[axis]
-    centred = x - x.mean(axes, keepdim=True)
-    squares = (centred * centred).sum(axes, keepdim=keepdim)
-    return squares / (count - (1 if correction is None else correction))
-
-
-def deviation(
-    x: Tensor,
-    dim: Sequence[int] | None = None,
-    *,
-    correction: float | None = None,
-    keepdim: bool = False,
-) -> Tensor:
-    """Return the root of the variance: ``aten.std``."""
-    return torch.sqrt(variance(x, dim, correction=correction, keepdim=keepdim))
-
-
-def with_mean(spread: Callable[..., Tensor]) -> Callable[..., Any]:
-    """Return the rule for ``aten.var_mean`` or ``aten.std_mean``: ``spread`` and the mean."""
-
-    def rule(
-        x: Tensor,
-        dim: Sequence[int] | None = None,
-        *,
-        correction: float | None = None,
-        keepdim: bool = False,
-    ) -> Any:
-        axes = list(dim or range(x.dim()))
-        return spread(x, axes, correction=correction, keepdim=keepdim), x.mean(
-            axes, keepdim=keepdim
-        )
-
-    return rule

@@ -2,6 +2,7 @@
 
 Over all axes at once, with none named, coremltools divides variances by n and not by n - 1.  Of
 other sums without named axes that stand beside a transposition its pass for those makes a KeyError.
+coreai-torch lacks variances.
 """
 
 from __future__ import annotations
@@ -40,6 +41,34 @@ def over_all_axes(reduce: Callable[..., Tensor]) -> Callable[..., Any]:
         return reduce(x, list(range(x.dim())))
 
     return rule
+
+
+def variance(
+    x: Tensor,
+    dim: Sequence[int] | None = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
+) -> Tensor:
+    """Return the mean square of the distances from the mean: ``aten.var``."""
+    axes = [axis % max(x.dim(), 1) for axis in dim or range(x.dim())]
+    count = 1
+    for axis in axes:
+        count *= x.shape[axis]
+    centred = x - x.mean(axes, keepdim=True)
+    squares = (centred * centred).sum(axes, keepdim=keepdim)
+    return squares / (count - _bessel(correction))
+
+
+def deviation(
+    x: Tensor,
+    dim: Sequence[int] | None = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
+) -> Tensor:
+    """Return the root of the variance: ``aten.std``."""
+    return torch.sqrt(variance(x, dim, correction=correction, keepdim=keepdim))
 
 
 def with_mean(spread: Callable[..., Tensor]) -> Callable[..., Any]:

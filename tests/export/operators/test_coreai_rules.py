@@ -12,7 +12,7 @@ from torch import Tensor
 
 from affnet.artifact import TensorSpec
 from affnet.export.converters import ConversionRequest, get_converter
-from affnet.export.operators import averages, replace_operators, substitutes
+from affnet.export.operators import averages, replace_operators, statistics, substitutes
 from affnet.runtimes import get_runtime
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, Program
 
@@ -66,9 +66,9 @@ def test_average_pools(
 @pytest.mark.parametrize("axes", [None, (1,), (-1, 0)])
 def test_variances(axes: tuple[int, ...] | None, correction: float | None) -> None:
     options = {"correction": 1 if correction is None else correction, "keepdim": True}
-    found = averages.variance(X, axes, correction=correction, keepdim=True)
+    found = statistics.variance(X, axes, correction=correction, keepdim=True)
     torch.testing.assert_close(found, torch.var(X, axes, **options))
-    found = averages.deviation(X, axes, correction=correction, keepdim=True)
+    found = statistics.deviation(X, axes, correction=correction, keepdim=True)
     torch.testing.assert_close(found, torch.std(X, axes, **options))
 
 

@@ -4,7 +4,7 @@ Their meaning is that of coremltools' operator definitions
 (``coremltools/converters/mil/mil/ops/defs``), the published reference of MIL.
 """
 
-from affnet.runtimes.mlprogram.operators import (
+from affnet.runtimes.mlprogram.operators import (  # noqa: F401 - importing registers
     activation,
     arrangement,
     blocks,
@@ -30,25 +30,3 @@ from affnet.runtimes.mlprogram.operators.registry import registered as find_oper
 from affnet.runtimes.mlprogram.operators.registry import registered_names as operator_names
 
 __all__ = ["Operator", "find_operator", "operator_names"]
-
-_FAMILIES = (
-    activation,
-    arrangement,
-    blocks,
-    combination,
-    compression,
-    convolution,
-    creation,
-    detection,
-    elementwise,
-    gathering,
-    linear,
-    normalization,
-    pooling,
-    quantization,
-    reduction,
-    resizing,
-    scattering,
-    selection,
-    slicing,
-)

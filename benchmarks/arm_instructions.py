@@ -101,7 +101,7 @@ def counted(log: Iterable[bytes]) -> Mix:
     """Add up what ran between the two marks in QEMU's log.
 
     Raises:
-        MeasurementError: it ends before.
+        MeasurementError: it ends before, or lacks what ran.
     """
     blocks: dict[int, list[int]] = {}  # by address
     runs: Counter[bytes] = Counter()
@@ -124,20 +124,26 @@ def counted(log: Iterable[bytes]) -> Mix:
         raise MeasurementError("QEMU's log ends before the inference does.")
     total = Mix()
     for line, times in runs.items():
-        total.add(Mix.of(blocks[int(line.split(b"/")[1], 16)]), times)
+        block = blocks.get(int(line.split(b"/")[1], 16))
+        if block is None:
+            raise MeasurementError("QEMU's log lacks the instructions of a block that ran.")
+        total.add(Mix.of(block), times)
     return total
 
 
 def count(root: Root, program: str, words: Sequence[str] = (), packages: str = "") -> Mix:
     """Run a program of Python's on the processor, and count what its ``count(run)`` runs."""
     qemu, *rest = root.command(CPU)
-    logging = ["-d", "in_asm,exec,nochain,strace", "-dfilter", LOGGED]
+    read, write = os.pipe()  # not stderr, which the program silences while it loads a runtime
+    logging = ["-d", "in_asm,exec,nochain,strace", "-dfilter", LOGGED, "-D", f"/dev/fd/{write}"]
     environment = root.environment()
     environment["PYTHONPATH"] += os.pathsep + packages
     command = [qemu, *logging, *rest, "-c", MARK + program, *words]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
-        assert process.stderr is not None
-        return counted(process.stderr)
+    with os.fdopen(read, "rb") as log:
+        process = subprocess.Popen(command, env=environment, pass_fds=[write])
+        os.close(write)
+        with process:
+            return counted(log)
 
 
 def count_inference(artifact: Artifact, root: Root, folder: Path) -> Mix:

@@ -43,3 +43,9 @@ def test_a_log_that_ends_too_early_is_no_count() -> None:
     log = BLOCKS + _call(BEGIN) + LOOP
     with pytest.raises(MeasurementError, match="ends before the inference does"):
         counted(log.encode().splitlines(keepends=True))
+
+
+def test_a_log_without_the_instructions_of_what_ran_is_no_count() -> None:
+    log = LOOP.join([BLOCKS.partition("IN: end")[0] + _call(BEGIN), RET + _call(END)])
+    with pytest.raises(MeasurementError, match="lacks the instructions of a block that ran"):
+        counted(log.encode().splitlines(keepends=True))

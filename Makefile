@@ -71,7 +71,7 @@ docs: .venv/.docs
 
 # What is made from the code: the manual page, the pages of reference.
 generated: .venv/.complete
-	$(BIN)/python -m documentation
+	$(BIN)/python -m docs_generator
 
 # What of the Python interface changed since the last tag, by griffe; nothing before the first.
 api: build/api
@@ -82,7 +82,7 @@ api: build/api
 types: build/api .venv/.ready
 	PATH="$$PWD/$(BIN):$$PATH" VIRTUAL_ENV="$$PWD/.venv" build/api/bin/pyright --ignoreexternal \
 		--verifytypes affnet --outputjson > build/types.json || true
-	$(BIN)/python -m documentation.typed < build/types.json
+	$(BIN)/python -m docs_generator.typed < build/types.json
 
 build/api:
 	$(PYTHON) -m venv build/api

@@ -13,7 +13,7 @@ import pytest
 import typer.main
 
 from affnet.cli import app
-from documentation.files import ROOT
+from docs_generator.files import ROOT
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))

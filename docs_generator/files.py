@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from documentation import man, reference
+from docs_generator import man, reference
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,9 +9,9 @@ import pytest
 import typer.main
 
 from affnet.cli import app
-from documentation.commands import commands
-from documentation.files import ROOT, generated
-from documentation.man import page
+from docs_generator.commands import commands
+from docs_generator.files import ROOT, generated
+from docs_generator.man import page
 
 FILES = generated()
 

@@ -1,6 +1,6 @@
-"""Write every generated file of the documentation: ``python -m documentation``."""
+"""Write every generated file of the documentation: ``python -m docs_generator``."""
 
-from documentation.files import ROOT, generated
+from docs_generator.files import ROOT, generated
 
 for name, text in generated().items():
     path = ROOT / name

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from documentation.commands import Command, commands
-from documentation.exit_codes import ENVIRONMENT, EXIT_CODES, FILES
+from docs_generator.commands import Command, commands
+from docs_generator.exit_codes import ENVIRONMENT, EXIT_CODES, FILES
 
 _BEGINS_REQUEST = re.compile(r"^(?=[.'])", re.MULTILINE)
 

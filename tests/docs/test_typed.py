@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from documentation.typed import unknown
+from docs_generator.typed import unknown
 
 
 def symbol(name: str, known: bool = False) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from affnet.artifact import Manifest
 from affnet.bench.results.result import Result
 from affnet.errors import AffnetError
 from affnet.project.schema import schema_text
-from documentation import python
-from documentation.commands import commands
-from documentation.exit_codes import ENVIRONMENT, EXIT_CODES, FILES
+from docs_generator import python
+from docs_generator.commands import commands
+from docs_generator.exit_codes import ENVIRONMENT, EXIT_CODES, FILES
 
 _COMMENT = re.compile(r"^    (?P<name>\w+):.*?  # (?P<text>.+)$", re.MULTILINE)
 

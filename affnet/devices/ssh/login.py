@@ -51,10 +51,11 @@ class _Known:
     hosts: asyncssh.SSHKnownHosts | None = None
     host: str = ""
     port: int = _USUAL_PORT
+    jump: str = ""  # the hosts on the way to it, as ``ProxyJump`` names them
 
     def keys(self) -> Sequence[object]:
-        """Return the keys that this host may show."""
-        if self.hosts is None:
+        """Return the keys that this host may show, none where it is not to be asked directly."""
+        if self.hosts is None or self.jump:
             return ()
         return self.hosts.match(self.host, "", None if self.port == _USUAL_PORT else self.port)[0]
 
@@ -78,7 +79,8 @@ async def log_in(target: Target) -> asyncssh.SSHClientConnection:
             host=target.host,
             **given,
         )
-        known = _Known(_known_hosts(options.known_hosts), options.host, options.port)
+        hosts, jump = _known_hosts(options.known_hosts), str(options.tunnel or "")
+        known = _Known(hosts, options.host, options.port, jump)
         return await asyncssh.connect(
             target.host,
             known_hosts=known.hosts,  # never None, which would verify nothing
@@ -156,6 +158,11 @@ async def _shows_another_key(known: _Known) -> bool:
 
 def _untrusted(target: Target, known: _Known) -> UnreachableError:
     """Distinguish a host that was never seen from one whose key is not the known one."""
+    if known.jump:
+        return UnreachableError(
+            f"The host key of {target}, or of {known.jump} on the way to it, is not a known one",
+            f"compare both fingerprints once by hand, run: ssh {target.ssh_command()}",
+        )
     if known.keys():
         name = known.host if known.port == _USUAL_PORT else f"[{known.host}]:{known.port}"
         return UnreachableError(

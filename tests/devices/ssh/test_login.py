@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -9,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from affnet.devices.base import Check
 from affnet.devices.catalog import Entry, open_device
 from affnet.devices.doctor import diagnose
 from affnet.devices.ssh import login
 from affnet.errors import MissingError, UnreachableError
-from tests.devices.ssh.sshd import Board, entry_of, failing, make_key, stop_sshd
+from tests.devices.ssh.sshd import Board, entry_of, failing, make_key, start_sshd, stop_sshd
 
 
 def public_key(path: Path) -> str:
@@ -130,3 +132,35 @@ def test_no_asyncssh(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     error = failing(board)
     assert isinstance(error, MissingError)
     assert str(error).endswith("run: pip install 'affnet[ssh]'")
+
+
+def reach(entry: Entry) -> Check:
+    """Return the first check, and close the connection."""
+    with contextlib.closing(diagnose(entry)) as checks:
+        return next(checks)
+
+
+def test_a_board_behind_a_jump_host(board: Board, tmp_path: Path) -> None:
+    jump = start_sshd(tmp_path / "jump")
+    try:
+        own_key = (tmp_path / "board" / "authorized_keys").read_text()
+        (tmp_path / "jump" / "authorized_keys").write_text(own_key)
+        board.known_hosts(board.host_key(), jump.host_key())
+        (board.home / ".ssh" / "config").write_text(
+            f"Host bench-pi\n  HostName 127.0.0.1\n  Port {board.port}\n  User {board.user}\n"
+            f"  ProxyJump {jump.user}@127.0.0.1:{jump.port}\n"
+        )
+        entry = Entry("pi", "ssh", {"host": "bench-pi"})
+        assert reach(entry).passed
+        for known in (board, jump):  # the key of each must be known
+            board.known_hosts(known.host_key())
+            check = reach(entry)
+            assert check.detail == (
+                f"The host key of bench-pi, or of {jump.user}@127.0.0.1:{jump.port} on the way to "
+                "it, is not a known one"
+            )
+            assert check.remedy == "compare both fingerprints once by hand, run: ssh bench-pi"
+    finally:
+        stop_sshd(jump)
+    board.known_hosts(board.host_key(), jump.host_key())
+    assert "cannot be reached" in reach(entry).detail  # there is no other way

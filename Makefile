@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist workste
 	--durations=60 --durations-min=1 --junit-xml=test-results/tests.xml
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test check test-exhaustive lint format generated docs api types workflows dist sbom clean
+.PHONY: setup demo test check test-exhaustive lint format generated screenshots docs api types workflows dist sbom clean
 .DELETE_ON_ERROR:
 
 # What the main job needs.
@@ -72,6 +72,10 @@ docs: .venv/.docs
 # What is made from the code: the manual page, the pages of reference.
 generated: .venv/.complete
 	$(BIN)/python -m docs_generator
+
+# The screenshots in the docs, in a headless Chromium; npm for the web demo's.
+screenshots: .venv/.complete
+	$(BIN)/python -m docs_generator.screenshots
 
 # What of the Python interface changed since the last tag, by griffe; nothing before the first.
 api: build/api

@@ -1,1 +1,1 @@
-"""What of the documentation is made from the code: ``python -m docs_generator`` writes it."""
+"""What of the documentation is made from the code: ``make generated``, ``make screenshots``."""

@@ -45,6 +45,10 @@ def view(
             f"{file} is in the format {artifact.manifest.format}, of which no graph is drawn",
             "export it with --format onnx of affnet export.",
         )
+    if write is None:
+        from affnet.viewing.server import page_files
+
+        page_files()  # what is not installed is said before a profile is taken
     graph, data = _graph(artifact, threads if profile else None, quiet)
     if write is not None:
         _write(write, graph, data)

@@ -60,7 +60,7 @@ class GraphServer(ThreadingHTTPServer):
             MissingError: Model Explorer is not installed.
             UsageError: the port is taken.
         """
-        self.pages = _page_files()
+        self.pages = page_files()
         self.answers: dict[tuple[str, str], Any] = {
             ("/api/v1/load_graphs_json", "0"): _joined(graph)
         }
@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-def _page_files() -> Mapping[str, Path]:
+def page_files() -> Mapping[str, Path]:
     """Return the files of the page by the paths that it asks for."""
     require(
         "model_explorer",

@@ -21,7 +21,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GraphSer
     """A server whose page is one file."""
     page = tmp_path / "index.html"
     page.write_text("<html>")
-    monkeypatch.setattr(module, "_page_files", lambda: {"/": page})
+    monkeypatch.setattr(module, "page_files", lambda: {"/": page})
     opened = GraphServer("a/b <i>.onnx", {"id": "g"}, [("ms", {"g": {"results": {}}})])
     thread = threading.Thread(target=opened.serve_forever, args=(0.01,))
     thread.start()

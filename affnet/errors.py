@@ -228,7 +228,7 @@ def require(
     target = f"affnet[{extra}]" if extra else "affnet"
     if not _is_there(package):
         raise MissingError(
-            f"{purpose} needs the package {package!r}, which is not installed",
+            f"{purpose} needs the package {distribution or package!r}, which is not installed",
             f"run: pip install '{target}'",
         )
     if outdated := _outdated(distribution or package.replace("_", "-")):

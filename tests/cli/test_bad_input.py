@@ -132,6 +132,7 @@ def test_a_truncated_safetensors_file_is_refused(refused: Refused, other_digits:
     [
         ("transformers", "affnet[peers]", ("export", "mobilevit_xxs", "-o", "new")),
         ("transformers", "affnet[peers]", ("bench", "digits.onnx", "--against", "mobilevit_s")),
+        ("MNN", "affnet[mnn]", ("export", "digits", "--format", "mnn", "-o", "new")),
         ("onnxsim", "affnet", ("export", "digits", "-o", "new")),
         ("onnxscript", "affnet", ("export", "digits", "-o", "new")),
         ("onnx", "affnet", ("inspect", "digits.onnx")),

@@ -122,12 +122,14 @@ def test_an_image_is_assumed_where_a_file_of_ncnn_says_nothing(
     assert taken == TensorSpec("in0", (1, "axis 1", "axis 2", "axis 3"), "float32")
 
 
-@pytest.mark.parametrize(("format_", "package"), [("mnn", "_mnncengine"), ("ncnn", "ncnn")])
-def test_a_missing_package_is_told_with_its_command(
-    monkeypatch: pytest.MonkeyPatch, format_: str, package: str
+@pytest.mark.parametrize(("name", "module"), [("MNN", "_mnncengine"), ("ncnn", "ncnn")])
+def test_a_missing_package_is_named_with_its_command(
+    monkeypatch: pytest.MonkeyPatch, name: str, module: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingError, match=rf"pip install 'affnet\[{format_}\]'$"):
+    monkeypatch.setitem(sys.modules, module, None)
+    format_ = name.lower()
+    sentence = rf"the package '{name}', which .* pip install 'affnet\[{format_}\]'$"
+    with pytest.raises(MissingError, match=sentence):
         get_runtime(format_).load(Path("net"), threads=1)
 
 

@@ -33,7 +33,7 @@ class MnnConverter(FromOnnx):
     precisions = ("fp32", "fp16", "int8-weights")
     computes_in_half = ()  # float16 is how weights are stored
     keeps_float = ()
-    packages = ("_tools", "_mnncengine", "onnx", "onnxscript", "onnxsim")
+    packages = ("MNN", "onnx", "onnxscript", "onnxsim")
     extra = "mnn"
     border_types = OF_FLOATS
     tools = ("torch", "onnx", "onnxscript", "onnxsim", "MNN")

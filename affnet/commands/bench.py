@@ -10,6 +10,7 @@ import typer
 
 from affnet import console
 from affnet.commands.options import (
+    AcceleratorOption,
     ClusterOption,
     ComputeUnits,
     DevicesFileOption,
@@ -73,6 +74,7 @@ def bench(
     compute_units: Annotated[
         ComputeUnits | None, typer.Option(help="Of Core ML.", rich_help_panel="Device")
     ] = None,
+    accelerator: AcceleratorOption = None,
     profile: Annotated[
         bool,
         typer.Option(
@@ -177,6 +179,7 @@ def bench(
         "install": install or None,
         "runner": str(runner_dir) if runner_dir else None,
         "compute_units": compute_units,
+        "accelerator": accelerator,
     }
     where = open_places(context, device, devices_file, settings, cluster, insecure, dry_run, quiet)
     chosen = bench_models.choose_models(context, models, against, parse_size(image_size), weights)

@@ -16,6 +16,7 @@ from affnet.commands.evaluate_cluster import evaluate_on_cluster
 from affnet.commands.evaluate_dense import evaluate_dense, print_dense, task_of_data
 from affnet.commands.options import (
     RUNTIME_NAMES,
+    AcceleratorOption,
     ClusterOption,
     ConfigOption,
     InsecureOption,
@@ -74,6 +75,7 @@ def evaluate(
         str | None,
         typer.Option(help="Run the file there: arm64, arm64:cortex-a53 (emulated), a board."),
     ] = None,
+    accelerator: AcceleratorOption = None,
     cluster: ClusterOption = None,
     insecure: InsecureOption = False,
     record: Annotated[
@@ -90,19 +92,21 @@ def evaluate(
     Example: affnet eval emoji.onnx --data emoji --record
     On an Arm processor that is emulated: affnet eval emoji.onnx --data emoji --device arm64
     """
-    if record and (limit or runtime or device):
+    elsewhere = device or accelerator
+    if record and (limit or runtime or elsewhere):
         raise UsageError(
             "--record keeps what an artifact gets here on all images: no --limit, --runtime, "
-            "--device."
+            "--device, --accelerator."
         )
-    if cluster is not None and (record or against or device or task_of_data(data) is not None):
+    if cluster is not None and (record or against or elsewhere or task_of_data(data) is not None):
         raise UsageError(
-            "--cluster is for the top-1 and top-5 of classifiers: no --record, --against, --device."
+            "--cluster is for the top-1 and top-5 of classifiers: no --record, --against, "
+            "--device, --accelerator."
         )
-    place = _place(device)
+    place = _place(device, accelerator)
     if (task := task_of_data(data)) is not None:
-        if record or against or device:
-            raise UsageError("--record, --against and --device are for classifiers.")
+        if record or against or elsewhere:
+            raise UsageError("--record, --against, --device and --accelerator are for classifiers.")
         _evaluate_dense(task, data, limit, model, runtime, config, weights, threads, json, quiet)
         return
     with (
@@ -206,12 +210,12 @@ def _open(
     return None, load_source(model, config=config, weights=weights)
 
 
-def _place(device: str | None) -> Device | None:
-    if device is None:
+def _place(device: str | None, accelerator: str | None) -> Device | None:
+    if device is None and accelerator is None:
         return None
     from affnet.devices.catalog import devices_to_prove_on
 
-    place, *more = devices_to_prove_on(device)
+    place, *more = devices_to_prove_on(device or "host", accelerator=accelerator)
     if more:
         raise UsageError("--device of affnet eval takes one device; evaluate on each by itself.")
     return place

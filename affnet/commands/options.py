@@ -85,6 +85,14 @@ SizeOption = Annotated[
         "--image-size", metavar="HxW", help="Default: the source's own.", rich_help_panel="Model"
     ),
 ]
+AcceleratorOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Of the device, default host, instead of that of its entry: gpu or npu (OpenVINO), "
+        "webgpu (a browser).",
+        rich_help_panel="Device",
+    ),
+]
 DevicesFileOption = Annotated[
     Path | None,
     typer.Option(

@@ -11,6 +11,7 @@ import typer
 from affnet import console
 from affnet.commands.options import (
     RUNTIME_NAMES,
+    AcceleratorOption,
     ConfigOption,
     DevicesFileOption,
     JsonOption,
@@ -73,10 +74,7 @@ def verify(
         int,
         typer.Option(min=1, help="So many of the held-out images on --device."),
     ] = 100,
-    accelerator: Annotated[
-        str | None,
-        typer.Option(help="Of --device, instead of that of its entry: webgpu of a browser."),
-    ] = None,
+    accelerator: AcceleratorOption = None,
     bisect: Annotated[
         bool,
         typer.Option("--bisect", help="Find the operators that --device computes wrongly."),
@@ -251,18 +249,14 @@ def _places(
 ) -> list[Device]:
     if reproduce is not None and not bisect:
         raise UsageError("--reproduce is where --bisect writes; add --bisect.")
-    if device is None:
-        needing = {"--record": record, "--bisect": bisect, "--accelerator": accelerator is not None}
+    if device is None and accelerator is None:
+        needing = {"--record": record, "--bisect": bisect}
         if option := next((name for name, given in needing.items() if given), None):
             raise UsageError(f"{option} needs a device to run on; add --device.")
         return []
     from affnet.devices.catalog import devices_to_prove_on
 
-    places = devices_to_prove_on(device, devices_file, accelerator=accelerator)
-    for place in places:
-        if accelerator is not None and not hasattr(place.settings_type, "accelerator"):
-            raise UsageError(f"{place.name} has no accelerator to choose", "omit --accelerator.")
-    return places
+    return devices_to_prove_on(device or "host", devices_file, accelerator=accelerator)
 
 
 def _proofs(

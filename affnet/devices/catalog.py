@@ -109,7 +109,7 @@ def devices_to_prove_on(
     """Return the devices of a list, those that are emulated too; see `open_device`.
 
     Raises:
-        UsageError: a name that is none, or no name at all.
+        UsageError: a name that is none, or no name at all; as `open_device`.
     """
     catalog = load_catalog(devices_file)
     listed = dict.fromkeys(filter(None, (name.strip() for name in names.split(","))))
@@ -125,10 +125,13 @@ def open_device(entry: Entry, **overrides: Any) -> Device:
 
     Raises:
         MissingError: its kind is known, but not built yet.
+        UsageError: an ``accelerator`` for a kind that has none to choose.
     """
     cls = device_class(entry.kind)
     known = {field.name for field in dataclasses.fields(cls.settings_type)}
     given = {name: value for name, value in overrides.items() if value is not None}
+    if "accelerator" in given.keys() - known:
+        raise UsageError(f"{entry.name} has no accelerator to choose", "omit --accelerator.")
     chosen = {name: value for name, value in given.items() if name in known}
     device: Device = cls(entry.name, cls.settings_type(**entry.settings | chosen))
     return device

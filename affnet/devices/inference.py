@@ -20,6 +20,7 @@ class DeviceSession:
     def __init__(self, process: InferringProcess, runtime: str) -> None:
         self._process = process
         self.runtime = f"{runtime} {process.startup.runtime_version}"
+        self.arithmetic: str = getattr(process, "arithmetic", "fp32")
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `affnet.runtimes.Session.run`."""

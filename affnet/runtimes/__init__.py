@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from affnet.errors import UnknownNameError, UsageError
+from affnet.placement import CPU
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,6 +60,11 @@ class Runtime(Protocol):
     returns name, type and mean time in ns of each operator, and one that knows which of its units
     runs which operator a class method ``placement(path, threads=, inputs=)`` that returns an
     `affnet.placement.Placement`, or raises `ArtifactError` or `ValueError`.
+
+    One that computes on other units than the CPU lists them as ``accelerators``; its ``load``,
+    ``profile`` and ``placement`` take an ``accelerator`` of these, and a class method
+    ``check_accelerator(accelerator)`` raises `MissingError` where this machine has none.  A session
+    on a unit that computes in float16 has ``arithmetic = "fp16"``.
     """
 
     name: ClassVar[str]
@@ -113,6 +119,22 @@ def check_measurable(runtime: type[Runtime]) -> None:
     check = getattr(runtime, "check_measurable", None)
     if check is not None:
         check()
+
+
+def check_accelerated(runtime: type[Runtime], accelerator: str) -> None:
+    """Raise `UsageError` where ``runtime`` does not compute on the unit that is asked for."""
+    if accelerator == CPU or accelerator in _accelerators(runtime):
+        return
+    able = [name for name in RUNTIMES if accelerator in _accelerators(get_runtime(name))]
+    raise UsageError(
+        f"{runtime.name} computes on the CPU here, not on the {accelerator.upper()}",
+        f"choose the runtime {' or '.join(able)}, or omit --accelerator.",
+    )
+
+
+def _accelerators(runtime: type[Runtime]) -> tuple[str, ...]:
+    found: tuple[str, ...] = getattr(runtime, "accelerators", ())
+    return found
 
 
 def formats() -> list[str]:

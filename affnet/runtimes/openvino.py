@@ -1,4 +1,7 @@
-"""OpenVINO on the CPU, in float32.
+"""OpenVINO on the CPU or on an accelerator of Intel's, in float32 where the unit has it.
+
+A model is compiled for one unit by its name, so that a part of it that the unit lacks is an error:
+``AUTO`` and ``HETERO``, which take the CPU without a word, are never asked for.
 
 Left to itself OpenVINO computes in bfloat16 wherever the processor has it: an error of 1e-2 of the
 largest output, and on processors without AMX more time than float32.  In float16, which its hint
@@ -18,16 +21,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affnet.artifact import Arrays, TensorSpec
-from affnet.errors import ArtifactError, require
+from affnet.errors import ArtifactError, MissingError, require
 from affnet.placement import CPU, PlacedOperator, Placement
 from affnet.runtimes import Interface
 from affnet.silence import silenced
 
-#: What every model is compiled with; an app must set the first too.
+#: What every model is compiled with for the CPU; an app must set the first too.
 CONFIGURATION = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 _BORDERS = ("Constant", "Parameter", "Result")
 _NOT_EXECUTED = ("Const", "Input", "Output")  # the same of a compiled model
 _DISCARDED = 2  # runs before those that are profiled
+_NPU = "npu"
+_DRIVERS = {
+    "gpu": "install Intel's driver of it (on Debian intel-opencl-icd) and join the group render",
+    _NPU: "install Intel's driver of it (linux-npu-driver) and join the group render",
+}
 
 
 class OpenVinoRuntime:
@@ -37,6 +45,13 @@ class OpenVinoRuntime:
     format = "openvino"
     suffix = ".xml"
     distribution = "openvino"
+    accelerators = ("gpu", _NPU)
+
+    @classmethod
+    def check_accelerator(cls, accelerator: str) -> None:
+        """Raise `MissingError` where OpenVINO sees no such unit here."""
+        _require()
+        _unit(library().Core(), accelerator)
 
     @classmethod
     def version(cls) -> str:
@@ -48,9 +63,9 @@ class OpenVinoRuntime:
         return metadata.version(cls.distribution)
 
     @classmethod
-    def load(cls, path: Path, *, threads: int) -> OpenVinoSession:
+    def load(cls, path: Path, *, threads: int, accelerator: str = CPU) -> OpenVinoSession:
         """See `Runtime.load`."""
-        return OpenVinoSession(path, threads)
+        return OpenVinoSession(path, threads, accelerator)
 
     @classmethod
     def describe(cls, path: Path) -> Interface:
@@ -77,10 +92,16 @@ class OpenVinoRuntime:
 
     @classmethod
     def profile(
-        cls, path: Path, *, threads: int, inputs: Sequence[NDArray[Any]], runs: int
+        cls,
+        path: Path,
+        *,
+        threads: int,
+        inputs: Sequence[NDArray[Any]],
+        runs: int,
+        accelerator: str = CPU,
     ) -> list[tuple[str, str, int]]:
         """Return name, type and mean time in ns of each operator, in a session of its own."""
-        session = OpenVinoSession(path, threads, profile=True)
+        session = OpenVinoSession(path, threads, accelerator, profile=True)
         totals: collections.Counter[tuple[str, str]] = collections.Counter()
         for run in range(_DISCARDED + runs):
             session.run(*inputs)
@@ -89,19 +110,25 @@ class OpenVinoRuntime:
         return [(name, kind, total // runs) for (name, kind), total in totals.items() if total]
 
     @classmethod
-    def placement(cls, path: Path, *, threads: int, inputs: Arrays) -> Placement:
+    def placement(
+        cls, path: Path, *, threads: int, inputs: Arrays, accelerator: str = CPU
+    ) -> Placement:
         """Return where the layers run that are left of a model once it is compiled."""
-        session = OpenVinoSession(path, threads)
-        unit = session.device().partition(".")[0].lower()
-        layers = [(*row, unit) for row in session.layers()]
-        return Placement((CPU,), tuple(PlacedOperator(*layer) for layer in layers))
+        session = OpenVinoSession(path, threads, accelerator)
+        layers = [(*row, accelerator) for row in session.layers()]
+        if not layers:  # an NPU's compiled model is a blob
+            raise ArtifactError(f"OpenVINO lists no layers of {path} on the {accelerator.upper()}.")
+        return Placement((accelerator,), tuple(PlacedOperator(*layer) for layer in layers))
 
 
 class OpenVinoSession:
     """One compiled model with a request."""
 
-    def __init__(self, path: Path, threads: int, *, profile: bool = False) -> None:
-        self._compiled = compiled_model(_read(path), path, threads, profile=profile)
+    def __init__(
+        self, path: Path, threads: int, accelerator: str = CPU, *, profile: bool = False
+    ) -> None:
+        self._compiled = compiled_model(_read(path), path, threads, accelerator, profile=profile)
+        self.arithmetic = "fp16" if accelerator == _NPU else "fp32"
         self._request = self._compiled.create_infer_request()
         self._outputs = self._compiled.outputs
 
@@ -117,36 +144,60 @@ class OpenVinoSession:
             for one in self._request.profiling_info
         ]
 
-    def device(self) -> str:
-        """Return what the model was compiled for, such as CPU or GPU.0."""
-        return str(self._compiled.get_property("EXECUTION_DEVICES")[0])
-
     def layers(self) -> list[tuple[str, str]]:
-        """Return name and type of each layer that is executed."""
+        """Return name and type of each layer that is executed, as far as the unit lists them."""
         found = [
             (one.get_friendly_name(), str(one.get_rt_info()["layerType"].astype(str)))
             for one in self._compiled.get_runtime_model().get_ordered_ops()
+            if "layerType" in one.get_rt_info()
         ]
         return [(name, kind) for name, kind in found if kind not in _NOT_EXECUTED]
 
 
-def compiled_model(model: Any, path: Path, threads: int, *, profile: bool = False) -> Any:
-    """Return OpenVINO's model, read from ``path``, compiled for the CPU.
+def compiled_model(
+    model: Any, path: Path, threads: int, accelerator: str = CPU, *, profile: bool = False
+) -> Any:
+    """Return OpenVINO's model, read from ``path``, compiled for the CPU or an accelerator.
 
     Raises:
-        ArtifactError: OpenVINO refuses it.
+        ArtifactError: OpenVINO refuses it, or would run it elsewhere.
+        MissingError: there is no such accelerator.
     """
-    configuration: dict[str, Any] = {
-        **CONFIGURATION,
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-        "PERF_COUNT": profile,
-    }
+    core = library().Core()
+    unit = _unit(core, accelerator)
     try:
         with silenced():
-            return library().Core().compile_model(model, "CPU", configuration)
+            compiled = core.compile_model(
+                model, unit, _configuration(threads, accelerator, profile)
+            )
+            taken = compiled.get_property("EXECUTION_DEVICES")
     except RuntimeError as error:
         raise _rejected(path, error) from error
+    if {one.partition(".")[0] for one in taken} != {unit}:
+        raise ArtifactError(f"OpenVINO runs {path} on {', '.join(taken)}, not on the {unit} alone.")
+    return compiled
+
+
+def _unit(core: Any, accelerator: str) -> str:
+    """Return OpenVINO's name of a unit; of several GPUs it means the first."""
+    unit, seen = accelerator.upper(), core.available_devices
+    if all(one.partition(".")[0] != unit for one in seen):
+        raise MissingError(
+            f"OpenVINO sees no {unit} on this machine, only {', '.join(seen) or 'nothing'}",
+            f"{_DRIVERS.get(accelerator, 'reinstall openvino')}, or omit --accelerator.",
+        )
+    return unit
+
+
+def _configuration(threads: int, accelerator: str, profile: bool) -> dict[str, Any]:
+    """Return the properties to compile with: an unknown one is an error.
+
+    An NPU has no float32, and only the CPU counts threads.
+    """
+    if accelerator == _NPU:
+        return {"PERFORMANCE_HINT": CONFIGURATION["PERFORMANCE_HINT"], "PERF_COUNT": profile}
+    counted = {"INFERENCE_NUM_THREADS": threads} if accelerator == CPU else {}
+    return {**CONFIGURATION, **counted, "NUM_STREAMS": 1, "PERF_COUNT": profile}
 
 
 def model_of(path: Path) -> Any:

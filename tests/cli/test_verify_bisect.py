@@ -45,11 +45,16 @@ def test_nothing_is_wrong_on_this_machine(run: Run, digits_onnx: Artifact) -> No
     ("options", "sentence"),
     [
         (["--bisect"], "--bisect needs a device to run on; add --device."),
-        (["--accelerator", "webgpu"], "--accelerator needs a device to run on; add --device."),
+        (["--accelerator", "webgpu"], "host: accelerator must be cpu, gpu or npu."),
         (["--reproduce", "x"], "--reproduce is where --bisect writes; add --bisect."),
         (
-            ["--device", "host", "--accelerator", "webgpu"],
-            "host has no accelerator to choose; omit --accelerator.",
+            ["--device", "fake", "--accelerator", "webgpu"],
+            "fake has no accelerator to choose; omit --accelerator.",
+        ),
+        (
+            ["--accelerator", "gpu"],
+            "onnxruntime computes on the CPU here, not on the GPU; "
+            "choose the runtime openvino, or omit --accelerator.",
         ),
     ],
 )

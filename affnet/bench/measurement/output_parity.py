@@ -6,6 +6,7 @@ from affnet.artifact import Artifact
 from affnet.devices.base import ComputingProcess, Device, MeasuringProcess
 from affnet.errors import MissingError, first_line
 from affnet.parity import TOLERANCES, Parity, compare, reference_inputs
+from affnet.placement import CPU
 from affnet.runtimes import runtime_for
 
 
@@ -20,7 +21,8 @@ def check_outputs(
     nothing to prove: this machine's own runtime of the format ran the file when it was exported.
     """
     own = runtime_for(artifact.manifest.format)
-    is_proven = not device.capabilities.remote and runtime in (None, own.name)
+    elsewhere = getattr(device.settings, "accelerator", CPU) != CPU
+    is_proven = not (device.capabilities.remote or elsewhere) and runtime in (None, own.name)
     if not isinstance(process, ComputingProcess) or is_proven:
         return None
     actual = process.outputs()

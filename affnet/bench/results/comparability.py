@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from affnet.bench.results.result import Result
 
@@ -33,7 +35,7 @@ class MeasurementConditions:
         return cls(
             device=result.device,
             hardware=_text(environment.get("model")),
-            processor=_text(environment.get("cpu")),
+            processor=_processor(environment),
             hardware_threads=environment.get("hardware_threads"),
             threads=result.threads,
             protocol=result.protocol,
@@ -73,6 +75,13 @@ class MeasurementConditions:
     def key(self) -> str:
         """Return a short text that is the same for the same conditions only."""
         return hashlib.sha256(json.dumps(dataclasses.astuple(self)).encode()).hexdigest()
+
+
+def _processor(environment: Mapping[str, Any]) -> str | None:
+    """Return what computed: the CPU's name, and the accelerator that was asked for beside it."""
+    accelerator = environment.get("accelerator")
+    other = None if accelerator in ("cpu", "wasm") else _text(accelerator)
+    return " with ".join(filter(None, (_text(environment.get("cpu")), other))) or None
 
 
 def _values(result: Result) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from affnet.artifact import Artifact
+from affnet.devices import accelerators
 from affnet.devices.android import properties
 from affnet.devices.android.adb_client import Adb, find_adb
 from affnet.devices.android.selection import DeviceFilter, select_device
@@ -31,7 +32,13 @@ from affnet.devices.android.tools.base import Settings as ToolSettings
 from affnet.devices.android.tools.base import Tool
 from affnet.devices.android.tools.binaries import VERSION, Runner, find_built, find_runner
 from affnet.devices.android.tools.process import Invoker, ToolProcess, open_process
-from affnet.devices.base import Capabilities, Check, Progress, Settings, check_capable
+from affnet.devices.base import (
+    Capabilities,
+    Check,
+    Progress,
+    Settings,
+    check_capable,
+)
 from affnet.devices.device_lock import locked_device
 from affnet.errors import AffnetError, ArtifactError, CatalogError, MeasurementError, UsageError
 
@@ -74,8 +81,7 @@ class AdbDevice:
     settings_type: ClassVar[type[Settings]] = AdbSettings
 
     def __init__(self, name: str, settings: AdbSettings) -> None:
-        if settings.accelerator not in self.capabilities.accelerators:
-            raise CatalogError(f"{name}: accelerator must be cpu or gpu.")
+        accelerators.check_name(name, settings.accelerator, self.capabilities)
         if settings.cores is not None and not re.fullmatch(r"[0-9a-fA-F]{1,16}", settings.cores):
             raise CatalogError(f"{name}: cores must be a mask in hexadecimal, such as f0.")
         if "," in settings.folder:  # separates files in flags of benchmark_model

@@ -16,7 +16,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from affnet.artifact import Artifact
-from affnet.devices.base import Capabilities, Check, Progress, Settings, check_capable
+from affnet.devices import accelerators
+from affnet.devices.base import (
+    Capabilities,
+    Check,
+    Progress,
+    Settings,
+)
 from affnet.devices.device_lock import locked_device
 from affnet.devices.labgrid.place import Place
 from affnet.devices.ssh.device import BoardSettings, SshDevice, SshSettings
@@ -47,6 +53,7 @@ class LabgridDevice:
     settings_type: ClassVar[type[Settings]] = LabgridSettings
 
     def __init__(self, name: str, settings: LabgridSettings) -> None:
+        accelerators.check_name(name, settings.accelerator, self.capabilities)
         self.name = name
         self.settings = settings
         self._place = Place(settings.place, settings.coordinator)
@@ -60,7 +67,7 @@ class LabgridDevice:
 
     def check_runtime(self, runtime: str) -> None:
         """See `Device.check_runtime`."""
-        check_capable(self, runtime)
+        self._over_ssh(self.settings.place, {}).check_runtime(runtime)
 
     def plan(self, files: Sequence[str], runtime: str, threads: int) -> list[str]:
         """See `Device.plan`."""

@@ -14,13 +14,22 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from affnet.artifact import Artifact
-from affnet.devices.base import Capabilities, Check, Progress, Settings, check_capable
+from affnet.devices import accelerators
+from affnet.devices.base import (
+    Capabilities,
+    Check,
+    Progress,
+    Settings,
+    check_capable,
+)
 from affnet.devices.ssh.board import Board, open_board
 from affnet.devices.ssh.connection import Connection
 from affnet.devices.ssh.login import Target
 from affnet.devices.worker.board_main import NEEDED
 from affnet.devices.worker.channel import RemoteProcess, describe_job
 from affnet.errors import AffnetError, ArtifactError, MissingError
+from affnet.placement import CPU
+from affnet.runtimes import check_accelerated, get_runtime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +42,7 @@ class BoardSettings(Settings):
     python: str = "python3"  # the interpreter that has the runtime
     folder: str = "/tmp"  # noqa: S108  # mktemp makes an unguessable folder inside
     install: bool = False  # a missing runtime, into a virtual environment there
+    accelerator: str = CPU  # or gpu, npu, with a runtime that computes there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +58,13 @@ class SshDevice:
     kind: ClassVar = "ssh"
     capabilities: ClassVar = Capabilities(
         runtimes=tuple(NEEDED),
-        accelerators=("cpu",),
+        accelerators=("cpu", "gpu", "npu"),
         home_runtimes=("onnxruntime", "litert"),
     )
     settings_type: ClassVar[type[Settings]] = SshSettings
 
     def __init__(self, name: str, settings: SshSettings) -> None:
+        accelerators.check_name(name, settings.accelerator, self.capabilities)
         self.name = name
         self.settings = settings
         self._target = Target(settings.host, settings.user, settings.port, settings.identity_file)
@@ -68,10 +79,12 @@ class SshDevice:
     def check_runtime(self, runtime: str) -> None:
         """See `Device.check_runtime`: whether the board has it shows in the session."""
         check_capable(self, runtime)
+        check_accelerated(get_runtime(runtime), self.settings.accelerator)
 
     def plan(self, files: Sequence[str], runtime: str, threads: int) -> list[str]:
         """See `Device.plan`."""
         settings = self.settings
+        where = accelerators.described(settings.accelerator, threads)
         missing = "install it into ~/.cache/affnet/venv there" if settings.install else "stop"
         return [
             f"Log in to {self._target} over ssh, its host key verified",
@@ -82,8 +95,7 @@ class SshDevice:
             *(f"Push {file}, if there is space for it" for file in files),
             *(f"Load {file} in a process of its own there, for its peak memory" for file in files),
             *(
-                f"Load {file} in a fresh process there with {runtime} on {threads} thread(s), "
-                "and warm up"
+                f"Load {file} in a fresh process there with {runtime} on {where}, and warm up"
                 for file in files
             ),
         ]
@@ -110,7 +122,11 @@ class SshDevice:
 
     def fingerprint(self) -> dict[str, Any]:
         """See `Device.fingerprint`."""
-        return {"kind": self.kind, "host": str(self._target), **self._board.ask("fingerprint")}
+        asked, chosen = (
+            self._board.ask("fingerprint"),
+            accelerators.fingerprint_of(self.settings.accelerator),
+        )
+        return {"kind": self.kind, "host": str(self._target), **asked, **chosen}
 
     def conditions(self) -> dict[str, Any]:
         """See `Device.conditions`."""
@@ -125,7 +141,9 @@ class SshDevice:
         remote = board.push(artifact.path, self._progress)
         label = f"{name} on {runtime} on {self.name}"
         with board.worker(f"measuring {label}") as channel:
-            yield RemoteProcess(channel, describe_job(artifact, runtime, threads, remote), label)
+            chosen = self.settings.accelerator
+            job = describe_job(artifact, runtime, threads, remote, chosen)
+            yield RemoteProcess(channel, job, label)
 
     def interrupt(self) -> None:
         """See `Device.interrupt`."""

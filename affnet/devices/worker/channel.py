@@ -21,7 +21,7 @@ from affnet.devices.worker.pipeline import STAGES, describe_pipeline
 from affnet.devices.worker.serve import decode, encode
 from affnet.energy import Energy, EnergyWindow
 from affnet.errors import MeasurementError, MissingError, from_wire
-from affnet.placement import Placement
+from affnet.placement import CPU, Placement
 from affnet.processes import LARGEST_OUTPUT, TooMuchOutputError
 from affnet.reading import parse_json
 
@@ -52,13 +52,18 @@ class Channel(Protocol):
 
 
 def describe_job(
-    artifact: Artifact, runtime: str, threads: int, path: PurePath | None = None
+    artifact: Artifact,
+    runtime: str,
+    threads: int,
+    path: PurePath | None = None,
+    accelerator: str = CPU,
 ) -> dict[str, Any]:
     """Return the first request: what to load, how, what to feed it.  ``path`` is where it stands.
 
     It holds all of the manifest that measuring needs, so that the process needs none.
     """
     return {
+        **({} if accelerator == CPU else {"accelerator": accelerator}),
         "artifact": str(path or artifact.path.resolve()),
         "sha256": artifact.manifest.sha256,
         "runtime": runtime,
@@ -134,8 +139,6 @@ def _nonsense(doing: str, line: str) -> MeasurementError:
 class RemoteProcess(Conversation):
     """A `affnet.devices.base.ComputingProcess` at the other end of a channel."""
 
-    arithmetic = "fp32"
-
     def __init__(self, channel: Channel, job: dict[str, Any], label: str) -> None:
         super().__init__(channel, label)
         self._runtime = job["runtime"]
@@ -143,6 +146,7 @@ class RemoteProcess(Conversation):
         expected = ("load_ns", "first_inference_ns", "runtime_version")
         answer = self._ask(job, expected, ANSWER_TIMEOUT_S)
         self.startup = Startup(**{name: answer[name] for name in expected})
+        self.arithmetic = "fp16" if answer.get("arithmetic") == "fp16" else "fp32"
 
     def run(self, iterations: int, discard: int = 0) -> Sequence[int]:
         """See `MeasuringProcess.run`."""

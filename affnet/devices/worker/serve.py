@@ -74,12 +74,15 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     runtime = get_runtime(job["runtime"])
     check_measurable(runtime)
     version = runtime.version()  # imports the runtime, which is not part of loading a model
+    how = {name: job[name] for name in ("threads", "accelerator") if name in job}
     started = time.perf_counter_ns()
-    session = runtime.load(path, threads=job["threads"])
+    session = runtime.load(path, **how)
     load_ns = time.perf_counter_ns() - started
     inputs = reference_inputs(job["inputs"])
     first_ns = time_runs(session, inputs, 1)[0]
-    answer(load_ns=load_ns, first_inference_ns=first_ns, runtime_version=version)
+    arithmetic = getattr(session, "arithmetic", "fp32")
+    startup = {"load_ns": load_ns, "first_inference_ns": first_ns, "runtime_version": version}
+    answer(**startup, arithmetic=arithmetic)
     pipeline: Pipeline | None = None
     for line in requests:
         request = json.loads(line)
@@ -100,10 +103,10 @@ def serve(requests: TextIO, answers: TextIO) -> None:
             answer(outputs=[encode(output, output.dtype.str) for output in given])
         elif request["command"] == "profile":
             profile = getattr(runtime, "profile", None)
-            options = {"threads": job["threads"], "inputs": inputs, "runs": request["runs"]}
+            options = {**how, "inputs": inputs, "runs": request["runs"]}
             answer(operators=profile(path, **options) if profile else None)
         elif request["command"] == "placement":
-            answer(placement=_placement(runtime, path, job["threads"], inputs))
+            answer(placement=_placement(runtime, path, how, inputs))
         elif request["command"] == "energy":
             answer(energy=_energy(session, inputs))
         else:
@@ -111,13 +114,13 @@ def serve(requests: TextIO, answers: TextIO) -> None:
 
 
 def _placement(
-    runtime: type[Runtime], path: Path, threads: int, inputs: Arrays
+    runtime: type[Runtime], path: Path, how: dict[str, Any], inputs: Arrays
 ) -> dict[str, Any] | str | None:
     placed = getattr(runtime, "placement", None)
     if placed is None:
         return None
     try:
-        return placement.to_wire(placed(path, threads=threads, inputs=inputs))
+        return placement.to_wire(placed(path, **how, inputs=inputs))
     except (AffnetError, ValueError) as error:  # not worth losing the latencies
         return f"{runtime.name} did not report where operators run ({first_line(error)})"
 

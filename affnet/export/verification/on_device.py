@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Outputs, Subject
 from affnet.files import write_whole
 from affnet.model.source import Source
+from affnet.placement import CPU
 from affnet.runtimes import Session
 
 #: So many held-out images are classified while a file is exported: one takes seconds, emulated.
@@ -51,6 +52,7 @@ def prove(
     with open_session(device, artifact, progress) as session:
         progress(f"Running {artifact.path.name} on {device.name}, on {len(inputs)} inputs")
         told = device.fingerprint()
+        subject = subject.computed_in(session.arithmetic)
         recorded, here = _Recorded(session), _Recorded(subject.load())
         parity = verify_against(subject, source, inputs, reference, [recorded])
         subject.run(here, [one.arrays for one in inputs])
@@ -60,7 +62,7 @@ def prove(
             progress(f"Classifying {held_out} held-out images on {device.name}")
             classes = _classes(subject, source, reference, (session, subject.load()), held_out)
     return DeviceProof(
-        device=device.name,
+        device=_named(device, told),
         cpu=told["cpu"],
         architecture=told["architecture"],
         features=tuple(told.get("features", ())),
@@ -71,6 +73,12 @@ def prove(
         host_equal=equal,
         held_out=classes,
     )
+
+
+def _named(device: Device, told: Mapping[str, Any]) -> str:
+    """Return a device's name, with the accelerator that computed: ``host:gpu``."""
+    accelerator = told.get("accelerator", CPU)
+    return device.name if accelerator in (CPU, "wasm") else f"{device.name}:{accelerator}"
 
 
 def keep(artifact: Artifact, proof: DeviceProof) -> Artifact:

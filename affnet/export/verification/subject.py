@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,11 @@ class Subject:
             manifest.precision,
             target=manifest.details.get("target", ANY),
         )
+
+    def computed_in(self, arithmetic: str) -> Subject:
+        """Return what may err as on a unit of coarser arithmetic than the file's."""
+        coarser = arithmetic == "fp16" and self.precision == "fp32"
+        return dataclasses.replace(self, precision="fp16") if coarser else self
 
     @property
     def input(self) -> TensorSpec:

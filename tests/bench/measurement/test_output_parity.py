@@ -15,7 +15,7 @@ from affnet.bench.measurement.interleaved import Job, measure
 from affnet.bench.measurement.output_parity import check_outputs
 from affnet.bench.measurement.protocol import get_protocol
 from affnet.devices.base import Capabilities, Startup
-from affnet.devices.host import HostDevice
+from affnet.devices.host import HostDevice, HostSettings
 from affnet.errors import MissingError
 from affnet.parity import Parity
 from affnet.runtimes import runtime_for
@@ -93,6 +93,16 @@ def test_this_machine_is_not_proven_against_itself(digits_onnx: Artifact) -> Non
         assert check_outputs(process, digits_onnx, host, "onnxruntime") is None
         compared = check_outputs(process, digits_onnx, host, "tract")  # a second runtime of ONNX
         assert isinstance(compared, Parity)
+
+
+def test_an_accelerator_of_this_machine_is_compared_with_its_cpu(
+    digits_onnx: Artifact, right: Outputs
+) -> None:
+    process = Computing("m", 0, lambda _: MS, [], Startup(1, 1, "1"), 0, right, "fp16")
+    host = HostDevice("host", HostSettings(accelerator="npu"))
+    compared = check_outputs(process, digits_onnx, host)
+    assert isinstance(compared, Parity)
+    assert (compared.passed, compared.tolerance) == (True, 5e-2)
 
 
 def test_a_result_whose_outputs_are_wrong_is_not_valid(

@@ -110,6 +110,18 @@ def test_traits_tell_their_difference_and_distance() -> None:
     assert one.key() == MeasurementConditions.of(a_result(model="x")).key() != two.key()
 
 
+@pytest.mark.parametrize("accelerator", ["gpu", "npu", "webgpu"])
+def test_an_accelerator_is_another_processor(accelerator: str) -> None:
+    result = a_result()
+    chosen, usual = (
+        dataclasses.replace(result, environment={**result.environment, "accelerator": name})
+        for name in (accelerator, "cpu")
+    )
+    one, two = MeasurementConditions.of(chosen), MeasurementConditions.of(usual)
+    assert two == MeasurementConditions.of(result)
+    assert one.difference(two).endswith(f"with {accelerator}' and {two.processor!r}")
+
+
 @pytest.mark.parametrize(
     ("query", "against", "why"),
     [

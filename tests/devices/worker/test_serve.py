@@ -76,7 +76,7 @@ def test_each_request_gets_one_line(digits_onnx: Artifact) -> None:
         {"command": "run", "iterations": 6, "discard": 2},
         {"command": "memory"},
     )
-    assert first.keys() == {"load_ns", "first_inference_ns", "runtime_version"}
+    assert first.keys() == {"load_ns", "first_inference_ns", "runtime_version", "arithmetic"}
     assert first["load_ns"] > 1_000_000
     assert first["first_inference_ns"] > 100_000
     assert len(runs["samples_ns"]) == 6

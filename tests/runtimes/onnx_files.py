@@ -39,6 +39,21 @@ def write_model(path: Path, operator: str = "Sigmoid") -> Path:
     return path
 
 
+def reducing(path: Path, operator: str) -> Path:
+    """Write a network that reduces over the last axis, which opset 18 names by an input."""
+    graph = helper.make_graph(
+        [helper.make_node(operator, ["x", "axes"], ["y"], keepdims=0)],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, SHAPE)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, SHAPE[:-1])],
+        [onnx.numpy_helper.from_array(np.array([-1]), "axes")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
 def translate(format_: str, precision: str, folder: Path, operator: str = "Sigmoid") -> Path:
     """Return that network as a file of a format."""
     outputs = tuple(TensorSpec(name, (1, 8, 4, 6), "float32") for name in ("scores", "boxes"))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from affnet.artifact import TensorSpec
 from affnet.errors import ArtifactError, ConversionError, MissingError, UsageError
-from affnet.export.converters.mnn import _CONVERT
+from affnet.export.converters import ConversionRequest
+from affnet.export.converters.mnn import _CONVERT, MnnConverter
 from affnet.runtimes import get_runtime
 from affnet.runtimes.foreign import open_file
-from tests.runtimes.onnx_files import EXPECTED, IMAGE, SHAPE, translate
+from tests.runtimes.onnx_files import EXPECTED, IMAGE, SHAPE, reducing, translate
 
 pytestmark = pytest.mark.converters
 
@@ -48,6 +52,29 @@ def test_outputs_are_right_and_in_the_order_of_the_network(
     np.testing.assert_allclose(second, 1 / (1 + np.exp(-EXPECTED)), atol=max(error, 1e-6))
     session.run(np.zeros(SHAPE, np.float32))
     assert np.abs(first - EXPECTED).max() <= error  # a copy
+
+
+@pytest.mark.parametrize(
+    ("operator", "norm"),
+    [
+        ("ReduceL1", lambda x: np.abs(x).sum(-1)),
+        ("ReduceL2", lambda x: np.sqrt((x * x).sum(-1))),
+        ("ReduceSumSquare", lambda x: (x * x).sum(-1)),
+        ("ReduceLogSum", lambda x: np.log(x.sum(-1))),
+        ("ReduceLogSumExp", lambda x: np.log(np.exp(x).sum(-1))),
+        ("ReduceSum", lambda x: x.sum(-1)),
+    ],
+)
+def test_mnn_reduces_over_the_axes_that_are_named(
+    tmp_path: Path, operator: str, norm: Callable[[NDArray[Any]], NDArray[Any]]
+) -> None:
+    path = reducing(tmp_path / "model.onnx", operator)
+    spec = TensorSpec("x", SHAPE, "float32"), TensorSpec("y", SHAPE[:-1], "float32")
+    request = ConversionRequest("net", spec[:1], spec[1:], "fp32", "torch.export", native_fft=False)
+    made = MnnConverter().translate(path, request, tmp_path).path
+    given = np.abs(IMAGE) + 0.5
+    (found,) = get_runtime("mnn").load(made, threads=1).run(given)
+    np.testing.assert_allclose(found, norm(given), rtol=1e-5)
 
 
 @pytest.mark.parametrize("format_", FORMATS)

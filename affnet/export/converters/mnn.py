@@ -19,6 +19,15 @@ from affnet.export.converters.from_onnx import OF_FLOATS, FromOnnx, rounded_to_h
 from affnet.files import write_and_sync
 from affnet.runtimes.mnn import SETTINGS
 
+#: Whose axes it reads as the attribute that they were before opset 18, and as nothing else.
+_OF_AN_ATTRIBUTE = (
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceLogSum",
+    "ReduceLogSumExp",
+    "ReduceSumSquare",
+)
+
 #: Run in a process of its own, which a crash of the converter ends.
 _CONVERT = "import sys, _tools; _tools.mnnconvert(sys.argv)"
 
@@ -41,9 +50,11 @@ class MnnConverter(FromOnnx):
     def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Conversion:
         """See `FromOnnx.translate`; the converter ends with 0 whether it has written a file or not.
 
-        It cuts weights to float16 off; rounded beforehand, they lose nothing by that.
+        It cuts weights to float16 off; rounded beforehand, they lose nothing by that.  Of some
+        reductions it ignores the input that opset 18 gives the axes by, and reduces over all.
         """
         _sort_outputs(model, request.output_names)
+        _axes_as_attributes(model)
         if request.precision == "fp16":
             rounded_to_half(model)
         path = folder / f"{request.name}.mnn"
@@ -84,4 +95,18 @@ def _sort_outputs(path: Path, names: list[str]) -> None:
             values[:] = [renamed.get(value, value) for value in values]
     for value in model.graph.output:
         value.name = renamed[value.name]
+    path.write_bytes(model.SerializeToString())
+
+
+def _axes_as_attributes(path: Path) -> None:
+    """Give reductions their axes as MNN's converter reads them, which ONNX no longer allows."""
+    import onnx
+
+    model: Any = onnx.load(path)
+    known = {one.name: one for one in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type in _OF_AN_ATTRIBUTE and len(node.input) > 1 and node.input[1] in known:
+            axes = onnx.numpy_helper.to_array(known[node.input[1]])
+            node.attribute.append(onnx.helper.make_attribute("axes", axes.tolist()))
+            del node.input[1]
     path.write_bytes(model.SerializeToString())

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import collections
 import importlib
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,9 @@ CONFIGURATION = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY
 _BORDERS = ("Constant", "Parameter", "Result")
 _NOT_EXECUTED = ("Const", "Input", "Output")  # the same of a compiled model
 _DISCARDED = 2  # runs before those that are profiled
+_VERSIONS = (10, 11)  # of the representation, since openvino 2020 and 2022
+_VERSION = re.compile(rb'<net\b[^<>]{0,500}\bversion="(\d{1,9})"')
+_HEAD = 1000  # bytes of a file, in which its version stands
 _NPU = "npu"
 _DRIVERS = {
     "gpu": "install Intel's driver of it (on Debian intel-opencl-icd) and join the group render",
@@ -231,7 +235,20 @@ def _read(path: Path) -> Any:
         try:
             return model_of(path)
         except RuntimeError as error:
-            raise _rejected(path, error) from error
+            raise _of_another_version(path) or _rejected(path, error) from error
+
+
+def _of_another_version(path: Path) -> ArtifactError | None:
+    """Return why a file cannot be read whose version OpenVINO does not have, and does not name."""
+    with path.open("rb") as file:
+        found = _VERSION.search(file.read(_HEAD))
+    if found is None or int(found[1]) in _VERSIONS:
+        return None
+    return ArtifactError(
+        f"{path} is of version {int(found[1])} of OpenVINO's representation, and openvino "
+        f"{OpenVinoRuntime.version()} reads {' and '.join(map(str, _VERSIONS))}",
+        "convert its source again, or install the openvino that it was made for.",
+    )
 
 
 def _rejected(path: Path, error: Exception) -> ArtifactError:

@@ -113,6 +113,23 @@ def test_a_damaged_file_is_refused(files: dict[str, Path], tmp_path: Path, lacki
         OpenVinoRuntime.load(path, threads=1)
 
 
+@pytest.mark.parametrize("version", [7, 99])
+def test_a_file_of_another_version_is_told_by_it(
+    files: dict[str, Path], tmp_path: Path, version: int
+) -> None:
+    path = tmp_path / "net.xml"
+    text = files["fp32"].read_text()
+    assert 'version="11"' in text[:300]
+    path.write_text(text.replace('version="11"', f'version="{version}"', 1))
+    shutil.copy(files["fp32"].with_suffix(".bin"), path.with_suffix(".bin"))
+    with pytest.raises(ArtifactError) as info:
+        OpenVinoRuntime.load(path, threads=1)
+    assert info.value.problem.startswith(
+        f"{path} is of version {version} of OpenVINO's representation, and openvino "
+    )
+    assert info.value.problem.endswith("reads 10 and 11")
+
+
 def test_a_file_without_its_weights_is_refused_by_name(
     files: dict[str, Path], tmp_path: Path
 ) -> None:

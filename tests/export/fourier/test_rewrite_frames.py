@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from affnet.export.fourier.rewrite import rewrite_program
+from affnet.export.fourier.rewrite import framed, rewrite_program
 from tests.export.fourier.rewriting import (
     THIRD_PARTY_WARNINGS,
     Program,
@@ -76,6 +78,39 @@ def test_only_the_bins_that_are_read_are_computed(size: int, bins: int, last: in
         assert rows < columns  # of the k2, some are not asked for
     else:
         assert constants["kernels"].shape[0] == 2 * (bins - 3 + last)
+
+
+@pytest.mark.parametrize("bins", [(0, 2049), (500, 2049)])
+def test_long_frames_are_transformed_in_three_stages(bins: tuple[int, int]) -> None:
+    window = torch.hann_window(4096, dtype=torch.float64)
+
+    def function(x: Tensor) -> Tensor:
+        z = torch.fft.rfft(x.unfold(-1, 4096, 1024) * window)
+        return torch.view_as_real(z[..., slice(*bins)])
+
+    result = assert_same(function, torch.randn(2, 20_000, dtype=torch.float64))
+    constants = {name.split("_")[-1]: t for name, t in result.program.constants.items()}
+    assert "middle" in constants
+    assert sum(t.numel() for t in constants.values()) < 500_000  # the product has 16 million
+
+
+@pytest.mark.parametrize(
+    ("split", "bins"),
+    [((1, 8), (2, 11)), ((3, 2), (0, 49)), ((2, 4), (30, 49)), ((4, 6), (2, 11))],
+)
+def test_every_way_to_factor_frames(
+    split: tuple[int, int], bins: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = torch.rand(96, dtype=torch.float64)
+    monkeypatch.setattr(framed, "_splits", lambda *_: [framed.Split(*split)])
+    monkeypatch.setattr(framed, "_by_frames", lambda *_: math.inf)
+
+    def function(x: Tensor) -> Tensor:
+        return torch.fft.rfft(x.unfold(-1, 96, 24) * window)[..., slice(*bins)]
+
+    result = assert_same(function, torch.randn(2, 400, dtype=torch.float64))
+    nodes = [n.target for n in result.program.graph.nodes if n.op == "call_function"]
+    assert nodes.count(aten.matmul.default) == (1 if split[0] == 1 else 2)
 
 
 def test_a_window_that_is_an_input_or_changes_is_no_constant() -> None:

@@ -16,6 +16,7 @@ from affnet.export.operators import (
     resampling,
     transposed_convolution,
     window_maxima,
+    windows,
 )
 from affnet.export.operators.rule import Rule
 
@@ -31,6 +32,7 @@ RULES: dict[Any, Rule] = {
     aten.adaptive_max_pool2d.default: window_maxima.adaptive_max_pool,
     aten.adaptive_max_pool3d.default: window_maxima.adaptive_max_pool,
     aten.broadcast_to.default: repetition.expand,
+    aten.col2im.default: windows.fold,
     aten.conv3d.default: grouped_convolution.conv3d,
     aten.conv3d.padding: grouped_convolution.conv3d,
     aten.conv_transpose1d.default: transposed_convolution.conv_transpose1d,
@@ -47,6 +49,7 @@ RULES: dict[Any, Rule] = {
     aten.scaled_dot_product_attention.default: attention.scaled_dot_product_attention,
     aten.tile.default: repetition.tile,
     aten.topk.default: indexing.topk,
+    aten.unfold.default: windows.unfold,
     aten.upsample_bilinear2d.vec: resampling.upsample_linear,
     aten.upsample_nearest2d.vec: resampling.upsample_nearest,
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -47,15 +49,36 @@ def fold(
 ) -> Tensor:
     """Add patches up to a map: ``aten.col2im``, [B, C kh kw, L] or without B -> [B, C, H, W].
 
-    It is the transposed convolution by kernels of a single 1, one for each place in a patch.
+    First over the height, then over the width.
     """
-    places, batch = kernel[0] * kernel[1], x.shape[:-2]
+    batch = x.shape[:-2]
     spans = [dilation[i] * (kernel[i] - 1) + 1 for i in (0, 1)]
     counts = [(size[i] + 2 * padding[i] - spans[i]) // stride[i] + 1 for i in (0, 1)]
-    rest = [size[i] + 2 * padding[i] - spans[i] - (counts[i] - 1) * stride[i] for i in (0, 1)]
-    numbers = torch.arange(places, device=x.device)
-    kernels = (numbers[:, None] == numbers).to(x.dtype).reshape(places, 1, *kernel)
-    maps = torch.nn.functional.conv_transpose2d(
-        x.reshape(-1, places, *counts), kernels, None, stride, padding, rest, 1, dilation
-    )
-    return maps.reshape(*batch, -1, *size)
+    x = x.reshape(-1, kernel[0], kernel[1], *counts).transpose(2, 3)
+    x = x.reshape(-1, kernel[0], counts[0], kernel[1] * counts[1])
+    x = _added_up(x, size[0], stride[0], padding[0], dilation[0])
+    x = x.reshape(-1, kernel[1], counts[1], 1)
+    return _added_up(x, size[1], stride[1], padding[1], dilation[1]).reshape(*batch, -1, *size)
+
+
+def _added_up(x: Tensor, size: int, step: int, margin: int, dilation: int) -> Tensor:
+    """Add windows up where they overlap: [N, places, windows, M] -> [N, size, M].
+
+    A window is blocks of a step (zeros make it whole ones), and block j of window f falls on block
+    f + j of the result.  A dilated window has zeros between its places.
+    """
+    if dilation > 1:
+        x = F.pad(x.unsqueeze(2), (0, 0, 0, 0, 0, dilation - 1)).flatten(1, 2)
+    number, places, _, columns = x.shape
+    blocks = -(-places // step)
+    x = _padded(x, 1, 0, blocks * step - places).transpose(1, 2)
+    pieces = (x[:, :, block * step : (block + 1) * step] for block in range(blocks))
+    shifted = (_padded(piece, 1, j, blocks - 1 - j) for j, piece in enumerate(pieces))
+    total = reduce(torch.add, shifted)
+    total = total.reshape(number, -1, columns)
+    total = _padded(total, 1, 0, max(0, margin + size - total.shape[1]))
+    return total[:, margin : margin + size]
+
+
+def _padded(x: Tensor, axis: int, before: int, after: int) -> Tensor:
+    return F.pad(x, (0, 0) * (x.dim() - 1 - axis) + (before, after)) if before or after else x

@@ -42,6 +42,9 @@ BOTH_ROUTES: dict[str, Callable[[Tensor], Tensor]] = {
     "nearest": lambda x: F.interpolate(x, size=(7, 5)),
     "bilinear": lambda x: F.interpolate(x, scale_factor=1.7, mode="bilinear"),
     "index": lambda x: x[:, torch.arange(4)[:, None], torch.arange(4) % 3],
+    "fold": lambda x: F.fold(x.reshape(1, 16, 4), (4, 4), (2, 2), stride=2, padding=1, dilation=2),
+    "fold signals": lambda x: F.fold(x.reshape(1, 16, 4), (4, 7), (4, 1), stride=(1, 2)),
+    "windows": lambda x: x.unfold(3, 3, 1).flatten(3),
 }
 TORCH_EXPORT_ONLY: dict[str, Callable[[Tensor], Tensor]] = {
     "max_pool2d": lambda x: F.max_pool2d(x, 3, 2, 1, return_indices=True)[1].float(),

@@ -74,6 +74,7 @@ class Emitter:
         self.half = half  # whether the values between will be float16
         self.speed = speed_of(runtime)
         self.left_products = runtime in LEFT_PRODUCTS
+        self.values: dict[Node, Any] = {}  # what stands in the new graph for each old node
         self.embeddings: dict[Node, Embedding] = {}  # new nodes that are zero outside a box
         self.frames: dict[Node, Frames] = {}  # new nodes that are frames of a signal
         self.moduli: set[Node] = set()  # new nodes that are the square root of a sum of squares

@@ -19,6 +19,7 @@ import torch
 from torch.fx import Node
 
 from affnet.export.fourier.rewrite import ranges
+from affnet.export.fourier.rewrite.convolution import as_convolution
 from affnet.export.fourier.rewrite.embedding import embedded, embedding, picked, zeros
 from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.framed import transform_frames
@@ -216,6 +217,8 @@ def _fft_c2r(call: Call) -> Node:
     The roots of the zero and the Nyquist bin have sin = 0: whatever imaginary part these have after
     the other axes' transforms has no effect, as in PyTorch.
     """
+    if (found := as_convolution(call)) is not None:
+        return found
     bare, exponent = _taken_apart(call.args[0])
     transform = _Transform(call, *bare, exponent)
     *others, axis = transform.axes

@@ -34,7 +34,7 @@ class NodeRewriter:
 
     def __init__(self, emitter: Emitter) -> None:
         self.emitter = emitter
-        self.values: dict[Node, Any] = {}
+        self.values = emitter.values
 
     def rewrite(self, node: Node) -> None:
         """Bring ``node`` into the new graph.

@@ -14,12 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affnet.dynamic_axes import DynamicAxis
 from affnet.errors import ArtifactError
 from affnet.evidence import DeviceProof, MeasuredAccuracy
 from affnet.files import companion, content_bytes, content_sha256
 from affnet.parity import TOLERANCES, Parity
 from affnet.preprocessing import Preprocessing, published
 from affnet.reading import parse_json, read_text
+from affnet.tensor_spec import TensorSpec as TensorSpec
+from affnet.tensor_spec import image_spec as image_spec
+from affnet.tensor_spec import logits_spec as logits_spec
 
 #: What a network takes at once: an array for each of its inputs.
 Arrays = tuple[NDArray[Any], ...]
@@ -35,65 +39,6 @@ CONFIDENCE, COORDINATES = "confidence", "coordinates"
 UNPROVEN = "unproven"
 _MOST_VALUES = 1 << 28  # of a tensor: 1 GB of float32
 _SUFFIX = ".manifest.json"
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """One input or output of an artifact."""
-
-    name: str
-    shape: tuple[int | str, ...]  # a string names a dynamic axis
-    dtype: str
-    layout: str | None = None  # NCHW or NHWC for images, and NHWC for maps of a file like that
-    # what 0 and 1 of an image become in the file, or between what an integer is drawn
-    range: tuple[float, float] | None = None
-    class_axis: int | None = None  # of an output: where one score of each class stands
-
-    @property
-    def is_image(self) -> bool:
-        """Whether it holds images, whose size and layout an export may choose."""
-        return self.layout is not None
-
-    @property
-    def dynamic_batch(self) -> bool:
-        """Whether the first axis is left open."""
-        return isinstance(self.shape[0], str)
-
-    def static_shape(self, batch: int = 1) -> tuple[int, ...]:
-        """Return the shape with ``batch`` in place of dynamic axes."""
-        return tuple(batch if isinstance(axis, str) else axis for axis in self.shape)
-
-    def channels_last(self) -> TensorSpec:
-        """Return the spec of B x C x H x W with the channels last; of other shapes itself."""
-        if len(self.shape) != 4:
-            return self
-        batch, channels, *sides = self.shape
-        axis = None if self.class_axis is None else 3
-        shape = (batch, *sides, channels)
-        return dataclasses.replace(self, shape=shape, layout="NHWC", class_axis=axis)
-
-    def network_shape(self) -> tuple[int | str, ...]:
-        """Return the shape as the network has it, channels first."""
-        if self.layout != "NHWC":
-            return self.shape
-        batch, *sides, channels = self.shape
-        return (batch, channels, *sides)
-
-    def image_size(self) -> tuple[int, int]:
-        """Return height and width of the images."""
-        _, *sides = self.static_shape()
-        height, width = sides[:2] if self.layout == "NHWC" else sides[1:]
-        return height, width
-
-
-def image_spec(height: int, width: int) -> TensorSpec:
-    """Return the spec of one image as every image network here takes it."""
-    return TensorSpec("image", (1, 3, height, width), "float32", "NCHW", (0.0, 1.0))
-
-
-def logits_spec(classes: int) -> TensorSpec:
-    """Return the spec of one image's logits."""
-    return TensorSpec("logits", (1, classes), "float32", class_axis=1)
 
 
 @dataclass(frozen=True)
@@ -132,6 +77,7 @@ class Manifest:
     accuracy: tuple[MeasuredAccuracy, ...] = ()  # measured since, one for each data set
     preprocessing: Preprocessing | None = None  # None where it takes no pictures
     proofs: tuple[DeviceProof, ...] = ()  # on other processors, one for each device
+    dynamic: tuple[DynamicAxis, ...] = ()  # lengths left open in the shapes, by their names
 
     @property
     def gives_probabilities(self) -> bool:
@@ -206,6 +152,8 @@ def _with_preprocessing(manifest: Manifest, stated: bool) -> Manifest:
 def _oddity(spec: TensorSpec) -> str | None:
     """Say what no tensor of a file is like, before memory is made for it."""
     shape = spec.static_shape()
+    if not spec.fits(shape):
+        return f"{list(shape)} is no example of {list(spec.shape)}"
     if any(axis < 0 for axis in shape) or math.prod(shape) > _MOST_VALUES:
         return f"{list(spec.shape)} is no shape of an image or of an output"
     try:

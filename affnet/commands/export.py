@@ -153,10 +153,14 @@ def export(
             "for: a name, user@host."
         ),
     ] = "host",
-    dynamic_batch: Annotated[
-        bool,
-        typer.Option("--dynamic-batch", help="Leave the batch size open.", rich_help_panel="File"),
-    ] = False,
+    dynamic: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AXES",
+            help="Open axes: batch; of own networks also time or x:2=time, with :MIN..MAX.",
+            rich_help_panel="File",
+        ),
+    ] = None,
     head: Annotated[
         Head | None,
         typer.Option(
@@ -249,7 +253,7 @@ def export(
         target=target,
         fft=fft,
         device=device,
-        dynamic_batch=dynamic_batch,
+        dynamic=dynamic,
         head=head,
         layout=layout,
         preprocess=preprocess,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affnet.artifact import Arrays, Artifact, TensorSpec
+from affnet.dynamic_axes import check_lengths
 from affnet.errors import ArtifactError, UsageError, first_line
 from affnet.reading import LARGEST_ARRAYS, check_inflation
 from affnet.runtimes import runtime_for
@@ -32,6 +33,13 @@ def run_on_tensors(artifact: Artifact, given: Sequence[str]) -> dict[str, NDArra
     """
     manifest = artifact.manifest
     arrays = read_tensors(given, manifest.inputs)
+    check_lengths(
+        {
+            spec.name: (spec.shape, array.shape)
+            for spec, array in zip(manifest.inputs, arrays, strict=True)
+        },
+        manifest.dynamic,
+    )
     session = runtime_for(manifest.format).load(artifact.path, threads=1)
     try:
         outputs = session.run(*arrays)
@@ -90,7 +98,7 @@ def _fitting(array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     """Return an array in the type of ``spec``; a complex one in its real and imaginary parts."""
     if array.dtype.kind == "c":
         array = np.stack((array.real, array.imag), axis=-1)
-    if array.shape != spec.static_shape():
+    if not spec.fits(array.shape):
         wanted, is_ = (" x ".join(map(str, s)) or "a scalar" for s in (spec.shape, array.shape))
         raise UsageError(f"The input {spec.name!r} is {is_}; the file takes {wanted}.")
     if array.dtype.kind not in "fiub":

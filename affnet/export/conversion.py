@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from affnet.artifact import Arrays, TensorSpec, image_spec
+from affnet.dynamic_axes import BATCH, DynamicAxis
 from affnet.export.borders import held_inputs, held_outputs
 from affnet.export.converters import ConversionRequest, Converter
 from affnet.export.converters.fallbacks import Attempt
@@ -40,6 +41,7 @@ def conversion_request(
         name=_file_name(source.name, attempt.precision, converter),
         inputs=tuple(_with_batch(spec, options.dynamic_batch) for spec in inputs),
         outputs=tuple(_with_batch(spec, options.dynamic_batch) for spec in outputs),
+        dynamic=(ANY_BATCH,) if options.dynamic_batch else source.dynamic,
         precision=attempt.precision,
         route=attempt.route,
         native_fft=native_fft,
@@ -60,6 +62,10 @@ def conversion_request(
             _half_trial(reference, taken, (inputs, outputs), options, progress) if half else None
         ),
     )
+
+
+#: The batch of images: what a file takes of it only memory bounds.
+ANY_BATCH = DynamicAxis(BATCH, 1, 1, 1 << 16)
 
 
 def _pixels(source: Source, taken: TensorSpec, options: ExportOptions) -> GraphPixels | None:
@@ -111,4 +117,4 @@ def _file_name(model: str, precision: str, converter: type[Converter]) -> str:
 
 def _with_batch(spec: TensorSpec, dynamic: bool) -> TensorSpec:
     """Return the spec with its first axis left open if ``dynamic``."""
-    return dataclasses.replace(spec, shape=("batch", *spec.shape[1:])) if dynamic else spec
+    return dataclasses.replace(spec, shape=(BATCH, *spec.shape[1:])) if dynamic else spec

@@ -40,7 +40,7 @@ class ExportOptions:
     image_size: tuple[int, int] | None = None  # height, width
     precision: str | None = None
     fft: str = "auto"
-    dynamic_batch: bool = False
+    dynamic_batch: bool = False  # of images; other axes are of the source
     #: Of `affnet.export.passes.heads.HEADS`: what follows the network in the file; None for what is
     #: customary in the format.
     head: str | None = None
@@ -87,7 +87,7 @@ def check_options(source: Source, options: ExportOptions) -> None:
             "decode the outputs by affnet.detections.decode_detections."
         )
     if options.head not in (None, *OF_BATCHES) and options.dynamic_batch:
-        raise UsageError("--head takes one image at a time; drop --dynamic-batch.")
+        raise UsageError("--head takes one image at a time; drop --dynamic.")
     layouts = converter.layouts if options.preprocess == SPEC else _PICTURE_LAYOUTS
     if options.layout is not None and options.layout not in layouts:
         raise UnknownNameError(f"layout for {options.format}", options.layout, layouts)
@@ -171,7 +171,7 @@ def _check_preprocessing(source: Source, options: ExportOptions) -> None:
     if options.calibration is not None or options.dynamic_batch:
         raise UsageError(
             "--preprocess graph is for one picture at a time, and for precisions that need no "
-            "images; drop --dynamic-batch, and --precision int8 or auto."
+            "images; drop --dynamic, and --precision int8 or auto."
         )
 
 
@@ -187,7 +187,17 @@ def _check_program_options(source: Source, options: ExportOptions) -> None:
     """Refuse what only networks of this package have a meaning for, and types no file holds."""
     converter = get_converter(options.format)
     check_held(source.name, (*source.inputs, *source.outputs), converter)
-    for option in ("image_size", "layout", "image_input", "dynamic_batch"):
+    if source.dynamic and converter.fixed_shapes is not None:
+        raise UsageError(
+            f"{options.format} files have fixed shapes here: {converter.fixed_shapes}",
+            "drop --dynamic, or choose --format onnx.",
+        )
+    if options.dynamic_batch:
+        raise UsageError(
+            f"dynamic_batch does not apply to {source.name}, whose program says what it takes",
+            'open its axes where it is loaded: load_source(.., dynamic="batch").',
+        )
+    for option in ("image_size", "layout", "image_input"):
         if getattr(options, option):
             raise UsageError(
                 f"--{option.replace('_', '-')} does not apply to {source.name}, whose program says "

@@ -9,12 +9,8 @@ from importlib import metadata
 from pathlib import Path
 
 from affnet import __version__
-from affnet.artifact import (
-    Artifact,
-    Manifest,
-    image_spec,
-    manifest_path,
-)
+from affnet.artifact import Artifact, Manifest, image_spec, manifest_path
+from affnet.dynamic_axes import verified
 from affnet.errors import (
     AffnetError,
     ArtifactError,
@@ -25,12 +21,7 @@ from affnet.errors import (
 from affnet.export.bisection.repair import made_right
 from affnet.export.borders import replaced_types
 from affnet.export.conversion import conversion_request
-from affnet.export.converters import (
-    Conversion,
-    ConversionRequest,
-    Converter,
-    get_converter,
-)
+from affnet.export.converters import Conversion, ConversionRequest, Converter, get_converter
 from affnet.export.converters.fallbacks import FULL, Attempt, failure_of, plan_attempts
 from affnet.export.converters.gaps import with_line
 from affnet.export.fourier.costs import PredictedCosts
@@ -40,7 +31,7 @@ from affnet.export.prepare import prepare_network
 from affnet.export.quantization import CALIBRATED
 from affnet.export.verification.accuracy_gate import judged
 from affnet.export.verification.compare import has_held_out, verify_against
-from affnet.export.verification.inputs import VerificationInput, calibration_inputs
+from affnet.export.verification.inputs import VerificationInput, calibration_inputs, sized_inputs
 from affnet.export.verification.on_device import DEFAULT_IMAGES, prove, with_proof
 from affnet.export.verification.pictures import on_pictures
 from affnet.export.verification.reference import Reference
@@ -185,7 +176,7 @@ def _convert(
         source, options, converter, attempt, reference, native_fft, progress
     )
     # not every network takes zeros (a matrix of them has no inverse), but its user's example
-    macs = count_macs_of(prepared.module, source.example or request.example(batch=1))
+    macs = count_macs_of(prepared.module, source.example or request.example(least=1))
     progress(f"Converting {source.name} to {options.format}")
     conversion = converter().convert(prepared.module, request, folder)
     tools = {"affnet": __version__, **{t: metadata.version(t) for t in converter.tools}}
@@ -232,6 +223,7 @@ def _describe(
         tools=tools,
         parity=None,
         task=source.task,
+        dynamic=source.dynamic,
         preprocessing=(
             request.pixels.stated()
             if request.pixels is not None
@@ -261,11 +253,12 @@ def _verified(
         half = subject.precision in get_converter(options.format).computes_in_half
         half = half and subject.input.dtype.startswith("float")
         inputs = reference.usual_inputs(subject.network_inputs(source), half=half)
-    inputs = [*inputs, *options.verify_on]
+    others = sized_inputs(source.inputs, source.dynamic, source.example)
+    inputs = [*inputs, *others, *options.verify_on]
     parity = verify_against(subject, source, inputs, reference)
     if not parity.passed:
         raise VerificationError(_disagreement(artifact, parity))
-    artifact = artifact.with_manifest(parity=parity)
+    artifact = artifact.with_manifest(parity=parity, dynamic=verified(source.dynamic))
     artifact = _proven(artifact, source, inputs, options, reference, progress)
     if calibration is None:
         return artifact

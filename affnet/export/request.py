@@ -6,6 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 
+from affnet.dynamic_axes import parse_dynamic
 from affnet.errors import UsageError
 from affnet.export.quantization import ANY, AUTO, CALIBRATED, LOSSY
 
@@ -40,7 +41,7 @@ class ExportRequest:
     target: str = ANY  # processors that the weights of int8 files are for
     fft: str = "auto"
     device: str = "host"  # that ``measure`` and the precision ``auto`` time on, or of ``repair``
-    dynamic_batch: bool = False
+    dynamic: str | None = None  # axes whose lengths are open, of `affnet.dynamic_axes`
     head: str | None = None
     layout: str | None = None
     preprocess: str = "spec"  # graph: the file has resize, crop and scaling inside
@@ -87,6 +88,8 @@ def check_combination(request: ExportRequest) -> None:
     Raises:
         UsageError: with the option to add or to drop.
     """
+    if request.dynamic is not None:
+        parse_dynamic(request.dynamic)
     drop, data = request.max_accuracy_drop, request.calibration_data
     for option, value in (("--max-accuracy-drop", drop), ("--calibration-data", data)):
         if value is not None and not {*LOSSY, AUTO}.intersection(request.precisions):

@@ -15,6 +15,7 @@ from typing import Protocol
 from affnet.artifact import image_spec
 from affnet.devices.base import Device
 from affnet.devices.catalog import devices_to_prove_on
+from affnet.dynamic_axes import BATCH
 from affnet.errors import UsageError
 from affnet.export.autotuning.accuracy_bound import DEFAULT_MAX_DROP
 from affnet.export.autotuning.plan_cache import PlanCache
@@ -87,7 +88,7 @@ def resolve(
         image_size=request.image_size,
         precision=request.precision,
         fft=request.fft,
-        dynamic_batch=request.dynamic_batch,
+        dynamic_batch=_opens_batch(request, source),
         head=request.head,
         layout=request.layout.upper() if request.layout else None,
         preprocess=request.preprocess,
@@ -130,7 +131,21 @@ def _source(request: ExportRequest) -> Source:
         attn_norm=request.attn_norm,
         labels=Path(request.labels) if request.labels else None,
         ema=request.ema,
+        dynamic=request.dynamic,
     )
+
+
+def _opens_batch(request: ExportRequest, source: Source) -> bool:
+    """Return whether the batch of a network of images is open, the only axis that may be."""
+    if source.program is not None or request.dynamic is None:
+        return False
+    if request.dynamic.strip() != BATCH:
+        raise UsageError(
+            f"--dynamic {request.dynamic} does not apply to {source.name}, which takes images of "
+            "one size",
+            f"leave its batch open by --dynamic {BATCH}, or choose the size by --image-size.",
+        )
+    return True
 
 
 def _inputs_to_verify_on(request: ExportRequest, source: Source) -> tuple[VerificationInput, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -11,8 +12,10 @@ from torch.export import ExportedProgram
 from torch.fx import Node
 
 from affnet.artifact import Arrays, TensorSpec
+from affnet.dynamic_axes import DynamicAxis
 from affnet.errors import UsageError
-from affnet.model.flat_program import FlatNetwork, flatten
+from affnet.model.flat_program import FlatNetwork, FlatProgram, flatten
+from affnet.model.open_lengths import OpenCall, output_shape, resized
 from affnet.model.token_ranges import integer_range
 
 _REAL = {torch.complex64: torch.float32, torch.complex128: torch.float64}
@@ -33,12 +36,19 @@ class LoadedProgram:
     notes: tuple[str, ...]
     example: Arrays | None  # of its inputs, real-valued; a file may have none
     captured: dict[str, Any] = field(default_factory=dict)  # how, if not by torch.export at once
+    dynamic: tuple[DynamicAxis, ...] = ()  # lengths of its inputs that are open
 
 
-def described(name: str, program: ExportedProgram, model: nn.Module | None = None) -> LoadedProgram:
+def described(
+    name: str,
+    program: ExportedProgram,
+    model: nn.Module | None = None,
+    opened: OpenCall | None = None,
+) -> LoadedProgram:
     """Check that the program is one that can be exported, and say what it takes and gives.
 
-    ``model`` is the network that it was made of, None where there is none but the program.
+    ``model`` is the network that it was made of, None where there is none but the program, and
+    ``opened`` says which of its axes are dynamic, if any.
 
     Raises:
         UsageError: it takes or returns no tensor, or one of a type or shape that no file holds.
@@ -51,13 +61,17 @@ def described(name: str, program: ExportedProgram, model: nn.Module | None = Non
     program, notes = flat.program, list(flat.notes)
     nodes = {node.name: node for node in program.graph.nodes}
     inputs, outputs = [], []
+    lengths = _Lengths(flat, opened)
     for index, argument in enumerate(program.graph_signature.user_inputs):
         example = None if flat.example is None else flat.example[index]
-        spec, note = _spec(name, "input", flat.inputs[index], nodes[argument].meta["val"])
+        value = nodes[argument].meta["val"]
+        shape = lengths.of_input(index, value)
+        spec, note = _spec(name, "input", flat.inputs[index], value, shape)
         inputs.append(_with_range(spec, nodes[argument], example))
         notes += note
-    for label, value in zip(flat.outputs, program.graph_signature.user_outputs, strict=True):
-        spec, note = _spec(name, "output", label, nodes[value].meta["val"])
+    for label, result in zip(flat.outputs, program.graph_signature.user_outputs, strict=True):
+        value = nodes[result].meta["val"]
+        spec, note = _spec(name, "output", label, value, lengths.of_output(value))
         outputs.append(_not_called(spec, flat.inputs))
         notes += note
     if model is None:
@@ -66,9 +80,62 @@ def described(name: str, program: ExportedProgram, model: nn.Module | None = Non
         model = FlatNetwork(model, flat.arguments)
     arrays = None
     if flat.example is not None:
-        arrays = tuple(_as_real(example).numpy() for example in flat.example)
+        arrays = tuple(
+            _as_real(lengths.example(index, example)).numpy()
+            for index, example in enumerate(flat.example)
+        )
     model = with_real_borders(model, program)
-    return LoadedProgram(program, model, tuple(inputs), tuple(outputs), tuple(notes), arrays)
+    return LoadedProgram(
+        program,
+        model,
+        tuple(inputs),
+        tuple(outputs),
+        tuple(notes),
+        arrays,
+        dynamic=opened.placed.axes if opened else (),
+    )
+
+
+_Shape = tuple[tuple[int | str, ...], tuple[int, ...] | None]  # in words, and in the example
+
+
+class _Lengths:
+    """The lengths of a program's axes, of which some may be open."""
+
+    def __init__(self, flat: FlatProgram, opened: OpenCall | None) -> None:
+        self._open: tuple[Mapping[int, str], ...] | None = None
+        self._symbols: dict[Any, tuple[str, int]] = {}
+        if opened is not None:
+            leaves = opened.open_axes
+            places = flat.arguments.places if flat.arguments else range(len(flat.inputs))
+            self._open = tuple(leaves[place] for place in places)
+            self._lengths = {axis.name: axis.example for axis in opened.placed.axes}
+
+    def of_input(self, index: int, value: Tensor) -> _Shape:
+        """Return the shape of an input."""
+        if self._open is None:
+            return tuple(value.shape), None
+        named = self._open[index]
+        for axis, name in named.items():
+            length: Any = value.shape[axis]
+            if not isinstance(length, int) and length.node.expr.is_symbol:
+                self._symbols.setdefault(length.node.expr, (name, self._lengths[name]))
+        words = tuple(named.get(axis, length) for axis, length in enumerate(value.shape))
+        example = (self._lengths.get(str(word), word) for word in words)
+        return words, tuple(map(int, example)) if named else None
+
+    def of_output(self, value: Tensor) -> _Shape:
+        """Return the shape of an output, which may follow from lengths of inputs."""
+        if self._open is None or all(isinstance(axis, int) for axis in value.shape):
+            return tuple(value.shape), None
+        return output_shape(value, self._symbols)
+
+    def example(self, index: int, value: Tensor) -> Tensor:
+        """Return an input of the program's example as one of the network's."""
+        if self._open is None:
+            return value
+        named = self._open[index]
+        return resized(value, {axis: self._lengths[name] for axis, name in named.items()})
 
 
 def with_real_borders(network: nn.Module, program: ExportedProgram) -> nn.Module:
@@ -87,7 +154,9 @@ def _is_complex(value: Any) -> bool:
     return isinstance(value, Tensor) and value.is_complex()
 
 
-def _spec(name: str, kind: str, label: str, value: Tensor) -> tuple[TensorSpec, list[str]]:
+def _spec(
+    name: str, kind: str, label: str, value: Tensor, lengths: _Shape
+) -> tuple[TensorSpec, list[str]]:
     """Return the spec of an input or output, and a note where it is complex."""
     called = kind if label == kind else f"{kind} {label!r}"
     if value.dtype not in _TYPES:
@@ -96,19 +165,22 @@ def _spec(name: str, kind: str, label: str, value: Tensor) -> tuple[TensorSpec, 
             f"{name}'s {called} is of the type {_text(value.dtype)}, which files do not hold",
             f"{remedy}.",
         )
-    shape = tuple(value.shape)
-    if not all(isinstance(axis, int) for axis in shape):
+    shape, example = lengths
+    if not all(isinstance(axis, int | str) for axis in shape):
         raise UsageError(
             f"{name}'s {called} has the dynamic shape {' x '.join(map(str, shape))}",
-            "call torch.export again without dynamic_shapes: files for phones have static ones.",
+            "call torch.export again without dynamic_shapes, or let a function build the network, "
+            "whose axes --dynamic names.",
         )
     if not value.dtype.is_complex:
-        return TensorSpec(label, shape, _text(value.dtype)), []
+        return TensorSpec(label, shape, _text(value.dtype), example_shape=example), []
     note = (
         f"{name}'s {called} is complex; in the file it is real with a trailing axis of 2, "
         "the real and the imaginary part."
     )
-    return TensorSpec(label, (*shape, 2), _text(_REAL[value.dtype])), [note]
+    example = None if example is None else (*example, 2)
+    kind = _text(_REAL[value.dtype])
+    return TensorSpec(label, (*shape, 2), kind, example_shape=example), [note]
 
 
 def _text(dtype: torch.dtype) -> str:
@@ -121,14 +193,14 @@ def _with_range(spec: TensorSpec, node: Node, example: Tensor | None) -> TensorS
         return spec
     if spec.dtype == "bool":
         return spec
-    return TensorSpec(spec.name, spec.shape, spec.dtype, range=integer_range(node, example))
+    return replace(spec, range=integer_range(node, example))
 
 
 def _not_called(spec: TensorSpec, taken: tuple[str, ...]) -> TensorSpec:
     """Return the spec of an output under a name that no input has: files hold each name once."""
     if spec.name not in taken:
         return spec
-    return TensorSpec(f"output_{spec.name}", spec.shape, spec.dtype)
+    return replace(spec, name=f"output_{spec.name}")
 
 
 def _as_real(value: Tensor) -> Tensor:

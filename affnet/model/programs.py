@@ -19,6 +19,7 @@ from affnet.errors import AffnetError, MissingError, UsageError, first_line
 from affnet.exported_program import load_exported_program
 from affnet.model.arguments import RETURNS, check_built
 from affnet.model.capture import capture, check_program, check_runs
+from affnet.model.open_lengths import check_lengths_run, opened
 from affnet.model.program_interface import LoadedProgram, described
 from affnet.model.source_file import check_program_file
 
@@ -30,19 +31,22 @@ def is_function(source: str) -> bool:
     return _FUNCTION.fullmatch(source) is not None
 
 
-def load_program(path: Path) -> LoadedProgram:
-    """Load a ``.pt2`` file.
+def load_program(path: Path, dynamic: str | None = None) -> LoadedProgram:
+    """Load a ``.pt2`` file, none of whose axes can be opened by ``dynamic`` any more.
 
     Raises:
         UsageError: the file is missing or damaged, or the network is none of tensors in and
             tensors out, of static shapes, in eval mode.
     """
     check_program_file(path)
+    _check_closed(path.name, dynamic)
     return _of_program(path.name, load_exported_program(path))
 
 
-def build_program(function: str, seed: int) -> LoadedProgram:
+def build_program(function: str, seed: int, dynamic: str | None = None) -> LoadedProgram:
     """Call ``module:function`` and export the network it returns.
+
+    ``dynamic`` names the axes whose lengths are left open, as `affnet.dynamic_axes` reads them.
 
     It is found from the working directory or wherever Python finds modules, and called without
     arguments, after `torch.manual_seed`, so that random weights are the same at every call.
@@ -53,17 +57,30 @@ def build_program(function: str, seed: int) -> LoadedProgram:
     """
     built = _call(function, seed)
     if isinstance(built, ExportedProgram):
+        _check_closed(function, dynamic)
         return _of_program(function, built)
     network, args, kwargs = check_built(function, built)
     check_runs(function, network, args, kwargs)
-    captured = capture(function, network, args, kwargs)
+    call = opened(network, args, kwargs, dynamic) if dynamic is not None else None
+    if call is not None:
+        check_lengths_run(function, network, call)
+    captured = capture(function, network, args, kwargs, call)
     program, kept_notes = check_program(function, captured.program)
-    loaded = described(function, program, network)
+    loaded = described(function, program, network, call)
     return replace(
         loaded,
         notes=(*loaded.notes, *captured.notes, *kept_notes),
         captured=captured.record(),
     )
+
+
+def _check_closed(name: str, dynamic: str | None) -> None:
+    """Refuse to open axes of a network that is a program already."""
+    if dynamic is not None:
+        raise UsageError(
+            f"--dynamic does not apply to {name}, a program whose axes torch.export has fixed",
+            "name a function that builds the network, module:function.",
+        )
 
 
 def _of_program(name: str, given: ExportedProgram) -> LoadedProgram:

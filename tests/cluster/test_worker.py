@@ -260,7 +260,7 @@ def test_formats_are_exported_by_workers(
     given = ("export", "nets/net.pt2", "--format", "onnx,torch")
     with a_worker(scheduler, tmp_path, slots=2):
         done = run(*given, "-o", "there", "--json")
-        failed = run(*given, "--dynamic-batch", "--json")
+        failed = run(*given, "--dynamic", "batch", "--json")
         code = run("export", "tests.tiny:with_image", "--format", "onnx,torch")
         proven = run(*given, "--prove-on", "arm64")
     assert done.code == 0, done.err

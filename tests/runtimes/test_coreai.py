@@ -130,7 +130,7 @@ def test_an_open_batch(tmp_path: Path) -> None:
         (found,) = CoreAiRuntime.load(path, threads=1).run(np.zeros((batch, 4), np.float32))
         np.testing.assert_allclose(found, np.full((batch, 4), 0.25))
     request = ConversionRequest("net", (taken,), (given,), "fp16", "torch.export", False)
-    with pytest.raises(UsageError, match="drop --dynamic-batch, or add --precision fp32"):
+    with pytest.raises(UsageError, match="drop --dynamic, or add --precision fp32"):
         CoreAiConverter().convert(nn.Softmax(1), request, tmp_path)
 
 

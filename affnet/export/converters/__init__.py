@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from affnet.artifact import Arrays, TensorSpec
+    from affnet.dynamic_axes import DynamicAxis
     from affnet.export.passes.graph_pixels import GraphPixels
 
 CONVERTERS: dict[str, str] = {
@@ -71,6 +72,7 @@ class ConversionRequest:
     #: Inputs of its static shapes, as the network takes them, that show what float16 cannot hold:
     #: see `affnet.export.converters.mixed_precision`.  Without any, only constants are looked at.
     samples: tuple[Arrays, ...] = ()
+    dynamic: tuple[DynamicAxis, ...] = ()  # the lengths that the inputs' shapes name
     half_trial: HalfTrial | None = None  # a device whose float16 arithmetic the file is to bear
 
     @property
@@ -88,16 +90,17 @@ class ConversionRequest:
         """The names of the outputs, in their order."""
         return [output.name for output in self.outputs]
 
-    def example(self, batch: int = 2) -> tuple[Tensor, ...]:
+    def example(self, least: int = 2) -> tuple[Tensor, ...]:
         """Return inputs of zeros, integers of the smallest that is taken.
 
-        A dynamic batch has 2, as 1 would become a constant.
+        A dynamic axis has at least the length 2, as 1 would become a constant.
         """
         import numpy as np
         from torch import from_numpy
 
+        lengths = {axis.name: max(least, axis.example) for axis in self.dynamic}
         return tuple(
-            from_numpy(np.full(spec.static_shape(batch), _smallest(spec), spec.dtype))
+            from_numpy(np.full(spec.sized(lengths).static_shape(), _smallest(spec), spec.dtype))
             for spec in self.inputs
         )
 
@@ -136,6 +139,8 @@ class Converter(Protocol):
     usual_heads: ClassVar[tuple[str, ...]]  # those of them that its readers expect
     #: Types of inputs and outputs that its files do not hold, and what stands for each, if any.
     border_types: ClassVar[Mapping[str, str | None]]
+    #: Why axes of own networks cannot be dynamic in its files; None where they can.
+    fixed_shapes: ClassVar[str | None]
     scalar_inputs: ClassVar[bool]  # whether its files take single numbers, not arrays of one
     tools: ClassVar[tuple[str, ...]]  # packages whose versions decide the result
 

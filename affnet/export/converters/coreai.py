@@ -16,14 +16,14 @@ from typing import Any, ClassVar
 
 import torch
 from torch import nn
-from torch.export import Dim, ExportedProgram, export
+from torch.export import ExportedProgram
 from torch.fx import Node
 
 from affnet import __version__
 from affnet.errors import ConversionError, UnknownNameError, UsageError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.executorch.float16 import in_float16
-from affnet.export.converters.tracing import Table, decomposed
+from affnet.export.converters.tracing import Table, decomposed, exported
 from affnet.runtimes.coreai import load_coreai
 from affnet.silence import silenced
 from affnet.units import image_size
@@ -50,6 +50,7 @@ class CoreAiConverter:
     usual_heads = ()
     border_types: ClassVar = {"int64": "int32", "float64": None}
     scalar_inputs = False
+    fixed_shapes = "only the batch of images has been tried"
     tools = ("torch", "coreai-torch", "coreai-core")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
@@ -57,7 +58,7 @@ class CoreAiConverter:
         if request.input.dynamic_batch and request.precision != "fp32":
             raise UsageError(
                 f"Core AI programs in {request.precision} have a static shape here",
-                "drop --dynamic-batch, or add --precision fp32.",
+                "drop --dynamic, or add --precision fp32.",
             )
         authoring = load_coreai()
         target = _deployment_target(authoring, request.deployment_target)
@@ -94,10 +95,9 @@ def _converted(network: nn.Module, request: ConversionRequest) -> Any:
 
 
 def _traced(network: nn.Module, request: ConversionRequest, table: Table) -> ExportedProgram:
-    if not request.input.dynamic_batch:
+    if not request.dynamic:
         return decomposed(network, request.example(), table)
-    program = export(network, request.example(), dynamic_shapes=({0: Dim("batch")},))
-    decomposed_program: ExportedProgram = program.run_decompositions(dict(table))
+    decomposed_program: ExportedProgram = exported(network, request).run_decompositions(dict(table))
     return decomposed_program
 
 

@@ -43,6 +43,7 @@ class FromOnnx:
     usual_heads = ()
     border_types: Mapping[str, str | None] = OnnxConverter.border_types
     scalar_inputs = OnnxConverter.scalar_inputs
+    fixed_shapes: str | None = None
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""

@@ -45,6 +45,7 @@ class MnnConverter(FromOnnx):
     packages = ("MNN", "onnx", "onnxscript", "onnxsim")
     extra = "mnn"
     border_types = OF_FLOATS
+    fixed_shapes = "MNN lays a graph out once, for the shapes of one session"
     tools = ("torch", "onnx", "onnxscript", "onnxsim", "MNN")
 
     def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Conversion:

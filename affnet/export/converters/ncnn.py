@@ -30,12 +30,13 @@ class NcnnConverter(FromOnnx):
     packages = ("pnnx", "ncnn", "onnx", "onnxscript", "onnxsim")
     extra = "ncnn"
     border_types = OF_FLOATS
+    fixed_shapes = "pnnx computes the graph for the sizes of one input"
     tools = ("torch", "onnx", "onnxscript", "onnxsim", "pnnx", "ncnn")
 
     def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Conversion:
         """See `FromOnnx.translate`; pnnx ends with 0 whatever it could not translate."""
         if request.input.dynamic_batch:
-            raise ConversionError("ncnn has no batch axis; omit --dynamic-batch.")
+            raise ConversionError("ncnn has no batch axis; omit --dynamic.")
         half = request.precision == "fp16"
         if half:
             rounded_to_half(model)

@@ -15,6 +15,7 @@ from torch import nn
 
 from affnet.errors import ConversionError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters.tracing import exported
 from affnet.files import write_and_sync
 from affnet.silence import silenced
 
@@ -38,15 +39,15 @@ class TorchConverter:
     usual_heads = ()
     border_types: ClassVar[dict[str, str | None]] = {}
     scalar_inputs = True
+    fixed_shapes = None
     tools = ("torch",)
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
-        dynamic = ({0: torch.export.Dim("batch")},) if request.input.dynamic_batch else None
         logging.getLogger("torch.export").setLevel(logging.ERROR)
         try:
             with silenced():
-                program = torch.export.export(network, request.example(), dynamic_shapes=dynamic)
+                program = exported(network, request)
                 buffer = io.BytesIO()
                 torch.export.save(program, buffer)
         except Exception as error:  # torch.export raises nearly every kind

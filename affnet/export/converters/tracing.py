@@ -9,6 +9,7 @@ what the trace has found already and computes nothing.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram, export
+
+from affnet.export.converters import ConversionRequest
+from affnet.model.open_lengths import dimension
 
 aten = torch.ops.aten
 
@@ -31,36 +35,63 @@ _PRIVATE = (
 )
 
 
-def decomposed(network: nn.Module, example: tuple[Tensor, ...], table: Table) -> ExportedProgram:
+def decomposed(
+    network: nn.Module, example: tuple[Tensor, ...], table: Table, shapes: Any = None
+) -> ExportedProgram:
     """Return ``network`` as a program of ``example``'s shape, its operators decomposed.
 
-    ``table`` is what `ExportedProgram.run_decompositions` takes.  What cannot be traced raises as
+    ``table`` is what `ExportedProgram.run_decompositions` takes, and ``shapes`` what
+    `dynamic_shapes` gives.  What cannot be traced raises as
     `torch.export.export` does, nearly every kind.
     """
-    program = traced_once(network, example, table)
+    program = traced_once(network, example, table, shapes)
     if program is None:
-        program = export(network, example).run_decompositions(dict(table))
+        program = export(network, example, dynamic_shapes=shapes).run_decompositions(dict(table))
     return program
 
 
+def dynamic_shapes(network: nn.Module, request: ConversionRequest) -> Any:
+    """Return what `torch.export.export` takes of that name, None where all axes are fixed."""
+    if not request.dynamic:
+        return None
+    known = {axis.name: dimension(axis) for axis in request.dynamic}
+    shapes = tuple(
+        {axis: known[name] for axis, name in enumerate(spec.shape) if isinstance(name, str)}
+        for spec in request.inputs
+    )
+    parameters = inspect.signature(network.forward).parameters.values()
+    takes_any = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in parameters)
+    return (shapes,) if takes_any else shapes
+
+
+def exported(network: nn.Module, request: ConversionRequest) -> ExportedProgram:
+    """Return ``network`` as a program of the axes that ``request`` leaves open."""
+    shapes = dynamic_shapes(network, request)
+    return export(network, request.example(), dynamic_shapes=shapes)
+
+
 def traced_once(
-    network: nn.Module, example: tuple[Tensor, ...], table: Table
+    network: nn.Module, example: tuple[Tensor, ...], table: Table, shapes: Any = None
 ) -> ExportedProgram | None:
     """Return the program of `decomposed`; None where one trace does not do."""
     if not all(hasattr(import_module(module), name) for module, name in _PRIVATE):
         return None
     try:
-        return _traced(network, example, table)
+        return _traced(network, example, table, shapes)
     except Exception:  # of nearly every kind; the long way succeeds, or says why it does not
         return None
 
 
-def _traced(network: nn.Module, example: tuple[Tensor, ...], table: Table) -> ExportedProgram:
+def _traced(
+    network: nn.Module, example: tuple[Tensor, ...], table: Table, shapes: Any
+) -> ExportedProgram:
     trace = import_module("torch.export._trace")
     program = import_module("torch.export.exported_program")
     composite, others = program._split_decomp_table_to_cia_and_python_decomp(dict(table))
     with program._override_composite_implicit_decomp(composite), _with_table(trace, others):
-        found: ExportedProgram = trace._export(network, example, strict=False, pre_dispatch=False)
+        found: ExportedProgram = trace._export(
+            network, example, dynamic_shapes=shapes, strict=False, pre_dispatch=False
+        )
     for node in found.graph.find_nodes(op="call_function", target=aten.lift_fresh_copy.default):
         node.target = aten.clone.default  # of a constant, as a second trace would leave it
     for node in found.graph.find_nodes(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from affnet.artifact import Artifact
+from affnet.dynamic_axes import DynamicAxis
 from affnet.export.converters.executorch.delegation import DELEGATION_DETAILS
 from affnet.export.quantization.accuracy import chance_warning
 from affnet.export.reporting.proofs import proof_fields, proof_records
@@ -63,6 +64,8 @@ def parity_fields(artifact: Artifact, parity: Parity | None) -> dict[str, str]:
         tried = "; ".join(f"{f['fft']} by {f['route']}: {f['reason']}" for f in manifest.fallbacks)
         taken = f"{manifest.precision} by {manifest.route}"
         fields["fell back"] = f"to {taken} after {tried}"
+    if manifest.dynamic:
+        fields["dynamic axes"] = ", ".join(map(str, manifest.dynamic))
     fields |= delegation_fields(manifest.details) | precision_fields(manifest.details)
     if parity is None:
         return {**fields, "verified": "no (--no-verify)"}
@@ -132,6 +135,7 @@ def inspection_record(artifact: Artifact) -> dict[str, Any]:
         "outputs": [
             {"name": o.name, "shape": list(o.shape), "dtype": o.dtype} for o in manifest.outputs
         ],
+        "dynamic": [dataclasses.asdict(axis) for axis in manifest.dynamic],
         "preprocessing": (
             dataclasses.asdict(manifest.preprocessing) if manifest.preprocessing else None
         ),
@@ -158,6 +162,7 @@ def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
         for side in ("inputs", "outputs")
     )
     contract = record["preprocessing"]
+    dynamic = [DynamicAxis(**axis) for axis in record["dynamic"]]
     delegation = delegation_fields(record["details"])
     details = [
         f"{name} {value}"
@@ -175,6 +180,7 @@ def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
         "precision": record["precision"],
         "task": record["task"],
         "input": ", ".join(inputs).rstrip(),
+        **({"dynamic axes": ", ".join(map(str, dynamic))} if dynamic else {}),
         "pixels": str(Preprocessing(**contract)) if contract else "unknown: it takes no pictures",
         "output": ", ".join(output.rstrip() for output in outputs),
         "labels": ", ".join(record["labels"]) if record["labels"] else "none",

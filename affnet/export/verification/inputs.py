@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from affnet.artifact import Arrays, TensorSpec
+from affnet.dynamic_axes import DynamicAxis, runs
 from affnet.model.bundled import load_held_out, photographs
 from affnet.model.images import Images, mosaic
 from affnet.preprocessing import cut
@@ -28,6 +29,7 @@ _SIGNAL_RANK = 3  # N x channels x samples at most; what has more axes is no sig
 _SIGNAL_LENGTH = 16  # of the last axis, at least
 _SINE_CYCLES = 5.5  # between two frequencies of the transform, so that it falls on all of them
 _EXAMPLE, _SMALLEST, _LARGEST = "the example", "the smallest values", "the largest values"
+_NOISE = "normal noise"
 #: What a network is verified on that takes no floats.
 _DISCRETE = (_SMALLEST, _LARGEST, *(f"random values {number}" for number in range(1, 5)))
 _CHECKS = 8  # squares of the checkerboard along the longer side
@@ -107,11 +109,37 @@ def tensor_inputs(
         for index, spec in enumerate(specs):
             given = None if example is None else example[index]
             if index in floats:  # a kind that another's shape has: noise stands for it
-                array = floats[index].get(name, floats[index]["normal noise"])
+                array = floats[index].get(name, floats[index][_NOISE])
             else:
                 array = _discrete_input(spec, given, name, len(inputs) + index)
             arrays.append(np.array(array, spec.dtype, order="C"))
         inputs.append(VerificationInput(name, tuple(arrays)))
+    return inputs
+
+
+def sized_inputs(
+    specs: Sequence[TensorSpec], axes: Sequence[DynamicAxis], example: Arrays | None = None
+) -> list[VerificationInput]:
+    """Return inputs of the other lengths that a file of dynamic ``axes`` is verified at.
+
+    Of each: the example, repeated or cut, and noise.
+    """
+    inputs = []
+    own = {axis.name: axis.example for axis in axes}
+    for lengths in runs(axes):
+        if lengths == own:
+            continue
+        sized = [spec.sized(lengths) for spec in specs]
+        longer = None
+        if example is not None:
+            pairs = zip(example, sized, strict=True)
+            longer = tuple(_repeated(array, spec.static_shape()) for array, spec in pairs)
+        text = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        inputs += [
+            VerificationInput(f"{one.name}, {text}", one.arrays)
+            for one in tensor_inputs(sized, longer)
+            if one.name in (_EXAMPLE, _NOISE, _DISCRETE[-1])
+        ]
     return inputs
 
 
@@ -128,6 +156,13 @@ def _discrete_input(
     if name in ("ones", _LARGEST):
         return np.full(shape, high)
     return np.random.default_rng(_SEED + draw).integers(int(low), int(high), shape, endpoint=True)
+
+
+def _repeated(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return ``array`` repeated from its start along each axis, or cut."""
+    for axis, length in enumerate(shape):
+        array = np.take(array, np.arange(length) % array.shape[axis], axis=axis)
+    return array
 
 
 def _float_inputs(
@@ -149,7 +184,7 @@ def _float_inputs(
             inputs[f"the photograph {name}, 0..255"] = image * 255
     if 1 <= len(shape) <= _SIGNAL_RANK and shape[-1] >= _SIGNAL_LENGTH:
         inputs |= _signals(shape)
-    inputs["normal noise"] = np.asarray(generator.standard_normal(shape))
+    inputs[_NOISE] = np.asarray(generator.standard_normal(shape))
     inputs["uniform noise"] = np.asarray(generator.random(shape))
     return inputs
 

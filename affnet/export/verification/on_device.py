@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.artifact import Artifact, manifest_path
+from affnet.artifact import Artifact, TensorSpec, manifest_path
 from affnet.devices.base import Device, Progress
 from affnet.devices.inference import open_session
 from affnet.evaluation.held_out import held_out_images
@@ -47,6 +47,8 @@ def prove(
         MissingError, MeasurementError, ArtifactError: as `open_session`.
     """
     subject, reference = Subject.of(artifact), reference or Reference(source)
+    if source.dynamic:  # there it is run as an app that was made for the example would
+        inputs = [one for one in inputs if _is_of_example(one, source.inputs)]
     if held_out:
         check_has_held_out(source)
     with open_session(device, artifact, progress) as session:
@@ -79,6 +81,12 @@ def _named(device: Device, told: Mapping[str, Any]) -> str:
     """Return a device's name, with the accelerator that computed: ``host:gpu``."""
     accelerator = told.get("accelerator", CPU)
     return device.name if accelerator in (CPU, "wasm") else f"{device.name}:{accelerator}"
+
+
+def _is_of_example(one: VerificationInput, specs: Sequence[TensorSpec]) -> bool:
+    return all(
+        array.shape == spec.static_shape() for array, spec in zip(one.arrays, specs, strict=True)
+    )
 
 
 def keep(artifact: Artifact, proof: DeviceProof) -> Artifact:

@@ -15,6 +15,7 @@ from affnet.export.verification.inputs import (
     REAL_IMAGES,
     VerificationInput,
     calibration_inputs,
+    sized_inputs,
     usual_inputs,
 )
 from affnet.export.verification.pictures import on_pictures
@@ -83,7 +84,8 @@ def inputs_for(subject: Subject, source: Source) -> list[VerificationInput]:
         return calibration_inputs(calibration.images)
     half = subject.precision in get_converter(subject.format).computes_in_half
     half = half and not (taken.is_image and taken.dtype == "uint8")
-    return usual_inputs(subject.network_inputs(source), source.example, half=half)
+    usual = usual_inputs(subject.network_inputs(source), source.example, half=half)
+    return [*usual, *sized_inputs(source.inputs, source.dynamic, source.example)]
 
 
 def open_foreign(path: Path, source: Source) -> Subject:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,16 +104,18 @@ def _inputs_in(
         raise UsageError(f"{name} has values that are no finite numbers of {spec.dtype}.")
     if values.dtype.kind != "f" and not np.array_equal(values, stored):
         raise UsageError(f"{name} has values that {spec.dtype}, which the network takes, lacks.")
-    if values.shape == shape:
+    if spec.fits(values.shape):
         return [("", values)]
-    inner = shape[1:] if spec.is_image else shape
-    if values.ndim != len(inner) + 1 or values.shape[1:] != inner or not len(values):
-        wanted = " x ".join(map(str, shape))
+    inner = replace(spec, shape=spec.shape[1:] if spec.is_image else spec.shape)
+    if not inner.fits(values.shape[1:]) or not len(values):
+        wanted, each = (" x ".join(map(str, one.shape)) for one in (spec, inner))
         raise UsageError(
             f"{name} is {' x '.join(map(str, values.shape))}; the network takes {wanted}, or "
-            f"several along an axis before {' x '.join(map(str, inner))}."
+            f"several along an axis before {each}."
         )
-    return [(str(index), array.reshape(shape)) for index, array in enumerate(values)]
+    if spec.is_image:
+        values = values.reshape(-1, *shape)
+    return [(str(index), array) for index, array in enumerate(values)]
 
 
 def _picture(file: Path, spec: TensorSpec) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from affnet.model.capture.calls import copied, is_sparse
 from affnet.model.capture.comparison import compare
 from affnet.model.capture.recording import record
 from affnet.model.export_failures import capture_failure, described_failure
+from affnet.model.open_lengths import OpenCall
 from affnet.model.stack_traces import helpers_noted
 from affnet.silence import silenced
 
@@ -46,18 +47,28 @@ class _Call:
     network: nn.Module
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    dynamic_shapes: Any = None
 
 
 def capture(
-    function: str, network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    function: str,
+    network: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any] | None = None,
+    opened: OpenCall | None = None,
 ) -> Captured:
     """Return a program of the network that ``function`` built, which runs on ``args``.
+
+    ``opened`` says which axes of ``args`` are dynamic, if any are.
 
     Raises:
         ConversionError: no attempt succeeds; the message names the line of the user's code.
     """
     logging.getLogger("torch.export").setLevel(logging.ERROR)
     call = _Call(network, args, kwargs or {})
+    if opened is not None:
+        args, kwargs = opened.for_capture()
+        call = _Call(network, args, kwargs, opened.shapes_for(network, args, kwargs))
     failures: list[tuple[str, Exception]] = []
     for by, attempt in _ATTEMPTS.items():
         try:
@@ -79,7 +90,9 @@ class _NotApplicableError(Exception):
 
 def _exported(call: _Call, _: Exception | None = None) -> tuple[ExportedProgram, list[str]]:
     with helpers_noted():
-        program = torch.export.export(call.network, call.args, call.kwargs)
+        program = torch.export.export(
+            call.network, call.args, call.kwargs, dynamic_shapes=call.dynamic_shapes
+        )
     _check_recordable(program)
     # Tensors without values are let through where real ones are refused (padding by reflection
     # beyond the length), so that a network that catches the error takes its other way here only.
@@ -136,6 +149,8 @@ def _without_assertions(
 
 
 def _recorded(call: _Call, _: Exception | None) -> tuple[ExportedProgram, list[str]]:
+    if call.dynamic_shapes is not None:
+        raise _NotApplicableError  # it is of the lengths that it was made with
     recording = record(call.network, call.args, call.kwargs)
     with torch.no_grad():
         program = torch.export.export(recording.network, call.args, call.kwargs)

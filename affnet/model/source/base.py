@@ -17,9 +17,11 @@ from affnet.artifact import (
     logits_spec,
     usual_preprocessing,
 )
+from affnet.dynamic_axes import DynamicAxis
 from affnet.errors import LabelsError
 from affnet.model.create import Network
 from affnet.model.dense.base import DenseNetwork
+from affnet.model.dense.labels import labels_by_count
 from affnet.model.published import Published
 from affnet.model.sizes import SizeRule
 from affnet.preprocessing import Preprocessing
@@ -48,6 +50,7 @@ class Source:
     captured: dict[str, Any] = field(default_factory=dict)  # how, if not by torch.export at once
     size_rule: SizeRule = field(default_factory=SizeRule)  # of images, where it takes them
     task: str = "classification"  # of `affnet.artifact.TASKS`
+    dynamic: tuple[DynamicAxis, ...] = ()  # lengths of such a network's inputs that are open
 
     @property
     def input(self) -> TensorSpec:
@@ -103,6 +106,28 @@ def read_labels(path: Path) -> tuple[str, ...]:
         return tuple(read_text(path, errors="replace").splitlines())
     except (OSError, ValueError) as error:
         raise LabelsError(f"{path} holds no class names: {error}.") from error
+
+
+def known_labels(
+    model: Network | DenseNetwork, checkpoint: Path | None = None
+) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """Return the class names, and what should be said of them.
+
+    They are those of ``labels.txt`` beside the checkpoint if it has one line per class, else for
+    dense tasks those of the data set with that many classes.
+    """
+    classes, notes = model.num_classes, []
+    path = checkpoint.with_name("labels.txt") if checkpoint else None
+    if path and path.is_file():
+        labels = read_labels(path)
+        if len(labels) == classes:
+            return labels, ()
+        notes.append(f"{path} has {len(labels)} lines for {classes} classes: ignored.")
+    usual = labels_by_count(model.task, classes) if isinstance(model, DenseNetwork) else None
+    if usual is None:
+        return None, tuple(notes)
+    notes.append(f"Its {classes} classes are taken for those of {usual[0]}, by their number.")
+    return usual[1], tuple(notes)
 
 
 def interface(model: Network | DenseNetwork, size: tuple[int, int] | None) -> dict[str, Any]:

@@ -11,9 +11,7 @@ from affnet.files import content_sha256, portable
 from affnet.model.bundled import BUNDLED, bundled_folder
 from affnet.model.checkpoint import read_checkpoint
 from affnet.model.create import NETWORKS, Network, create_model
-from affnet.model.dense.base import DenseNetwork
 from affnet.model.dense.deeplabv3 import PUBLISHED_ON_VOC, DeepLabv3
-from affnet.model.dense.labels import labels_by_count
 from affnet.model.mixers import get_mixer
 from affnet.model.network import AFFNet
 from affnet.model.peers import (
@@ -29,7 +27,7 @@ from affnet.model.programs import build_program, is_function, load_program
 from affnet.model.published import Published
 from affnet.model.random_weights import randomise
 from affnet.model.source import files
-from affnet.model.source.base import OWN_WEIGHTS, SEED, Source, interface, read_labels, with_labels
+from affnet.model.source.base import OWN_WEIGHTS, SEED, Source, interface, known_labels, with_labels
 from affnet.model.source.peers import is_peer, library_source, peer_source
 from affnet.model.source_file import PROGRAM_SUFFIX
 
@@ -56,6 +54,7 @@ def load_source(
     image_size: tuple[int, int] | None = None,
     weights: Path | None = None,
     labels: Path | None = None,
+    dynamic: str | None = None,
 ) -> Source:
     """Load SOURCE.
 
@@ -70,6 +69,7 @@ def load_source(
     width, if it is not the source's own: a token mixer may be made for maps of one size.
     ``weights`` are those of a peer: a file of weights, or its folder, as ``save_pretrained``
     writes it.  ``labels`` is a text file of class names, one a line, instead of its own.
+    ``dynamic`` names open axes of a function's network, as `affnet.dynamic_axes` reads them.
 
     Raises:
         UsageError: ``source`` is neither a known name nor a file, or an option does not apply.
@@ -78,7 +78,12 @@ def load_source(
     """
     options = {"config": config, "activation": activation, "attn_norm": attn_norm, "ema": ema}
     if labels is not None:
-        given = {"variant": variant, "image_size": image_size, "weights": weights}
+        given = {
+            "variant": variant,
+            "image_size": image_size,
+            "weights": weights,
+            "dynamic": dynamic,
+        }
         return with_labels(load_source(source, **options, **given), labels)  # type: ignore[arg-type]
     if weights is not None and not is_peer(source):
         raise UsageError(f"--weights fills a peer, such as mobilevit_xxs; {source!r} is none.")
@@ -100,7 +105,8 @@ def load_source(
     path = Path(source)
     if path.suffix == PROGRAM_SUFFIX or (is_function(source) and not path.exists()):
         _refuse_options(source, {**options, "variant": variant})
-        return _from_program(path) if path.suffix == PROGRAM_SUFFIX else _from_function(source)
+        own = _from_program if path.suffix == PROGRAM_SUFFIX else _from_function
+        return own(source, dynamic)
     if path.suffix in EXPORTED_SUFFIXES:
         raise UsageError(
             f"{source} is a file for a runtime, not a network to load",
@@ -170,7 +176,7 @@ def _from_name(
         size = with_mixer["image_size"] or model.DEFAULT_SIZE
         name, published = _MIXER_SIGN.join((name, with_mixer["mixer"])), None
         settings["image_size"] = list(size)
-    labels, labels_notes = _labels(model)
+    labels, labels_notes = known_labels(model)
     return Source(
         model=model.eval(),
         name=name,
@@ -204,7 +210,7 @@ def _from_checkpoint(path: Path, **options: Any) -> Source:
     options["config"] = Path(options["config"]) if options.get("config") else None
     checkpoint = read_checkpoint(path, **options)
     config, model = checkpoint.config, checkpoint.model
-    labels, labels_notes = _labels(model, path)
+    labels, labels_notes = known_labels(model, path)
     settings = {
         "variant": checkpoint.name,
         "config": portable(config.path) if config else None,
@@ -249,17 +255,18 @@ def _published(model: Network) -> Published | None:
     return None
 
 
-def _from_program(path: Path) -> Source:
-    loaded = load_program(path)
+def _from_program(name: str, dynamic: str | None) -> Source:
+    loaded, path = load_program(Path(name), dynamic), Path(name)
     sha256 = content_sha256(path)
     files.remember(sha256, path)
     provenance = Provenance("program", portable(path), "as given", sha256, {})
     return _of_your_own(loaded, path.stem, provenance)
 
 
-def _from_function(name: str) -> Source:
-    loaded = build_program(name, SEED)
-    provenance = Provenance("function", name, "as given", None, {})
+def _from_function(name: str, dynamic: str | None) -> Source:
+    loaded = build_program(name, SEED, dynamic)
+    settings = {} if dynamic is None else {"dynamic": dynamic}
+    provenance = Provenance("function", name, "as given", None, settings)
     return _of_your_own(loaded, _function_name(name), provenance)
 
 
@@ -290,26 +297,5 @@ def _of_your_own(loaded: LoadedProgram, name: str, provenance: Provenance) -> So
         example=loaded.example,
         captured=loaded.captured,
         task="other",
+        dynamic=loaded.dynamic,
     )
-
-
-def _labels(
-    model: Network | DenseNetwork, checkpoint: Path | None = None
-) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
-    """Return the class names, and what should be said of them.
-
-    They are those of ``labels.txt`` beside the checkpoint if it has one line per class, else for
-    dense tasks those of the data set with that many classes.
-    """
-    classes, notes = model.num_classes, []
-    path = checkpoint.with_name("labels.txt") if checkpoint else None
-    if path and path.is_file():
-        labels = read_labels(path)
-        if len(labels) == classes:
-            return labels, ()
-        notes.append(f"{path} has {len(labels)} lines for {classes} classes: ignored.")
-    usual = labels_by_count(model.task, classes) if isinstance(model, DenseNetwork) else None
-    if usual is None:
-        return None, tuple(notes)
-    notes.append(f"Its {classes} classes are taken for those of {usual[0]}, by their number.")
-    return usual[1], tuple(notes)

@@ -125,7 +125,7 @@ def test_pictures_of_another_size_are_framed_as_by_a_camera() -> None:
         (("--preprocess", "graph", "--input-size", "0x9"), "--input-size has sides of 1 to 16384"),
         (("--preprocess", "graph", "--input-size", "9x9", "-f", "torch"), "torch files have no"),
         (
-            ("--preprocess", "graph", "--input-size", "9x9", "--dynamic-batch"),
+            ("--preprocess", "graph", "--input-size", "9x9", "--dynamic", "batch"),
             "--preprocess graph is for one picture at a time",
         ),
     ],

@@ -40,7 +40,7 @@ from affnet.export.converters.coreml.float16 import HalfSelector
 from affnet.export.converters.coreml.nms import suppressed
 from affnet.export.converters.coreml.pipeline import Rows, program_request, with_suppression
 from affnet.export.converters.coreml.validation import validated_now_and_then
-from affnet.export.converters.tracing import decomposed
+from affnet.export.converters.tracing import decomposed, dynamic_shapes
 from affnet.export.passes.heads import ByName, Detector, VisionBoxes
 from affnet.export.passes.normalization import replace_norms
 from affnet.runtimes.coreml import quiet_coremltools
@@ -94,14 +94,15 @@ class CoreMLConverter:
         **{"float16": "float32", "float64": None},
     }
     scalar_inputs = False
+    fixed_shapes = None
     tools = ("coremltools", "torch")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
-        if request.input.dynamic_batch:
+        if request.input.is_image and request.dynamic:
             raise UsageError(
                 "Core ML models have a static shape here, because flexible ones do not run on the "
-                "Neural Engine; drop --dynamic-batch."
+                "Neural Engine; drop --dynamic."
             )
         with quiet_coremltools() as coremltools:
             target = _deployment_target(coremltools, request.deployment_target or _DEFAULT_TARGET)
@@ -169,7 +170,7 @@ def _export(network: nn.Module, request: ConversionRequest) -> Any:
         with silenced():
             if request.route == "TorchScript":
                 return torch.jit.trace(network, example)  # type: ignore[no-untyped-call]
-            program = decomposed(network, example, {})
+            program = decomposed(network, example, {}, dynamic_shapes(network, request))
     except Exception as error:  # torch raises nearly every kind
         reason = reason_of(error)
         raise ConversionError(f"{request.route} fails on {request.name}: {reason}.") from error
@@ -219,7 +220,9 @@ def _convert(
     inputs = [
         image
         if request.image_input
-        else coremltools.TensorType(taken.name, taken.static_shape(), dtype=np.dtype(taken.dtype))
+        else coremltools.TensorType(
+            taken.name, _shape(coremltools, taken, request), dtype=np.dtype(taken.dtype)
+        )
         for taken in request.inputs
     ]
     outputs = [  # of any target
@@ -250,6 +253,15 @@ def _convert(
         raise ConversionError(
             f"coremltools cannot convert {request.name}: {reason_of(error)}."
         ) from error
+
+
+def _shape(coremltools: Any, taken: TensorSpec, request: ConversionRequest) -> tuple[Any, ...]:
+    """Return the shape of an input, with the range of each axis that is open."""
+    ranges = {
+        axis.name: coremltools.RangeDim(axis.low, axis.high, default=axis.example)
+        for axis in request.dynamic
+    }
+    return tuple(ranges[axis] if isinstance(axis, str) else axis for axis in taken.shape)
 
 
 def _describe(model: Any, request: ConversionRequest) -> None:

@@ -24,7 +24,7 @@ from affnet.export.converters.executorch.float16 import in_float16
 from affnet.export.converters.executorch.int8 import in_int8
 from affnet.export.converters.executorch.lowering import partitioner_for, without_idle_passes
 from affnet.export.converters.executorch.tensors import own_storage
-from affnet.export.converters.tracing import decomposed
+from affnet.export.converters.tracing import decomposed, dynamic_shapes
 from affnet.export.fourier.forward_only import ForwardOnlyFFT, replace_native_transforms
 from affnet.export.passes.folding import fold_batch_norms
 from affnet.files import write_and_sync
@@ -48,15 +48,19 @@ class ExecutorchConverter:
     operators = "executorch"
     border_types: ClassVar = {"float64": None}  # half of its kernels take no doubles
     scalar_inputs = True
+    fixed_shapes = None
     packages = ("executorch", "torchao")
     extra = "executorch"
     tools = ("torch", "executorch")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
-        if request.input.dynamic_batch:
+        if request.input.is_image and request.dynamic:
+            raise UsageError("An ExecuTorch program takes one image at a time; drop --dynamic.")
+        if request.dynamic and request.precision != self.precisions[0]:
             raise UsageError(
-                "An ExecuTorch program takes one image at a time; drop --dynamic-batch."
+                f"ExecuTorch programs in {request.precision} have fixed shapes here",
+                f"drop --dynamic, or add --precision {self.precisions[0]}.",
             )
         if request.native_fft:
             replace_native_transforms(network, ForwardOnlyFFT())
@@ -82,7 +86,7 @@ def _converted(
                 network, choice = in_float16(network, example, request.samples, request.keep_float)
                 if found := choice.details():
                     details["float16"] = found
-            content, delegation = _lowered(network, example, delegate=request.route == "XNNPACK")
+            content, delegation = _lowered(network, example, request)
         except MissingError:
             raise
         except Exception as error:  # torch.export and ExecuTorch raise nearly every kind
@@ -92,14 +96,15 @@ def _converted(
 
 
 def _lowered(
-    network: nn.Module, example: tuple[Tensor, ...], *, delegate: bool
+    network: nn.Module, example: tuple[Tensor, ...], request: ConversionRequest
 ) -> tuple[bytes, Delegation]:
     exir, partitioner = _import_executorch()
+    delegate, shapes = request.route == "XNNPACK", dynamic_shapes(network, request)
     chosen = [partitioner_for(partitioner.XnnpackPartitioner)] if delegate else []
     if delegate:
-        program = decomposed(network, example, decompositions())
+        program = decomposed(network, example, decompositions(), shapes)
     else:
-        program = torch.export.export(network, example)
+        program = torch.export.export(network, example, dynamic_shapes=shapes)
     with reasons_for_refusals() as reasons, without_idle_passes(program):
         edge = exir.to_edge_transform_and_lower(program, partitioner=chosen)
     known = frozenset(name for each in chosen for name in each.target_partitioner_configs)

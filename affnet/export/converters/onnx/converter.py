@@ -23,6 +23,7 @@ from affnet.errors import ConversionError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.half_parts import parts_in_float32
 from affnet.export.converters.mixed_precision import choose_float32
+from affnet.export.converters.onnx.axes import name_axes
 from affnet.export.converters.onnx.capture import calls, capture, translations
 from affnet.export.converters.onnx.float16 import in_float16
 from affnet.export.converters.onnx.float16_trial import OnnxHalfProgram, named
@@ -32,6 +33,7 @@ from affnet.export.converters.onnx.int8 import in_int8
 from affnet.export.converters.onnx.nms import append_suppression
 from affnet.export.converters.onnx.parts import modules_of, parts_of
 from affnet.export.converters.onnx.pixels import pixels_alone, with_pixels
+from affnet.export.converters.tracing import exported
 from affnet.export.passes.chunked_filter import chunk_filters
 from affnet.export.passes.folding import fold_batch_norms, merge_scale_and_shift
 from affnet.export.passes.graph_pixels import PICTURE, GraphPixels
@@ -70,6 +72,7 @@ class OnnxConverter:
     usual_heads = ()
     border_types: ClassVar[dict[str, str | None]] = {}
     scalar_inputs = True
+    fixed_shapes = None
     tools = ("torch", "onnx", "onnxscript", "onnxsim")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
@@ -89,6 +92,8 @@ class OnnxConverter:
         details: dict[str, Any] = {"opset": opset}
         raw = _export(network, request, opset)
         model = _simplify(raw)
+        if request.dynamic:
+            name_axes(model, (*request.inputs, *request.outputs))
         if request.precision == "fp16":
             model, details["float16"] = _halved(model, request, modules_of(raw), folder)
             model = split_gemms(model)
@@ -181,8 +186,8 @@ def _by_torch_export(network: nn.Module, request: ConversionRequest, opset: int)
         )
 
     program = None
-    if request.input.dynamic_batch:
-        program = translated(network, dynamic_shapes=({0: torch.export.Dim("batch")},))
+    if request.dynamic:
+        program = translated(exported(network, request))
     else:
         with contextlib.suppress(Exception):  # the long way succeeds, or says why it does not
             program = translated(capture(network, example), custom_translation_table=translations())
@@ -195,7 +200,6 @@ def _by_torch_export(network: nn.Module, request: ConversionRequest, opset: int)
 def _by_torchscript(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.ModelProto:
     import onnx
 
-    names = [*request.input_names, *request.output_names]
     buffer = io.BytesIO()
     torch.onnx.export(
         network,
@@ -206,8 +210,11 @@ def _by_torchscript(network: nn.Module, request: ConversionRequest, opset: int) 
         opset_version=opset,
         input_names=request.input_names,
         output_names=request.output_names,
-        dynamic_axes={name: {0: "batch"} for name in names}
-        if request.input.dynamic_batch
+        dynamic_axes={
+            spec.name: {i: axis for i, axis in enumerate(spec.shape) if isinstance(axis, str)}
+            for spec in (*request.inputs, *request.outputs)
+        }
+        if request.dynamic
         else None,
     )
     return onnx.load_model_from_string(buffer.getvalue())

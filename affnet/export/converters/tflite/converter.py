@@ -63,14 +63,15 @@ class TfliteConverter:
         **{"float16": "float32", "float64": None},
     }
     scalar_inputs = True
+    fixed_shapes = "litert-torch takes no open length as an operator's argument"
     packages = ("litert_torch", "ai_edge_litert", QUANTIZER.replace("-", "_"))
     extra = "tflite"
     tools = ("torch", "litert-torch", "ai-edge-litert", QUANTIZER, "onnx", "onnxsim")
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
-        if request.input.dynamic_batch:
-            raise UsageError("A TFLite file takes one image at a time; drop --dynamic-batch.")
+        if request.input.is_image and request.dynamic:
+            raise UsageError("A TFLite file takes one image at a time; drop --dynamic.")
         if request.native_fft:
             replace_native_transforms(network, LiteRtFFT())
         if request.precision == "int8":

@@ -18,10 +18,11 @@ from typing import Any
 import torch
 from torch.fx import Node
 
+from affnet.errors import UsageError
 from affnet.export.fourier.rewrite import ranges
 from affnet.export.fourier.rewrite.convolution import as_convolution
 from affnet.export.fourier.rewrite.embedding import embedded, embedding, picked, zeros
-from affnet.export.fourier.rewrite.emitter import Emitter
+from affnet.export.fourier.rewrite.emitter import Emitter, refusal
 from affnet.export.fourier.rewrite.framed import transform_frames
 from affnet.export.fourier.rewrite.kernels import Kernel
 from affnet.export.fourier.rewrite.large_products import Parts, each
@@ -45,13 +46,15 @@ def _exponent(emitter: Emitter, length: int, norm: int) -> int:
     return round(math.log2(length) / 2) if emitter.half and norm == 0 else 0
 
 
-def _checked_length(emitter: Emitter, node: Node, axis: int, length: Any = None) -> int:
+def _checked_length(node: Node, axis: int, length: Any = None) -> int:
     """Return the length of the transform over ``axis`` of the node's argument."""
     if length is None:
         length = node.all_input_nodes[0].meta["val"].shape[axis]
     if not isinstance(length, int):
-        emitter.refuse(
-            f"axis {axis}, which it transforms, has a dynamic length; export it with a fixed one"
+        error = refusal(node, f"axis {axis}, which it transforms, has a dynamic length")
+        raise UsageError(
+            error.problem.rstrip("."),
+            "omit it from --dynamic, or cut it into frames of one length, as torch.stft does.",
         )
     return length
 
@@ -117,7 +120,7 @@ class _Transform:
         """
         if self.parts is None:
             return
-        have = _checked_length(self.emitter, self.call.node, axis)
+        have = _checked_length(self.call.node, axis)
         hermitian, length = length is not None, have if length is None else length
         given = length if gives is None else gives
         wanted = self.live.get(axis, ranges.whole(given))
@@ -136,7 +139,7 @@ class _Transform:
         """Transform over several axes, those first that leave fewer numbers to the others."""
 
         def growth(axis: int) -> float:
-            given = _checked_length(self.emitter, self.call.node, axis)
+            given = _checked_length(self.call.node, axis)
             wanted = ranges.count(self.live.get(axis, ranges.whole(given)))
             taken, _ = self.spans.get(axis, (ranges.whole(given), given))
             return wanted / max(1, ranges.count(taken))
@@ -181,7 +184,7 @@ def _fft_r2c(call: Call) -> Complex:
         return found
     transform = _Transform(call, call.args[0], None)
     *others, axis = transform.axes
-    length = _checked_length(call.emitter, call.node, axis)
+    length = _checked_length(call.node, axis)
     transform.over(axis, _FORWARD, gives=length // 2 + 1 if call.args[3] else length)
     transform.over_all(others[::-1], _FORWARD)
     return _given(call, transform)
@@ -222,8 +225,8 @@ def _fft_c2r(call: Call) -> Node:
     bare, exponent = _taken_apart(call.args[0])
     transform = _Transform(call, *bare, exponent)
     *others, axis = transform.axes
-    length = _checked_length(call.emitter, call.node, axis, call.args[3])
-    bins = _checked_length(call.emitter, call.node, axis)
+    length = _checked_length(call.node, axis, call.args[3])
+    bins = _checked_length(call.node, axis)
     if bins != length // 2 + 1:
         call.emitter.refuse(
             f"{bins} bins are no half spectrum of length {length}; give the inverse "

@@ -21,6 +21,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import gcd, prod
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,11 +68,14 @@ def transform_frames(emitter: Emitter, x: Node, kernel: Kernel) -> tuple[Node, N
     and on runtimes that are slow at convolutions in many groups.
     """
     frames = frames_of(emitter, x)
-    if frames is None or not emitter.left_products or frames.size != kernel.length:
+    if frames is None or frames.size != kernel.length:
         return None
     speed = emitter.speed
     shape = frames.signal.meta["val"].shape
-    if not all(isinstance(length, int) for length in shape):
+    if not isinstance(shape[-1], int):  # a convolution takes any length in every format
+        is_small = 2 * frames.size * ranges.count(kernel.outputs) <= _MAX_ELEMENTS
+        return _Framed(emitter, frames, kernel, Split(1, 1)).result() if is_small else None
+    if not emitter.left_products or not all(isinstance(length, int) for length in shape):
         return None
     batch, count = prod(shape[:-1]), frames.count(shape[-1])
     candidates = [
@@ -186,19 +190,23 @@ class _Framed:
     def result(self) -> tuple[Node, Node]:
         """Return both parts, [.., frames, bins], as transposes of tensors with the frames last."""
         call, frames, rest = self.emitter.call, self.frames, self.split.rest
-        shape = frames.signal.meta["val"].shape
-        count = frames.count(shape[-1])
-        blocks = (frames.size + (count - 1) * frames.step) // rest
-        x = frames.signal
-        if blocks * rest < shape[-1]:
-            x = call(aten.slice.Tensor, x, -1, 0, blocks * rest)
+        *before, length = self.emitter.sizes(frames.signal.meta["val"])
+        count: Any = None
+        x, blocks = frames.signal, length
+        if isinstance(length, int):
+            count = frames.count(length)
+            blocks = (frames.size + (count - 1) * frames.step) // rest
+            if blocks * rest < length:
+                x = call(aten.slice.Tensor, x, -1, 0, blocks * rest)
         x = self._in_blocks(x, blocks)
         weight = self._constant("kernels", self._kernels)
         stride = [frames.step // rest]
         x = call(aten.conv1d.default, x, weight, None, stride, [0], [1], rest)
+        if count is None:  # of the signal's open length
+            count = call(aten.sym_size.int, x, 2)
         real, imag = self._direct(x) if rest == 1 else self._later_stages(x, count)
         bins = ranges.count(self.kernel.outputs)
-        sizes = [*shape[:-1], bins, count]
+        sizes = [*before, bins, count]
 
         def turned(part: Node) -> Node:
             part = call(aten.view.default, part, sizes)
@@ -206,7 +214,7 @@ class _Framed:
 
         return turned(real), turned(imag)
 
-    def _in_blocks(self, x: Node, blocks: int) -> Node:
+    def _in_blocks(self, x: Node, blocks: Any) -> Node:
         """Return the signal as [.., (b2, b1), blocks]."""
         call, (middle, last) = self.emitter.call, (self.split.middle, self.split.last)
         if self.split.rest == 1:

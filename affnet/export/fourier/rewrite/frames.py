@@ -5,6 +5,7 @@ These operators are real, but no mobile converter knows them: slices, padding an
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial, reduce
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 from torch.fx import Node
+from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.registry import Call, complex_rule, real_rule
@@ -74,8 +76,10 @@ def _cut_frames(call: Call) -> Any:
     x, axis, size, step = call.args
     value = x.meta["val"]
     length, rank = value.shape[axis], value.dim()
-    if not isinstance(length, int) or axis % rank != rank - 1:
+    if axis % rank != rank - 1:
         return NotImplemented  # exact as it is, though fewer converters take it
+    if not isinstance(length, int):
+        return _frames_of_any_length(call)
     frames, blocks = (length - size) // step + 1, -(-size // step)
     if blocks > _MAX_BLOCKS:
         return _picked_frames(call, frames)
@@ -85,13 +89,41 @@ def _cut_frames(call: Call) -> Any:
         x = call.emitter.call(aten.slice.Tensor, x, rank - 1, 0, have)
     x = _padded(call.emitter, x, [0, max(0, have - length)])
     rows = call.emitter.call(aten.view.default, x, [*shape[:-2], have // step, step])
+    return _side_by_side(
+        call.emitter, rows, size, step, [block + frames for block in range(blocks)]
+    )
+
+
+def _frames_of_any_length(call: Call) -> Any:
+    """Cut frames of a signal whose length is open: padded, so that each has all its blocks."""
+    x, _, size, step = call.args
+    emit, rank = call.emitter.call, x.meta["val"].dim()
+    blocks = -(-size // step)
+    if blocks > _MAX_BLOCKS:
+        return NotImplemented
+    length = emit(aten.sym_size.int, x, rank - 1)
+    starts = emit(operator.floordiv, emit(operator.sub, length, size), step)
+    have = emit(operator.mul, emit(operator.add, starts, blocks), step)
+    *before, _ = call.emitter.sizes(x.meta["val"])
+    x = _padded(call.emitter, x, [0, blocks * step - size])
+    x = emit(aten.slice.Tensor, x, rank - 1, 0, have)
+    rows = emit(aten.view.default, x, [*before, emit(operator.add, starts, blocks), step])
+    ends = [emit(operator.add, starts, block + 1) for block in range(blocks)]
+    return _side_by_side(call.emitter, rows, size, step, ends)
+
+
+def _side_by_side(
+    emitter: Emitter, rows: Node, size: int, step: int, ends: Sequence[int | Node]
+) -> Node:
+    """Return frames of ``size``: block b of all is ``rows``, [.., blocks, step], to ``ends[b]``."""
+    rank = rows.meta["val"].dim() - 1
     pieces = []
-    for block in range(blocks):
-        piece = call.emitter.call(aten.slice.Tensor, rows, rank - 1, block, block + frames)
+    for block, last in enumerate(ends):
+        piece = emitter.call(aten.slice.Tensor, rows, rank - 1, block, last)
         if (end := size - block * step) < step:
-            piece = call.emitter.call(aten.slice.Tensor, piece, rank, 0, end)
+            piece = emitter.call(aten.slice.Tensor, piece, rank, 0, end)
         pieces.append(piece)
-    return pieces[0] if blocks == 1 else call.emitter.call(aten.cat.default, pieces, rank)
+    return pieces[0] if len(pieces) == 1 else emitter.call(aten.cat.default, pieces, rank)
 
 
 def _picked_frames(call: Call, frames: int) -> Node:
@@ -117,7 +149,10 @@ def _overlap_add(call: Call) -> Any:
     x, sizes, axis, size, step = call.args
     value, rank = x.meta["val"], len(sizes)
     frames, length = value.shape[-2], call.want.shape[-1]
-    if axis % rank != rank - 1 or not isinstance(frames, int) or not isinstance(length, int):
+    if axis % rank != rank - 1:
+        return NotImplemented
+    is_open = not isinstance(frames, int) or not isinstance(length, int)
+    if is_open and not statically_known_true(length == (frames - 1) * step + size):
         return NotImplemented
     blocks = -(-size // step)
     x = _padded(call.emitter, x, [0, blocks * step - size])
@@ -126,8 +161,16 @@ def _overlap_add(call: Call) -> Any:
         piece = call.emitter.call(aten.slice.Tensor, x, -1, block * step, (block + 1) * step)
         pieces.append(_padded(call.emitter, piece, [0, 0, block, blocks - 1 - block]))
     total = reduce(partial(call.emitter.call, aten.add.Tensor), pieces)
+    before = call.emitter.sizes(value)[:-2]
+    if is_open:
+        emit = call.emitter.call
+        have = emit(operator.mul, emit(aten.sym_size.int, total, total.meta["val"].dim() - 2), step)
+        flat = emit(aten.view.default, total, [*before, have])
+        if beyond := blocks * step - size:
+            flat = emit(aten.slice.Tensor, flat, -1, 0, emit(operator.sub, have, beyond))
+        return call.emitter.fit(flat, call.want)
     have = (frames + blocks - 1) * step
-    flat = call.emitter.call(aten.view.default, total, [*call.emitter.sizes(value)[:-2], have])
+    flat = call.emitter.call(aten.view.default, total, [*before, have])
     if have > length:
         flat = call.emitter.call(aten.slice.Tensor, flat, -1, 0, length)
     flat = _padded(call.emitter, flat, [0, max(0, length - have)])

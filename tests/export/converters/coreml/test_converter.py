@@ -267,7 +267,7 @@ def test_failure_leaves_nothing(run, tmp_path, monkeypatch):
             ["--deployment-target", "iOS14"],
             "Unknown deployment target 'iOS14'; valid: iOS15, iOS16",
         ),
-        (["--dynamic-batch"], "drop --dynamic-batch"),
+        (["--dynamic", "batch"], "drop --dynamic"),
         (["--precision", "int3"], "valid: fp16, fp32"),
         (["--layout", "nhwc"], "Unknown layout for coreml 'NHWC'; valid: NCHW"),
     ],

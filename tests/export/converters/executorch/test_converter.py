@@ -246,7 +246,7 @@ def test_what_cannot_be_converted_is_one_sentence_and_leaves_nothing(tmp_path: P
 
 
 def test_a_dynamic_batch_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="takes one image at a time; drop --dynamic-batch"):
+    with pytest.raises(UsageError, match="takes one image at a time; drop --dynamic"):
         export_artifact(tiny_source(), ExportOptions("executorch", dynamic_batch=True), tmp_path)
 
 

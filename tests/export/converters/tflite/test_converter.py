@@ -261,7 +261,7 @@ def test_custom_operators_are_named(
         TfliteConverter().convert(nn.Identity(), request(), tmp_path)
 
 
-@pytest.mark.parametrize("option", ["--dynamic-batch", "--precision=int3"])
+@pytest.mark.parametrize("option", ["--dynamic=batch", "--precision=int3"])
 def test_what_the_format_cannot_hold_is_wrong_use(
     run: Callable[..., Finished], tmp_path: Path, option: str
 ) -> None:

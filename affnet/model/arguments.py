@@ -28,7 +28,7 @@ def check_built(function: str, built: Any) -> tuple[nn.Module, tuple[Any, ...], 
             are no tensors and no constants.
     """
     if not (isinstance(built, tuple) and len(built) in (2, 3) and isinstance(built[0], nn.Module)):
-        raise UsageError(f"{function} returns {type(built).__name__}", f"let it {RETURNS}.")
+        raise UsageError(f"{function} returns {_kind(built)}", f"let it {RETURNS}.")
     network, args, *rest = built
     kwargs = rest[0] if rest else {}
     if isinstance(args, dict) and not rest:
@@ -59,6 +59,12 @@ def check_built(function: str, built: Any) -> tuple[nn.Module, tuple[Any, ...], 
             "return the arguments that forward takes.",
         ) from error
     return network.eval(), args, kwargs
+
+
+def _kind(built: Any) -> str:
+    if not isinstance(built, tuple):
+        return type(built).__name__
+    return f"({', '.join(type(each).__name__ for each in built)})"
 
 
 def register_dataclasses(value: Any) -> None:

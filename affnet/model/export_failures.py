@@ -47,12 +47,18 @@ class DependsOnValuesError(Exception):
 
 def own_failure(function: str, error: Exception) -> UsageError:
     """Return the error to raise where the network of ``function`` fails on its own example."""
+    return UsageError(
+        f"The network of {function} fails on its own example input{_where(error)}: "
+        f"{reason_of(error)}.",
+        remedy_for(error),
+    )
+
+
+def remedy_for(error: BaseException) -> str | None:
+    """Return what to do about an error of the user's own code, None where that is not known."""
     reason = reason_of(error)
     fitting = (remedy for sign, remedy in _OWN_REMEDIES.items() if re.search(sign, reason))
-    return UsageError(
-        f"The network of {function} fails on its own example input{_where(error)}: {reason}.",
-        next(fitting, None),
-    )
+    return next(fitting, None)
 
 
 def export_failure(function: str, error: Exception) -> ConversionError:

@@ -19,9 +19,11 @@ from affnet.errors import AffnetError, MissingError, UsageError, first_line
 from affnet.exported_program import load_exported_program
 from affnet.model.arguments import RETURNS, check_built
 from affnet.model.capture import capture, check_program, check_runs
+from affnet.model.export_failures import remedy_for
 from affnet.model.open_lengths import check_lengths_run, opened
 from affnet.model.program_interface import LoadedProgram, described
 from affnet.model.source_file import check_program_file
+from affnet.model.stack_traces import users_frames
 
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -95,10 +97,17 @@ def _call(function: str, seed: int) -> Any:
     sys.path.insert(0, here)
     try:
         torch.manual_seed(seed)
-        build = getattr(importlib.import_module(name), attribute)
-        if not callable(build):
+        module = importlib.import_module(name)
+        if not hasattr(module, attribute):
             raise UsageError(
-                f"{function} is an {type(build).__name__}, not a function", f"let it {RETURNS}."
+                f"The module {name!r} has no function {attribute!r}",
+                f"name one that it has, as {name}:FUNCTION.",
+            )
+        build = getattr(module, attribute)
+        if not callable(build):
+            kind = type(build).__name__
+            raise UsageError(
+                f"{function} is of the type {kind} and no function", f"let it {RETURNS}."
             )
         _check_takes_nothing(function, build)
         return build()
@@ -132,10 +141,12 @@ def _build_failure(function: str, error: BaseException) -> AffnetError:
             f"{function} needs the package {error.name!r}, which is not installed",
             "install it into the environment that affnet runs in.",
         )
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    trace = traceback.extract_tb(error.__traceback__)
+    frame = (users_frames(trace) or trace)[-1]
     where = f"{Path(frame.filename).name}, line {frame.lineno}"
     if isinstance(error, SystemExit):
         return UsageError(f"{function} ends the process (SystemExit: {error}; {where})")
     return UsageError(
-        f"{function} fails with {type(error).__name__}: {first_line(error)} ({where})."
+        f"{function} fails with {type(error).__name__}: {first_line(error)} ({where}).",
+        remedy_for(error),
     )

@@ -166,7 +166,7 @@ def test_a_module_or_function_that_does_not_exist_is_refused(
     module(tmp_path, monkeypatch, "")
     with pytest.raises(UsageError, match="There is no module 'nowhere'"):
         load_source("nowhere:build")
-    with pytest.raises(UsageError, match="has no attribute 'build'"):
+    with pytest.raises(UsageError, match="has no function 'build'"):
         load_source(f"{tmp_path.name}:build")
 
 

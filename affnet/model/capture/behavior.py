@@ -56,6 +56,12 @@ def check_runs(
     except Exception as error:  # the user's own code
         raise own_failure(function, error) from error
     if difference(second, first) > (0 if random.places else _SAME):
+        if not random.places and (changed := _changed_buffer(network, args, kwargs)):
+            raise UsageError(
+                f"The network of {function} changes its buffer {changed!r} when it runs, and its "
+                "output depends on what it was; a file keeps nothing from run to run",
+                f"make {changed!r} an input of forward, and its new value an output.",
+            )
         where = f" at {random.places[0]}" if random.places and random.places[0] else ""
         raise UsageError(
             f"The network of {function} gives another output for the same input each time: its "
@@ -63,6 +69,19 @@ def check_runs(
             "switch dropout and noise off in eval mode (training=self.training), make the noise an "
             "input, or make what it keeps an input and an output.",
         )
+
+
+def _changed_buffer(
+    network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> str | None:
+    """Return the name of a parameter or buffer that a run changes, None where none is."""
+    before = {name: tensor.detach().clone() for name, tensor in named_tensors(network)}
+    with torch.no_grad():
+        network(*copied(args), **copied(kwargs))
+    for name, tensor in named_tensors(network):
+        if name in before and not torch.equal(tensor, before[name]):
+            return name
+    return None
 
 
 def _check_devices(function: str, network: nn.Module, inputs: Iterable[Any]) -> None:
@@ -106,6 +125,10 @@ def check_program(name: str, program: ExportedProgram) -> tuple[ExportedProgram,
             f"{name} was exported in training mode, as its {trained.name} shows",
             "call eval() on the network before torch.export.",
         )
+    nodes = {node.name: node.meta.get("val") for node in program.graph.nodes}
+    outputs = program.graph_signature.user_outputs
+    if not any(isinstance(nodes.get(str(each)), Tensor) for each in outputs):
+        raise UsageError(f"{name} returns no tensor", "let its forward return one.")
     if not _writes_to_stored(program):
         if not _depends(program) and not _depends(program.run_decompositions({})):
             raise UsageError(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from affnet.errors import ConversionError, UsageError
-from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, rewrite
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, Program, rewrite
 
 pytestmark = THIRD_PARTY_WARNINGS
 
@@ -57,6 +57,15 @@ def test_eigenvalues_are_refused() -> None:
 
 def test_complex_values_in_a_nested_graph_are_refused() -> None:
     assert "nested graph" in refused(Branches(), torch.randn(4))
+
+
+def test_a_length_of_a_huge_prime_is_refused_with_one_that_is_not() -> None:
+    def function(x: Tensor) -> Tensor:
+        return torch.fft.rfft(x).abs()
+
+    message = refused(Program(function), torch.zeros(1, 999_983))
+    assert "length 999983 has a large prime factor" in message
+    assert "such as 1048576" in message
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,30 @@ def test_an_output_that_does_not_depend_on_the_input_is_refused() -> None:
         check_program("nets:build", program(Constant()))
 
 
+def test_a_buffer_that_outputs_follow_is_named() -> None:
+    class Adds(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("total", torch.zeros(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.total = self.total + x
+            return self.total * 1.0
+
+    with pytest.raises(UsageError, match="changes its buffer 'total' when it runs") as refused:
+        check_runs("nets:build", Adds(), (torch.ones(3),))
+    assert "make 'total' an input of forward" in str(refused.value)
+
+
+def test_a_network_without_a_tensor_as_output_is_refused() -> None:
+    class Says(nn.Module):
+        def forward(self, x: Tensor) -> str:
+            return "yes"
+
+    with pytest.raises(UsageError, match="nets:build returns no tensor"):
+        check_program("nets:build", program(Says()))
+
+
 def test_an_output_that_is_written_into_depends_on_the_input() -> None:
     given = program(ThroughViews())
     assert check_program("nets:build", given) == (given, ())
@@ -168,8 +192,10 @@ def build(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> AffnetErr
         ),
         ("import torch.no_such\ndef build(): pass", MissingError, "needs the package 'torch.no"),
         ("def build(size): pass", UsageError, "takes no arguments from affnet"),
-        ("build = 3", UsageError, "is an int, not a function"),
+        ("build = 3", UsageError, "is of the type int and no function"),
+        ("def built(): pass", UsageError, "has no function 'build'; name one"),
         ("def build(:", UsageError, "SyntaxError"),
+        ("import torch\ndef build(): return torch.nn.ReLU, 1", UsageError, "returns (type, int)"),
         ("import sys\ndef build(): sys.exit(3)", UsageError, "ends the process (SystemExit: 3;"),
         ("def build(): raise KeyError('w')", UsageError, "fails with KeyError: 'w'"),
         ("def build(): return None", UsageError, "returns NoneType; let it return"),

@@ -14,7 +14,7 @@ from torch.export.graph_signature import InputKind, InputSpec, TensorArgument
 from torch.fx import Graph, Node
 from torch.fx.node import map_aggregate
 
-from affnet.errors import RewriteError
+from affnet.errors import RewriteError, UsageError
 from affnet.export.fourier.costs import LEFT_PRODUCTS, speed_of
 from affnet.export.fourier.rewrite.embedding import Embedding
 from affnet.export.fourier.rewrite.ranges import Ranges
@@ -49,6 +49,11 @@ def refusal(node: Node, reason: str) -> RewriteError:
         f"Node {node.name!r} ({node.target}){where} cannot be rewritten in real arithmetic: "
         f"{reason}."
     )
+
+
+def wrong_length(node: Node, reason: str, remedy: str) -> UsageError:
+    """Return the error for a transform of a length that no file can have."""
+    return UsageError(refusal(node, reason).problem, remedy)
 
 
 def _undoes(args: tuple[Any, ...]) -> bool:
@@ -169,15 +174,16 @@ class Emitter:
 
     def refuse(self, reason: str) -> NoReturn:
         """Raise the `RewriteError` for the node that is being rewritten."""
-        raise refusal(self._current(), reason)
+        raise refusal(self.current(), reason)
 
     @property
     def want(self) -> torch.Tensor:
         """The fake tensor that the node being rewritten gave in the old graph."""
-        value: torch.Tensor = self._current().meta["val"]
+        value: torch.Tensor = self.current().meta["val"]
         return value
 
-    def _current(self) -> Node:
+    def current(self) -> Node:
+        """Return the old node that is being rewritten."""
         if self.source is None:
             raise RuntimeError("no node is being rewritten")
         return self.source

@@ -18,11 +18,10 @@ from typing import Any
 import torch
 from torch.fx import Node
 
-from affnet.errors import UsageError
 from affnet.export.fourier.rewrite import ranges
 from affnet.export.fourier.rewrite.convolution import as_convolution
 from affnet.export.fourier.rewrite.embedding import embedded, embedding, picked, zeros
-from affnet.export.fourier.rewrite.emitter import Emitter, refusal
+from affnet.export.fourier.rewrite.emitter import Emitter, wrong_length
 from affnet.export.fourier.rewrite.framed import transform_frames
 from affnet.export.fourier.rewrite.kernels import Kernel
 from affnet.export.fourier.rewrite.large_products import Parts, each
@@ -51,9 +50,9 @@ def _checked_length(node: Node, axis: int, length: Any = None) -> int:
     if length is None:
         length = node.all_input_nodes[0].meta["val"].shape[axis]
     if not isinstance(length, int):
-        error = refusal(node, f"axis {axis}, which it transforms, has a dynamic length")
-        raise UsageError(
-            error.problem.rstrip("."),
+        raise wrong_length(
+            node,
+            f"axis {axis}, which it transforms, has a dynamic length",
             "omit it from --dynamic, or cut it into frames of one length, as torch.stft does.",
         )
     return length

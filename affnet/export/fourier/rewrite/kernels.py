@@ -147,6 +147,8 @@ def _plans(kernel: Kernel, rows: int, columns: int, speed: Speed) -> Iterator[tu
         yield microseconds(_staged(kernel, plan, total), speed), plan
     if kernel.length > _MAX_FACTOR:
         length = convolution_length(kernel)
+        if length > MAX_LENGTH:
+            return
         inner = Kernel(length, 1, ((0, length),), ((0, length),))
         best = min(_stages(length), key=lambda p: microseconds(_staged(inner, p, total), speed))
         cost = _staged(inner, best, total)

@@ -27,7 +27,7 @@ from affnet.export.fourier.plans import matrices
 from affnet.export.fourier.plans.matrices import Matrix
 from affnet.export.fourier.rewrite import ranges
 from affnet.export.fourier.rewrite.embedding import picked, spread
-from affnet.export.fourier.rewrite.emitter import Emitter
+from affnet.export.fourier.rewrite.emitter import Emitter, wrong_length
 from affnet.export.fourier.rewrite.kernels import (
     MAX_LENGTH,
     Bluestein,
@@ -54,7 +54,7 @@ def transform(emitter: Emitter, parts: Parts, axis: int, kernel: Kernel) -> Part
     """Return the transform over ``axis``, of the indices that ``kernel`` takes to those it gives.
 
     Raises:
-        ConversionError: the length is beyond `MAX_LENGTH`.
+        UsageError: the length is beyond `MAX_LENGTH`.
     """
     shape = parts[0].meta["val"].shape
     before, behind = shape[:axis], shape[axis + 1 :]
@@ -62,9 +62,14 @@ def transform(emitter: Emitter, parts: Parts, axis: int, kernel: Kernel) -> Part
     rows = prod(length for length in before if isinstance(length, int))
     plan = plan_kernel(kernel, rows, columns, emitter.speed)
     if plan is None:
-        emitter.refuse(
-            f"a transform of length {kernel.length} needs constants of more than 100 MB; "
-            f"cut it into frames of at most {MAX_LENGTH}, as torch.stft does"
+        why = "has a large prime factor, and" if kernel.length <= MAX_LENGTH else "is long, and"
+        raise wrong_length(
+            emitter.current(),
+            f"a transform of length {kernel.length} {why} it needs constants of more than 100 MB",
+            "choose a length of small prime factors, such as "
+            f"{1 << (kernel.length - 1).bit_length()}, or cut it into frames, as torch.stft does."
+            if kernel.length <= MAX_LENGTH
+            else f"cut it into frames of at most {MAX_LENGTH}, as torch.stft does.",
         )
     fixed = all(isinstance(length, int) for length in behind)
     last = axis == len(shape) - 1

@@ -30,19 +30,21 @@ class OpenVinoConverter(FromOnnx):
         """See `FromOnnx.translate`.
 
         Float32 is asked for: by default `save_model` halves the weights, for an error of 2e-3.
-        What is quantised is read as ranges and weights of 8 bits, which the plugin multiplies.
+        What is quantised is read as ranges and weights of 8 bits, which the plugin multiplies;
+        left as they are read, the layers that prepare the weights take more than 8 bits save.
         """
         path = folder / f"{request.name}.xml"
         half = request.precision == "fp16"
         try:
             with silenced():
                 network = model_of(model)  # which imports OpenVINO
-                from openvino import save_model
+                from openvino import convert_model, save_model
                 from openvino.passes import ConstantFolding, Manager
 
-                passes = Manager()
-                if request.precision != "int8":  # whose weights it would make floats again
-                    # it reads normalisations with the sizes computed at every start
+                if request.precision == "int8":
+                    network = convert_model(model)  # which folds all but weights of 8 bits
+                else:  # normalisations are read with sizes that are computed at every start
+                    passes = Manager()
                     passes.register_pass(ConstantFolding())
                     passes.run_passes(network)
                 save_model(network, path, compress_to_fp16=half)

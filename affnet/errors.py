@@ -17,7 +17,8 @@
     │   ├── ResultsError           stored results that cannot be read, or cannot be compared
     │   └── StoreError             a store of results that cannot be opened, read or written
     ├── MissingError               exit code 3: a package, tool, runtime or device is missing
-    │   └── UnreachableError       a device that does not answer, or does not let us in
+    │   ├── UnreachableError       a device that does not answer, or does not let us in
+    │   └── UntimedError           a runtime that computes here, but whose time says nothing
     ├── OutputError                the result could not be written (rights, disk full)
     ├── ConversionError            a converter could not express the network
     │   └── RewriteError           an operator has no form in real arithmetic, on no route
@@ -30,8 +31,7 @@
         └── DeviceSpaceError       a device has no space for what measuring needs
 
 An error has a problem, one sentence that names the thing and the value, and where there is one a
-remedy, an imperative with the exact command or option.  The command line prints both as one
-sentence and exits with ``exit_code``; `to_wire` carries them, and the class, to another process.
+remedy, an imperative with the exact command.  `to_wire` carries both, and the class, to a process.
 """
 
 from __future__ import annotations
@@ -137,6 +137,10 @@ class MissingError(AffnetError):
 
 class UnreachableError(MissingError):
     """A device that does not answer, or does not let us in."""
+
+
+class UntimedError(MissingError):
+    """A runtime that computes here, but whose time says nothing."""
 
 
 class OutputError(AffnetError):

@@ -141,7 +141,7 @@ def verify(
         file = opened or open_file(artifact)
         proofs = _proofs(file, source, inputs, places, limit if held_out else None, record, show)
         proven = list(zip(places, proofs, strict=True)) if bisect else []
-        searches = bisect_each(file, inputs, proven, runtime, reproduce, show)
+        searches = bisect_each(file, source, inputs, proven, runtime, reproduce, show)
     if json:
         verdict = report.verdict_record(subject, parity)
         content = report.parity_record(opened, parity) if opened else verdict

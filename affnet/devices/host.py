@@ -87,7 +87,7 @@ class HostDevice:
     @contextmanager
     def session(self, runtime: str, progress: Progress = lambda _: None) -> Iterator[None]:
         """See `Device.session`: the runtime must be installed."""
-        self.check_runtime(runtime)
+        get_runtime(runtime).version()
         yield
 
     def fingerprint(self) -> dict[str, Any]:

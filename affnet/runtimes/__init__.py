@@ -112,7 +112,7 @@ def get_runtime(name: str) -> type[Runtime]:
 
 
 def check_measurable(runtime: type[Runtime]) -> None:
-    """Raise `MissingError` where ``runtime`` only emulates, so that its time says nothing.
+    """Raise `UntimedError` where ``runtime`` only emulates, so that its time says nothing.
 
     A runtime that may do so has a class method of this name that raises; the others need none.
     """

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affnet.artifact import TensorSpec
-from affnet.errors import ArtifactError, MissingError, reason_of, require
+from affnet.errors import ArtifactError, MissingError, UntimedError, reason_of, require
 from affnet.runtimes import Interface
 from affnet.silence import silenced
 
@@ -46,7 +46,7 @@ class CoreAiRuntime:
     def check_measurable(cls) -> None:
         """See `affnet.runtimes.check_measurable`."""
         if platform.system() != "Darwin" or not _of_system():
-            raise MissingError(
+            raise UntimedError(
                 "Core AI is timed on a Mac of macOS 27 only: here its files run in an interpreter, "
                 "tens of times slower than ONNX Runtime, whose time says nothing about a device",
                 "measure on a Mac of macOS 27, or choose another runtime.",

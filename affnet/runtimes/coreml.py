@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affnet.artifact import TensorSpec
-from affnet.errors import ArtifactError, MissingError, first_line, require
+from affnet.errors import ArtifactError, UntimedError, first_line, require
 from affnet.runtimes import Interface
 from affnet.runtimes.mlprogram import DetectionPipeline, Feature, Program, load_program
 
@@ -55,7 +55,7 @@ class CoreMLRuntime:
     def check_measurable(cls) -> None:
         """See `affnet.runtimes.check_measurable`."""
         if not _on_mac():
-            raise MissingError(
+            raise UntimedError(
                 "Core ML is timed on a Mac only: here its programs run in an evaluator, whose time "
                 "says nothing about a device",
                 "measure on a Mac, or choose another runtime.",

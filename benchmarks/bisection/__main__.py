@@ -4,13 +4,15 @@
 
     python -m benchmarks.bisection --count 60            60 faults and 60 clean files, of each place
                                                          about a sixth
+    python -m benchmarks.bisection --sealed --count 20   the same of files that are compiled anew
     python -m benchmarks.bisection --large               a graph of 1,500 operators, timed
 
 Places are runtimes, run for real: ONNX files in onnxruntime and tract, TFLite files in LiteRT, ML
 programs in the evaluator, models of OpenVINO in its own, and ONNX files node by node without any
-fusion, the fake.  A fault is planted behind an operator that is drawn; one that the file's output
-does not show is drawn again, and counted.  The exit code is 1 if a fault is not named, another
-operator is, or it takes more than log2(n) + 3 runs.
+fusion, the fake.  With ``--sealed`` they are ExecuTorch programs, with XNNPACK, and Core AI's, of a
+token mixer, into which faults are compiled.  A fault is planted behind an operator that is drawn;
+one that the file's output does not show is drawn again, and counted.  The exit code is 1 if a fault
+is not named, another operator is, or it takes more than log2(n) + 3 runs.
 """
 
 from __future__ import annotations
@@ -29,21 +31,23 @@ from pathlib import Path
 import numpy as np
 
 from affnet.artifact import Artifact
-from affnet.devices.base import Device
 from affnet.export.bisection.graph import CutGraph
 from affnet.export.bisection.on_device import bisect
 from affnet.export.bisection.onnx import OnnxGraph
-from affnet.export.bisection.opening import open_graph
+from affnet.export.bisection.opening import read_graph
 from affnet.export.bisection.record import Bisection
 from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
 from affnet.export.verification.inputs import VerificationInput
-from affnet.model.source import load_source
+from affnet.model.mixers.alone import mixer_source
+from affnet.model.source import Source, load_source
+from benchmarks.bisection.compiled import PlantedProgram
 from benchmarks.bisection.device import PlantedDevice
-from benchmarks.bisection.faults import FAULTS
+from benchmarks.bisection.faults import FAULTS, Step
 from benchmarks.bisection.large import large_file
 
 _SEED = 26
+_MAPS = (16, (8, 8))  # channels and size of the maps of sealed files
 _SMALLEST = 4  # values of an operator that a fault is planted behind
 _TRIES = 40  # operators drawn until one's fault shows
 
@@ -55,6 +59,24 @@ class _Place:
     artifact: Artifact
     runtime: str | None
     unfused: bool = False
+    sealed: Source | None = None  # what it is compiled from
+
+
+def _sealed_places(folder: Path) -> list[_Place]:
+    source = mixer_source("aff", *_MAPS)
+    options = [
+        ExportOptions(form, precision=precision, verify=False)
+        for form in ("executorch", "coreai")
+        for precision in ("fp32", "fp16")
+    ]
+    return [
+        _Place(
+            export_artifact(source, one, folder / f"{one.format}-{one.precision}"),
+            None,
+            sealed=source,
+        )
+        for one in options
+    ]
 
 
 def _places(folder: Path) -> list[_Place]:
@@ -75,13 +97,27 @@ def _places(folder: Path) -> list[_Place]:
     ]
 
 
-def _graph(artifact: Artifact, random: np.random.Generator) -> CutGraph:
-    image = random.random((1, 3, 64, 64), dtype=np.float32)
-    return open_graph(artifact, VerificationInput("noise", (image,)))
+def _graph(place: _Place, random: np.random.Generator) -> CutGraph:
+    shape = (1, 3, 64, 64) if place.sealed is None else (1, _MAPS[0], *_MAPS[1])
+    noise = random.random(shape, dtype=np.float32)
+    if place.sealed is not None:
+        return PlantedProgram(place.artifact, (noise,), place.sealed)
+    return read_graph(place.artifact, VerificationInput("noise", (noise,)))
 
 
-def _run(place: _Place, graph: CutGraph, device: Device) -> Bisection:
-    return bisect(graph, place.artifact, device, "noise", place.runtime)
+def _found(
+    graph: CutGraph, place: _Place, output: str | None, steps: list[Step] | None = None
+) -> Bisection:
+    """Bisect a place's file with a fault behind what gives ``output``; None: without any."""
+    artifact, device = place.artifact, PlantedDevice(output, steps or [], unfused=place.unfused)
+    with tempfile.TemporaryDirectory() as folder:
+        if isinstance(graph, PlantedProgram):
+            device = PlantedDevice(None, [])
+            graph.output = None
+            if output is not None and steps is not None:
+                path = Path(folder, f"planted{artifact.path.suffix}")
+                artifact = graph.planted(output, steps, path)
+        return bisect(graph, artifact, device, "noise", place.runtime)
 
 
 def _planted(
@@ -94,21 +130,20 @@ def _planted(
         if value is None or value.dtype != np.float32 or value.ndim < 2 or value.size < _SMALLEST:
             continue
         steps = FAULTS[kind](value)
-        device = PlantedDevice(operator.writes[0], steps, unfused=place.unfused)
-        found = _run(place, graph, device)
+        found = _found(graph, place, operator.writes[0], steps)
         if found.error.passed:
             continue
         return operator.name, found, tries
     raise RuntimeError(f"no fault shows: {kind}")
 
 
-def _faults(count: int) -> Iterator[str]:
+def _faults(count: int, *, sealed: bool) -> Iterator[str]:
     random = np.random.default_rng(_SEED)
     named, clean, hidden = Counter[str](), 0, 0
     with tempfile.TemporaryDirectory() as folder:
-        places = _places(Path(folder))
+        places = (_sealed_places if sealed else _places)(Path(folder))
         pairs = itertools.islice(zip(itertools.cycle(places), itertools.count()), count)
-        kinds, graphs = list(FAULTS), [_graph(place.artifact, random) for place in places]
+        kinds, graphs = list(FAULTS), [_graph(place, random) for place in places]
         for place, number in pairs:
             kind, graph = kinds[number // len(places) % len(kinds)], graphs[number % len(places)]
             operator, found, tries = _planted(graph, place, kind, random)
@@ -121,7 +156,7 @@ def _faults(count: int) -> Iterator[str]:
             if not right:
                 told = [(one.operators, one.kinds, one.runs, one.reason) for one in found.wrong]
                 yield f"MISSED  {kind} at {operator} in {where}: {told}"
-            untouched = _run(place, graph, PlantedDevice(None, [], unfused=place.unfused))
+            untouched = _found(graph, place, None)
             clean += untouched.clean
             if not untouched.clean:
                 yield f"WRONGLY named in a clean file in {where}: {untouched.wrong}"
@@ -159,8 +194,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--large", action="store_true")
+    parser.add_argument("--sealed", action="store_true")
     arguments = parser.parse_args()
-    missed = list(_large(1500) if arguments.large else _faults(arguments.count))
+    faults = _faults(arguments.count, sealed=arguments.sealed)
+    missed = list(_large(1500) if arguments.large else faults)
     for sentence in missed:
         print(sentence)
     sys.exit(1 if missed else 0)

@@ -36,8 +36,9 @@ class PlantedDevice(FakeDevice):
         """See `Device.start`."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, artifact.path.name)
-            plant, output = PLANTERS[artifact.manifest.format], self._output
-            if output is None or not plant(artifact.path, output, self._steps, path):
+            if self._output is None or not PLANTERS[artifact.manifest.format](
+                artifact.path, self._output, self._steps, path
+            ):
                 path = artifact.path
             yield _Process(ExactSession(path, 1) if self._unfused else _loaded(path, runtime))
 

@@ -16,7 +16,16 @@ import torch
 from torch import nn
 
 from affnet.artifact import Artifact, TensorSpec
-from affnet.errors import ArtifactError, ConversionError, MissingError, UnknownNameError, UsageError
+from affnet.devices.host import HostDevice
+from affnet.devices.inference import check_runs
+from affnet.errors import (
+    ArtifactError,
+    ConversionError,
+    MissingError,
+    UnknownNameError,
+    UntimedError,
+    UsageError,
+)
 from affnet.export import pipeline
 from affnet.export.converters import ConversionRequest
 from affnet.export.options import ExportOptions
@@ -177,6 +186,17 @@ def test_the_interpreter_is_not_timed(run: Any, artifact: Artifact) -> None:
     done = run("bench", artifact.path)
     assert (done.code, done.out) == (3, "")
     assert "Core AI is timed on a Mac of macOS 27 only" in done.error
+
+
+def test_the_interpreter_proves_what_it_does_not_time(artifact: Artifact) -> None:
+    device = HostDevice()
+    assert check_runs(device, "coreai") == "coreai"
+    image = np.zeros((1, 3, 32, 32), np.float32)
+    with device.session("coreai"), device.start(artifact, "coreai", 1) as process:
+        (given,) = process.infer(image)
+        assert np.array_equal(given, *CoreAiRuntime.load(artifact.path, threads=1).run(image))
+        with pytest.raises(UntimedError):
+            process.run(1)
 
 
 def test_a_mac_of_macos_27_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:

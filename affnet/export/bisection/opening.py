@@ -17,18 +17,22 @@ from affnet.export.bisection.on_device import bisect
 from affnet.export.bisection.record import Bisection
 from affnet.export.verification.inputs import VerificationInput
 from affnet.layouts import as_input
+from affnet.model.source import Source
 
 #: By format: what reads its files as a `CutGraph`, from an artifact and what feeds it.
-GRAPHS: dict[str, str] = {
+FROM_FILE: dict[str, str] = {
     "coreml": "affnet.export.bisection.coreml:CoremlGraph",
     "onnx": "affnet.export.bisection.onnx:OnnxGraph",
     "openvino": "affnet.export.bisection.openvino:OpenVinoGraph",
     "tflite": "affnet.export.bisection.tflite:TfliteGraph",
 }
+#: Formats whose files are sealed: parts are compiled anew, from the file's source.
+FROM_SOURCE = ("coreai", "executorch")
 
 
 def bisect_each(
     artifact: Artifact,
+    source: Source,
     inputs: Sequence[VerificationInput],
     proofs: Sequence[tuple[Device, DeviceProof]],
     runtime: str | None,
@@ -48,7 +52,7 @@ def bisect_each(
     for device, proof in proofs:
         worst = proof.parity.worst
         given = by_name[worst.name] if worst else inputs[0]
-        graph = open_graph(artifact, given)
+        graph = open_graph(artifact, given, source)
         into = folder / device.name.replace(":", "-") if len(proofs) > 1 else folder
         found.append(bisect(graph, artifact, device, given.name, runtime, into, progress=progress))
     return found
@@ -56,22 +60,33 @@ def bisect_each(
 
 def check_cuttable(artifact_format: str) -> None:
     """Raise `UsageError` where files of a format cannot be cut into parts."""
-    if artifact_format not in GRAPHS:
+    known = sorted((*FROM_FILE, *FROM_SOURCE))
+    if artifact_format not in known:
         raise UsageError(
             f"Files of the format {artifact_format} cannot be cut into parts here",
-            f"bisect the network's file of another format: {', '.join(GRAPHS)}.",
+            f"bisect the network's file of another format: {', '.join(known)}.",
         )
 
 
-def open_graph(artifact: Artifact, given: VerificationInput) -> CutGraph:
-    """Return the operators of a file, to be run on ``given``.
+def open_graph(artifact: Artifact, given: VerificationInput, source: Source) -> CutGraph:
+    """Return the operators of a file of ``source``, to be run on ``given``.
 
     Raises:
-        UsageError: as `check_cuttable`.
+        UsageError: as `check_cuttable`; a file that cannot be compiled anew.
         ArtifactError: the reference rejects the file.
+        ConversionError: the network cannot be traced as it was for the file.
     """
     check_cuttable(artifact.manifest.format)
-    module, _, name = GRAPHS[artifact.manifest.format].partition(":")
+    if artifact.manifest.format in FROM_FILE:
+        return read_graph(artifact, given)
+    from affnet.export.bisection.program import ProgramGraph
+
+    return ProgramGraph(artifact, _feed(artifact, given), source)
+
+
+def read_graph(artifact: Artifact, given: VerificationInput) -> CutGraph:
+    """Do the same with a file of a format in `FROM_FILE`."""
+    module, _, name = FROM_FILE[artifact.manifest.format].partition(":")
     graph: CutGraph = getattr(importlib.import_module(module), name)(
         artifact, _feed(artifact, given)
     )

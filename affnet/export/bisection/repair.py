@@ -19,7 +19,7 @@ from affnet.devices.inference import check_runs
 from affnet.errors import VerificationError
 from affnet.export.bisection.on_device import bisect
 from affnet.export.bisection.onnx_forms import FORMS, Form, alike, rewritten
-from affnet.export.bisection.opening import open_graph
+from affnet.export.bisection.opening import read_graph
 from affnet.export.bisection.record import Bisection, WrongPart
 from affnet.export.converters.onnx.float16_trial import named
 from affnet.export.verification.compare import verify_against
@@ -119,7 +119,7 @@ def repaired(
 def _bisected(
     artifact: Artifact, given: VerificationInput, device: Device, progress: Progress
 ) -> Bisection:
-    graph = open_graph(artifact, given)
+    graph = read_graph(artifact, given)
     return bisect(graph, artifact, device, given.name, most=1, progress=progress)
 
 

@@ -165,6 +165,20 @@ class PixelConverter(Converter, Protocol):
         ...
 
 
+class CompilingConverter(Converter, Protocol):
+    """A converter whose files are sealed: their parts can only be compiled anew."""
+
+    @staticmethod
+    def in_precision(
+        network: nn.Module, request: ConversionRequest
+    ) -> tuple[nn.Module, dict[str, Any]]:
+        """Return the network that computes in the precision asked for, and details of the file.
+
+        What is left to do with it depends on no precision: it is converted as one of float32.
+        """
+        ...
+
+
 def get_converter(name: str) -> type[Converter]:
     """Return the converter class of the format called ``name``."""
     if name not in CONVERTERS:

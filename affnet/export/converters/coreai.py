@@ -67,10 +67,8 @@ class CoreAiConverter:
         with silenced():
             try:
                 logging.getLogger("torch.export").setLevel(logging.ERROR)
-                if request.precision == "fp16":
-                    network, choice = in_float16(network, request.example(), request.samples)
-                    if found := choice.details():
-                        details["float16"] = found
+                network, found = self.in_precision(network, request)
+                details |= found
                 asset = _converted(network, request).save_asset(path, minimum_os=target)
                 asset.update_metadata(lambda metadata: _describe(metadata, request))
             except OSError:
@@ -80,6 +78,17 @@ class CoreAiConverter:
                     f"coreai-torch cannot convert {request.name}: {reason_of(error)}."
                 ) from error
         return Conversion(path, details)
+
+    @staticmethod
+    def in_precision(
+        network: nn.Module, request: ConversionRequest
+    ) -> tuple[nn.Module, dict[str, Any]]:
+        """See `CompilingConverter.in_precision`."""
+        if request.precision == "fp32":
+            return network, {}
+        graph, choice = in_float16(network, request.example(), request.samples)
+        found = choice.details()
+        return graph, {"float16": found} if found else {}
 
 
 def _converted(network: nn.Module, request: ConversionRequest) -> Any:

@@ -14,7 +14,7 @@ from affnet.errors import UsageError
 from affnet.export.bisection.coreml import CoremlGraph
 from affnet.export.bisection.graph import CutGraph, Liveness, Operator
 from affnet.export.bisection.on_device import bisect
-from affnet.export.bisection.opening import GRAPHS, open_graph
+from affnet.export.bisection.opening import FROM_FILE, read_graph
 from affnet.export.verification.inputs import VerificationInput
 from affnet.runtimes import runtime_for
 from benchmarks.bisection.device import PlantedDevice
@@ -48,7 +48,7 @@ class _Opened:
 def _opened(artifact: Artifact) -> _Opened:
     shape = (1, 3, *artifact.manifest.inputs[0].image_size())
     noise = np.random.default_rng(0).random(shape, dtype=np.float32)
-    return _Opened(artifact, open_graph(artifact, VerificationInput("noise", (noise,))))
+    return _Opened(artifact, read_graph(artifact, VerificationInput("noise", (noise,))))
 
 
 @pytest.fixture(scope="module", params=_SIGMOIDS)
@@ -65,7 +65,7 @@ def _weights(artifact: Artifact) -> int:
 
 
 def test_a_fault_can_be_planted_in_files_of_each_format() -> None:
-    assert PLANTERS.keys() == GRAPHS.keys() == {*_SIGMOIDS, "onnx"}  # ONNX: test_on_device.py
+    assert PLANTERS.keys() == FROM_FILE.keys() == {*_SIGMOIDS, "onnx"}  # ONNX: test_on_device.py
 
 
 def test_operators_read_what_others_made(opened: _Opened) -> None:

@@ -265,8 +265,9 @@ def test_a_damaged_file_is_an_error_of_the_reference(tmp_path: Path) -> None:
 
 def test_a_format_that_cannot_be_cut_is_refused() -> None:
     with pytest.raises(UsageError) as refused:
-        check_cuttable("executorch")
-    assert refused.value.problem == "Files of the format executorch cannot be cut into parts here"
+        check_cuttable("ncnn")
+    assert refused.value.problem == "Files of the format ncnn cannot be cut into parts here"
     assert refused.value.remedy == (
-        "bisect the network's file of another format: coreml, onnx, openvino, tflite."
+        "bisect the network's file of another format: coreai, coreml, executorch, onnx, openvino, "
+        "tflite."
     )

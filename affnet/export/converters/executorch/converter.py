@@ -62,31 +62,35 @@ class ExecutorchConverter:
                 f"ExecuTorch programs in {request.precision} have fixed shapes here",
                 f"drop --dynamic, or add --precision {self.precisions[0]}.",
             )
-        if request.native_fft:
-            replace_native_transforms(network, ForwardOnlyFFT())
-        if request.precision == "int8":
-            fold_batch_norms(network)
-        example = request.example()
-        content, details = _converted(network, example, request)
+        content, details = _converted(network, request)
         path = folder / f"{request.name}.pte"
         write_and_sync(path, content)
         return Conversion(path, details)
 
+    @staticmethod
+    def in_precision(
+        network: nn.Module, request: ConversionRequest
+    ) -> tuple[nn.Module, dict[str, Any]]:
+        """See `CompilingConverter.in_precision`."""
+        if request.native_fft:
+            replace_native_transforms(network, ForwardOnlyFFT())
+        if request.precision == "int8":
+            fold_batch_norms(network)
+        own_storage(network)
+        if request.precision == "int8":
+            return in_int8(network, request.example(), request), {}
+        if request.precision == "fp32":
+            return network, {}
+        graph, choice = in_float16(network, request.example(), request.samples, request.keep_float)
+        found = choice.details()
+        return graph, {"float16": found} if found else {}
 
-def _converted(
-    network: nn.Module, example: tuple[Tensor, ...], request: ConversionRequest
-) -> tuple[bytes, dict[str, Any]]:
-    details: dict[str, Any] = {}
+
+def _converted(network: nn.Module, request: ConversionRequest) -> tuple[bytes, dict[str, Any]]:
     with silenced() as printed:
         try:
-            own_storage(network)
-            if request.precision == "int8":
-                network = in_int8(network, example, request)
-            elif request.precision == "fp16":
-                network, choice = in_float16(network, example, request.samples, request.keep_float)
-                if found := choice.details():
-                    details["float16"] = found
-            content, delegation = _lowered(network, example, request)
+            network, details = ExecutorchConverter.in_precision(network, request)
+            content, delegation = _lowered(network, request.example(), request)
         except MissingError:
             raise
         except Exception as error:  # torch.export and ExecuTorch raise nearly every kind

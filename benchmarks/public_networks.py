@@ -4,8 +4,12 @@ r"""Export networks of public packages, as their users build them, to each forma
         torchlibrosa==0.1.0 nnAudio==0.3.4 vocos==0.1.0 demucs==4.1.0
     python -m benchmarks.public_networks --formats onnx,tflite,coreml,executorch
 
-Prints a row for each network and format: the largest error of the proof, of the largest output;
-what the file has beyond the network's weights; and how the network was captured.  Where a package
+    python -m benchmarks.public_networks --zoo --formats onnx,tflite,coreml
+
+``--zoo`` takes six of them, whose packages the extra `zoo` has.  Prints a row for each network and
+format: the largest error of the proof, of the largest output; what the file has beyond the
+network's weights; its time over eager PyTorch's, the median of CPU time in turns, on one thread,
+which Core ML has on Apple's systems alone; and how the network was captured.  Where a package
 is not installed, or the format cannot hold the network, the row has the message.  Vocos and Demucs
 import torchaudio, whose release must be the one for torch's.
 """
@@ -13,7 +17,9 @@ import torchaudio, whose release must be the one for torch's.
 from __future__ import annotations
 
 import argparse
+import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,9 +27,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from affnet.artifact import Artifact
 from affnet.errors import AffnetError
 from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
+from affnet.export.verification.subject import Subject
+from affnet.layouts import as_input
 from affnet.model.source import load_source
 
 Built = tuple[nn.Module, Any]
@@ -109,6 +118,52 @@ def build_demucs() -> Built:
     return network, torch.randn(1, 2, 16384)
 
 
+class FourierUnit(nn.Module):
+    """A 1 x 1 convolution of spectra, real and imaginary parts as channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        wide = 2 * channels
+        self.mixed = nn.Sequential(
+            nn.Conv2d(wide, wide, 1, bias=False), nn.BatchNorm2d(wide), nn.ReLU()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a map of the size of ``x``."""
+        batch, channels, height, width = x.shape
+        z = torch.fft.rfftn(x, dim=(-2, -1), norm="ortho")
+        parts = torch.stack((z.real, z.imag), dim=2).flatten(1, 2)
+        parts = self.mixed(parts).reshape(batch, channels, 2, *z.shape[2:])
+        z = torch.complex(parts[:, :, 0], parts[:, :, 1])
+        return torch.fft.irfftn(z, s=(height, width), dim=(-2, -1), norm="ortho")
+
+
+class SpectralTransform(nn.Module):
+    """The global branch of a fast Fourier convolution: of the map, and of its four quarters."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inner = channels // 2
+        self.before = nn.Sequential(
+            nn.Conv2d(channels, inner, 1, bias=False), nn.BatchNorm2d(inner), nn.ReLU()
+        )
+        self.whole, self.quarters = FourierUnit(inner), FourierUnit(inner)
+        self.after = nn.Conv2d(inner, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a map of the size of ``x``."""
+        x = self.before(x)
+        channels, height, width = x.shape[1:]
+        rows = torch.cat(x[:, : channels // 4].split(height // 2, dim=-2), 1)
+        quarters = self.quarters(torch.cat(rows.split(width // 2, dim=-1), 1)).repeat(1, 1, 2, 2)
+        return self.after(x + self.whole(x) + quarters)
+
+
+def build_ffc() -> Built:
+    """Fast Fourier convolution (Chi, Jiang, Mu 2020) as LaMa has it; no package holds it alone."""
+    return SpectralTransform(32), torch.randn(1, 32, 32, 32)
+
+
 NETWORKS: dict[str, tuple[str, Callable[[], Built]]] = {
     "FNO, 64 x 64": ("neuraloperator 2.0.0", build_fno),
     "CODANO, 32 x 32": ("neuraloperator 2.0.0", build_codano),
@@ -119,13 +174,44 @@ NETWORKS: dict[str, tuple[str, Callable[[], Built]]] = {
     "VQT": ("nnAudio 0.3.4", build_constant_q),
     "Vocos' head, same padding": ("vocos 0.1.0", build_vocos),
     "HDemucs": ("demucs 4.1.0", build_demucs),
+    "LaMa's FFC, 32 x 32": ("after its paper", build_ffc),
 }
+
+
+#: An FNO, Vocos, a convolution by FFT, LaMa's FFC, FNet and a log-mel front end.
+ZOO = (
+    "FNO, 64 x 64",
+    "Vocos' head, same padding",
+    "convolution by FFT, 1,025 taps",
+    "LaMa's FFC, 32 x 32",
+    "FNet, 64 tokens",
+    "log-mel of 512",
+)
 
 
 def stored_bytes(network: nn.Module) -> int:
     """Return what the network's parameters and buffers take."""
     tensors: list[Tensor] = [*network.parameters(), *network.buffers()]
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def over_eager(artifact: Artifact, built: Built, turns: int = 15) -> str:
+    """Return the file's time over eager PyTorch's, nothing for a format without a runtime here."""
+    if artifact.manifest.format == "coreml":
+        return ""
+    network, x = built[0].eval(), built[1]
+    subject = Subject.of(artifact)
+    session, feed = subject.load(), as_input(x.numpy(), subject.input)
+    calls = (lambda: network(x)), (lambda: session.run(feed))
+    ratios = []
+    with torch.inference_mode():
+        for _ in range(turns + 2):
+            began = [time.process_time()]
+            for call in calls:
+                call()
+                began.append(time.process_time())
+            ratios.append((began[2] - began[1]) / max(began[1] - began[0], 1e-9))
+    return f"{statistics.median(ratios[2:]):.2f}"
 
 
 def row(name: str, format_: str) -> str:
@@ -135,24 +221,28 @@ def row(name: str, format_: str) -> str:
             source = load_source(f"benchmarks.public_networks:{build.__name__}")
             artifact = export_artifact(source, ExportOptions(format_, precision="fp32"), folder)
         except AffnetError as error:
-            return f"| {name} | {package} | {format_} | refused: {error} | | |"
+            return f"| {name} | {package} | {format_} | refused: {error} | | | |"
+        ratio = over_eager(artifact, build())
         files = [path for path in Path(folder).rglob("*") if path.is_file()]
         size = sum(path.stat().st_size for path in files) - stored_bytes(build()[0])
     parity = artifact.manifest.parity
     assert parity is not None
     captured = artifact.manifest.details.get("capture", {}).get("by", "torch.export")
-    cells = (name, package, format_, f"{parity.max_rel_error:.1e}", f"{size / 1e6:.2f}", captured)
-    return f"| {' | '.join(cells)} |"
+    cells = [name, package, format_, f"{parity.max_rel_error:.1e}", f"{size / 1e6:.2f}"]
+    return f"| {' | '.join([*cells, ratio, captured])} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--formats", default="onnx")
     parser.add_argument("--only", action="append", choices=NETWORKS)
+    parser.add_argument("--zoo", action="store_true", help="the six of docs/any-network.md")
     arguments = parser.parse_args()
-    print("| network | package | format | largest error | MB beyond the weights | captured by |")
-    print("| --- | --- | --- | ---: | ---: | --- |")
-    for name in arguments.only or NETWORKS:
+    torch.set_num_threads(1)
+    heads = ("largest error", "MB beyond the weights", "file / eager")
+    print(f"| network | package | format | {' | '.join(heads)} | captured by |")
+    print("| --- | --- | --- | ---: | ---: | ---: | --- |")
+    for name in arguments.only or (ZOO if arguments.zoo else NETWORKS):
         for format_ in arguments.formats.split(","):
             print(row(name, format_), flush=True)
 

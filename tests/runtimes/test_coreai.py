@@ -7,6 +7,7 @@ import inspect
 import json
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from affnet.errors import (
     UsageError,
 )
 from affnet.export import pipeline
+from affnet.export.conversion import ANY_BATCH
 from affnet.export.converters import ConversionRequest
 from affnet.export.options import ExportOptions
 from affnet.runtimes import check_measurable
@@ -132,15 +134,17 @@ def test_it_runs_where_a_loop_runs_already(tmp_path: Path) -> None:
 
 def test_an_open_batch(tmp_path: Path) -> None:
     taken, given = (TensorSpec(name, ("batch", 4), "float32") for name in ("x", "y"))
-    request = ConversionRequest("net", (taken,), (given,), "fp32", "torch.export", False)
-    path = CoreAiConverter().convert(nn.Softmax(1).eval(), request, tmp_path).path
+    asked = partial(
+        ConversionRequest, "net", (taken,), (given,),
+        route="torch.export", native_fft=False, dynamic=(ANY_BATCH,),
+    )  # fmt: skip
+    path = CoreAiConverter().convert(nn.Softmax(1).eval(), asked(precision="fp32"), tmp_path).path
     assert CoreAiRuntime.describe(path).inputs[0].dynamic_batch
     for batch in (1, 3):
         (found,) = CoreAiRuntime.load(path, threads=1).run(np.zeros((batch, 4), np.float32))
         np.testing.assert_allclose(found, np.full((batch, 4), 0.25))
-    request = ConversionRequest("net", (taken,), (given,), "fp16", "torch.export", False)
     with pytest.raises(UsageError, match="drop --dynamic, or add --precision fp32"):
-        CoreAiConverter().convert(nn.Softmax(1), request, tmp_path)
+        CoreAiConverter().convert(nn.Softmax(1), asked(precision="fp16"), tmp_path)
 
 
 def test_labels_and_texts_are_in_the_metadata(tmp_path: Path) -> None:

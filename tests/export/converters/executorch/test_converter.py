@@ -219,10 +219,12 @@ def test_without_the_delegate_portable_kernels_take_over(
 ) -> None:
     lowered = converter._lowered
 
-    def without(network: nn.Module, example: Tensor, *, delegate: bool) -> object:
-        if delegate:
+    def without(
+        network: nn.Module, example: tuple[Tensor, ...], request: ConversionRequest
+    ) -> object:
+        if request.route == "XNNPACK":
             raise RuntimeError("planted")
-        return lowered(network, example, delegate=False)
+        return lowered(network, example, request)
 
     monkeypatch.setattr(converter, "_lowered", without)
     artifact = export_artifact(tiny_source(), ExportOptions("executorch"), tmp_path)

@@ -28,6 +28,7 @@ class Energy:
 
     source: str  # the counter, and what it counts
     windows: tuple[EnergyWindow, ...]
+    estimated: bool = False  # by what a battery shows
 
 
 @runtime_checkable

@@ -87,7 +87,8 @@ def bench(
         bool,
         typer.Option(
             "--energy",
-            help="Also report the energy of an inference, from a separate run of 20 s.",
+            help="Also report the energy of an inference, from a separate run of 20 s; "
+            "on phones of minutes.",
             rich_help_panel="Measurement",
         ),
     ] = False,

@@ -97,7 +97,8 @@ def _energy(results: Sequence[Result]) -> list[Column]:
 def _energy_cell(result: Result) -> str:
     if (found := result.energy_mj) is None:
         return "-"
-    return f"{found.value:.3g} ({found.low:.3g} to {found.high:.3g})"
+    estimated = ", estimated" * bool(result.energy and result.energy.estimated)
+    return f"{found.value:.3g} ({found.low:.3g} to {found.high:.3g}{estimated})"
 
 
 def _accuracy_column(dataset: str, fingerprint: str) -> Column:

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 FOLDER = "/data/local/tmp"
+_SYSTEM_FOLDERS = ("/sys/bus/iio", "/sys/class/power_supply")
 _AUTH, _CNXN, _OPEN, _OKAY, _CLSE, _WRTE = b"AUTH", b"CNXN", b"OPEN", b"OKAY", b"CLSE", b"WRTE"
 _VERSION, _MAX_DATA = 0x01000001, 1 << 18
 _STDIN, _STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = range(5)
@@ -90,6 +91,12 @@ class Phone:
             f"thermalservice) printf 'IsStatusOverride: false\\nThermal Status: {thermal}\\n';;\n"
             "power) printf '  mWakefulness=Awake\\n';;\nesac",
         )
+
+    def in_sandbox(self, command: str) -> str:
+        """Return a command with the sandbox's folders in the place of the phone's."""
+        for folder in _SYSTEM_FOLDERS:
+            command = command.replace(folder, f"{self.root}{folder}")
+        return command.replace(FOLDER, str(self.temporary))
 
     def lose(self) -> None:
         """Go away, as when the cable is pulled."""
@@ -217,7 +224,7 @@ class _Stream:
     def _shell(self, command: str) -> None:
         phone = self._session.phone
         process = subprocess.Popen(
-            ["sh", "-c", command.replace(FOLDER, str(phone.temporary))],
+            ["sh", "-c", phone.in_sandbox(command)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

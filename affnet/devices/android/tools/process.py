@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affnet.artifact import Artifact
+from affnet.devices.android import energy
 from affnet.devices.android.session import Phone
 from affnet.devices.android.tools.base import (
     FedInput,
@@ -23,11 +24,13 @@ from affnet.devices.android.tools.base import (
 from affnet.devices.android.tools.binaries import NAME_FOLDER, Runner
 from affnet.devices.base import MEMORY_RUNS, BlockStatistics, Memory, OperatorTime, Startup
 from affnet.devices.worker.channel import RUN_TIMEOUT_S, ending
+from affnet.energy import Energy
 from affnet.errors import AffnetError, MeasurementError, MissingError
 from affnet.files import scratch_folder
 from affnet.parity import reference_inputs
 from affnet.placement import Placement
 
+_FEW_RUNS = 20  # that show how long one takes
 _CANNOT_RUN = (126, 127)  # a shell's exit codes: found but not executable, and not found
 FILE_FLAGS = ("--input", "--output")  # of invocations that read an input, and write what came out
 
@@ -165,6 +168,19 @@ class ToolProcess:
                 "its profiler."
             )
         return found
+
+    def energy(self) -> Energy | str:
+        """See `affnet.energy.EnergyProcess`."""
+        adb = self._invoker.phone.adb
+        try:
+            energy.read(adb)  # says what is missing before any time is spent
+            typical_ns = _typical_ns(self._run_alone(_FEW_RUNS))
+            return energy.measure(adb, self._run_alone, typical_ns)
+        except MissingError as error:  # not worth losing the latencies
+            return str(error)
+
+    def _run_alone(self, runs: int) -> Report:
+        return self._invoker.invoke(Invocation(self._graph, runs)).report
 
     def placement(self) -> Placement | str | None:
         """See `affnet.devices.base.PlacingProcess.placement`."""

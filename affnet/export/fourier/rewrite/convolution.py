@@ -37,7 +37,7 @@ _BLOCKS = (32, 64, 128, 256)
 #: The kernels of a convolution hold no more numbers: 2 MB in float32.
 _MAX_ELEMENTS = 1 << 19
 #: What rounding a spectrum leaves of a kernel where it is zero, over its norm: in units of eps.
-_NOISE = 8
+_NOISE = 32
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ MODULES = (
     "affnet.devices.worker.older_python",
     "affnet.devices.worker.pipeline",
     "affnet.devices.worker.serve",
+    "affnet.dynamic_axes",
     "affnet.errors",
     "affnet.evidence",
     "affnet.files",
@@ -42,6 +43,7 @@ MODULES = (
     "affnet.runtimes.openvino",
     "affnet.runtimes.tract",
     "affnet.silence",
+    "affnet.tensor_spec",
 )
 #: What is sent in the place of a module, under its name: without the packages that that one needs.
 STAND_INS = {"affnet.runtimes.executorch": "affnet.runtimes.executorch_native"}

@@ -124,8 +124,13 @@ class Emitter:
 
     def _viewable(self, node: Node, shape: Any) -> Node:
         """Return ``node``, laid out anew if its strides, which may not be the old ones, forbid."""
+        value = node.meta["val"]
         try:
-            self.evaluate(aten.view.default, (node, shape), {})
+            if all(isinstance(length, int) for length in (*value.shape, *value.stride(), *shape)):
+                # fake tensors, of torch 2.13 at least, take views that no others do
+                torch.empty_strided(value.shape, value.stride(), device="meta").view(*shape)
+            else:
+                self.evaluate(aten.view.default, (node, shape), {})
         except (RuntimeError, ValueError):
             return self.call(aten.clone.default, node, memory_format=torch.contiguous_format)
         return node

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
 from affnet import __version__
 from affnet.artifact import Artifact, Manifest, image_spec, manifest_path
-from affnet.dynamic_axes import verified
 from affnet.errors import (
     AffnetError,
     ArtifactError,
@@ -18,24 +16,17 @@ from affnet.errors import (
     RewriteError,
     VerificationError,
 )
-from affnet.export.bisection.repair import made_right
 from affnet.export.borders import replaced_types
 from affnet.export.conversion import conversion_request
 from affnet.export.converters import Conversion, ConversionRequest, Converter, get_converter
-from affnet.export.converters.fallbacks import FULL, Attempt, failure_of, plan_attempts
+from affnet.export.converters.fallbacks import Attempt, failure_of, plan_attempts
 from affnet.export.converters.gaps import with_line
 from affnet.export.fourier.costs import PredictedCosts
-from affnet.export.options import SPEC, ExportOptions, check_options, settled
+from affnet.export.options import ExportOptions, check_options, settled
 from affnet.export.passes.heads import NO_HEAD, with_head
 from affnet.export.prepare import prepare_network
-from affnet.export.quantization import CALIBRATED
-from affnet.export.verification.accuracy_gate import judged
-from affnet.export.verification.compare import has_held_out, verify_against
-from affnet.export.verification.inputs import VerificationInput, calibration_inputs, sized_inputs
-from affnet.export.verification.on_device import DEFAULT_IMAGES, prove, with_proof
-from affnet.export.verification.pictures import on_pictures
+from affnet.export.proof import proven
 from affnet.export.verification.reference import Reference
-from affnet.export.verification.subject import Subject
 from affnet.files import (
     all_files,
     content_sha256,
@@ -47,7 +38,6 @@ from affnet.files import (
 from affnet.garbage import collected_rarely
 from affnet.model.cost import count_macs_of, count_parameters
 from affnet.model.source import Source
-from affnet.parity import Parity
 from affnet.runtimes import runtime_for
 
 Progress = Callable[[str], None]
@@ -134,7 +124,7 @@ def _first_success(
             artifact = artifact.with_manifest(fallbacks=tuple(map(_recorded, failures)))
             if not options.verify:
                 return artifact
-            return _verified(artifact, source, options, reference, progress)
+            return proven(artifact, source, options, reference, progress)
         except (ArtifactError, ConversionError, VerificationError) as error:
             failures.append((attempt, error))
             if isinstance(error, RewriteError):
@@ -229,85 +219,4 @@ def _describe(
             if request.pixels is not None
             else source.preprocessing_for(request.input)
         ),
-    )
-
-
-def _verified(
-    artifact: Artifact,
-    source: Source,
-    options: ExportOptions,
-    reference: Reference,
-    progress: Progress,
-) -> Artifact:
-    """Run the artifact and record its agreement; raise `VerificationError` if there is none."""
-    progress(f"Running {artifact.path.name} and comparing it with PyTorch")
-    subject, calibration = Subject.of(artifact), options.calibration
-    if options.preprocess != SPEC:
-        unheaded, agreement = on_pictures(reference.source, artifact.manifest)
-        source, reference = with_head(unheaded, options.head), Reference(unheaded)
-        details = artifact.manifest.details | {"pixels": dataclasses.asdict(agreement)}
-        artifact = artifact.with_manifest(details=details)
-    if calibration and subject.precision in CALIBRATED:
-        inputs = calibration_inputs(calibration.images)
-    else:
-        half = subject.precision in get_converter(options.format).computes_in_half
-        half = half and subject.input.dtype.startswith("float")
-        inputs = reference.usual_inputs(subject.network_inputs(source), half=half)
-    others = sized_inputs(source.inputs, source.dynamic, source.example)
-    inputs = [*inputs, *others, *options.verify_on]
-    parity = verify_against(subject, source, inputs, reference)
-    if not parity.passed:
-        raise VerificationError(_disagreement(artifact, parity))
-    artifact = artifact.with_manifest(parity=parity, dynamic=verified(source.dynamic))
-    artifact = _proven(artifact, source, inputs, options, reference, progress)
-    if calibration is None:
-        return artifact
-    progress(f"Judging {artifact.path.name} by {calibration.source}")
-    return judged(
-        artifact,
-        reference,
-        calibration,
-        options.kept_float,
-        options.max_accuracy_drop,
-        options.prove_on,
-    )
-
-
-def _proven(
-    artifact: Artifact,
-    source: Source,
-    inputs: Sequence[VerificationInput],
-    options: ExportOptions,
-    reference: Reference,
-    progress: Progress,
-) -> Artifact:
-    """Run the artifact on the devices that it is to be proven on, and record what it gave there."""
-    images = DEFAULT_IMAGES if has_held_out(source) else None
-    for device in options.prove_on:
-        if device.name in options.repair_on:
-            artifact = made_right(artifact, source, inputs, device, reference, progress)
-        proof = prove(artifact, source, inputs, device, images, reference, progress)
-        if not proof.parity.passed:
-            raise VerificationError(f"On {device.name}: {_disagreement(artifact, proof.parity)}")
-        artifact = with_proof(artifact, proof)
-    return artifact
-
-
-def _disagreement(artifact: Artifact, parity: Parity) -> str:
-    """Say on which input a file is wrong, how much, and what to do about it."""
-    worst, precision = parity.worst, artifact.manifest.precision
-    assert worst is not None  # something was compared
-    what = (
-        worst.note
-        if worst.max_rel_error == math.inf and worst.note
-        else (
-            f"its largest error is {worst.max_rel_error:.1e} of the largest output, "
-            f"{parity.tolerance:.0e} is allowed; its PSNR is {worst.psnr_db:.0f} dB"
-        )
-    )
-    half = precision in get_converter(artifact.manifest.format).computes_in_half
-    remedy = f"; export it with affnet export --precision {FULL}" if half else ""
-    return (
-        f"The exported {artifact.path.name} disagrees with PyTorch in {precision} on "
-        f"{worst.name}: {what}{remedy}."
     )

@@ -17,7 +17,6 @@ from affnet.errors import (
     UnknownNameError,
     VerificationError,
 )
-from affnet.export.converters import tracing
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.verification.compare import verify_against
@@ -136,7 +135,7 @@ def test_a_failure_of_native_says_how_to_do_without(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no rule for aten::fft_rfftn")
 
-    monkeypatch.setattr(tracing, "export", fail)
+    monkeypatch.setattr(torch.export, "export", fail)
     with pytest.raises(ConversionError) as error:
         export_artifact(tiny_source(), ExportOptions("torch", fft="native"), tmp_path)
     assert str(error.value) == (

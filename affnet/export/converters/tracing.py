@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import ExportedProgram, export
+from torch.export import ExportedProgram
 
 from affnet.export.converters import ConversionRequest
 from affnet.model.open_lengths import dimension
@@ -46,7 +46,8 @@ def decomposed(
     """
     program = traced_once(network, example, table, shapes)
     if program is None:
-        program = export(network, example, dynamic_shapes=shapes).run_decompositions(dict(table))
+        program = torch.export.export(network, example, dynamic_shapes=shapes)
+        program = program.run_decompositions(dict(table))
     return program
 
 
@@ -67,7 +68,7 @@ def dynamic_shapes(network: nn.Module, request: ConversionRequest) -> Any:
 def exported(network: nn.Module, request: ConversionRequest) -> ExportedProgram:
     """Return ``network`` as a program of the axes that ``request`` leaves open."""
     shapes = dynamic_shapes(network, request)
-    return export(network, request.example(), dynamic_shapes=shapes)
+    return torch.export.export(network, request.example(), dynamic_shapes=shapes)
 
 
 def traced_once(
@@ -83,7 +84,7 @@ def traced_once(
 
 
 def _traced(
-    network: nn.Module, example: tuple[Tensor, ...], table: Table, shapes: Any
+    network: nn.Module, example: tuple[Tensor, ...], table: Table, shapes: Any = None
 ) -> ExportedProgram:
     trace = import_module("torch.export._trace")
     program = import_module("torch.export.exported_program")

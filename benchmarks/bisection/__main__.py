@@ -107,8 +107,11 @@ def _graph(place: _Place, random: np.random.Generator) -> CutGraph:
 
 def _found(
     graph: CutGraph, place: _Place, output: str | None, steps: list[Step] | None = None
-) -> Bisection:
-    """Bisect a place's file with a fault behind what gives ``output``; None: without any."""
+) -> Bisection | None:
+    """Bisect a place's file with a fault behind what gives ``output``; None: without any.
+
+    None is returned for a fault that the file cannot hold.
+    """
     artifact, device = place.artifact, PlantedDevice(output, steps or [], unfused=place.unfused)
     with tempfile.TemporaryDirectory() as folder:
         if isinstance(graph, PlantedProgram):
@@ -116,7 +119,10 @@ def _found(
             graph.output = None
             if output is not None and steps is not None:
                 path = Path(folder, f"planted{artifact.path.suffix}")
-                artifact = graph.planted(output, steps, path)
+                planted = graph.planted(output, steps, path)
+                if planted is None:
+                    return None
+                artifact = planted
         return bisect(graph, artifact, device, "noise", place.runtime)
 
 
@@ -131,7 +137,7 @@ def _planted(
             continue
         steps = FAULTS[kind](value)
         found = _found(graph, place, operator.writes[0], steps)
-        if found.error.passed:
+        if found is None or found.error.passed:
             continue
         return operator.name, found, tries
     raise RuntimeError(f"no fault shows: {kind}")
@@ -151,16 +157,17 @@ def _faults(count: int, *, sealed: bool) -> Iterator[str]:
             where = f"{found.runtime}{', unfused' * place.unfused}, {place.artifact.path.name}"
             allowed = math.log2(len(graph.operators)) + 3
             right = [one.operators for one in found.wrong] == [(operator,)]
-            right = right and found.wrong[0].runs <= allowed
-            named[kind] += right
-            if not right:
+            quick = right and found.wrong[0].runs <= allowed
+            named[kind] += quick
+            if not quick:
                 told = [(one.operators, one.kinds, one.runs, one.reason) for one in found.wrong]
                 yield f"MISSED  {kind} at {operator} in {where}: {told}"
             untouched = _found(graph, place, None)
+            assert untouched is not None
             clean += untouched.clean
             if not untouched.clean:
                 yield f"WRONGLY named in a clean file in {where}: {untouched.wrong}"
-            verdict = "named" if right else "MISSED"
+            verdict = "named" if quick else "named late" if right else "MISSED"
             print(
                 f"{number + 1:3} {kind:24} {where}: {verdict}, {found.runs} runs, {clean} clean",
                 file=sys.stderr,

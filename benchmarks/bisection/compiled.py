@@ -28,12 +28,10 @@ class PlantedProgram(ProgramGraph):
     output: str | None = None
     steps: tuple[Step, ...] = ()
 
-    def planted(self, output: str, steps: list[Step], path: Path) -> Artifact:
-        """Plant a fault, and return the whole file with it."""
+    def planted(self, output: str, steps: list[Step], path: Path) -> Artifact | None:
+        """Plant a fault, and return the whole file with it; None if the converter refuses that."""
         self.output, self.steps = output, tuple(steps)
-        artifact = self.write(whole(self), path)
-        assert artifact is not None
-        return artifact
+        return self.write(whole(self), path)
 
     def module(self, part: Part) -> GraphModule:
         """See `ProgramGraph.module`."""

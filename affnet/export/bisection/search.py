@@ -40,8 +40,9 @@ def find_wrong(count: int, probe: Probe) -> Iterator[WrongOperators]:
     """Yield the wrong ones among ``count`` operators in their order, each as soon as it is found.
 
     Each single one takes one probe of all the rest, at most ``ceil(log2(count))`` to narrow it
-    down, and one of the operator alone; a last probe finds the rest right.  Operators behind a
-    wrong one that cannot be fed are passed over until one can.
+    down, and one of the operator alone; a last probe finds the rest right.  One whose error is
+    small beside what it is added to, until that is taken off again, takes some more.  Operators
+    behind a wrong one that cannot be fed are passed over until one can.
     """
     start = 0
     while start < count:
@@ -52,10 +53,13 @@ def find_wrong(count: int, probe: Probe) -> Iterator[WrongOperators]:
         if not rest:
             return
         good, bad = _narrow(start, count, partial(probe, start))
-        if good == start or probe(good, bad):
-            yield WrongOperators(good, bad)
-        else:
-            yield WrongOperators(_begin(start, good, bad, probe), bad, together=True)
+        together = False
+        if good > start and not probe(good, bad):
+            good = _begin(start, good, bad, probe)
+            # its error may only have been small beside what it was added to
+            together = not probe(good, good + 1)
+            bad = bad if together else good + 1
+        yield WrongOperators(good, bad, together)
         start = bad
 
 

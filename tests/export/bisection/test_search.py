@@ -117,3 +117,10 @@ def test_a_cut_that_cannot_be_fed_is_gone_past() -> None:
     assert found == [WrongOperators(1, 2), WrongOperators(4, 5)]
     stuck = Graph([[], [0], [1], [2]], frozenset({1, 2}), uncut=frozenset({2}))
     assert [one for one, _ in stuck.search()] == [WrongOperators(1, 3)]
+
+
+def test_an_operator_whose_error_hides_beside_what_it_is_added_to_is_named_alone() -> None:
+    def probe(start: int, end: int) -> bool:
+        return start <= 5 < end and (end == 6 or end >= 20)
+
+    assert list(find_wrong(32, probe)) == [WrongOperators(5, 6)]

@@ -144,14 +144,14 @@ def verify(
         searches = bisect_each(file, source, inputs, proven, runtime, reproduce, show)
     if json:
         verdict = report.verdict_record(subject, parity)
-        content = report.parity_record(opened, parity) if opened else verdict
+        content = report.parity_record(opened, parity, subject) if opened else verdict
         content |= {"held_out": report.held_out_record(agreement)} if agreement else {}
         content |= {"proofs": proof_records(proofs)} if places else {}
         content |= {"bisections": bisection.records(searches)} if bisect else {}
         console.print_json(content | signature)
     else:
         verdict = report.verdict_fields(subject, parity)
-        fields = report.parity_fields(opened, parity) if opened else verdict
+        fields = report.parity_fields(opened, parity, subject) if opened else verdict
         fields |= report.held_out_fields(agreement) if agreement else {}
         console.print_fields(fields | proof_fields(proofs) | bisection.fields(searches) | signature)
         for table in bisection.tables(searches):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from affnet.export.verification.open import in_runtime
 from affnet.export.verification.subject import Subject
 from affnet.runtimes import runtime_for, runtime_of_file
 from affnet.runtimes.tract import TractRuntime
+from tests.conftest import Finished
 from tests.runtimes.onnx_files import EXPECTED, IMAGE, SHAPE, write_model
+from tests.shared_artifacts import SharedArtifacts
 
 pytestmark = pytest.mark.converters
 
@@ -72,3 +75,12 @@ def test_a_file_is_verified_in_the_runtime_asked_for() -> None:
     )
     with pytest.raises(UsageError, match=r"litert does not run .* onnx; choose .* onnxruntime"):
         in_runtime(subject, "litert")
+
+
+def test_a_proof_names_the_runtime_that_computed(
+    shared_artifact: SharedArtifacts, run: Callable[..., Finished]
+) -> None:
+    path = shared_artifact("digits", "onnx").path
+    done = run("verify", path, "--runtime", "tract")
+    assert "agrees with PyTorch in tract" in done.out
+    assert run("verify", path, "--runtime", "tract", "--json").json["runtime"] == "tract"

@@ -22,11 +22,16 @@ from affnet.units import MEGABYTES, MILLIONS, PERCENT
 _PARTS_TOLD = 6  # of those that stay in float32
 
 
-def parity_record(artifact: Artifact, parity: Parity | None) -> dict[str, Any]:
-    """Return the machine-readable form of an export, or of a verification of an artifact."""
+def parity_record(
+    artifact: Artifact, parity: Parity | None, subject: Subject | None = None
+) -> dict[str, Any]:
+    """Return the machine-readable form of an export, or of a verification of an artifact.
+
+    ``subject`` is what was compared, if that was in another runtime than the format's own.
+    """
     manifest = artifact.manifest
     return {
-        **verdict_record(Subject.of(artifact), parity),
+        **verdict_record(subject or Subject.of(artifact), parity),
         "fft_plan": manifest.fft_plan,
         "route": manifest.route,
         "fallbacks": list(manifest.fallbacks),
@@ -52,7 +57,9 @@ def verdict_record(subject: Subject, parity: Parity | None) -> dict[str, Any]:
     }
 
 
-def parity_fields(artifact: Artifact, parity: Parity | None) -> dict[str, str]:
+def parity_fields(
+    artifact: Artifact, parity: Parity | None, subject: Subject | None = None
+) -> dict[str, str]:
     """Return the same for people, name to value."""
     manifest = artifact.manifest
     fields = {
@@ -69,7 +76,8 @@ def parity_fields(artifact: Artifact, parity: Parity | None) -> dict[str, str]:
     fields |= delegation_fields(manifest.details) | precision_fields(manifest.details)
     if parity is None:
         return {**fields, "verified": "no (--no-verify)"}
-    return fields | _verdict(Subject.of(artifact), parity) | proof_fields(manifest.proofs)
+    compared = subject or Subject.of(artifact)
+    return fields | _verdict(compared, parity) | proof_fields(manifest.proofs)
 
 
 def verdict_fields(subject: Subject, parity: Parity) -> dict[str, str]:

@@ -33,7 +33,7 @@ setup: .venv/.ready
 # Exports the trained checkpoint and proves it on its held-out images; then exports AFFNet-ET and
 # MobileViT-XXS at 256 px and compares their latency.  Results stay in demo/.
 demo: .venv/.ready
-	@$(MAKE) -j 2 demo/emoji.onnx demo/affnet_et.onnx demo/mobilevit_xxs.onnx
+	@$(MAKE) --no-print-directory -j 2 demo/emoji.onnx demo/affnet_et.onnx demo/mobilevit_xxs.onnx
 	$(BIN)/affnet verify demo/emoji.onnx --held-out
 	$(BIN)/affnet eval demo/emoji.onnx --data emoji --record
 	$(BIN)/affnet bench demo/affnet_et.onnx --against demo/mobilevit_xxs.onnx \

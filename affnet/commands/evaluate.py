@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from affnet import console
-from affnet.commands.evaluate_cluster import evaluate_on_cluster
-from affnet.commands.evaluate_dense import evaluate_dense, print_dense, task_of_data
+from affnet.commands.evaluate_cluster import check_runtime, evaluate_on_cluster
+from affnet.commands.evaluate_dense import dense_subject, evaluate_dense, print_dense, task_of_data
 from affnet.commands.options import (
     RUNTIME_NAMES,
     AcceleratorOption,
@@ -103,6 +103,8 @@ def evaluate(
             "--cluster is for the top-1 and top-5 of classifiers: no --record, --against, "
             "--device, --accelerator."
         )
+    if cluster is not None and runtime is not None:
+        check_runtime(runtime)
     place = _place(device, accelerator)
     if (task := task_of_data(data)) is not None:
         if record or against or elsewhere:
@@ -124,7 +126,14 @@ def evaluate(
                 cluster, insecure, data, limit, threads, open_model, every, quiet
             )
         else:
-            loaded = (lambda a: stack.enter_context(_loaded(place, a, show))) if place else None
+
+            def loaded(artifact: Artifact | None) -> Loaded | None:
+                if place is not None:
+                    return stack.enter_context(_loaded(place, artifact, runtime, show))
+                from affnet.evaluation.classifiers import load
+
+                return load(artifact, threads, runtime) if artifact and runtime else None
+
             found = _evaluate_here(
                 data, limit, threads, open_model, loaded, against, config, record, every, quiet
             )
@@ -136,7 +145,7 @@ def _evaluate_here(
     limit: int | None,
     threads: int,
     open_model: Callable[[], tuple[Artifact | None, Source | None]],
-    load: Callable[[Artifact | None], Loaded] | None,
+    load: Callable[[Artifact | None], Loaded | None],
     against: str | None,
     config: Path | None,
     record: bool,
@@ -154,7 +163,7 @@ def _evaluate_here(
         raise UsageError("--record needs an artifact, whose manifest keeps the accuracy.")
     if artifact and not artifact.proven:
         console.note(assumed_of(artifact.path), quiet)
-    subject = _classifier(artifact, source, threads, load(artifact) if load else None)
+    subject = _classifier(artifact, source, threads, load(artifact))
     accuracy = classify(
         subject.predict, dataset, subject.preprocessing, labels=subject.labels, show=show
     )
@@ -223,7 +232,7 @@ def _place(device: str | None, accelerator: str | None) -> Device | None:
 
 @contextmanager
 def _loaded(
-    place: Device, artifact: Artifact | None, show: Callable[[str], None]
+    place: Device, artifact: Artifact | None, runtime: str | None, show: Callable[[str], None]
 ) -> Iterator[Loaded]:
     """Load a file on a device."""
     from affnet.devices.inference import open_session
@@ -233,7 +242,7 @@ def _loaded(
         raise UsageError(
             "--device runs a file, and MODEL is a source; export it first, or add --runtime."
         )
-    with open_session(place, artifact, show) as session:
+    with open_session(place, artifact, show, runtime) as session:
         untimed = f"{place.name} is no part of this process"
         yield Loaded(session, f"{session.runtime} on {place.name}", untimed)
 
@@ -270,23 +279,11 @@ def _evaluate_dense(
     ):
 
         def open_subject() -> DenseSubject:
-            return _dense(_open(model, runtime, config, weights, scratch, show), threads)
+            opened = _open(model, runtime, config, weights, scratch, show)
+            return dense_subject(opened, threads, runtime)
 
         found = evaluate_dense(task, data, limit, open_subject, _sparingly(show))
     print_dense(found, json)
-
-
-def _dense(opened: tuple[Artifact | None, Source | None], threads: int) -> DenseSubject:
-    from affnet.evaluation.dense import DenseSubject
-
-    artifact, source = opened
-    if artifact:
-        return DenseSubject.of_artifact(artifact, threads)
-    import torch
-
-    assert source is not None
-    torch.set_num_threads(threads)
-    return DenseSubject.of_source(source)
 
 
 def _reference(

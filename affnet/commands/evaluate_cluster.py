@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from affnet.model.source import Source
 
 
+def check_runtime(runtime: str) -> None:
+    """Refuse what a cluster's hosts would not run: they take the runtime of a file's format."""
+    from affnet.runtimes import get_runtime, runtime_for
+
+    if (own := runtime_for(get_runtime(runtime).format).name) != runtime:
+        raise UsageError(f"--cluster evaluates such files in {own}", "omit --runtime or --cluster.")
+
+
 def evaluate_on_cluster(
     address: str,
     insecure: bool,

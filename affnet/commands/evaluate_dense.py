@@ -11,7 +11,9 @@ from affnet import console
 from affnet.errors import UsageError
 
 if TYPE_CHECKING:
+    from affnet.artifact import Artifact
     from affnet.evaluation.dense import DenseSubject
+    from affnet.model.source import Source
 
 
 def task_of_data(data: str) -> str | None:
@@ -73,3 +75,19 @@ def print_dense(record: dict[str, Any], json: bool) -> None:
         for name, key in (("mAP", "map"), ("mAP at 0.50", "map50"), ("mAP at 0.75", "map75")):
             fields[name] = f"{100 * record[key]:.1f} %"
     console.print_fields(fields)
+
+
+def dense_subject(
+    opened: tuple[Artifact | None, Source | None], threads: int, runtime: str | None
+) -> DenseSubject:
+    """Return an artifact in its runtime, or a source in PyTorch, whichever was opened."""
+    from affnet.evaluation.dense import DenseSubject
+
+    artifact, source = opened
+    if artifact:
+        return DenseSubject.of_artifact(artifact, threads, runtime)
+    import torch
+
+    assert source is not None
+    torch.set_num_threads(threads)
+    return DenseSubject.of_source(source)

@@ -43,16 +43,21 @@ def check_runs(device: Device, artifact_format: str, runtime: str | None = None)
 
 @contextmanager
 def open_session(
-    device: Device, artifact: Artifact, progress: Progress = lambda _: None
+    device: Device,
+    artifact: Artifact,
+    progress: Progress = lambda _: None,
+    runtime: str | None = None,
 ) -> Iterator[DeviceSession]:
     """Load ``artifact`` on ``device``, on one thread, for as long as the context lasts.
+
+    It is loaded into ``runtime``, by default that of its format.
 
     Raises:
         UsageError: devices of this kind do not run it, or take no inputs of the caller's.
         MissingError: the device cannot be reached, or lacks what running it needs.
         MeasurementError: the process there failed, hung or returned nonsense.
     """
-    runtime = check_runs(device, artifact.manifest.format)
+    runtime = check_runs(device, artifact.manifest.format, runtime)
     with device.session(runtime, progress), device.start(artifact, runtime, 1) as process:
         if not isinstance(process, InferringProcess):
             raise UsageError(

@@ -48,7 +48,7 @@ class Classifier:
         manifest, name = artifact.manifest, str(artifact.path)
         spec = manifest.inputs[0]
         _check_classifier(name, manifest.task, spec, manifest.outputs)
-        found = loaded or _loaded(artifact, threads)
+        found = loaded or load(artifact, threads)
         return cls(
             name=name,
             predict=session_predictor(found.session, spec),
@@ -81,15 +81,21 @@ class Classifier:
         )
 
 
-def _loaded(artifact: Artifact, threads: int) -> Loaded:
-    runtime = runtime_for(artifact.manifest.format)
+def load(artifact: Artifact, threads: int, runtime: str | None = None) -> Loaded:
+    """Load an artifact into ``runtime``, by default that of its format.
+
+    Raises:
+        MissingError: the runtime is not installed.
+        ArtifactError: the runtime rejects the file.
+    """
+    engine = get_runtime(runtime) if runtime else runtime_for(artifact.manifest.format)
     untimed = None
     try:
-        check_measurable(runtime)
+        check_measurable(engine)
     except MissingError:
         untimed = "an evaluator ran the file, not its runtime"
-    session = runtime.load(artifact.path, threads=threads)
-    return Loaded(session, f"{runtime.name} {runtime.version()}", untimed)
+    session = engine.load(artifact.path, threads=threads)
+    return Loaded(session, f"{engine.name} {engine.version()}", untimed)
 
 
 def _check_classifier(

@@ -42,15 +42,18 @@ class DenseSubject:
     _run: Callable[[NDArray[np.float32]], Outputs]
 
     @classmethod
-    def of_artifact(cls, artifact: Artifact, threads: int = 1) -> DenseSubject:
-        """Load an artifact into the runtime of its format.
+    def of_artifact(
+        cls, artifact: Artifact, threads: int = 1, runtime: str | None = None
+    ) -> DenseSubject:
+        """Load an artifact into ``runtime``, by default that of its format.
 
         Raises:
             AffnetError: as `affnet.runtimes.Runtime.load`.
         """
         manifest = artifact.manifest
-        spec, runtime = manifest.inputs[0], runtime_for(manifest.format)
-        session = runtime.load(artifact.path, threads=threads)
+        engine = get_runtime(runtime) if runtime else runtime_for(manifest.format)
+        spec = manifest.inputs[0]
+        session = engine.load(artifact.path, threads=threads)
 
         def run(image: NDArray[np.float32]) -> Outputs:
             pairs = zip(manifest.outputs, session.run(as_input(image, spec)), strict=True)
@@ -61,7 +64,7 @@ class DenseSubject:
             task=manifest.task,
             labels=manifest.labels,
             num_classes=_class_count(manifest.outputs, manifest.labels),
-            runtime=f"{runtime.name} {runtime.version()}",
+            runtime=f"{engine.name} {engine.version()}",
             precision=manifest.precision,
             preprocessing=artifact.pixel_contract(),
             _run=run,

@@ -14,6 +14,7 @@ from affnet.model.bundled import load_held_out
 from affnet.runtimes.onnxruntime import OnnxRuntime
 from tests.cli.conftest import edit_manifest
 from tests.conftest import Finished
+from tests.shared_artifacts import SharedArtifacts
 
 PER_CLASS = 2
 
@@ -120,3 +121,18 @@ def test_a_network_of_another_source_is_refused(
 ) -> None:
     arguments = ("eval", onnx_copy, "--data", digits, "--against", "affnet_et", "-q")
     assert "10 class folders and the network 1000 classes" in refused(*arguments)
+
+
+def test_a_file_is_evaluated_in_the_runtime_asked_for(
+    run: Callable[..., Finished], digits: Path, shared_artifact: SharedArtifacts
+) -> None:
+    pytest.importorskip("tract", reason="needs pip install 'affnet[tract]'")
+    path = shared_artifact("digits", "onnx").path
+    arguments = ("eval", path, "--data", digits, "--limit", "8", "--runtime", "tract")
+    for more in ((), ("--device", "host")):
+        done = run(*arguments, *more, "--json")
+        assert done.code == 0, done.err
+        assert done.json["runtime"].startswith("tract")
+    done = run(*arguments, "--cluster", "127.0.0.1:1")
+    assert done.code == 2
+    assert "--cluster evaluates such files in onnxruntime; omit --runtime" in done.err

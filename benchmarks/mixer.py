@@ -97,17 +97,21 @@ def calibrate(points: Sequence[tuple[str, MapSize, float]]) -> str:
 
 def plot(points: Sequence[tuple[str, MapSize, float]], path: Path) -> None:
     """Draw cost against pixels, one line per plan, per channel so that sizes compare."""
-    import matplotlib.pyplot as plt
+    import altair as alt
 
-    figure, axes = plt.subplots(figsize=(7, 4.5))
-    for plan in dict.fromkeys(plan for plan, *_ in points):
-        rows = sorted((s.height * s.width, us / s.channels) for p, s, us in points if p == plan)
-        axes.plot(*zip(*rows, strict=True), "o-", label=plan)
-    axes.set(xscale="log", yscale="log", xlabel="pixels of a map", ylabel="us per channel")
-    axes.grid(visible=True, which="both", alpha=0.3)
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(path)
+    from affnet.bench.charts import write_picture
+
+    rows = [
+        {"plan": plan, "pixels": size.height * size.width, "us": us / size.channels}
+        for plan, size, us in points
+    ]
+    scale = alt.Scale(type="log")
+    chart = alt.Chart(alt.Data(values=rows), width=560, height=360).encode(
+        x=alt.X("pixels:Q", title="pixels of a map", scale=scale),
+        y=alt.Y("us:Q", title="us per channel", scale=scale),
+        color=alt.Color("plan:N", title=None),
+    )
+    write_picture(chart.mark_line(point=True), path)
 
 
 def table(

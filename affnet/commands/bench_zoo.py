@@ -75,7 +75,6 @@ def bench_zoo(
     from affnet.bench.measurement.groups import measure_in_groups
     from affnet.bench.measurement.interleaved import label_jobs
     from affnet.bench.measurement.protocol import get_protocol
-    from affnet.bench.reporting import accuracy_chart
     from affnet.bench.reporting import output as bench_output
     from affnet.bench.results.outcome import DeviceOutcome
     from affnet.bench.store.recorder import open_recorder
@@ -87,8 +86,7 @@ def bench_zoo(
     if output is not None:
         bench_output.check_target(output)
     if plot is not None:
-        bench_output.check_target(plot, "--plot", accuracy_chart.SUFFIXES)
-        accuracy_chart.check_drawable()
+        bench_output.check_picture(plot)
     protocol, names = get_protocol(preset), choose(only, against)
     where = open_places(context, device, devices_file, {}, cluster, insecure, False, quiet)
     place = where.only("The zoo is measured")
@@ -118,7 +116,9 @@ def bench_zoo(
 
     def draw(results: Sequence[Result]) -> None:
         if plot is not None:
-            accuracy_chart.write_chart(results, plot)
+            from affnet.bench.reporting.accuracy_chart import write_chart
+
+            write_chart(results, plot)
 
     code = bench_output.emit(outcomes, None, form, output, draw)  # ratios are in them already
     raise typer.Exit(code or recorder.exit_code)

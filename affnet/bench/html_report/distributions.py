@@ -8,11 +8,11 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.bench.html_report.charts import (
+from affnet.bench.charts import (
     expression,
     latency_axis,
     layered,
-    model_colour,
+    model_color,
     reaches_far,
     tooltips,
 )
@@ -74,11 +74,11 @@ def _chart(entries: Sequence[Entry], models: Sequence[str]) -> alt.LayerChart:
             x=latency_axis("ms", "latency ms", far=far),
             y=row,
             yOffset=alt.YOffset("at:Q", scale=alt.Scale(domain=[0, 1])),
-            color=model_colour(models),
+            color=model_color(models),
         )
     )
     bar = summaries.mark_rule(strokeWidth=5, opacity=0.85).encode(
-        x="p25:Q", x2="p75:Q", yOffset=middle, color=model_colour(models)
+        x="p25:Q", x2="p75:Q", yOffset=middle, color=model_color(models)
     )
     tails = [
         summaries.mark_tick(size=13, thickness=1.5, style="tail").encode(

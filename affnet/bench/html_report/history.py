@@ -9,7 +9,7 @@ import altair as alt
 
 from affnet.bench.budgets.budget_file import Budget
 from affnet.bench.budgets.metrics import METRICS
-from affnet.bench.html_report.charts import expression, layered, model_colour, tooltips
+from affnet.bench.charts import expression, layered, model_color, tooltips
 from affnet.bench.html_report.data import Entry, ReportData
 from affnet.bench.html_report.section import Figure, Row, Section, rounded
 from affnet.bench.results.result import Result
@@ -173,7 +173,7 @@ def _chart(models: Sequence[str], title: str) -> alt.LayerChart:
     runs = alt.Chart(alt.NamedData("runs")).encode(
         x=alt.X("run:O", sort=None, title=None, axis=alt.Axis(labelAngle=-40, labelOverlap=True)),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
-        color=model_colour(models, legend=True),
+        color=model_color(models, legend=True),
         detail="series:N",
     )
     hollow = alt.condition(alt.datum.doubtful, alt.value(0), alt.value(1))
@@ -184,7 +184,7 @@ def _chart(models: Sequence[str], title: str) -> alt.LayerChart:
             strokeDash=alt.StrokeDash("runtime:N", legend=alt.Legend(title=None, orient="top"))
         ),
         runs.mark_point(size=50, strokeWidth=2).encode(
-            fill=model_colour(models, legend=True),
+            fill=model_color(models, legend=True),
             fillOpacity=hollow,
             tooltip=tooltips(
                 "series", "value", "low", "high", "recorded", "commit", "session", "valid"

@@ -6,11 +6,9 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-import altair as alt
-
-from affnet.bench.html_report.charts import layered, tooltips
 from affnet.bench.html_report.data import Entry, ReportData
 from affnet.bench.html_report.section import Figure, Listing, Row, Section, rounded
+from affnet.bench.mixers.chart import growth_chart
 from affnet.bench.mixers.grid import REFERENCE
 from affnet.bench.mixers.growth import REFERENCE_TOKENS, PowerLaw, fit_power_law
 from affnet.bench.results.ratios import median_interval
@@ -19,12 +17,6 @@ from affnet.units import MILLISECONDS
 
 _COUNT = "([1-9][0-9]{0,5})"
 _NAME = re.compile(rf"([a-z0-9]+)-{_COUNT}x{_COUNT}x{_COUNT}")  # mixer, channels, height, width
-_HEIGHT = 380
-_SHAPES = (
-    "circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-left",
-    "triangle-right",
-)  # fmt: skip
-_COLOURS = 8  # of the page; with as many shapes, shifted, no two mixers look the same
 _SIDE = math.isqrt(REFERENCE_TOKENS)
 
 #: By mixer and tokens.
@@ -35,7 +27,7 @@ def mixers(data: ReportData) -> Section | None:
     """Draw latency over tokens, and fit its growth; None where no mixer has two map sizes."""
     parts: list[Figure | Listing] = []
     for heading, points in _panels(data).items():
-        parts.append(Figure(heading, _chart(list(points)), {"points": _rows(points)}))
+        parts.append(Figure(heading, growth_chart(list(points)), {"points": _rows(points)}))
         parts.append(Listing(_growth(heading, points)))
     if not parts:
         return None
@@ -107,30 +99,4 @@ def _cells(fit: PowerLaw, fits: Mapping[str, PowerLaw]) -> Sequence[str]:
         f"{exponent.value:.2f}{interval}",
         f"{constant / MILLISECONDS.size:.3g}",
         f"{constant / reference.constant.value:.2f}" if reference else "-",
-    )
-
-
-def _chart(mixers: Sequence[str]) -> alt.LayerChart:
-    legend = alt.Legend(title=None, orient="top", columns=4)
-    shapes = [_SHAPES[(n + n // _COLOURS) % len(_SHAPES)] for n in range(len(mixers))]
-    base = alt.Chart(alt.NamedData("points")).encode(
-        x=alt.X(
-            "tokens:Q", title="tokens (pixels of the map)", scale=alt.Scale(type="log", base=2)
-        ),
-        y=alt.Y(
-            "median:Q",
-            title=f"median latency {MILLISECONDS.symbol}",
-            scale=alt.Scale(type="log", nice=False, padding=8),
-        ),
-        color=alt.Color("mixer:N", scale=alt.Scale(domain=list(mixers)), legend=legend),
-    )
-    bold = alt.condition(alt.datum.mixer == REFERENCE, alt.value(3.5), alt.value(1.5))
-    return layered(
-        base.mark_rule(opacity=0.6).encode(alt.Y("low:Q"), y2="high:Q"),
-        base.mark_line().encode(detail="mixer:N", strokeWidth=bold),
-        base.mark_point(size=60, filled=True).encode(
-            shape=alt.Shape("mixer:N", scale=alt.Scale(domain=list(mixers), range=shapes)),
-            tooltip=tooltips("mixer", "tokens", "median", "low", "high", "valid"),
-        ),
-        height=_HEIGHT,
     )

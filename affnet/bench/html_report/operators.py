@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from affnet.bench.html_report.charts import expression, layered, tooltips
+from affnet.bench.charts import expression, layered, tooltips
 from affnet.bench.html_report.data import Entry, ReportData
 from affnet.bench.html_report.section import Figure, Row, Section, rounded
 from affnet.bench.measurement.profiling import by_operator, parts_of

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from affnet.bench.html_report.accuracies import accuracies
-from affnet.bench.html_report.charts import (
+from affnet.bench.charts import (
     expression,
     latency_axis,
     layered,
-    model_colour,
+    model_color,
     reaches_far,
     runtime_shape,
     tooltips,
 )
+from affnet.bench.html_report.accuracies import accuracies
 from affnet.bench.html_report.data import Entry, ReportData
 from affnet.bench.html_report.section import Figure, Row, Section, rounded
 from affnet.bench.results.ratios import median_interval
@@ -114,14 +114,14 @@ def _chart(points: Sequence[Row], data: ReportData, title: str) -> alt.LayerChar
     base = alt.Chart(alt.NamedData("points")).encode(
         x=latency_axis("median", f"median latency {MILLISECONDS.symbol}", far=far),
         y=alt.Y("y:Q", title=title, scale=alt.Scale(zero=False, padding=24)),
-        color=model_colour(data.models, legend=not named),
+        color=model_color(data.models, legend=not named),
     )
     interval = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(alt.X("low:Q"), x2="high:Q")
     points_drawn = base.mark_point(size=110, strokeWidth=2).encode(
         shape=runtime_shape(data.runtimes),
         strokeDash=alt.condition(alt.datum.known == "quoted", alt.value([3, 2]), alt.value([])),
         fillOpacity=alt.condition(alt.datum.doubtful, alt.value(0), alt.value(0.85)),
-        fill=model_colour(data.models, legend=not named),
+        fill=model_color(data.models, legend=not named),
         tooltip=tooltips(
             "kind", "median", "low", "high", "y", "from", "to", "known", "source", "valid"
         ),

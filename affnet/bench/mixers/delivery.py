@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from affnet import console
-from affnet.bench.mixers import plot, report
+from affnet.bench.mixers import report
 from affnet.bench.mixers.grid import Grid
 from affnet.bench.reporting import output as bench_output
 from affnet.files import write_whole
@@ -24,8 +24,7 @@ def check_targets(output: Path | None, picture: Path | None) -> None:
     if output is not None:
         bench_output.check_target(output, suffixes=_SUFFIXES)
     if picture is not None:
-        bench_output.check_target(picture, "--plot", plot.SUFFIXES)
-        plot.check_installed()
+        bench_output.check_picture(picture)
 
 
 def emit(grid: Grid, form: str, output: Path | None, picture: Path | None) -> int:
@@ -37,13 +36,19 @@ def emit(grid: Grid, form: str, output: Path | None, picture: Path | None) -> in
     if output is not None:
         steps.append(functools.partial(_write, grid, output))
     if picture is not None and grid.results:
-        steps.append(functools.partial(plot.draw, grid, picture))
+        steps.append(functools.partial(_draw, grid, picture))
     bench_output.deliver(*steps, functools.partial(_show, grid, form))
     return 0 if grid.results else 1
 
 
 def _write(grid: Grid, path: Path) -> None:
     write_whole(path, _text(grid, path.suffix[1:]))
+
+
+def _draw(grid: Grid, path: Path) -> None:
+    from affnet.bench.mixers import chart  # which needs packages that others do without
+
+    chart.draw(grid, path)
 
 
 def _show(grid: Grid, form: str) -> None:

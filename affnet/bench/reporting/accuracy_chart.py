@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+import altair as alt
+
+from affnet.bench.charts import expression, write_picture
 from affnet.bench.results.result import Result, quoted_metrics
-from affnet.bench.statistics.intervals import Interval
-from affnet.errors import UsageError, require
-from affnet.files import write_whole
+from affnet.errors import UsageError
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.text import Text
-
-SUFFIXES = (".png", ".svg")
 _OWN = "affnet"  # what the names of this package's networks begin with
-_ITERATIONS = 500  # at most, of moving names apart; it ends when none covers another
-
-
-def check_drawable() -> None:
-    """Raise `MissingError` unless the extra ``plot`` is there: before minutes of measuring."""
-    for module in ("matplotlib", "adjustText"):
-        require(module, extra="plot", purpose="Drawing a chart")
+_WIDTH, _HEIGHT = 760, 460
+_LINE = 13  # pixels from one name to the next
+_OURS, _OTHERS = "#d62728", "#7f7f7f"
 
 
 def write_chart(results: Sequence[Result], path: Path) -> None:
@@ -35,70 +26,60 @@ def write_chart(results: Sequence[Result], path: Path) -> None:
 
     Raises:
         UsageError: there is no such result.
-        MissingError: the extra ``plot`` is not installed.
+        OutputError: the file cannot be written.
     """
-    check_drawable()
-    from adjustText import adjust_text
-    from matplotlib.figure import Figure
-
-    points = [
-        (result, result.ratio_to_peer, top1)
-        for result in results
-        if (top1 := quoted_metrics(result.published).get("top1_percent")) and result.ratio_to_peer
-    ]
-    if not points:
+    shown = [result for result in results if _top1(result) and result.ratio_to_peer]
+    if not shown:
         raise UsageError("No result has a published accuracy, so that there is nothing to draw.")
-    figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    _name_axes(axes, points[0][0])
-    names = [_draw_interval(axes, result, ratio, top1) for result, ratio, top1 in points]
-    dots = axes.scatter(
-        [ratio.value for _, ratio, _ in points],
-        [top1 for _, _, top1 in points],
-        c=["tab:red" if _is_own(result) else "tab:gray" for result, _, _ in points],
-    )
-    figure.draw_without_rendering()  # lays the axes out, whose size decides what names cover
-    adjust_text(
-        names,
-        objects=dots,
-        ax=axes,
-        expand=(1.05, 1.3),
-        iter_lim=_ITERATIONS,
-        arrowprops={"arrowstyle": "-", "color": "tab:gray", "linewidth": 0.5},
-    )
-    picture = io.BytesIO()
-    figure.savefig(picture, format=path.suffix.removeprefix("."))
-    write_whole(path, picture.getvalue())
+    rows = [_row(result) for result in sorted(shown, key=_top1)]
+    _spread_names(rows)
+    write_picture(_chart(rows, shown[0]), path)
 
 
-def _name_axes(axes: Axes, first: Result) -> None:
-    axes.set_xscale("log")
-    axes.margins(x=0.12)
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}")
-    axes.tick_params(axis="x", which="both", labelsize=8)
-    axes.set_xlabel(
+def _top1(result: Result) -> float:
+    return quoted_metrics(result.published).get("top1_percent", 0.0)
+
+
+def _row(result: Result) -> dict[str, Any]:
+    ratio = result.ratio_to_peer
+    assert ratio is not None  # the others are left out
+    return {
+        "model": result.model,
+        "ours": result.model.startswith(_OWN),
+        "top1": _top1(result),
+        "ratio": ratio.value,
+        "low": ratio.low,
+        "high": ratio.high,
+    }
+
+
+def _spread_names(rows: Sequence[dict[str, Any]]) -> None:
+    """Move names up, as far as none covers that of a lower accuracy; rows come sorted by it."""
+    per_point = (rows[-1]["top1"] - rows[0]["top1"]) / _HEIGHT or 1.0
+    free = 0.0  # the lowest height, in pixels, that no name has yet
+    for row in rows:
+        height = (row["top1"] - rows[0]["top1"]) / per_point
+        row["raised"] = max(free - height, 0.0)
+        free = height + row["raised"] + _LINE
+
+
+def _chart(rows: list[dict[str, Any]], first: Result) -> alt.LayerChart:
+    measured = (
         f"latency, x {first.peer} (measured: {first.device}, {first.runtime} "
         f"{first.runtime_version}, {first.threads} thread(s), {first.precision})"
     )
-    axes.set_ylabel("ImageNet-1K top-1, % (quoted from the papers)")
-    axes.grid(alpha=0.3)
-
-
-def _draw_interval(axes: Axes, result: Result, ratio: Interval, top1: float) -> Text:
-    """Draw a result's interval, and return its name, which may be moved."""
-    ours = _is_own(result)
-    axes.errorbar(
-        ratio.value,
-        top1,
-        xerr=[[ratio.value - ratio.low], [ratio.high - ratio.value]],
-        fmt="none",
-        ecolor="tab:red" if ours else "tab:gray",
-        elinewidth=1,
+    scale = alt.Scale(type="log", nice=False, padding=60)
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y(
+            "top1:Q",
+            title="ImageNet-1K top-1, % (quoted from the papers)",
+            scale=alt.Scale(zero=False, padding=24),
+        ),
+        color=alt.condition(alt.datum.ours, alt.value(_OURS), alt.value(_OTHERS)),
     )
-    weight = "bold" if ours else "normal"
-    return axes.text(ratio.value, top1, result.model, fontsize=8, fontweight=weight)
-
-
-def _is_own(result: Result) -> bool:
-    return result.model.startswith(_OWN)
+    names = base.mark_text(align="left", dx=8, dy=expression("-9 - datum.raised"))
+    return alt.layer(
+        base.mark_rule().encode(x=alt.X("low:Q", title=measured, scale=scale), x2="high:Q"),
+        base.mark_point(filled=True, opacity=1, size=50).encode(x="ratio:Q"),
+        names.encode(x="ratio:Q", text="model:N"),
+    ).properties(width=_WIDTH, height=_HEIGHT)

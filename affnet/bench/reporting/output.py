@@ -16,10 +16,11 @@ from affnet.bench.results.outcome import DeviceOutcome, exit_code
 from affnet.bench.results.placement import shortfalls
 from affnet.bench.results.ratios import relate_to_every, relate_to_peer
 from affnet.bench.results.result import Result
-from affnet.errors import UnknownNameError, UsageError
+from affnet.errors import UnknownNameError, UsageError, require
 from affnet.files import write_whole
 from affnet.table import Table
 
+_PICTURES = (".png", ".svg")
 SUFFIXES = (".json", jsonl.SUFFIX, ".md", ".csv")
 
 
@@ -49,6 +50,13 @@ def check_target(
         raise UsageError(f"{option} {path} is a folder", "name a file.")
     if not path.parent.is_dir():
         raise UsageError(f"The folder of {option} {path} does not exist", "make it first.")
+
+
+def check_picture(path: Path) -> None:
+    """Raise `UsageError` or `MissingError` unless ``--plot`` can be drawn and written there."""
+    check_target(path, "--plot", _PICTURES)
+    for package in ("altair", "vl_convert"):
+        require(package, extra="report", purpose="Drawing a chart (--plot)")
 
 
 def deliver(*steps: Callable[[], None]) -> None:

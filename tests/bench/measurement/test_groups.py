@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from affnet.bench.measurement.protocol import Protocol
 from affnet.bench.measurement.sweep import Keep
 from affnet.bench.reporting.accuracy_chart import write_chart
 from affnet.bench.reporting.notes import table_notes
+from affnet.bench.reporting.output import check_picture
 from affnet.bench.statistics.intervals import Interval
 from affnet.devices.fake import FakeDevice
 from affnet.errors import MeasurementError, MissingError, UnreachableError, UsageError
@@ -99,12 +102,10 @@ def charted() -> Any:
     )
 
 
-@pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml")])
+@pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<svg")])
 def test_a_chart_is_a_picture_that_tells_what_is_quoted(
-    tmp_path: Path, suffix: str, start: bytes, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, suffix: str, start: bytes
 ) -> None:
-    matplotlib = pytest.importorskip("matplotlib")
-    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")  # text as text
     path = tmp_path / f"zoo{suffix}"
     write_chart([charted(), a_result(model="unpublished")], path)
     content = path.read_bytes()
@@ -117,15 +118,35 @@ def test_a_chart_is_a_picture_that_tells_what_is_quoted(
 
 
 def test_a_chart_of_nothing_published_is_refused(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     with pytest.raises(UsageError, match="nothing to draw"):
         write_chart([a_result(published=None)], tmp_path / "zoo.png")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_matplotlib_the_command_that_brings_it_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("package", ["altair", "vl_convert"])
+def test_without_what_draws_the_command_that_brings_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingError, match=r"pip install 'affnet\[plot\]'"):
-        write_chart([charted()], tmp_path / "zoo.png")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingError, match=r"pip install 'affnet\[report\]'"):
+        check_picture(tmp_path / "zoo.png")
+
+
+def test_names_of_like_accuracies_do_not_cover_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "zoo.svg"
+    results = [
+        a_result(
+            model=f"network_{index}",
+            peer="network_0",
+            ratio_to_peer=Interval(1.0 + index / 10, 1.0, 1.5),
+            published={"top1_percent": top1, "source": "a paper"},
+        )
+        for index, top1 in enumerate((70.0, 75.0, 75.01, 75.02, 80.0))
+    ]
+    write_chart(results, path)
+    names = re.findall(
+        r'transform="translate\([-0-9.]+,([-0-9.]+)\)"[^>]*>network_\d<', path.read_text()
+    )
+    heights = sorted(float(height) for height in names)
+    assert len(heights) == len(results)
+    assert min(high - low for low, high in itertools.pairwise(heights)) >= 12

@@ -1,13 +1,18 @@
-"""What the report's charts have in common."""
+"""What charts have in common: those of the HTML report, and the pictures that commands draw."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import altair as alt
+import vl_convert
+
+from affnet.files import write_whole
 
 _SHAPES = ["circle", "square", "triangle-up", "cross", "triangle-down", "triangle-left"]
+_PNG_SCALE = 2
 _FAR = 6  # the largest over the smallest of values that a linear axis would press together
 
 
@@ -30,7 +35,7 @@ def runtime_shape(runtimes: Sequence[str]) -> alt.Shape:
     )
 
 
-def model_colour(models: Sequence[str], *, legend: bool = False) -> alt.Color:
+def model_color(models: Sequence[str], *, legend: bool = False) -> alt.Color:
     """Colour by model; a model keeps its colour in all charts, whatever is filtered."""
     return alt.Color(
         "model:N",
@@ -44,15 +49,30 @@ def expression(text: str) -> Any:
     return alt.ExprRef(text)
 
 
-def layered(*layers: alt.Chart, height: Any) -> alt.LayerChart:
-    """Lay charts over each other, as wide as the page is."""
-    chart = alt.layer(*layers).properties(width="container", height=height)
+def layered(*layers: alt.Chart, height: Any, width: Any = "container") -> alt.LayerChart:
+    """Lay charts over each other, as wide as the page is unless told."""
+    chart = alt.layer(*layers).properties(width=width, height=height)
     return cast("alt.LayerChart", chart)  # it would be another only if a layer had facets
 
 
 def tooltips(*fields: str) -> list[alt.Tooltip]:
     """Show fields of a row, under their own names."""
     return [alt.Tooltip(f"{field}:{_type(field)}", title=field) for field in fields]
+
+
+def write_picture(chart: alt.TopLevelMixin, path: Path) -> None:
+    """Draw a chart as the PNG or SVG that the file's suffix names.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    spec = chart.to_dict()
+    if path.suffix == ".png":
+        content = vl_convert.vegalite_to_png(spec, vl_version=version, scale=_PNG_SCALE)
+    else:
+        content = vl_convert.vegalite_to_svg(spec, vl_version=version).encode()
+    write_whole(path, content)
 
 
 _TEXTS = {

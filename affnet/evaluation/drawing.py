@@ -16,20 +16,20 @@ _MARGIN = 8
 _SMALLEST_TEXT = 12  # pixels
 _SMALLEST_SIDE = 128  # pixels of the longer side of what is drawn
 _BACKGROUND = "background"
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 
-def class_colour(index: int) -> Colour:
+def class_color(index: int) -> Color:
     """Return the colour of a class in the palette of Pascal VOC's masks: 0 is black.
 
     Bits 0, 1 and 2 of the index become the highest bits of red, green and blue, and so on.
     """
-    colour = [0, 0, 0]
+    color = [0, 0, 0]
     for bit in range(8):
         for channel in range(3):
-            colour[channel] |= (index >> channel & 1) << (7 - bit)
+            color[channel] |= (index >> channel & 1) << (7 - bit)
         index >>= 3
-    return colour[0], colour[1], colour[2]
+    return color[0], color[1], color[2]
 
 
 def class_name(index: int, labels: Sequence[str] | None) -> str:
@@ -60,28 +60,28 @@ def overlay_classes(
     for index, _ in shares:
         if class_name(index, labels) != _BACKGROUND:
             where = scaled == index
-            colour = np.array(class_colour(index), np.float32)
-            drawn[where] = (1 - _OPACITY) * pixels[where] + _OPACITY * colour
+            color = np.array(class_color(index), np.float32)
+            drawn[where] = (1 - _OPACITY) * pixels[where] + _OPACITY * color
     picture = Image.fromarray(np.round(drawn).astype(np.uint8))
     entries = [
-        (class_colour(index), f"{class_name(index, labels)} {PERCENT.text(share)}")
+        (class_color(index), f"{class_name(index, labels)} {PERCENT.text(share)}")
         for index, share in shares
     ]
     return _with_legend(picture, entries)
 
 
-def _with_legend(picture: Image.Image, entries: Sequence[tuple[Colour, str]]) -> Image.Image:
+def _with_legend(picture: Image.Image, entries: Sequence[tuple[Color, str]]) -> Image.Image:
     """Put rows of colours with names under a picture."""
     font = _font(picture)
     height = _text_height(font)
-    rows: list[list[tuple[int, Colour, str]]] = [[]]
+    rows: list[list[tuple[int, Color, str]]] = [[]]
     x = _MARGIN
-    for colour, text in entries:
+    for color, text in entries:
         width = height + _MARGIN // 2 + int(font.getlength(text)) + 2 * _MARGIN
         if rows[-1] and x + width > picture.width:
             rows.append([])
             x = _MARGIN
-        rows[-1].append((x, colour, text))
+        rows[-1].append((x, color, text))
         x += width
     row_height = height + _MARGIN
     whole = Image.new(
@@ -91,8 +91,8 @@ def _with_legend(picture: Image.Image, entries: Sequence[tuple[Colour, str]]) ->
     draw = ImageDraw.Draw(whole)
     for number, row in enumerate(rows):
         y = picture.height + _MARGIN + number * row_height
-        for x, colour, text in row:
-            draw.rectangle((x, y, x + height - 1, y + height - 1), colour, "black")
+        for x, color, text in row:
+            draw.rectangle((x, y, x + height - 1, y + height - 1), color, "black")
             draw.text((x + height + _MARGIN // 2, y), text, "black", font)
     return whole
 
@@ -111,10 +111,10 @@ def draw_detections(
     for i in worst_first:
         left, top, right, bottom = corners[i]
         frame = (left, top, max(left, right), max(top, bottom))
-        draw.rectangle(frame, None, class_colour(labels_of[i]), thickness)
+        draw.rectangle(frame, None, class_color(labels_of[i]), thickness)
     for i in worst_first:  # no frame crosses a name
         text = f"{class_name(labels_of[i], labels)} {detections.scores[i]:.2f}"
-        _write_name(draw, font, corners[i][:2], class_colour(labels_of[i]), text)
+        _write_name(draw, font, corners[i][:2], class_color(labels_of[i]), text)
     return picture
 
 
@@ -122,7 +122,7 @@ def _write_name(
     draw: ImageDraw.ImageDraw,
     font: ImageFont.FreeTypeFont,
     corner: tuple[int, int],
-    colour: Colour,
+    color: Color,
     text: str,
 ) -> None:
     """Write ``text`` above the corner of a box, inside the picture."""
@@ -130,8 +130,8 @@ def _write_name(
     width, height = int(font.getlength(text)) + 4, _text_height(font)
     x = max(0, min(left, draw.im.size[0] - 1 - width))
     y = top - height if top >= height else top
-    draw.rectangle((x, y, x + width, y + height), colour)
-    ink = "black" if sum(colour) > 3 * 128 else "white"
+    draw.rectangle((x, y, x + width, y + height), color)
+    ink = "black" if sum(color) > 3 * 128 else "white"
     draw.text((x + 2, y), text, ink, font)
 
 

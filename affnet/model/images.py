@@ -29,6 +29,6 @@ def mosaic(digits: NDArray[np.uint8], size: tuple[int, int]) -> Images:
     rows, columns = -(-height // 28), -(-width // 28)
     tiles = np.resize(digits, (rows, columns, 28, 28)).transpose(0, 2, 1, 3)
     grey = tiles.reshape(rows * 28, columns * 28)[:height, :width].astype(np.float32) / 255
-    colours = np.random.default_rng(0).random((3, rows, columns), dtype=np.float32)
-    tint = colours.repeat(28, axis=1).repeat(28, axis=2)[:, :height, :width]
+    colors = np.random.default_rng(0).random((3, rows, columns), dtype=np.float32)
+    tint = colors.repeat(28, axis=1).repeat(28, axis=2)[:, :height, :width]
     return np.asarray(grey * tint, np.float32)[None]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from affnet.artifact import Artifact, manifest_path
 from affnet.detections import Detections
-from affnet.evaluation.drawing import class_colour, draw_detections
+from affnet.evaluation.drawing import class_color, draw_detections
 from tests.conftest import Finished
 from tests.dense import BOXES, CAR, CAT, DOG, HORSE, Colours, FixedBoxes, exported
 
@@ -55,13 +55,13 @@ def test_a_segmentation_is_laid_over_the_picture_above_a_legend(
     drawn = pixels_of(result["drawing"])
     assert drawn.shape[1] == 320
     assert drawn.shape[0] > 200  # the legend
-    red = np.array((255, 0, 0)) * 0.4 + np.array(class_colour(CAT)) * 0.6
-    green = np.array((0, 255, 0)) * 0.4 + np.array(class_colour(DOG)) * 0.6
+    red = np.array((255, 0, 0)) * 0.4 + np.array(class_color(CAT)) * 0.6
+    green = np.array((0, 255, 0)) * 0.4 + np.array(class_color(DOG)) * 0.6
     assert np.abs(drawn[100, 40] - red).max() <= 1
     assert np.abs(drawn[100, 280] - green).max() <= 1
     assert not drawn[100, 160].any()  # the background is not drawn
     legend = {tuple(colour) for colour in drawn[200:].reshape(-1, 3)}
-    assert {class_colour(CAT), class_colour(DOG), (255, 255, 255)} <= legend
+    assert {class_color(CAT), class_color(DOG), (255, 255, 255)} <= legend
 
 
 def test_boxes_are_drawn_and_told_in_the_pictures_own_pixels(
@@ -75,8 +75,8 @@ def test_boxes_are_drawn_and_told_in_the_pictures_own_pixels(
     assert car["box"] == pytest.approx((np.array(BOXES[2]) * (320, 200, 320, 200)).tolist())
     drawn = pixels_of(result["drawing"])
     assert drawn.shape == (200, 320, 3)
-    assert tuple(drawn[100, 250]) == class_colour(CAR)  # the upper edge
-    assert tuple(drawn[60, 31]) == class_colour(HORSE)  # the left edge
+    assert tuple(drawn[100, 250]) == class_color(CAR)  # the upper edge
+    assert tuple(drawn[60, 31]) == class_color(HORSE)  # the left edge
     assert tuple(drawn[60, 60]) == (255, 0, 0)  # the inside is as it was
     assert "horse" in run("run", detection.path, image, "-o", tmp_path).out
 
@@ -85,7 +85,7 @@ def test_a_name_at_the_edge_stays_inside_the_picture() -> None:
     box = np.array([[0.97, 0.5, 1.0, 0.9]], np.float32)
     found = Detections(box, np.ones(1, np.float32), np.array([CAR]))
     drawn = np.asarray(draw_detections(Image.new("RGB", (320, 200)), found, ["-"] * CAR + ["car"]))
-    named = (drawn[:99] == class_colour(CAR)).all(axis=-1)
+    named = (drawn[:99] == class_color(CAR)).all(axis=-1)
     assert named[:, :300].any()  # the ground of a name whose box begins at 309
 
 

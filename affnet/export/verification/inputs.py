@@ -64,13 +64,13 @@ def image_inputs(size: tuple[int, int], *, raw_pixels: bool = False) -> list[Ver
     """
     height, width = size
     shape = (1, 3, height, width)
-    colour = np.array([0.9, 0.3, 0.1], np.float32)[:, None, None]
+    color = np.array([0.9, 0.3, 0.1], np.float32)[:, None, None]
     side = max(1, max(size) // _CHECKS)
     rows, columns = np.indices(size) // side
     images = {
         "black": np.zeros(shape, np.float32),
         "white": np.ones(shape, np.float32),
-        "one colour": np.broadcast_to(colour, shape),
+        "one colour": np.broadcast_to(color, shape),
         "a checkerboard": np.broadcast_to((rows + columns) % 2, shape),
         "tiles of digits": mosaic(load_held_out().images, size),
         **{f"the photograph {name}": image for name, image in _photographs(size)},

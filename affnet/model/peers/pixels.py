@@ -52,10 +52,10 @@ def _convolution(settings: Mapping[str, Any]) -> nn.Conv2d:
         scale = scale * 255  # as the pixels are, 0..255
     normalises = not kind.startswith(_AS_THEY_ARE)
     if normalises and settings.get("do_normalize", "image_mean" in settings):
-        shift = shift - _colours(settings, "image_mean")
-        scale, shift = (part / _colours(settings, "image_std") for part in (scale, shift))
+        shift = shift - _colors(settings, "image_mean")
+        scale, shift = (part / _colors(settings, "image_std") for part in (scale, shift))
     if kind.startswith(_DIVIDES_ONCE_MORE) and settings.get("include_top", True):
-        scale, shift = (part / _colours(settings, "image_std") for part in (scale, shift))
+        scale, shift = (part / _colors(settings, "image_std") for part in (scale, shift))
     weight = torch.diag(scale)
     if settings.get("do_flip_channel_order", kind.startswith(_BLUE_FIRST)):
         weight, shift = weight.flip(0), shift.flip(0)
@@ -66,7 +66,7 @@ def _convolution(settings: Mapping[str, Any]) -> nn.Conv2d:
     return convolution
 
 
-def _colours(settings: Mapping[str, Any], name: str) -> torch.Tensor:
+def _colors(settings: Mapping[str, Any], name: str) -> torch.Tensor:
     values = torch.tensor(settings.get(name), dtype=torch.float32)
     if values.shape != (3,) or (name == "image_std" and not bool((values > 0).all())):
         raise ValueError(f"{name} is {settings.get(name)!r} instead of three numbers")

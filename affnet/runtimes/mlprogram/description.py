@@ -31,7 +31,7 @@ class Feature:
     kind: str
     shape: tuple[int | None, ...] = ()
     dtype: str = ""
-    colour_layout: str | None = None
+    color_layout: str | None = None
     choices: tuple[tuple[int, ...], ...] = ()
     ranges: tuple[Range, ...] = ()
     description: str = ""
@@ -138,7 +138,7 @@ def _image(message: Any, kind: TensorType | None) -> Feature:
         kind="image",
         shape=(1, channels, image.height, image.width),
         dtype=kind.dtype if kind else "",
-        colour_layout=layout,
+        color_layout=layout,
         choices=tuple(
             (1, channels, size.height, size.width) for size in image.enumeratedSizes.sizes
         ),

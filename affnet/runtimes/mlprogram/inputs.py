@@ -57,7 +57,7 @@ def _tensor(feature: Feature, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _image(feature: Feature, array: NDArray[Any]) -> NDArray[Any]:
-    grey = (feature.colour_layout or "").startswith("GRAYSCALE")
+    grey = (feature.color_layout or "").startswith("GRAYSCALE")
     if array.dtype == np.uint8 and array.ndim == (2 if grey else 3):
         array = array[None, None] if grey else array.transpose(2, 0, 1)[None]
     elif array.ndim != 4 or not np.issubdtype(array.dtype, np.floating):
@@ -68,7 +68,7 @@ def _image(feature: Feature, array: NDArray[Any]) -> NDArray[Any]:
             f"{' x '.join(map(str, array.shape))}."
         )
     _check_shape(feature, array.shape)
-    if feature.colour_layout == "BGR":
+    if feature.color_layout == "BGR":
         array = array[:, ::-1]
     return array.astype(numpy_dtype(feature.dtype))
 

@@ -8,6 +8,8 @@ WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal \
 	--durations=60 --durations-min=1 --junit-xml=test-results/tests.xml
 # Python compiles what it imports; all that is installed, 12,000 files for the demo, would cost a minute.
+# Where it may not keep that, as images of containers often ask, each process would do it anew.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
 	-c constraints.txt
 

@@ -5,7 +5,11 @@ Nothing that it speaks of is imported, and no device is asked.
 
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
+import os
 import platform
+import shlex
 import shutil
 import sys
 import tempfile
@@ -26,6 +30,7 @@ def checks(devices_file: Path | None = None) -> Iterator[Check]:
     yield Check("affnet", True, f"{__version__}, in {Path(__file__).parents[1]}")
     yield _python()
     yield (core := _core())
+    yield from _bytecode()
     yield from map(_extra, installed.extras())
     for mismatch in installed.mismatches():
         yield Check("versions", False, mismatch.problem(), mismatch.command)
@@ -47,6 +52,23 @@ def _core() -> Check:
     if lacking := "; ".join(package.problem() for package in packages if not package.fits):
         return Check("core", False, lacking, "pip install --upgrade affnet")
     return Check("core", True, _versions(packages) or "a folder that is not installed")
+
+
+def _bytecode() -> Iterator[Check]:
+    """Yield a step where each command compiles anew all that it imports, PyTorch first of all.
+
+    uv compiles nothing when it installs, and images of containers often let Python keep nothing.
+    """
+    torch = importlib.machinery.PathFinder.find_spec("torch")
+    if torch is None or torch.origin is None:
+        return
+    kept = Path(importlib.util.cache_from_source(torch.origin))
+    writable = os.access(_existing(kept.parent), os.W_OK) and not sys.dont_write_bytecode
+    if not kept.exists() and not writable:
+        detail = "PyTorch is compiled anew by each command, which may not keep the bytecode"
+        packages = str(Path(torch.origin).parents[1])
+        remedy = shlex.join([sys.executable, "-m", "compileall", "-q", packages])
+        yield Check("bytecode", False, detail, remedy, needed=False)
 
 
 def _extra(extra: installed.Extra) -> Check:

@@ -74,6 +74,19 @@ def test_a_core_that_lacks_a_package_is_said_before_anything_is_imported(
     assert "disk" in steps
 
 
+@pytest.mark.parametrize("may_keep", [True, False])
+def test_an_installation_that_compiles_anew_each_time_is_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, may_keep: bool
+) -> None:
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))  # where nothing is compiled yet
+    monkeypatch.setattr(sys, "dont_write_bytecode", not may_keep)
+    done = run("doctor", "--json")
+    steps = {step["step"]: step for step in done.json["steps"]}
+    assert done.code == 0
+    assert ("bytecode" in steps) is not may_keep
+    assert may_keep or " -m compileall -q " in steps["bytecode"]["remedy"]
+
+
 def test_with_a_name_it_asks_a_device(run: Run) -> None:
     done = run("doctor", "fake", "--json")
     assert (done.code, done.json["device"]) == (0, "fake")

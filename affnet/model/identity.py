@@ -25,7 +25,8 @@ def infer_network(path: Path, entries: Mapping[str, Tensor]) -> tuple[str, int]:
     """
     head = _head(path, entries)
     name = network_name("affnet_et", head)
-    with torch.device("meta"):
+    # on the meta device, random numbers would have PyTorch import its compiler, for two seconds
+    with torch.random.fork_rng(devices=()):
         expected = create_model(name).state_dict().keys()  # names are the same in all
     if len(expected & entries.keys()) < len(expected) / 2:
         raise CheckpointError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +160,11 @@ def test_settings_of_a_config_that_do_not_exist_are_answered_with_the_valid_ones
 ) -> None:
     save_config(tmp_path, text)
     assert error_of(save(tmp_path, state_dict()), UnknownNameError).startswith(sentence)
+
+
+def test_the_compiler_of_pytorch_is_not_imported() -> None:
+    """It takes two seconds, which only exports have a use for."""
+    code = "import sys, affnet; affnet.load_source('digits'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "torch" in done.stdout.split()
+    assert not {"torch._dynamo", "sympy"} & {*done.stdout.split()}

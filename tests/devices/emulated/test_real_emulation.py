@@ -42,10 +42,9 @@ def test_real_emulation_shows_what_x86_does_not(tmp_path: Path) -> None:
     """
     file, found = square_file(tmp_path), {}
     for cpu in ("cortex-a53", "cortex-a76"):
-        device, runs = EmulatedDevice(f"arm64:{cpu}", EmulatedSettings(cpu=cpu)), []
-        for _ in range(2):
-            with open_session(device, file) as session:
-                runs.append(session.run(image(1.0))[0])
+        device = EmulatedDevice(f"arm64:{cpu}", EmulatedSettings(cpu=cpu))
+        with open_session(device, file) as session:
+            runs = [session.run(image(1.0))[0] for _ in range(2)]
         np.testing.assert_array_equal(runs[0], runs[1])
         found[cpu] = runs[0]
     (here,) = get_runtime("onnxruntime").load(file.path, threads=1).run(image(1.0))

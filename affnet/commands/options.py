@@ -88,8 +88,8 @@ SizeOption = Annotated[
 AcceleratorOption = Annotated[
     str | None,
     typer.Option(
-        help="Of the device, default host, instead of that of its entry: gpu or npu (OpenVINO), "
-        "webgpu (a browser).",
+        help="Of the device, default host, instead of that of its entry: gpu (an Android phone's "
+        "LiteRT, OpenVINO), npu (OpenVINO), webgpu (a browser).",
         rich_help_panel="Device",
     ),
 ]

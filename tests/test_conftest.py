@@ -26,3 +26,8 @@ def test_what_tests_start_can_be_interrupted_where_the_shell_ignores_interruptio
         cwd=Path(__file__).parents[1],
     )
     assert done.returncode == signal.SIGINT
+
+
+def test_code_of_others_with_odd_escapes_can_be_compiled_by_its_first_import() -> None:
+    """Nothing is compiled when it is installed, and torchao's strings are not all raw."""
+    assert eval(compile(r"'\.'", "others.py", "eval")) == r"\."  # noqa: S307

@@ -22,12 +22,16 @@ class Silenced:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
-    def last_line(self) -> str:
-        """Return the last line with a word in it, "" if there is none."""
+    def lines(self) -> list[str]:
+        """Return the lines with a word in them."""
         size = os.fstat(self._file.fileno()).st_size
         text = os.pread(self._file.fileno(), size, 0).decode(errors="replace")
         lines = (line.strip() for line in text.splitlines())
-        return next((line for line in reversed(list(lines)) if any(map(str.isalpha, line))), "")
+        return [line for line in lines if any(map(str.isalpha, line))]
+
+    def last_line(self) -> str:
+        """Return the last line with a word in it, "" if there is none."""
+        return next(reversed(self.lines()), "")
 
 
 @contextmanager

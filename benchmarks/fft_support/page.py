@@ -17,6 +17,7 @@ thread of a CPU, and compared with PyTorch in float64.
 - *right*: the largest error relative to the largest output.
 - *WRONG*: no message at all, and an error above {WRONG:.0e} or another shape.
 - *refused*: an error, where it came; the number is that of its message below.
+- *no end*: not done when the time was over that the message gives.
 
 The folder `findings` has scripts that show the surprising ones without affnet.
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +14,18 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.fft_support import columns
-from benchmarks.fft_support.cells import Cell, Result, fill, judge
+from benchmarks.fft_support import cells, columns
+from benchmarks.fft_support.cells import TIMEOUT_S, Cell, Result, fill, judge
 from benchmarks.fft_support.columns import Column, Steps, installed
+from benchmarks.fft_support.columns.iree import diagnosis
 from benchmarks.fft_support.page import page
 from benchmarks.fft_support.rows import network_of, rows
 
+IREE_REFUSES = (
+    "loc(\"rows.py\":28:0): error: failed to legalize operation 'torch.operator' that was "
+    'explicitly marked illegal: %4 = "torch.operator"(%arg0, %0) <{name = "torch.aten.fft_rfft2"}>'
+    " : (!torch.vtensor<[1,6,8,8],f32>, !torch.none) -> !torch.vtensor<[1,6,8,5],complex<f32>>"
+)
 ROW = (lambda x: x * 2.0, (1, 4))
 
 
@@ -44,6 +52,36 @@ def computing(scale: float, refused: str = "") -> Column:
 )
 def test_a_cell_says_what_became_of_a_network(column: Column, cell: Cell) -> None:
     assert fill(column, ROW) == cell
+
+
+def test_a_converter_without_end_is_no_refusal() -> None:
+    def steps(_: Any, x: Any, _folder: Path) -> Steps:
+        yield "conversion"
+        subprocess.run([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, timeout=0.01)
+        return x.numpy()
+
+    assert fill(Column(steps, dict), ROW) == Cell("no end, conversion", "ended after 0 s")
+
+
+def test_only_the_row_without_end_loses_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second row hangs: started with the first, then by itself."""
+    right, late = Cell("right, 0e+00"), subprocess.TimeoutExpired
+    last = len(rows()) - 2
+    line = json.dumps(right) + "\n"
+    answers = iter([line, "", line * last])
+    started = []
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        started.append(command[command.index("--first") + 1])
+        said = next(answers)
+        if len(started) < 3:
+            raise late(command, TIMEOUT_S, said.encode() or None)
+        return subprocess.CompletedProcess(command, 0, said, "")
+
+    monkeypatch.setattr(cells.subprocess, "run", run)
+    no_end = Cell("no end", f"ended after {TIMEOUT_S} s")
+    assert cells.cells("a column", Path()) == [right, no_end, *[right] * last]
+    assert started == ["0", "1", "2"]
 
 
 def test_another_shape_and_no_number_are_wrong() -> None:
@@ -90,3 +128,15 @@ def test_every_row_is_a_network_of_one_batch_and_of_real_numbers() -> None:
 def test_a_column_yields_its_stages() -> None:
     running: Steps = computing(2.0).steps(None, torch.ones(1), Path())
     assert [next(running), next(running)] == ["conversion", "run"]
+
+
+def test_iree_refuses_an_operator_by_its_name_and_no_shape() -> None:
+    text = "failed to legalize operation 'torch.operator' that was explicitly marked illegal"
+    assert diagnosis(["warning: slow", IREE_REFUSES]) == f"{text}: torch.aten.fft_rfft2"
+
+
+def test_another_error_of_iree_stays_as_it_is() -> None:
+    assert diagnosis(["x.mlir:1:2: error: 'math.absf' op must be float"]) == (
+        "'math.absf' op must be float"
+    )
+    assert diagnosis(["nothing to say"]) is None

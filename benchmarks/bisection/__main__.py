@@ -136,7 +136,7 @@ def _planted(
         if value is None or value.dtype != np.float32 or value.ndim < 2 or value.size < _SMALLEST:
             continue
         steps = FAULTS[kind](value)
-        found = _found(graph, place, operator.writes[0], steps)
+        found = _found(graph, place, operator.writes[0], steps) if steps else None
         if found is None or found.error.passed:
             continue
         return operator.name, found, tries

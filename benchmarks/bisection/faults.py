@@ -1,6 +1,7 @@
 """Faults of devices, planted into files: behind one operator, what it gives is spoiled.
 
-Each is a list of steps, which files of all formats have operators for.
+Each is a list of steps, which files of all formats have operators for; it is empty where a value
+cannot have the fault.
 """
 
 from __future__ import annotations
@@ -35,11 +36,14 @@ def wrong_kernel(value: Value) -> list[Step]:
 
 
 def swapped_layout(value: Value) -> list[Step]:
-    """Read the values in another order than they were written in."""
-    turned = np.array([*value.shape[:-2], value.shape[-1], value.shape[-2]], np.int64)
-    axes = [*range(value.ndim - 2), value.ndim - 1, value.ndim - 2]
+    """Read as N x C x .. what was written as N x .. x C; nothing where both are the same."""
+    channels, places = value.shape[1], value[0, 0].size
+    if 1 in (channels, places):
+        return []
+    last = np.array([value.shape[0], *value.shape[2:], value.shape[1]], np.int64)
+    axes = [0, value.ndim - 1, *range(1, value.ndim - 1)]
     return [
-        Step("Reshape", "RESHAPE", "reshape", turned),
+        Step("Reshape", "RESHAPE", "reshape", last),
         Step("Transpose", "TRANSPOSE", "transpose", np.array(axes, np.int64)),
     ]
 

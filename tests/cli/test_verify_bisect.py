@@ -29,7 +29,7 @@ def test_names_the_wrong_operator_its_module_and_a_file_of_it(
     assert (wrong["operators"], wrong["kinds"]) == (["node_Sigmoid_1"], ["Sigmoid"])
     assert wrong["module"] == "layer_1.0.block.exp_1x1.block.conv"
     assert Path(wrong["reproducer"]) == onnx_copy.with_name(f"{onnx_copy.name}.bisect") / (
-        "1-Sigmoid.onnx"
+        "5-Sigmoid.onnx"
     )
     assert Path(wrong["reproducer"]).with_suffix(".npz").is_file()
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,20 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.artifact import Arrays, Artifact
-from affnet.devices.base import Device, InferringProcess, Progress
+from affnet.artifact import Artifact
+from affnet.devices.base import Device, Progress
 from affnet.devices.inference import check_runs
-from affnet.errors import (
-    AffnetError,
-    ArtifactError,
-    ConnectionLostError,
-    MeasurementError,
-    MissingError,
-    UsageError,
-    first_line,
-)
+from affnet.errors import MeasurementError, UsageError
 from affnet.export.bisection.description import describe, file_name, write_reproducer
-from affnet.export.bisection.graph import CutGraph, Liveness, Part, whole
+from affnet.export.bisection.graph import CutGraph, Liveness, whole
+from affnet.export.bisection.part_runner import LostDeviceError, PartRunner, number
 from affnet.export.bisection.record import Bisection, WrongPart
 from affnet.export.bisection.search import WrongOperators, find_wrong
 from affnet.files import scratch_folder
@@ -40,7 +32,6 @@ from affnet.parity import (
 
 #: Of a single value.  Between two steps of 8 bits either is right, and some such add up.
 _FEW_BITS = Tolerance(0.25, min_psnr_db=25.0)
-_MOST_FAILURES = 3  # in a row: then it is the device, and not one of the files
 
 
 def bisect(
@@ -63,195 +54,181 @@ def bisect(
         name: of the input.
         runtime: to run it in there; None: that of the format.
         reproducers: a folder for files of the wrong operators alone, with their inputs.
-        most: of wrong operators to find; None: all.
+        most: of wrong operators to find; None: all, and whether two runs of the file differ.
         progress: is given a sentence for each run.
 
     Raises:
-        UsageError: it takes no inputs from here, or does not run such files.
+        UsageError: it takes no inputs from here, or does not run such files; nothing that the file
+            gives for the input can be compared.
         MissingError, MeasurementError: the whole file does not run there.
     """
     runtime = check_runs(device, artifact.manifest.format, runtime)
+    if not graph.operators:
+        raise UsageError(f"No operator of {artifact.path.name} reads its inputs.")
     with scratch_folder() as folder, device.session(runtime, progress):
-        search = _Search(graph, artifact, device, runtime, folder, progress)
+        runner = PartRunner(graph, artifact, device, runtime, folder, progress)
+        search = _Search(graph, artifact, runner, twice=most is None)
         wrong: list[WrongPart] = []
         ended = None
         try:
             for found in islice(find_wrong(len(graph.operators), search.probe), most):
-                wrong.append(search.describe(found, len(wrong) + 1, reproducers))
-        except _LostDeviceError as lost:
+                wrong.insert(0, search.describe(found, reproducers))  # the last is found first
+        except LostDeviceError as lost:
             ended = f"{lost.reason}; {search.narrowed()}"
+        assert search.whole_error is not None  # the whole file was run first
         return Bisection(
             device.name,
-            f"{runtime} {search.version}",
+            f"{runtime} {runner.version}",
             graph.reference,
             name,
             len(graph.operators),
             search.tolerance.max_rel_error,
             search.whole_error,
             tuple(wrong),
-            search.runs,
-            search.repeat_error,
-            search.refused,
+            runner.runs,
+            runner.repeat_error,
+            runner.refused,
             search.unseen,
             ended,
         )
 
 
-class _LostDeviceError(Exception):
-    """The device stopped answering while parts were run."""
+def wrong_alone(
+    graph: CutGraph,
+    artifact: Artifact,
+    device: Device,
+    names: Collection[str],
+    runtime: str | None = None,
+    *,
+    progress: Progress = lambda _: None,
+) -> list[str]:
+    """Return which operators of those called ``names`` are wrong, each run alone as by `bisect`.
 
-    def __init__(self, error: AffnetError) -> None:
-        self.reason = first_line(error).rstrip(".")
+    Raises:
+        MeasurementError: the device stopped running them.
+        AffnetError: as `bisect`.
+    """
+    runtime = check_runs(device, artifact.manifest.format, runtime)
+    if not names:
+        return []
+    with scratch_folder() as folder, device.session(runtime, progress):
+        search = _Search(
+            graph, artifact, PartRunner(graph, artifact, device, runtime, folder, progress)
+        )
+        try:
+            return [
+                operator.name
+                for index, operator in enumerate(graph.operators)
+                if operator.name in names and search.probe(index, index + 1)
+            ]
+        except LostDeviceError as lost:
+            raise MeasurementError(f"{lost.reason}.") from lost
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What a part gave, and how far that is from the reference, by the value's name."""
+
+    parities: Mapping[str, InputParity]
+    given: Mapping[str, NDArray[Any]]
+
+    @property
+    def wrong(self) -> bool:
+        return not all(one.passed for one in self.parities.values())
 
 
 class _Search:
-    """Runs parts of a file on a device, and keeps what they gave."""
+    """Compares what parts of a file give on a device, and keeps what was wrong."""
 
     def __init__(
-        self,
-        graph: CutGraph,
-        artifact: Artifact,
-        device: Device,
-        runtime: str,
-        folder: Path,
-        progress: Progress,
+        self, graph: CutGraph, artifact: Artifact, runner: PartRunner, *, twice: bool = False
     ) -> None:
-        self._graph, self._artifact, self._device = graph, artifact, device
-        self._runtime, self._folder, self._progress = runtime, folder, progress
+        self._graph, self._artifact, self._runner = graph, artifact, runner
         self._live = Liveness(graph)
         self.tolerance = TOLERANCES[artifact.manifest.precision]
         if artifact.manifest.precision not in ("fp32", "fp16"):
             self.tolerance = _FEW_BITS
-        self.runs = self.refused = self.unseen = self._failures = 0
-        self.repeat_error = 0.0
-        self.version = ""
-        self._compared: dict[tuple[int, int], dict[str, InputParity]] = {}
-        self._given: dict[tuple[int, int], Mapping[str, NDArray[Any]]] = {}
-        self._known = (0, len(graph.operators))  # right up to the first, wrong at the second
+        self._twice = twice  # the whole file runs
+        self.whole_error: InputParity | None = None  # how far the whole file is off
+        self._wrong: dict[tuple[int, int], _Outcome] = {}
+        self._unseen = {*range(len(graph.operators))}  # neither named nor in a part that is right
+        self._known = (0, len(graph.operators))  # wrong from the first on, right from the second
+        self._end = len(graph.operators)  # of the operators that are searched
 
     @property
-    def whole_error(self) -> InputParity:
-        """How far the whole file is off."""
-        return max(self._compared[0, len(self._graph.operators)].values(), key=badness)
+    def unseen(self) -> int:
+        """How many operators nothing is known of."""
+        return len(self._unseen)
 
     def probe(self, start: int, end: int) -> bool | None:
         """See `Probe`."""
-        count = len(self._graph.operators)
-        part = whole(self._graph) if (start, end) == (0, count) else self._live.part(start, end)
-        found = self._comparison(part)
-        if found is None:
-            self.unseen = max(self.unseen, count - start) if end == count else self.unseen
+        outcome = self._outcome(start, end)
+        if outcome is None:
+            if self._is_whole(start, end):
+                raise UsageError(
+                    f"{self._artifact.path.name} takes or gives what cannot be compared: no "
+                    "tensor, or numbers that its types do not hold",
+                    "give it other inputs (--verify-on).",
+                )
             return None
-        wrong = any(not one.passed for one in found.values())
-        self._compared[start, end] = found
-        if end == count:
-            self._known, self.unseen = (start, end), 0
-        elif start >= self._known[0]:
-            self._known = (self._known[0], end) if wrong else (end, self._known[1])
-        return wrong
+        if outcome.wrong:
+            self._wrong[start, end] = outcome
+        else:
+            self._unseen -= {*range(start, end)}
+        if start == 0:
+            self._end, self._known = end, (0, end)
+        elif end == self._end:
+            self._known = (start, self._known[1]) if outcome.wrong else (self._known[0], start)
+        return outcome.wrong
 
-    def _comparison(self, part: Part) -> dict[str, InputParity] | None:
-        """Run a part, and compare each value that it gives; None where it cannot be run."""
+    def _is_whole(self, start: int, end: int) -> bool:
+        return (start, end) == (0, len(self._graph.operators))
+
+    def _outcome(self, start: int, end: int) -> _Outcome | None:
+        """Run operators, and compare each value that they give; None where that cannot be done."""
+        is_whole = self._is_whole(start, end)
+        part = whole(self._graph) if is_whole else self._live.part(start, end)
         if not part.writes:
-            return {}
+            return _Outcome({}, {})
         values = self._graph.values((*part.reads, *part.writes))
-        if any(values[name] is None for name in (*part.reads, *part.writes)):
-            return None
         known = {name: value for name, value in values.items() if value is not None}
+        if known.keys() < values.keys():
+            return None
         feed = [self._graph.stored(name, known[name]) for name in part.reads]
         if any(_lost(known[name], one) for name, one in zip(part.reads, feed, strict=True)):
             return None  # a value that the file cannot store: what reads it cannot be judged
-        given = self._run(part, tuple(feed))
-        if given is None:
+        if is_whole:
+            given = self._runner.run_whole(part, tuple(feed), twice=self._twice)
+        elif (given := self._runner.run(part, tuple(feed))) is None:
             return None
-        self._given[part.start, part.end] = dict(zip(part.writes, given, strict=True))
-        return {
-            name: compare_input(name, [_number(known[name])], [_number(array)], self.tolerance)
+        parities = {
+            name: compare_input(name, [number(known[name])], [number(array)], self.tolerance)
             for name, array in zip(part.writes, given, strict=True)
         }
-
-    def _run(self, part: Part, feed: Arrays) -> Sequence[NDArray[Any]] | None:
-        """Return what a part gives on the device; None where it refuses the file."""
-        is_whole = part == whole(self._graph)
-        artifact = self._artifact if is_whole else self._written(part)
-        if artifact is None:
-            return None
-        for attempt in (1, 2):
-            try:
-                given = self._on_device(part, artifact, feed, repeat=is_whole)
-                self._failures = 0
-                return given
-            except (ConnectionLostError, MissingError) as error:
-                if is_whole:
-                    raise
-                raise _LostDeviceError(error) from error
-            except (ArtifactError, MeasurementError) as error:
-                if is_whole:
-                    raise
-                if isinstance(error, ArtifactError) or attempt == 2:
-                    self._refuse(error)
-                    return None
-        raise AssertionError("each attempt returns or raises")
-
-    def _refuse(self, error: AffnetError) -> None:
-        """Count a file that the device did not run; where it runs none any more, stop."""
-        self.refused += 1
-        self._failures += not isinstance(error, ArtifactError)
-        if self._failures == _MOST_FAILURES:
-            raise _LostDeviceError(error) from error
-
-    def _written(self, part: Part) -> Artifact | None:
-        path = self._folder / f"part{self._artifact.path.suffix}"
-        return self._graph.write(part, path)
-
-    def _on_device(
-        self, part: Part, artifact: Artifact, feed: Arrays, *, repeat: bool
-    ) -> Sequence[NDArray[Any]]:
-        self.runs += 1
-        self._progress(
-            f"Run {self.runs}: operators {part.start + 1} to {part.end} of "
-            f"{len(self._graph.operators)} on {self._device.name}"
-        )
-        with self._started(artifact) as process:
-            given = process.infer(*feed)
-            if len(given) != len(part.writes):
-                raise MeasurementError(
-                    f"{self._device.name} gave {len(given)} outputs of {len(part.writes)}."
-                )
-            if repeat:
-                self.repeat_error = _difference(given, process.infer(*feed))
-        return given
-
-    @contextmanager
-    def _started(self, artifact: Artifact) -> Iterator[InferringProcess]:
-        with self._device.start(artifact, self._runtime, 1) as process:
-            if not isinstance(process, InferringProcess):
-                raise UsageError(
-                    f"{self._device.name} takes no inputs from here, which bisection needs",
-                    "bisect on host, arm64, a board or a browser.",
-                )
-            self.version = process.startup.runtime_version
-            yield process
+        if is_whole:
+            self.whole_error = max(parities.values(), key=badness)
+        return _Outcome(parities, dict(zip(part.writes, given, strict=True)))
 
     def narrowed(self) -> str:
         """Say how far the search for the next wrong operator had come."""
-        good, bad = self._known
-        first, last = self._graph.operators[good], self._graph.operators[bad - 1]
+        bad, good = self._known
+        first, last = self._graph.operators[bad], self._graph.operators[good - 1]
         return (
-            f"the next wrong operator is one of the {bad - good} from {first.name} ({first.kind}) "
+            f"the next wrong operator is one of the {good - bad} from {first.name} ({first.kind}) "
             f"to {last.name} ({last.kind})"
         )
 
-    def describe(self, found: WrongOperators, number: int, reproducers: Path | None) -> WrongPart:
+    def describe(self, found: WrongOperators, reproducers: Path | None) -> WrongPart:
         """Say what is wrong of operators that were found, and write a file of them."""
         key = found.start, found.end
-        part, given = self._live.part(*key), self._given[key]
-        wrong = describe(self._graph, part, self._compared[key], given, self._artifact)
-        wrong = dataclasses.replace(wrong, together=found.together, runs=self.runs)
+        self._unseen -= {*range(*key)}
+        part, outcome = self._live.part(*key), self._wrong[key]
+        wrong = describe(self._graph, part, outcome.parities, outcome.given, self._artifact)
+        wrong = dataclasses.replace(wrong, together=found.together, runs=self._runner.runs)
         if reproducers is None:
             return wrong
-        path = reproducers / file_name(number, wrong, self._artifact)
-        write_reproducer(self._graph, part, given, path)
+        path = reproducers / file_name(found.start + 1, wrong, self._artifact)
+        write_reproducer(self._graph, part, outcome.given, path)
         return dataclasses.replace(wrong, reproducer=str(path))
 
 
@@ -260,18 +237,3 @@ def _lost(value: NDArray[Any], stored: NDArray[Any]) -> bool:
     if value.dtype == stored.dtype or stored.dtype.kind != "f":
         return False
     return bool((np.isfinite(value) & ~np.isfinite(stored)).any())
-
-
-def _number(array: NDArray[Any]) -> NDArray[Any]:
-    """Return what is compared by size: values of 8 bits are such, indices and truth are not."""
-    return array.astype(np.float32) if array.dtype in (np.int8, np.uint8) else array
-
-
-def _difference(first: Sequence[NDArray[Any]], second: Sequence[NDArray[Any]]) -> float:
-    """Return the largest difference of two runs over the largest value of each output."""
-    exact = Tolerance(math.inf)
-    pairs = zip(first, second, strict=True)
-    return max(
-        compare_input("", [_number(one)], [_number(other)], exact).max_rel_error
-        for one, other in pairs
-    )

@@ -51,9 +51,9 @@ class Bisection:
     error: InputParity  # of the whole file
     wrong: tuple[WrongPart, ...]
     runs: int
-    repeat_error: float  # largest difference of two runs over the largest value
+    repeat_error: float  # largest difference of two runs over the largest value; 0: not tried
     refused: int  # cut files that the device did not run
-    unseen: int  # operators behind the last wrong one that could not be fed
+    unseen: int  # operators that are neither named nor in a part that is right
     ended: str | None = None  # why the search ended before its time
 
     @property

@@ -49,8 +49,11 @@ def _summary(found: Bisection) -> str:
         parts.append(f"two runs differ, by {found.repeat_error:.1e} of the largest output")
     if found.refused:
         parts.append(f"{found.refused} cut files did not run there")
-    if found.unseen:
-        parts.append(f"the last {found.unseen} operators read what cannot be fed, and were not run")
+    if found.unseen and found.ended is None:
+        parts.append(
+            f"{found.unseen} operators were not judged: what they read cannot be fed, or what they "
+            "give not compared"
+        )
     if found.ended is not None:
         parts.append(f"ENDED EARLY: {found.ended}")
     return "; ".join(parts)

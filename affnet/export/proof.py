@@ -81,8 +81,11 @@ def _proven_on_devices(
     images = DEFAULT_IMAGES if has_held_out(source) else None
     for device in options.prove_on:
         if device.name in options.repair_on:
-            artifact = made_right(artifact, source, inputs, device, reference, progress)
-        proof = prove(artifact, source, inputs, device, images, reference, progress)
+            artifact, proof = made_right(
+                artifact, source, inputs, device, images, reference, progress
+            )
+        else:
+            proof = prove(artifact, source, inputs, device, images, reference, progress)
         if not proof.parity.passed:
             raise VerificationError(f"On {device.name}: {_disagreement(artifact, proof.parity)}")
         artifact = with_proof(artifact, proof)

@@ -112,23 +112,20 @@ FORMS: dict[str, tuple[Form, ...]] = {
 }
 
 
-def rewritten(
-    model: onnx.ModelProto, names: Iterable[str], form: Form
-) -> tuple[onnx.ModelProto, list[str]]:
-    """Return a copy of ``model`` with nodes in another form, and which of them have one."""
+def rewritten(model: onnx.ModelProto, names: Iterable[str], form: Form) -> onnx.ModelProto:
+    """Return a copy of ``model`` with nodes in another form, where that fits them."""
     import onnx
 
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
-    graph, wanted, done = changed.graph, {*names}, []
+    graph, wanted = changed.graph, {*names}
     weights, nodes = Weights(graph), []
     for node in list(graph.node):
         other = form(node, weights) if node.name in wanted else None
-        done += [] if other is None else [node.name]
         nodes += [node] if other is None else other
     del graph.node[:]
     graph.node.extend(nodes)
-    return _without_unread(changed), done
+    return _without_unread(changed)
 
 
 def _without_unread(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -144,16 +141,22 @@ def _without_unread(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def alike(model: onnx.ModelProto, name: str) -> list[str]:
-    """Return the nodes of the same type, attributes and shapes of weights as one, itself included.
+def fitting(model: onnx.ModelProto, kind: str, form: Form) -> list[list[str]]:
+    """Return the names of the nodes of a type that have another form, alike ones together.
 
-    A device that computes one of them wrongly is taken to compute all so.
+    Those are of the same attributes and shapes of weights: a device that computes one of them
+    wrongly is taken to compute all so.
     """
+    import onnx
+
     shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
-
-    def looks(node: onnx.NodeProto) -> object:
-        attributes = sorted(one.SerializeToString() for one in node.attribute)
-        return node.op_type, attributes, [shapes.get(taken) for taken in node.input]
-
-    (wanted,) = (looks(node) for node in model.graph.node if node.name == name)
-    return [node.name for node in model.graph.node if looks(node) == wanted]
+    scratch = onnx.GraphProto()  # for the weights of forms that are only tried
+    scratch.initializer.extend(model.graph.initializer)
+    weights = Weights(scratch)
+    groups: dict[object, list[str]] = {}
+    for node in model.graph.node:
+        if node.op_type == kind and form(node, weights) is not None:
+            attributes = tuple(sorted(one.SerializeToString() for one in node.attribute))
+            taken = tuple(shapes.get(name) for name in node.input)
+            groups.setdefault((attributes, taken), []).append(node.name)
+    return list(groups.values())

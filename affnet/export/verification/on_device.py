@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,10 +53,14 @@ def prove(
     if held_out:
         check_has_held_out(source)
     with open_session(device, artifact, progress) as session:
-        progress(f"Running {artifact.path.name} on {device.name}, on {len(inputs)} inputs")
         told = device.fingerprint()
         subject = subject.computed_in(session.arithmetic)
-        recorded, here = _Recorded(session), _Recorded(subject.load())
+        steps = (
+            f"Running {artifact.path.name} on {device.name}, on {len(inputs)} inputs: run {number}"
+            for number in itertools.count(1)
+        )
+        recorded = _Recorded(session, lambda: progress(next(steps)))
+        here = _Recorded(subject.load())
         parity = verify_against(subject, source, inputs, reference, [recorded])
         subject.run(here, [one.arrays for one in inputs])
         rel_error, equal = _difference(here.outputs, recorded.outputs)
@@ -104,14 +109,15 @@ def with_proof(artifact: Artifact, proof: DeviceProof) -> Artifact:
 
 
 class _Recorded:
-    """A session that keeps what it gave."""
+    """A session that keeps what it gave; ``begin`` is called before each run."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, begin: Callable[[], None] = lambda: None) -> None:
+        self._session, self._begin = session, begin
         self.outputs: list[Outputs] = []
 
     def run(self, *inputs: NDArray[Any]) -> Outputs:
         """See `Session.run`."""
+        self._begin()
         self.outputs.append(self._session.run(*inputs))
         return self.outputs[-1]
 

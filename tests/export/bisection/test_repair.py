@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import UsageError, VerificationError
-from affnet.export.bisection.onnx_forms import FORMS, alike, rewritten
+from affnet.export.bisection.onnx_forms import FORMS, convolution_of_each_group, fitting, rewritten
 from affnet.export.bisection.repair import repaired
 from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
@@ -75,8 +75,8 @@ def test_each_form_computes_the_same(
     x = _weight(*shape)
     (expected,) = unoptimised_session(model, 1).run(None, {"x": x})
     for form in FORMS[node.op_type]:
-        changed, done = rewritten(model, ["one"], form)
-        assert done == ["one"]
+        assert fitting(model, node.op_type, form) == [["one"]]
+        changed = rewritten(model, ["one"], form)
         onnx.checker.check_model(changed, full_check=True)
         assert node not in changed.graph.node
         (given,) = unoptimised_session(changed, 1).run(None, {"x": x})
@@ -99,18 +99,23 @@ def test_a_form_knows_which_nodes_it_does_not_fit(node: onnx.NodeProto) -> None:
         helper.make_graph([node], "g", [], [], [numpy_helper.from_array(_weight(6, 6), "w")])
     )
     for form in FORMS[node.op_type]:
-        assert rewritten(model, ["one"], form)[1] == []
+        assert fitting(model, node.op_type, form) == []
+        assert rewritten(model, ["one"], form).graph.node == model.graph.node
 
 
-def _two_convolutions(path: Path) -> Artifact:
+def _convolutions(path: Path) -> Artifact:
     nodes = [
         helper.make_node("Conv", ["x", "body.0.weight"], ["a"], "first", group=3),
         helper.make_node("Conv", ["a", "body.1.weight"], ["b"], "second", group=3),
-        helper.make_node("Conv", ["b", "head.weight"], ["y"], "last"),
+        helper.make_node("Conv", ["b", "body.2.weight"], ["c"], "third", group=2),
+        helper.make_node("Conv", ["c", "body.3.weight"], ["d"], "fourth", group=6),
+        helper.make_node("Conv", ["d", "head.weight"], ["y"], "last"),
     ]
     weights = {
         "body.0.weight": _weight(6, 2, 1, 1),
         "body.1.weight": _weight(6, 2, 1, 1),
+        "body.2.weight": _weight(6, 3, 1, 1),
+        "body.3.weight": _weight(6, 1, 1, 1),
         "head.weight": _weight(2, 6, 1, 1),
     }
     onnx.save(_model(nodes, weights, _X.shape), path)
@@ -119,42 +124,49 @@ def _two_convolutions(path: Path) -> Artifact:
 
 
 def test_alike_are_nodes_of_the_same_attributes_and_shapes(tmp_path: Path) -> None:
-    model = onnx.load(_two_convolutions(tmp_path / "net.onnx").path)
-    assert alike(model, "first") == ["first", "second"]
-    assert alike(model, "last") == ["last"]
+    model = onnx.load(_convolutions(tmp_path / "net.onnx").path)
+    before = model.SerializeToString()
+    groups = fitting(model, "Conv", convolution_of_each_group)
+    assert groups == [["first", "second"], ["third"], ["fourth"]]
+    assert model.SerializeToString() == before
 
 
 def _double(value: NDArray[Any]) -> NDArray[Any]:
     return 2 * value
 
 
-def test_a_file_is_made_right_and_says_what_was_done_and_what_it_costs(tmp_path: Path) -> None:
-    artifact = _two_convolutions(tmp_path / "net.onnx")
+def test_operators_like_a_wrong_one_are_run_alone_and_written_in_the_same_round(
+    tmp_path: Path,
+) -> None:
+    artifact = _convolutions(tmp_path / "net.onnx")
     (tmp_path / "new").mkdir()
     # the device knows the operators by their names, which the new ones do not have
-    device = WrongDevice({"first": _double, "second": _double})
-    device.capabilities = WrongDevice.capabilities  # type: ignore[misc]
+    device = WrongDevice(dict.fromkeys(("first", "second", "fourth"), _double))
     given = VerificationInput("noise", (_X,))
-    changed = repaired(artifact, given, device, tmp_path / "new")
+    changed, (repair,) = repaired(artifact, given, device, tmp_path / "new")
     assert changed.path == tmp_path / "new" / "net.onnx"
-    (repair,) = changed.manifest.details["repairs"]
-    assert repair["operators"] == ("first", "second")
-    assert (repair["kind"], repair["module"], repair["device"]) == ("Conv", "body.0", "wrong")
-    assert repair["form"] == "convolution_of_each_group"
-    assert repair["error"] == pytest.approx(1.0)
-    assert changed.manifest.details["repair_latency_ns"] == {"before": 1, "after": 1}
+    assert repair.operators == ("first", "second", "fourth")
+    assert (repair.kind, repair.module, repair.device) == ("Conv", "body.3", "wrong")
+    assert repair.form == "convolution_of_each_group"
+    assert repair.error == pytest.approx(1.0)
     kinds = [node.op_type for node in onnx.load(changed.path).graph.node]
-    assert kinds == ["Split", "Conv", "Conv", "Conv", "Concat"] * 2 + ["Conv"]
+    pair, three, six = ["Conv"], ["Conv"] * 3, ["Conv"] * 6
+    assert kinds == [
+        *["Split", *three, "Concat"] * 2, *pair, "Split", *six, "Concat", *pair
+    ]  # fmt: skip
+    # the file, its halves, the last wrong one alone, two others like it alone, and the new file
+    assert device.started <= 1 + 3 + 1 + 2 + 1
 
 
 def test_a_file_that_is_right_stays_as_it_is(tmp_path: Path) -> None:
-    artifact = _two_convolutions(tmp_path / "net.onnx")
+    artifact, device = _convolutions(tmp_path / "net.onnx"), WrongDevice({})
     given = VerificationInput("noise", (_X,))
-    assert repaired(artifact, given, WrongDevice({}), tmp_path) is artifact
+    assert repaired(artifact, given, device, tmp_path) == (artifact, [])
+    assert device.started == 1
 
 
 def test_an_operator_without_another_form_is_named(tmp_path: Path) -> None:
-    artifact = _two_convolutions(tmp_path / "net.onnx")
+    artifact = _convolutions(tmp_path / "net.onnx")
     given = VerificationInput("noise", (_X,))
     with pytest.raises(VerificationError, match=r"On wrong last \(Conv\) of net.onnx is wrong by"):
         repaired(artifact, given, WrongDevice({"last": _double}), tmp_path)
@@ -166,6 +178,7 @@ def test_an_export_is_made_right_on_a_device_before_it_appears(tmp_path: Path) -
     made = export_artifact(tiny_source(), options, tmp_path)
     repairs = made.manifest.details["repairs"]
     assert [(one["kind"], one["form"]) for one in repairs] == [("Sigmoid", "sigmoid_by_tanh")]
+    assert made.manifest.details["repair_latency_ns"] == {"wrong": {"before": 1, "after": 1}}
     assert made.manifest.proofs[0].parity.passed
     assert made.manifest.parity is not None
     assert made.manifest.parity.passed

@@ -9,7 +9,10 @@ snapshot in ms and a line for each channel, in uWs, and ``enabled_rails`` those 
 
 Other phones have the charge that is left in the battery, ``charge_counter`` in uAh, which times
 ``voltage_now`` in uV is an estimate (Documentation/ABI/testing/sysfs-class-power of Linux).  Its
-steps are coarse, it is of the whole phone, and it says nothing while a cable feeds it.
+steps are coarse, it is of the whole phone, and it says nothing while a cable feeds it.  Kernels of
+some makers count in mAh and mV, which the values show.  ``current_now`` is not read: it is one
+moment's, or the mean of a time that each gauge chooses, so that somebody would have to wake the
+phone all the time to add it up, and makers agree neither on its sign nor on its unit.
 
 A tool loads the model and warms up in each invocation.  So each window has a short invocation and a
 long one, and counted is what the long one takes more.
@@ -42,6 +45,8 @@ _RAIL = re.compile(r"^CH\d+\(T=\d+\)\[([^\]]+)\], (\d+)\s*$", re.MULTILINE)
 _TIME = re.compile(r"^t=(\d+)\s*$", re.MULTILINE)
 _BATTERY = re.compile(r"([\d.]+) [\d.]+\s+([A-Z][a-z ]+?)\s+(\d+)\s+(\d+)\s*")
 _DISCHARGING = "Discharging"
+_LEAST_UAH = 50_000  # a hundredth of a battery: less is nearly empty, or counted in mAh
+_VOLTAGES_UV = range(2_000_000, 30_000_000)  # of one cell to several
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,11 @@ def parse(text: str) -> Reading:
             f"the phone's battery is not discharging ({status.lower()}), and its counter says "
             "nothing of what a cable feeds",
             "unplug it, and connect by adb over Wi-Fi: adb tcpip 5555, adb connect ADDRESS.",
+        )
+    if int(charge) < _LEAST_UAH or int(voltage) not in _VOLTAGES_UV:
+        raise MissingError(
+            f"the phone's battery is nearly empty, or its kernel counts in units of its own: {charge} "
+            f"would be uAh, and {voltage} uV"
         )
     time_ns = round(float(uptime) * 1e9)
     return Reading("battery, charge times voltage", int(charge), time_ns, int(voltage))

@@ -104,6 +104,18 @@ def test_a_battery_that_is_fed_says_nothing(status: str) -> None:
     assert energy.parse(rails(1, 1, 1)).count == 3  # rails count behind the charger
 
 
+@pytest.mark.parametrize(
+    ("charge", "voltage"), [(3_000, 4_000_000), (3_000_000, 4_000), (40_000, 4_000_000)]
+)
+def test_a_battery_that_may_count_in_other_units_is_refused(charge: int, voltage: int) -> None:
+    with pytest.raises(MissingError) as info:
+        energy.parse(battery(charge, voltage, 1.0))
+    assert info.value.problem == (
+        "the phone's battery is nearly empty, or its kernel counts in units of its own: "
+        f"{charge} would be uAh, and {voltage} uV"
+    )
+
+
 def test_what_does_not_count_is_a_sentence() -> None:
     for text in (
         "",

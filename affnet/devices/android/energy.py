@@ -159,8 +159,8 @@ def parse(text: str) -> Reading:
         )
     if int(charge) < _LEAST_UAH or int(voltage) not in _VOLTAGES_UV:
         raise MissingError(
-            f"the phone's battery is nearly empty, or its kernel counts in units of its own: {charge} "
-            f"would be uAh, and {voltage} uV"
+            "the phone's battery is nearly empty, or its kernel counts in units of its own: "
+            f"{charge} would be uAh, and {voltage} uV"
         )
     time_ns = round(float(uptime) * 1e9)
     return Reading("battery, charge times voltage", int(charge), time_ns, int(voltage))

@@ -183,6 +183,12 @@ def write_and_sync(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def sync(path: Path) -> None:
+    """Wait until the disk has a file that a library has written, so that a full disk shows here."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
 def companion(path: Path) -> Path | None:
     """Return the file that holds the weights of ``path``, None where it holds them itself."""
     suffix = COMPANIONS.get(path.suffix)

@@ -63,4 +63,4 @@ def translate(format_: str, precision: str, folder: Path, operator: str = "Sigmo
     assert isinstance(converter, FromOnnx)
     scratch = folder / "scratch"
     scratch.mkdir()
-    return converter.translate(write_model(scratch / "model.onnx", operator), request, folder).path
+    return converter.translate(write_model(scratch / "model.onnx", operator), request, folder)

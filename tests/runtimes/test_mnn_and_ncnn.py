@@ -71,7 +71,7 @@ def test_mnn_reduces_over_the_axes_that_are_named(
     path = reducing(tmp_path / "model.onnx", operator)
     spec = TensorSpec("x", SHAPE, "float32"), TensorSpec("y", SHAPE[:-1], "float32")
     request = ConversionRequest("net", spec[:1], spec[1:], "fp32", "torch.export", native_fft=False)
-    made = MnnConverter().translate(path, request, tmp_path).path
+    made = MnnConverter().translate(path, request, tmp_path)
     given = np.abs(IMAGE) + 0.5
     (found,) = get_runtime("mnn").load(made, threads=1).run(given)
     np.testing.assert_allclose(found, norm(given), rtol=1e-5)

@@ -61,7 +61,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {name: tmp_path_factory.mktemp(name) for name in ("fp32", "fp16")}
     model = onnx_file(folders["fp32"])
     return {
-        name: OpenVinoConverter().translate(model, request(name), folder).path
+        name: OpenVinoConverter().translate(model, request(name), folder)
         for name, folder in folders.items()
     }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import nn
@@ -12,9 +13,11 @@ from affnet.errors import ConversionError
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.onnx.converter import OnnxConverter
 from affnet.export.quantization import CALIBRATED
-from affnet.files import scratch_folder
+from affnet.files import all_files, scratch_folder, sync
 
 _SHORT = 8  # values, of a constant that is no weight
+#: How each precision stores weights.
+_WEIGHTS = {"fp32": "float32", "fp16": "float16", "int8": "int8", "int8-weights": "int8"}
 
 #: Of converters whose runtimes are fed with float32 alone.
 OF_FLOATS: Mapping[str, str | None] = {
@@ -44,6 +47,7 @@ class FromOnnx:
     border_types: Mapping[str, str | None] = OnnxConverter.border_types
     scalar_inputs = OnnxConverter.scalar_inputs
     fixed_shapes: str | None = None
+    settings: Mapping[str, object]  # that its runtime must be given, by an app too
 
     def convert(self, network: nn.Module, request: ConversionRequest, folder: Path) -> Conversion:
         """See `Converter.convert`."""
@@ -57,11 +61,32 @@ class FromOnnx:
             as_onnx = dataclasses.replace(as_onnx, precision="fp32", calibration=None)
         with scratch_folder() as scratch:
             made = OnnxConverter().convert(network, as_onnx, Path(scratch))
-            return self.translate(made.path, request, folder)
+            path = self.translate(made.path, request, folder)
+        for file in all_files(path):
+            sync(file)
+        stored = _WEIGHTS[request.precision]
+        return Conversion(path, {"weights": stored, "settings": dict(self.settings)})
 
-    def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Conversion:
-        """Write the artifact of an ONNX file into ``folder``; raises as `Converter.convert`."""
+    def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Path:
+        """Write the artifact of an ONNX file into ``folder``, and return its path.
+
+        ``model`` is at hand for this alone, in a folder for scratch files.
+
+        Raises:
+            ConversionError: as `Converter.convert`.
+        """
         raise NotImplementedError
+
+
+def lines_of(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the lines that a converter has printed."""
+    lines = (line.strip() for line in (done.stdout + done.stderr).splitlines())
+    return [line for line in lines if line]
+
+
+def no_file(lines: Sequence[str]) -> str:
+    """Return why there is no file: the last line, on which a converter says where it stopped."""
+    return f"it wrote no file ({lines[-1].rstrip('.') if lines else 'and says nothing'})"
 
 
 def rounded_to_half(path: Path) -> None:

@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from affnet.errors import ConversionError
-from affnet.export.converters import Conversion, ConversionRequest
-from affnet.export.converters.from_onnx import OF_FLOATS, FromOnnx, rounded_to_half
-from affnet.files import write_and_sync
+from affnet.export.converters import ConversionRequest
+from affnet.export.converters.from_onnx import (
+    OF_FLOATS,
+    FromOnnx,
+    lines_of,
+    no_file,
+    rounded_to_half,
+)
 from affnet.runtimes.mnn import SETTINGS
 
 #: Whose axes it reads as the attribute that they were before opset 18, and as nothing else.
@@ -32,7 +37,6 @@ _OF_AN_ATTRIBUTE = (
 _CONVERT = "import sys, _tools; _tools.mnnconvert(sys.argv)"
 
 _NARROWING = {"fp32": (), "fp16": ("--fp16",), "int8-weights": ("--weightQuantBits", "8")}
-_WEIGHTS = {"fp32": "float32", "fp16": "float16", "int8-weights": "int8"}
 
 
 class MnnConverter(FromOnnx):
@@ -47,8 +51,9 @@ class MnnConverter(FromOnnx):
     border_types = OF_FLOATS
     fixed_shapes = "MNN lays a graph out once, for the shapes of one session"
     tools = ("torch", "onnx", "onnxscript", "onnxsim", "MNN")
+    settings = SETTINGS
 
-    def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Conversion:
+    def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Path:
         """See `FromOnnx.translate`; the converter ends with 0 whether it has written a file or not.
 
         It cuts weights to float16 off; rounded beforehand, they lose nothing by that.  Of some
@@ -67,20 +72,17 @@ class MnnConverter(FromOnnx):
         )  # fmt: skip
         if done.returncode != 0 or not path.exists():
             raise ConversionError(f"MNN cannot convert {request.name}: {_reason(done)}.")
-        write_and_sync(path, path.read_bytes())
-        return Conversion(
-            path, {"weights": _WEIGHTS[request.precision], "settings": dict(SETTINGS)}
-        )
+        return path
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    lines = lines_of(done)
     for index, line in enumerate(lines):
         if "Not Support" in line:  # the operators are named in the lines after it
             _, _, found = line.rpartition("Op Not Support: ")
             operators = [found, *lines[index + 1 : -1]]
             return "it has no operator " + ", ".join(filter(None, operators)).rstrip(".")
-    return f"it wrote no file ({lines[-1].rstrip('.') if lines else 'and says nothing'})"
+    return no_file(lines)
 
 
 def _sort_outputs(path: Path, names: list[str]) -> None:

@@ -10,10 +10,15 @@ import subprocess
 from pathlib import Path
 
 from affnet.errors import ConversionError, require
-from affnet.export.converters import Conversion, ConversionRequest
-from affnet.export.converters.from_onnx import OF_FLOATS, FromOnnx, rounded_to_half
+from affnet.export.converters import ConversionRequest
+from affnet.export.converters.from_onnx import (
+    OF_FLOATS,
+    FromOnnx,
+    lines_of,
+    no_file,
+    rounded_to_half,
+)
 from affnet.export.converters.ncnn_layers import complete, values_with_batch
-from affnet.files import write_and_sync
 from affnet.runtimes.ncnn import SETTINGS
 
 # What else pnnx writes.
@@ -32,8 +37,9 @@ class NcnnConverter(FromOnnx):
     border_types = OF_FLOATS
     fixed_shapes = "pnnx computes the graph for the sizes of one input"
     tools = ("torch", "onnx", "onnxscript", "onnxsim", "pnnx", "ncnn")
+    settings = SETTINGS
 
-    def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Conversion:
+    def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Path:
         """See `FromOnnx.translate`; pnnx ends with 0 whatever it could not translate."""
         if request.input.dynamic_batch:
             raise ConversionError("ncnn has no batch axis; omit --dynamic.")
@@ -54,13 +60,10 @@ class NcnnConverter(FromOnnx):
             errors="replace", check=False,
         )  # fmt: skip
         if done.returncode != 0 or not path.exists() or not weights.exists():
-            raise ConversionError(f"pnnx cannot convert {request.name}: {_reason(done)}.")
+            raise ConversionError(f"pnnx cannot convert {request.name}: {no_file(lines_of(done))}.")
         script = (scratch / "ncnnpy").read_text(encoding="utf-8")
         complete(path, request.input.static_shape(), values_with_batch(script))
-        write_and_sync(path, path.read_bytes())
-        write_and_sync(weights, weights.read_bytes())
-        stored = "float16" if half else "float32"
-        return Conversion(path, {"weights": stored, "settings": dict(SETTINGS)})
+        return path
 
 
 def _program() -> str:
@@ -69,8 +72,3 @@ def _program() -> str:
     assert found is not None
     assert found.submodule_search_locations is not None
     return str(Path(next(iter(found.submodule_search_locations)), "pnnx"))
-
-
-def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    return f"it wrote no file ({lines[-1].rstrip('.') if lines else 'and says nothing'})"

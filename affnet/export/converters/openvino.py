@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from affnet.errors import ConversionError
-from affnet.export.converters import Conversion, ConversionRequest
+from affnet.export.converters import ConversionRequest
 from affnet.export.converters.from_onnx import FromOnnx
 from affnet.runtimes.openvino import CONFIGURATION, model_of, reason_in
 from affnet.silence import silenced
@@ -25,8 +25,9 @@ class OpenVinoConverter(FromOnnx):
     packages = ("openvino", "onnx", "onnxscript", "onnxsim")
     extra = "openvino"
     tools = ("torch", "onnx", "onnxscript", "onnxsim", "openvino")
+    settings = CONFIGURATION
 
-    def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Conversion:
+    def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Path:
         """See `FromOnnx.translate`.
 
         Float32 is asked for: by default `save_model` halves the weights, for an error of 2e-3.
@@ -52,5 +53,4 @@ class OpenVinoConverter(FromOnnx):
             raise ConversionError(
                 f"OpenVINO cannot convert {request.name}: {reason_in(error)}."
             ) from error
-        weights = {"fp16": "float16", "int8": "int8"}.get(request.precision, "float32")
-        return Conversion(path, {"weights": weights, "settings": dict(CONFIGURATION)})
+        return path

@@ -54,4 +54,4 @@ def translated(format_: str, path: Path, x: Any, folder: Path) -> Path:
     (output,) = (value.name for value in onnx.load(path).graph.output)
     taken, given = (TensorSpec(name, tuple(x.shape), "float32") for name in ("x", output))
     request = ConversionRequest("net", (taken,), (given,), "fp32", "", native_fft=False)
-    return get_converter(format_)().translate(path, request, folder).path  # type: ignore[attr-defined]
+    return get_converter(format_)().translate(path, request, folder)  # type: ignore[attr-defined]

@@ -52,7 +52,7 @@ def translated(
     taken = (TensorSpec("x", shape, "float32"),)
     given = tuple(TensorSpec(name, size, "float32") for name, size in outputs.items())
     request = ConversionRequest("net", taken, given, "fp32", "torch.export", native_fft=False)
-    return NcnnConverter().translate(scratch / "net.onnx", request, folder).path, x, expected
+    return NcnnConverter().translate(scratch / "net.onnx", request, folder), x, expected
 
 
 @pytest.mark.parametrize("shape", [(1, 16), (1, 3, 16), (1, 4, 3, 16)])

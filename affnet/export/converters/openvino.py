@@ -11,6 +11,7 @@ from pathlib import Path
 from affnet.errors import ConversionError
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.from_onnx import FromOnnx
+from affnet.export.converters.openvino_norms import normalize_maps
 from affnet.runtimes.openvino import CONFIGURATION, model_of, reason_in
 from affnet.silence import silenced
 
@@ -48,6 +49,7 @@ class OpenVinoConverter(FromOnnx):
                     passes = Manager()
                     passes.register_pass(ConstantFolding())
                     passes.run_passes(network)
+                normalize_maps(network)
                 save_model(network, path, compress_to_fp16=half)
         except RuntimeError as error:
             raise ConversionError(

@@ -95,7 +95,8 @@ def reference_image(
     """
     low, high = bounds
     values = np.random.default_rng(seed).random(tuple(shape), dtype=np.float32)
-    return values < 0.5 if dtype == "bool" else (low + (high - low) * values).astype(dtype)
+    image = values < 0.5 if dtype == "bool" else (low + (high - low) * values).astype(dtype)
+    return np.asarray(image)  # numpy makes numbers of its own of scalars, which no runtime takes
 
 
 def reference_inputs(described: Sequence[Mapping[str, Any]]) -> tuple[NDArray[Any], ...]:

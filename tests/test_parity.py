@@ -16,6 +16,7 @@ from affnet.parity import (
     compare,
     compare_input,
     depends_on_input,
+    reference_inputs,
     summarise,
 )
 
@@ -179,3 +180,11 @@ def test_outputs_that_no_input_changes_are_told() -> None:
     reciprocals = np.array([[np.inf, np.inf], [1, 2], [3, 4]], np.float32)  # the first of zeros
     assert depends_on_input([reciprocals])
     assert not depends_on_input([reciprocals[:2]])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+def test_what_a_scalar_input_is_measured_with_is_an_array(dtype: str) -> None:
+    described = {"shape": (), "dtype": dtype, "range": [0, 5]}
+    (made,) = reference_inputs([described])
+    assert isinstance(made, np.ndarray)
+    assert (made.shape, made.dtype.name) == ((), dtype)

@@ -126,9 +126,13 @@ def verify(
         from affnet.export.reporting import bisection
         from affnet.export.reporting.proofs import proof_fields, proof_records
         from affnet.export.verification import compare
-        from affnet.export.verification.open import in_runtime, inputs_for, open_subject
+        from affnet.export.verification.open import (
+            as_artifact,
+            in_runtime,
+            inputs_for,
+            open_subject,
+        )
         from affnet.export.verification.user_inputs import read_inputs
-        from affnet.runtimes.foreign import open_file
 
         subject, opened, source = open_subject(artifact, against, config, weights)
         subject = in_runtime(subject, runtime) if runtime else subject
@@ -138,7 +142,7 @@ def verify(
         inputs = [*inputs_for(subject, source), *more]
         parity = compare.verify_against(subject, source, inputs)
         agreement = compare.verify_held_out(subject, source) if held_out else None
-        file = opened or open_file(artifact)
+        file = opened or as_artifact(subject)
         proofs = _proofs(file, source, inputs, places, limit if held_out else None, record, show)
         proven = list(zip(places, proofs, strict=True)) if bisect else []
         searches = bisect_each(file, source, inputs, proven, runtime, reproduce, show)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from affnet.artifact import Artifact
-from affnet.devices import catalog
+from affnet.devices import catalog, host
 from tests.conftest import Finished
 from tests.export.bisection.doubles import WrongDevice
 
@@ -32,6 +32,64 @@ def test_names_the_wrong_operator_its_module_and_a_file_of_it(
         "5-Sigmoid.onnx"
     )
     assert Path(wrong["reproducer"]).with_suffix(".npz").is_file()
+
+
+_PROGRAM = """
+import torch
+from torch import nn
+
+class Branch(nn.Module):
+    def forward(self, x):
+        return torch.where(x.sum() > 10, 2 * x, x - 1)
+
+def build():
+    return Branch(), torch.rand(1, 3, 4, 4)
+"""
+
+
+def _branch(path: Path) -> None:
+    """Save what stands for the program as another tool writes it: with control flow."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    def value(name: str, *shape: int, kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, kind, shape)
+
+    def branch(kind: str) -> onnx.GraphProto:
+        node = helper.make_node(kind, ["x", kind], [f"{kind}/y"])
+        constant = helper.make_tensor(kind, TensorProto.FLOAT, [], [2.0 if kind == "Mul" else 1.0])
+        return helper.make_graph([node], kind, [], [value(f"{kind}/y", 1, 3, 4, 4)], [constant])
+
+    nodes = [
+        helper.make_node("ReduceSum", ["x"], ["sum"], "sum", keepdims=0),
+        helper.make_node("Greater", ["sum", "ten"], ["much"], "greater"),
+        helper.make_node(
+            "If", ["much"], ["y"], "if", then_branch=branch("Mul"), else_branch=branch("Sub")
+        ),
+    ]
+    ten = helper.make_tensor("ten", TensorProto.FLOAT, [], [10.0])
+    shape = (1, 3, 4, 4)
+    graph = helper.make_graph(nodes, "graph", [value("x", *shape)], [value("y", *shape)], [ten])
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path
+    )
+
+
+@pytest.mark.parametrize("wrong", [None, "if"])
+def test_a_file_of_another_tool_is_what_its_program_says(
+    run: Run, workspace: Path, monkeypatch: pytest.MonkeyPatch, wrong: str | None
+) -> None:
+    """It takes 3 maps, which are no image here; a cut hands over a scalar of truth."""
+    (workspace / "own_branch.py").write_text(_PROGRAM)
+    _branch(workspace / "their.onnx")
+    places = [WrongDevice({wrong: np.zeros_like})] if wrong else [host.HostDevice()]
+    monkeypatch.setattr(catalog, "devices_to_prove_on", lambda *_, **__: places)
+    against = ("--against", "own_branch:build", "--device", "d", "--bisect", "--json", "-q")
+    done = run("verify", "their.onnx", *against)
+    assert done.code == (1 if wrong else 0)
+    (found,) = done.json["bisections"]
+    assert [one["operators"] for one in found["wrong"]] == ([[wrong]] if wrong else [])
+    assert (found["operators"], found["refused"], found["unseen"]) == (3, 0, 0)
 
 
 def test_nothing_is_wrong_on_this_machine(run: Run, digits_onnx: Artifact) -> None:

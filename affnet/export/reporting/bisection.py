@@ -48,11 +48,11 @@ def _summary(found: Bisection) -> str:
     if found.repeat_error > _VISIBLE_ERROR:
         parts.append(f"two runs differ, by {found.repeat_error:.1e} of the largest output")
     if found.refused:
-        parts.append(f"{found.refused} cut files did not run there")
+        parts.append(f"{found.refused} cut file{'s' * (found.refused != 1)} did not run there")
     if found.unseen and found.ended is None:
         parts.append(
-            f"{found.unseen} operators were not judged: what they read cannot be fed, or what they "
-            "give not compared"
+            f"not judged: {found.unseen} operators that read what cannot be fed, or give what "
+            "cannot be compared"
         )
     if found.ended is not None:
         parts.append(f"ENDED EARLY: {found.ended}")

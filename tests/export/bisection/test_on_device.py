@@ -191,7 +191,7 @@ def test_float16_that_overflows_is_named_with_its_advice(tmp_path: Path) -> None
     assert wrong.reason.startswith("it overflows float16: its values reach")
     assert wrong.advice == "keep it in float32: affnet export --keep-float body"
     assert found.unseen == 2  # float16 holds neither the squares nor their mean
-    assert "2 operators were not judged" in report.fields([found])["operators on wrong"]
+    assert "not judged: 2 operators" in report.fields([found])["operators on wrong"]
 
 
 def test_says_by_how_much_two_runs_differ(tmp_path: Path) -> None:

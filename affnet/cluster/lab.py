@@ -10,6 +10,7 @@ from affnet import __version__
 from affnet.devices.base import Capabilities
 from affnet.devices.registry import device_class
 from affnet.errors import MissingError, UnknownNameError, UnreachableError, UsageError
+from affnet.names import split_names
 from affnet.table import Table, texts
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def lab_devices(found: Sequence[Offer], names: str) -> list[LabDevice]:
     Raises:
         UsageError, UnreachableError, MissingError: as `check_offers`, or no name at all.
     """
-    listed = list(dict.fromkeys(filter(None, (name.strip() for name in names.split(",")))))
+    listed = split_names(names)
     if not listed:
         raise UsageError("--device names no device", "see: affnet devices --cluster ADDRESS")
     check_offers(found, listed, computes=False)

@@ -21,6 +21,7 @@ from affnet.commands.options import (
     parse_size,
 )
 from affnet.errors import UnknownNameError, UsageError
+from affnet.names import split_names
 from affnet.runtimes import RUNTIMES
 from affnet.units import image_size
 
@@ -169,7 +170,7 @@ def _formats(text: str | None) -> list[str]:
 
 
 def _listed(text: str, option: str) -> list[str]:
-    names = list(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
+    names = split_names(text)
     if not names:
         raise UsageError(f"{option} names nothing.")
     return names

@@ -21,6 +21,7 @@ from affnet.commands.options import (
     QuietOption,
     RuntimeName,
     StoreOption,
+    each_name,
 )
 from affnet.errors import AffnetError, ConversionError, VerificationError
 from affnet.files import scratch_folder
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
 def bench_zoo(
     context: typer.Context,
     only: Annotated[
-        list[str] | None, typer.Option(help="Only this network; repeatable. Default: all.")
+        list[str] | None,
+        typer.Option(
+            help="Only these networks, such as affnet_et,mobilevit_xxs. Default: all.",
+            callback=each_name,
+        ),
     ] = None,
     against: Annotated[
         str, typer.Option(help="Reference model for the latency ratios.")

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from affnet import console
-from affnet.commands.options import JsonOption, QuietOption, StoreOption, is_on_command_line
+from affnet.commands.options import (
+    JsonOption,
+    QuietOption,
+    StoreOption,
+    each_name,
+    is_on_command_line,
+)
 from affnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
 #: How many runs of a kind are shown where --last does not say it.
 _RUNS_OF_HISTORY = 20
 
+OnlyThese = Annotated[list[str] | None, typer.Option(help="Only these.", callback=each_name)]
+
 
 def compare(
     context: typer.Context,
@@ -26,8 +34,10 @@ def compare(
         list[Path] | None, typer.Argument(help="Files that bench wrote (.json, .jsonl).")
     ] = None,
     store: StoreOption = None,
-    model: Annotated[list[str] | None, typer.Option(help="Only this one; repeatable.")] = None,
-    device: Annotated[list[str] | None, typer.Option(help="Only this one; repeatable.")] = None,
+    model: OnlyThese = None,
+    device: Annotated[
+        list[str] | None, typer.Option(help="Only these.", callback=each_name)
+    ] = None,
     against: Annotated[
         str | None, typer.Option(help="A peer to divide by, where measured in the same turns.")
     ] = None,

@@ -20,6 +20,7 @@ from affnet.errors import (
     UnknownNameError,
     UsageError,
 )
+from affnet.names import split_names
 
 if TYPE_CHECKING:
     from affnet.project.default_models import Comparison
@@ -163,7 +164,7 @@ def _fill_export(request: Request) -> None:
     )
     from affnet.export.quantization import AUTO, LOSSY
 
-    asked = set((request.value("precision") or "").split(","))
+    asked = set(split_names(request.value("precision") or ""))
     if not asked.isdisjoint((*LOSSY, AUTO)):
         data = export.calibration_data
         folder = data if data in (None, "bundled") else project.resolve(data)

@@ -10,6 +10,7 @@ import typer
 from affnet import console
 from affnet.commands.options import ClusterOption, DevicesFileOption, InsecureOption
 from affnet.errors import UsageError
+from affnet.names import split_names
 
 
 def worker(
@@ -44,7 +45,7 @@ def worker(
     from affnet.export.artifact_cache import tool_versions
 
     catalog = load_catalog(devices_file)
-    names = list(dict.fromkeys(filter(None, (name.strip() for name in device.split(",")))))
+    names = split_names(device)
     if not names and slots == 0:
         raise UsageError("A worker without devices and slots does nothing", "drop --slots 0.")
     site = Site([find(name, catalog) for name in names], tool_versions())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from affnet.errors import UnknownNameError, UsageError
+from affnet.names import split_names
 from affnet.reading import existing_file, parse_toml, read_text
 
 if TYPE_CHECKING:  # it needs numpy, which a board may lack that is only looked at
@@ -112,7 +113,7 @@ def devices_to_prove_on(
         UsageError: a name that is none, or no name at all; as `open_device`.
     """
     catalog = load_catalog(devices_file)
-    listed = dict.fromkeys(filter(None, (name.strip() for name in names.split(","))))
+    listed = split_names(names)
     if not listed:
         raise UsageError("--device names no device", "see: affnet devices")
     return [open_device(find(name, catalog), **overrides) for name in listed]

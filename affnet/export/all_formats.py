@@ -15,10 +15,18 @@ import psutil
 
 from affnet.devices.base import Device
 from affnet.devices.catalog import devices_to_prove_on
-from affnet.errors import AffnetError, ConversionError, MissingError, UnknownNameError, from_wire
+from affnet.errors import (
+    AffnetError,
+    ConversionError,
+    MissingError,
+    UnknownNameError,
+    UsageError,
+    from_wire,
+)
 from affnet.export.converters import CONVERTERS, check_installed, get_converter
 from affnet.export.quantization import ANY, CALIBRATED, LOSSY
 from affnet.export.request import ExportRequest
+from affnet.names import split_names
 from affnet.processes import NoAnswerError, ask_module
 from affnet.runtimes import runtime_for
 
@@ -110,7 +118,9 @@ def _runs(place: Device, format_: str) -> bool:
 def _formats(text: str) -> tuple[list[str], list[str]]:
     if text == "all":
         return installed_formats()
-    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    names = split_names(text)
+    if not names:
+        raise UsageError("--format names no format", "give all, or a list such as onnx,tflite.")
     for name in names:
         check_installed(get_converter(name))
     return names, []

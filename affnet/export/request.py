@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from affnet.dynamic_axes import parse_dynamic
 from affnet.errors import UsageError
 from affnet.export.quantization import ANY, AUTO, CALIBRATED, LOSSY
+from affnet.names import split_names
 
 #: So many calibration images are taken unless a request says otherwise.
 DEFAULT_SAMPLES = 200
@@ -63,7 +64,7 @@ class ExportRequest:
     @property
     def precisions(self) -> tuple[str, ...]:
         """The precisions that are named."""
-        return tuple(each.strip() for each in (self.precision or "").split(",") if each.strip())
+        return tuple(split_names(self.precision or ""))
 
     @property
     def is_several(self) -> bool:

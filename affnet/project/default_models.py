@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from affnet.errors import UsageError
+from affnet.names import split_names
 from affnet.project.default_source import ModelChoice
 
 
@@ -68,7 +69,7 @@ def _entries(text: str) -> list[str]:
     """Split at commas, but not the name of a file."""
     if Path(text).exists():
         return [text]
-    return [name for name in (part.strip() for part in text.split(",")) if name]
+    return split_names(text)
 
 
 def choose_comparison(

@@ -12,6 +12,7 @@ from affnet.bench.measurement.sweep import Keep, sweep
 from affnet.bench.results.outcome import DeviceOutcome
 from affnet.devices.base import Capabilities, Device
 from affnet.errors import MissingError, UnreachableError, UsageError
+from affnet.names import split_names
 from affnet.runtimes import get_runtime, runtime_for
 
 ALL = "all"
@@ -113,7 +114,7 @@ def _lack(device: Place, runtime: str, check: Callable[[str], None]) -> MissingE
 
 
 def _named(text: str, devices: Sequence[Place], format_: str | None) -> RuntimePlan:
-    names = list(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
+    names = split_names(text)
     if not names:
         raise UsageError("--runtime names no runtime; omit it for the device's own.")
     for name in names:  # unknown? say so first

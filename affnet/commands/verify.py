@@ -122,9 +122,7 @@ def verify(
     with console.progress(quiet) as show:
         show(f"Running {artifact} and comparing it with PyTorch")
         from affnet.export.bisection.opening import bisect_each, check_cuttable
-        from affnet.export.reporting import artifact as report
-        from affnet.export.reporting import bisection
-        from affnet.export.reporting.proofs import proof_fields, proof_records
+        from affnet.export.reporting.verification import Verification
         from affnet.export.verification import compare
         from affnet.export.verification.open import (
             as_artifact,
@@ -144,25 +142,18 @@ def verify(
         agreement = compare.verify_held_out(subject, source) if held_out else None
         file = opened or as_artifact(subject)
         proofs = _proofs(file, source, inputs, places, limit if held_out else None, record, show)
-        proven = list(zip(places, proofs, strict=True)) if bisect else []
-        searches = bisect_each(file, source, inputs, proven, runtime, reproduce, show)
+        searches = None
+        if bisect:
+            proven = list(zip(places, proofs, strict=True))
+            searches = bisect_each(file, source, inputs, proven, runtime, reproduce, show)
+        found = Verification(subject, opened, parity, agreement, proofs, searches)
     if json:
-        verdict = report.verdict_record(subject, parity)
-        content = report.parity_record(opened, parity, subject) if opened else verdict
-        content |= {"held_out": report.held_out_record(agreement)} if agreement else {}
-        content |= {"proofs": proof_records(proofs)} if places else {}
-        content |= {"bisections": bisection.records(searches)} if bisect else {}
-        console.print_json(content | signature)
+        console.print_json(found.record() | signature)
     else:
-        verdict = report.verdict_fields(subject, parity)
-        fields = report.parity_fields(opened, parity, subject) if opened else verdict
-        fields |= report.held_out_fields(agreement) if agreement else {}
-        console.print_fields(fields | proof_fields(proofs) | bisection.fields(searches) | signature)
-        for table in bisection.tables(searches):
+        console.print_fields(found.fields() | signature)
+        for table in found.tables():
             console.print_table(table)
-    missed = agreement is not None and agreement.agreeing < agreement.images
-    found = [parity, *(proof.parity for proof in proofs)]
-    if missed or not all([*(one.passed for one in found), *(one.clean for one in searches)]):
+    if not found.passed:
         raise typer.Exit(1)
 
 

@@ -12,5 +12,6 @@ Cells are kept in ``results.json``, with the versions that they belong to, and t
 from all that are there: a column that is new, or whose tools are, can be run alone.
 
 A column whose tools are not installed is left out, and said to be.  IREE and onnx2tf are no tools
-of affnet: `columns.iree` and `columns.onnx2tf` say how to install them.
+of affnet: `columns.iree` and `columns.onnx2tf` say how to install them.  onnxruntime-web needs node
+and npm, and for WebGPU affnet's extra ``browser`` and a Chromium (``apt-get install chromium``).
 """

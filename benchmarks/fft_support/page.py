@@ -19,6 +19,9 @@ thread of a CPU, and compared with PyTorch in float64.
 - *refused*: an error, where it came; the number is that of its message below.
 - *no end*: not done when the time was over that the message gives.
 
+WebGPU is that of Chromium on SwiftShader, a GPU in software; sines and cosines are a shader's
+there, and another GPU's may be coarser or finer.
+
 The folder `findings` has scripts that show the surprising ones without affnet.
 """
 _REWRITTEN = """

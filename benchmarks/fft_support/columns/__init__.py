@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 MODULES = (
     "torch_onnx",
+    "onnxruntime_web",
     "openvino",
     "mnn",
     "ncnn",
@@ -27,6 +28,8 @@ MODULES = (
     "iree",
     "by_affnet",
 )
+
+OPSETS = (18, 20)  # of PyTorch's ONNX files; the DFT of 17 is that of 18
 
 Steps = Generator[str, None, NDArray[Any]]
 Versions = Callable[[], dict[str, str]]

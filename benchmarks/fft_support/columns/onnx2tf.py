@@ -6,6 +6,7 @@ It needs Python 3.12 and packages of other versions than affnet, so it is a prog
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,19 +17,20 @@ import onnx
 from benchmarks.fft_support.columns import Column, Steps, installed, run
 from benchmarks.fft_support.columns.kept import torch_onnx
 
-_TIMEOUT_S = 300
+_TIMEOUT_S = 900
 
 
 def _steps(network: Any, x: Any, folder: Path) -> Steps:
     yield "torch.onnx"
-    path = torch_onnx(network, x, folder, 18)
-    (name,) = (value.name for value in onnx.load(path).graph.input)
+    model = torch_onnx(network, x, folder, 18)
+    (name,) = (value.name for value in onnx.load(model).graph.input)
     yield "conversion"
     # -kat: inputs of three or four axes keep their order
-    command = [_program(), "-i", str(path), "-o", str(folder / "out"), "-kat", name, "-n"]
+    command = [_program(), "-i", str(model), "-o", str(folder / "out"), "-kat", name, "-n"]
+    path = f"{Path(command[0]).parent}{os.pathsep}{os.environ['PATH']}"  # onnxsim, too, is its own
     done = subprocess.run(
         command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        timeout=_TIMEOUT_S,
+        timeout=_TIMEOUT_S, env={**os.environ, "PATH": path},
     )  # fmt: skip
     made = folder / "out" / "net_float32.tflite"
     if done.returncode != 0 or not made.exists():

@@ -6,10 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fft_support.columns import Column, Steps, installed, run
+from benchmarks.fft_support.columns import OPSETS, Column, Steps, installed, run
 from benchmarks.fft_support.columns.kept import torch_onnx, translated
-
-OPSETS = (18, 20)
 
 
 def _from_onnx(opset: int) -> Callable[..., Steps]:

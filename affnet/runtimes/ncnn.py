@@ -26,7 +26,7 @@ SETTINGS = {
     "use_fp16_storage": False,
     "use_fp16_arithmetic": False,
 }
-_MAGIC = "7767517"
+MAGIC = "7767517"  # a file's first line
 _HALF_TAG = (0x01306B47).to_bytes(4, "little")  # before weights of float16
 _INPUT = "Input"
 _SIZES = ("2", "11", "1", "0")  # the parameters of an input, the slowest axis first
@@ -77,7 +77,7 @@ class NcnnSession:
     def __init__(self, path: Path, threads: int) -> None:
         import ncnn
 
-        list(layers_of(path))  # it is said of no other file that it is damaged
+        layers_of(path)  # raises where the file is damaged
         self._ncnn, self._net = ncnn, ncnn.Net()
         for name, value in {**SETTINGS, "num_threads": threads}.items():
             setattr(self._net.opt, name, value)
@@ -150,7 +150,7 @@ def layers_of(path: Path) -> list[list[str]]:
         layers = [line.split() for line in lines if line.strip()]
     except (OSError, ValueError, IndexError) as error:
         raise _damaged(path) from error
-    if magic.strip() != _MAGIC or len(layers) != count or any(len(one) < 4 for one in layers):
+    if magic.strip() != MAGIC or len(layers) != count or any(len(one) < 4 for one in layers):
         raise _damaged(path)
     return layers
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from affnet.errors import ArtifactError
-from affnet.runtimes.ncnn import NcnnSession, layers_of
+from affnet.runtimes.ncnn import MAGIC, NcnnSession, layers_of
 
 Sizes = Sequence[int]  # of a value's axes, the slowest first
 Layer = list[str]
@@ -62,7 +62,7 @@ def complete(path: Path, shape: Sizes, with_batch: frozenset[str]) -> None:
 
 def _text(layers: Sequence[Layer]) -> str:
     values = sum(int(layer[3]) for layer in layers)
-    lines = ["7767517", f"{len(layers)} {values}", *map(" ".join, layers)]
+    lines = [MAGIC, f"{len(layers)} {values}", *map(" ".join, layers)]
     return "\n".join(lines) + "\n"
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from affnet.artifact import Arrays, Artifact, TensorSpec
 from affnet.errors import UsageError
-from affnet.export.bisection.graph import Operator, Part
+from affnet.export.bisection.graph import Operator, Part, value_spec
 from affnet.export.bisection.mlprogram_part import VALUE_TYPES, write_part
 from affnet.runtimes import Interface
 from affnet.runtimes.coreml import as_feed
@@ -109,10 +109,7 @@ class CoremlGraph:
         taken = dict(zip(self.inputs, self._artifact.manifest.inputs, strict=True))
         if name in taken:
             return taken[name]
-        value = self.stored(name, self._values[name])
-        integers = value.dtype.kind in "iu" and value.size > 0  # any other index may not exist
-        bounds = (float(value.min()), float(value.max())) if integers else None
-        return TensorSpec(name, value.shape, value.dtype.name, range=bounds)
+        return value_spec(name, self.stored(name, self._values[name]))
 
 
 def _operator(node: Node, values: Mapping[str, Any]) -> Operator:

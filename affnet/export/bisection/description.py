@@ -24,8 +24,14 @@ def describe(
     compared: Mapping[str, InputParity],
     given: Mapping[str, NDArray[Any]],
     artifact: Artifact,
+    *,
+    together: bool,
+    runs: int,
 ) -> WrongPart:
-    """Return what is known of a part that gives wrong values on right ones."""
+    """Return what is known of a part that gives wrong values on right ones.
+
+    ``together`` and ``runs`` are as in the record.
+    """
     operators = graph.operators[part.start : part.end]
     value, error = max(compared.items(), key=lambda item: badness(item[1]))
     found = graph.values((*part.reads, value))
@@ -36,14 +42,14 @@ def describe(
         operators=tuple(operator.name for operator in operators),
         kinds=tuple(operator.kind for operator in operators),
         module=module,
-        together=False,
+        together=together,
         value=value,
         error=error,
         reads=tuple(_range(graph, name, values[name]) for name in part.reads),
         gives=_range(graph, value, values[value]),
         reason=reason_of(values[value], given[value], graph.stored(value, values[value])),
         advice=advice_of(artifact.manifest, module),
-        runs=0,
+        runs=runs,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from numpy.typing import NDArray
 
-from affnet.artifact import Artifact
+from affnet.artifact import Artifact, TensorSpec
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,16 @@ class CutGraph(Protocol):
         None where the format cannot hold it.
         """
         ...
+
+
+def value_spec(name: str, value: NDArray[Any], dtype: str | None = None) -> TensorSpec:
+    """Return how a part takes or gives a value, by default in the type of the array.
+
+    An integer is fed within what it was: it may be an index, and any other may not exist.
+    """
+    integers = value.dtype.kind in "iu" and value.size > 0
+    bounds = (float(value.min()), float(value.max())) if integers else None
+    return TensorSpec(name, value.shape, dtype or value.dtype.name, range=bounds)
 
 
 def whole(graph: CutGraph) -> Part:

@@ -73,6 +73,7 @@ def bisect(
         try:
             for found in islice(find_wrong(len(graph.operators), search.probe), most):
                 wrong.insert(0, search.describe(found, reproducers))  # the last is found first
+                progress(f"{_named(wrong[0])} is wrong on {device.name}")
         except LostDeviceError as lost:
             ended = f"{lost.reason}; {search.narrowed()}"
         assert search.whole_error is not None  # the whole file was run first
@@ -91,6 +92,11 @@ def bisect(
             search.unseen,
             ended,
         )
+
+
+def _named(wrong: WrongPart) -> str:
+    more = len(wrong.operators) - 1
+    return f"{wrong.operators[0]} ({wrong.kinds[0]})" + f", with {more} behind it," * (more > 0)
 
 
 def wrong_alone(
@@ -223,8 +229,15 @@ class _Search:
         key = found.start, found.end
         self._unseen -= {*range(*key)}
         part, outcome = self._live.part(*key), self._wrong[key]
-        wrong = describe(self._graph, part, outcome.parities, outcome.given, self._artifact)
-        wrong = dataclasses.replace(wrong, together=found.together, runs=self._runner.runs)
+        wrong = describe(
+            self._graph,
+            part,
+            outcome.parities,
+            outcome.given,
+            self._artifact,
+            together=found.together,
+            runs=self._runner.runs,
+        )
         if reproducers is None:
             return wrong
         path = reproducers / file_name(found.start + 1, wrong, self._artifact)

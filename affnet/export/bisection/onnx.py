@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from affnet.artifact import Arrays, Artifact, TensorSpec
 from affnet.errors import ArtifactError, first_line
-from affnet.export.bisection.graph import Operator, Part
+from affnet.export.bisection.graph import Operator, Part, value_spec
 from affnet.export.converters.onnx.float16_trial import exposing, named
 from affnet.runtimes import Interface
 from affnet.runtimes.foreign import described
@@ -99,7 +99,10 @@ class OnnxGraph:
         tensors = {name: value for name, value in values.items() if value is not None}
         if not {*part.reads, *part.writes} <= tensors.keys():
             return None
-        specs = {name: self._spec(name, tensors[name]) for name in (*part.reads, *part.writes)}
+        specs = {
+            name: value_spec(name, self.stored(name, tensors[name]))
+            for name in (*part.reads, *part.writes)
+        }
         model = onnx.ModelProto()
         model.CopyFrom(self._model)
         graph = model.graph
@@ -119,12 +122,6 @@ class OnnxGraph:
         onnx.save(model, path)
         inputs, outputs = (tuple(specs[n] for n in names) for names in (part.reads, part.writes))
         return described(path, Interface(inputs, outputs, self._artifact.manifest.precision))
-
-    def _spec(self, name: str, value: NDArray[Any]) -> TensorSpec:
-        stored = self.stored(name, value)
-        integers = stored.dtype.kind in "iu" and stored.size > 0  # any other index may not exist
-        bounds = (float(stored.min()), float(stored.max())) if integers else None
-        return TensorSpec(name, stored.shape, stored.dtype.name, range=bounds)
 
 
 def _split(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affnet.artifact import Arrays, Artifact, TensorSpec
-from affnet.export.bisection.graph import Operator, Part
+from affnet.export.bisection.graph import Operator, Part, value_spec
 from affnet.runtimes import Interface
 from affnet.runtimes.foreign import described
 from affnet.runtimes.openvino import OpenVinoRuntime, compiled_model, library, model_of
@@ -109,10 +109,7 @@ class OpenVinoGraph:
     def _spec(self, name: str) -> TensorSpec:
         if name in self.inputs:
             return self._artifact.manifest.inputs[self.inputs.index(name)]
-        value = self._values[name]
-        integers = value.dtype.kind in "iu" and value.size > 0  # any other index may not exist
-        bounds = (float(value.min()), float(value.max())) if integers else None
-        return TensorSpec(name, value.shape, value.dtype.name, range=bounds)
+        return value_spec(name, self._values[name])
 
 
 def value_name(port: Any) -> str:

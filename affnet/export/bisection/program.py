@@ -30,7 +30,7 @@ from torch.utils._pytree import tree_leaves
 
 from affnet.artifact import Arrays, Artifact, TensorSpec
 from affnet.errors import ConversionError, UsageError, reason_of
-from affnet.export.bisection.graph import Operator, Part
+from affnet.export.bisection.graph import Operator, Part, value_spec
 from affnet.export.bisection.remade import remade
 from affnet.export.borders import Borders, held_outputs
 from affnet.export.converters import CompilingConverter, get_converter
@@ -152,10 +152,7 @@ class ProgramGraph:
 
     def _spec(self, name: str) -> TensorSpec:
         kind = str(self._made[name].meta["val"].dtype).removeprefix("torch.")
-        value = self._values[name]
-        integers = value.dtype.kind in "iu" and value.size > 0  # any other index may not exist
-        bounds = (float(value.min()), float(value.max())) if integers else None
-        return TensorSpec(name, value.shape, kind, range=bounds)
+        return value_spec(name, self._values[name], kind)
 
 
 class _Wide(Interpreter):

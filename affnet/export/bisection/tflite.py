@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from affnet.artifact import Arrays, Artifact, TensorSpec
 from affnet.errors import ArtifactError
-from affnet.export.bisection.graph import Operator, Part
+from affnet.export.bisection.graph import Operator, Part, value_spec
 from affnet.export.converters.tflite.flatbuffer import aligned_builder
 from affnet.runtimes import Interface
 from affnet.runtimes.foreign import described
@@ -182,6 +182,4 @@ class TfliteGraph:
     def _spec(self, name: str) -> TensorSpec:
         value = self._value(int(name))
         assert value is not None  # `write` has looked
-        integers = value.dtype.kind in "iu" and value.size > 0  # any other index may not exist
-        bounds = (float(value.min()), float(value.max())) if integers else None
-        return TensorSpec(name, value.shape, value.dtype.name, range=bounds)
+        return value_spec(name, value)

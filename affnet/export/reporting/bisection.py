@@ -39,6 +39,8 @@ def tables(found: Sequence[Bisection]) -> list[Table]:
 def _summary(found: Bisection) -> str:
     if found.error.passed and found.clean:
         verdict = f"all {found.operators} agree"
+    elif found.ended is not None and not found.wrong:
+        verdict = f"none of {found.operators} named"
     else:
         verdict = f"{len(found.wrong)} of {found.operators} wrong"
     parts = [

@@ -106,6 +106,16 @@ def test_names_each_wrong_operator_in_few_runs(tmp_path: Path, wrong: list[str])
     assert device.started == found.runs
 
 
+def test_each_wrong_operator_is_shown_as_soon_as_it_is_found(tmp_path: Path) -> None:
+    artifact, shown = _network(tmp_path / "net.onnx"), list[str]()
+    device = WrongDevice(dict.fromkeys(("conv", "add"), _spoiled))
+    bisect(OnnxGraph(artifact, (_X,)), artifact, device, "noise", progress=shown.append)
+    assert [line for line in shown if not line.startswith("Run ")] == [
+        "add (Add) is wrong on wrong", "conv (Conv) is wrong on wrong"
+    ]  # fmt: skip
+    assert shown[0] == "Run 1: operators 1 to 11 of 11 on wrong"
+
+
 def test_a_right_device_takes_one_run(tmp_path: Path) -> None:
     found = _found(_network(tmp_path / "net.onnx"), WrongDevice({}))
     assert (found.clean, found.runs, found.repeat_error) == (True, 1, 0.0)
@@ -229,7 +239,9 @@ def test_a_device_that_vanishes_ends_the_search_with_what_it_had_found(tmp_path:
         "The board went away; the next wrong operator is one of the 3 from sigmoid (Sigmoid) to "
         "add (Add)"
     )
-    assert "not judged" not in report.fields([found])["operators on wrong"]
+    shown = report.fields([found])["operators on wrong"]
+    assert shown.startswith("none of 11 named with onnxruntime")
+    assert "not judged" not in shown
     assert not found.clean
 
 

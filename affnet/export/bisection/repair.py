@@ -18,7 +18,7 @@ from pathlib import Path
 from affnet.artifact import Artifact
 from affnet.devices.base import Device, Progress
 from affnet.devices.inference import check_runs
-from affnet.errors import VerificationError
+from affnet.errors import MeasurementError, VerificationError
 from affnet.evidence import DeviceProof
 from affnet.export.bisection.on_device import bisect, wrong_alone
 from affnet.export.bisection.onnx_forms import FORMS, Form, fitting, rewritten
@@ -109,6 +109,7 @@ def repaired(
 
     Raises:
         VerificationError: an operator is wrong that has no other form, or none that is right.
+        MeasurementError: the device stopped running parts.
         AffnetError: as `bisect`.
     """
     repairs: list[Repair] = []
@@ -116,7 +117,7 @@ def repaired(
         graph = read_graph(artifact, given)
         found = bisect(graph, artifact, device, given.name, most=1, progress=progress)
         if found.ended is not None:
-            raise VerificationError(f"Repairing {artifact.path.name} stopped: {found.ended}.")
+            raise MeasurementError(f"Repairing {artifact.path.name} stopped: {found.ended}.")
         if not found.wrong:
             return artifact, repairs
         (wrong,) = found.wrong

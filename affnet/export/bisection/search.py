@@ -67,7 +67,7 @@ def _last_wrong(end: int, probe: Probe) -> WrongOperators:
     alone = start + 1 == end or probe(start, start + 1)
     if alone:
         return WrongOperators(start, start + 1)
-    wrong = alone  # up to the first cut that is right to begin at
+    wrong: bool | None = alone  # up to the first cut that is right to begin at
     if right > start + 1:
         wrong = right == end or probe(start, right)
     low, high = (start + 1, right) if wrong else _widen(start, right, end, probe)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from affnet.artifact import Artifact, TensorSpec
-from affnet.errors import UsageError, VerificationError
+from affnet.errors import ConnectionLostError, MeasurementError, UsageError, VerificationError
 from affnet.export.bisection.onnx_forms import FORMS, convolution_of_each_group, fitting, rewritten
 from affnet.export.bisection.repair import repaired
 from affnet.export.options import ExportOptions
@@ -187,6 +187,22 @@ def test_an_export_is_made_right_on_a_device_before_it_appears(tmp_path: Path) -
     ]
     kinds = {node.op_type for node in onnx.load(made.path).graph.node}
     assert "Tanh" in kinds
+
+
+def test_a_device_that_vanishes_ends_the_export_with_one_attempt(tmp_path: Path) -> None:
+    """Another plan of its transforms is no remedy for that."""
+
+    class Vanishing(WrongDevice):
+        def check(self, artifact: Artifact) -> None:
+            if self.started > 1:
+                raise ConnectionLostError("The board went away.")
+
+    device = Vanishing({"node_Sigmoid_31": np.zeros_like})
+    options = ExportOptions("onnx", prove_on=(device,), repair_on=frozenset({device.name}))
+    with pytest.raises(MeasurementError, match="stopped: The board went away; the next wrong"):
+        export_artifact(tiny_source(), options, tmp_path)
+    assert device.started == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_format_that_cannot_be_repaired_is_refused(tmp_path: Path) -> None:

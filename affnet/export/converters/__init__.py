@@ -6,12 +6,14 @@ All else that lists formats reads them here, which loads nothing heavy.
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from affnet.errors import UnknownNameError, require
+from affnet.errors import MissingError, UnknownNameError, require
 from affnet.export.quantization.layers import NOTHING_KEPT, KeptParts
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ CONVERTERS: dict[str, str] = {
     "tflite": "affnet.export.converters.tflite.converter:TfliteConverter",
     "torch": "affnet.export.converters.torch:TorchConverter",
 }
+#: Packages whose source pip installs alone where they have no build, and the compiled part, which
+#: they look for at its first use only.  coremltools 9.0 on Python 3.14 was seen.
+_COMPILED = {"coremltools": "libmilstoragepython"}
 
 
 class HalfTrial(Protocol):
@@ -189,6 +194,22 @@ def get_converter(name: str) -> type[Converter]:
 
 
 def check_installed(converter: type[Converter]) -> None:
-    """Raise `MissingError`, with the pip command, unless all the converter needs is installed."""
+    """Raise `MissingError`, with what mends it, unless all the converter needs is installed."""
+    purpose = f"Exporting to {converter.format}"
     for package in converter.packages:
-        require(package, extra=converter.extra, purpose=f"Exporting to {converter.format}")
+        require(package, extra=converter.extra, purpose=purpose)
+        part = _COMPILED.get(package)
+        if part is not None and not _has_file(package, f"{part}.*"):
+            python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+            raise MissingError(
+                f"{purpose} needs the compiled parts of {package}, without which pip installs it "
+                f"where it has no build for Python {python} on this system",
+                "use an older Python: affnet doctor names those that were tested.",
+            )
+
+
+def _has_file(package: str, pattern: str) -> bool:
+    """Return whether a package, which is not imported, has a file of that name."""
+    spec = importlib.util.find_spec(package)
+    folders = spec.submodule_search_locations if spec else None
+    return any(any(Path(folder).glob(pattern)) for folder in folders or ())

@@ -203,9 +203,12 @@ class _Search:
         feed = [self._graph.stored(name, known[name]) for name in part.reads]
         if any(_lost(known[name], one) for name, one in zip(part.reads, feed, strict=True)):
             return None  # a value that the file cannot store: what reads it cannot be judged
-        if is_whole:
-            given = self._runner.run_whole(part, tuple(feed), twice=self._twice)
-        elif (given := self._runner.run(part, tuple(feed))) is None:
+        given = (
+            self._runner.run_whole(part, tuple(feed), twice=self._twice)
+            if is_whole
+            else self._runner.run(part, tuple(feed))
+        )
+        if given is None:
             return None
         parities = {
             name: compare_input(name, [number(known[name])], [number(array)], self.tolerance)

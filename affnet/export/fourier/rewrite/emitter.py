@@ -84,6 +84,7 @@ class Emitter:
         self.frames: dict[Node, Frames] = {}  # new nodes that are frames of a signal
         self.moduli: set[Node] = set()  # new nodes that are the square root of a sum of squares
         self.known: dict[Node, torch.Tensor | None] = {}  # values of new nodes, where asked for
+        self.known_before: dict[Node, Any] = {}  # those of old nodes, of weights to begin with
         self.live: Mapping[Node, Mapping[int, Ranges]] = {}  # old nodes of which not all is read
         self.signed_zeros = False  # whether what is computed depends on the signs of zeros
         self.fake_mode = fake_mode

@@ -24,6 +24,7 @@ from affnet.export.fourier.rewrite import (  # noqa: F401
 from affnet.export.fourier.rewrite.boxes import on_boxes
 from affnet.export.fourier.rewrite.decompose import is_complex, tensors
 from affnet.export.fourier.rewrite.emitter import Emitter
+from affnet.export.fourier.rewrite.known_values import value_of
 from affnet.export.fourier.rewrite.registry import COMPLEX_RULES, REAL_RULES, Call
 from affnet.export.fourier.rewrite.scaling import apply_scaled
 from affnet.export.fourier.rewrite.values import Complex, RealView, Scaled, real_dtype
@@ -35,6 +36,7 @@ class NodeRewriter:
     def __init__(self, emitter: Emitter) -> None:
         self.emitter = emitter
         self.values = emitter.values
+        self.fixed: set[Node] = set()  # old nodes that no rule holds, and that weights alone decide
 
     def rewrite(self, node: Node) -> None:
         """Bring ``node`` into the new graph.
@@ -45,6 +47,9 @@ class NodeRewriter:
         self.emitter.source = node
         if node.op == "get_attr":
             self.values[node] = self._copy(node)
+            return
+        if node in self.fixed:
+            self.values[node] = self._constant(node)
             return
         args, kwargs = self._mapped(node.args), self._mapped(node.kwargs)
         if is_complex(node) or any(map(is_complex, node.all_input_nodes)):
@@ -69,6 +74,8 @@ class NodeRewriter:
 
     def _by_rule(self, node: Node, args: Any, kwargs: Any) -> Any:
         rule = COMPLEX_RULES.get(node.target)
+        if rule is None and value_of(node, self.emitter.known_before) is not None:
+            return self._constant(node)
         if rule is None:
             if isinstance(node.target, HigherOrderOperator):
                 self.emitter.refuse(
@@ -81,6 +88,18 @@ class NodeRewriter:
             )
         built = self._built(node, args), self._built(node, kwargs)
         return apply_scaled(rule, Call(self.emitter, node, *built))
+
+    def _constant(self, node: Node) -> Any:
+        """Return what weights alone decide as a constant; of several results each one's user is."""
+        value = value_of(node, self.emitter.known_before)
+        if not isinstance(value, torch.Tensor):
+            self.fixed.update(node.users)
+            return None
+        name = f"known_{node.name}"
+        if not value.is_complex():
+            return self.emitter.constant(name, value.detach)
+        parts = torch.view_as_real(value.detach().resolve_conj())
+        return Complex(self.emitter, whole=self.emitter.constant(name, lambda: parts))
 
     def _by_real_rule(self, node: Node, args: Any, kwargs: Any) -> Any:
         result = views.pointwise(Call(self.emitter, node, args, kwargs))

@@ -35,6 +35,7 @@ from affnet.export.fourier.rewrite.emitter import Emitter
 from affnet.export.fourier.rewrite.liveness import live_boxes
 from affnet.export.fourier.rewrite.nodes import NodeRewriter
 from affnet.export.fourier.rewrite.values import Complex
+from affnet.export.fourier.rewrite.weights_alone import fold_known
 
 aten = torch.ops.aten
 
@@ -113,6 +114,7 @@ class _ProgramRewriter:
             self.nodes.rewrite(node)
         outputs = self._outputs(output)
         self.emitter.graph.eliminate_dead_code()
+        fold_known(self.emitter)
         return RewrittenProgram(self._assemble(outputs), tuple(self.notes))
 
     def _sections(self) -> tuple[list[Node], list[Node], Node]:
@@ -129,10 +131,12 @@ class _ProgramRewriter:
         self.renamed[node.name] = new.name
         if self.emitter.first_input is None and spec.kind is InputKind.USER_INPUT:
             self.emitter.first_input = new
+        self.emitter.known_before[node] = fixed = self._fixed(spec)
         if not is_complex(node):
             self.nodes.values[node] = new
-            self.emitter.known[new] = self._fixed(spec)
+            self.emitter.known[new] = fixed
             return
+        self.emitter.known[new] = None if fixed is None else _as_real(fixed).detach()
         new.meta.pop("tensor_meta", None)
         with self.fake_mode:
             new.meta["val"] = torch.view_as_real(node.meta["val"].resolve_conj())

@@ -6,12 +6,17 @@ from typing import Any
 
 import torch
 
-from affnet.export.operators import angles
+from affnet.export.operators import angles, order_statistics
 from affnet.export.operators.rule import Rule
 
 aten = torch.ops.aten
 
 RULES: dict[Any, Rule] = {
     aten.angle.default: angles.angle,
+    aten.argsort.default: order_statistics.argsort,
+    aten.kthvalue.default: order_statistics.kthvalue,
+    aten.median.default: order_statistics.median,
+    aten.median.dim: order_statistics.median_of_axis,
     aten.neg.default: angles.negative,
+    aten.sort.default: order_statistics.sort,
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from affnet.export.operators import angles, attention, logarithms
+from affnet.export.operators import angles, attention, logarithms, order_statistics
 from affnet.export.operators.rule import Rule
 
 aten = torch.ops.aten
@@ -17,5 +17,8 @@ RULES: dict[Any, Rule] = {
     aten.log_sigmoid.default: logarithms.log_sigmoid,
     aten.angle.default: angles.angle,
     aten.atan2.default: angles.atan2,
+    aten.kthvalue.default: order_statistics.kthvalue,
+    aten.median.default: order_statistics.median,
+    aten.median.dim: order_statistics.median_of_axis,
     aten.scaled_dot_product_attention.default: attention.scaled_dot_product_attention,
 }

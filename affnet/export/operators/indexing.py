@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from affnet.export.operators.nesting import within_itself
+
 
 def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
     """``x[indices]`` by whole numbers over several axes, or over one in more than one axis.
@@ -39,8 +41,14 @@ def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
     return result.permute(order + list(range(len(order), result.ndim)))
 
 
+@within_itself
 def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:  # noqa: A002 - aten's
-    """`torch.topk` with its axis counted from the front."""
-    if dim >= 0 or x.ndim == 0:
+    """`torch.topk` with its axis counted from the front, and values gathered by their places.
+
+    Where nothing asks for the places, litert-torch sorts, and LiteRT has no sort.
+    """
+    if x.ndim == 0:
         return NotImplemented
-    return torch.topk(x, k, dim % x.ndim, largest, sorted)
+    dim %= x.ndim
+    places = torch.topk(x, k, dim, largest, sorted)[1]
+    return x.gather(dim, places), places

@@ -176,6 +176,6 @@ def test_what_changes_nothing_stays() -> None:
     program = torch.export.export(Applied(lambda x: x.relu() + 1), (x,))
     assert replace_operators(program, "tflite") is program
     assert replace_operators(program, "of nothing") is program
-    kept = torch.export.export(Applied(lambda x: x[:, torch.arange(2)].topk(2, 1)[0]), (x,))
+    kept = torch.export.export(Applied(lambda x: x[:, torch.arange(2)]), (x,))
     ruled = set(rules_for("tflite"))
     assert targets(kept) & ruled == targets(replace_operators(kept, "tflite")) & ruled

@@ -99,14 +99,14 @@ def plot(points: Sequence[tuple[str, MapSize, float]], path: Path) -> None:
     """Draw cost against pixels, one line per plan, per channel so that sizes compare."""
     import altair as alt
 
-    from affnet.bench.charts import write_picture
+    from affnet.bench.charts import rows_of, write_picture
 
     rows = [
         {"plan": plan, "pixels": size.height * size.width, "us": us / size.channels}
         for plan, size, us in points
     ]
     scale = alt.Scale(type="log")
-    chart = alt.Chart(alt.Data(values=rows), width=560, height=360).encode(
+    chart = alt.Chart(rows_of(rows), width=560, height=360).encode(
         x=alt.X("pixels:Q", title="pixels of a map", scale=scale),
         y=alt.Y("us:Q", title="us per channel", scale=scale),
         color=alt.Color("plan:N", title=None),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,6 +53,11 @@ def layered(*layers: alt.Chart, height: Any, width: Any = "container") -> alt.La
     """Lay charts over each other, as wide as the page is unless told."""
     chart = alt.layer(*layers).properties(width=width, height=height)
     return cast("alt.LayerChart", chart)  # it would be another only if a layer had facets
+
+
+def rows_of(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
+    """Return rows as the data of a chart that is a picture by itself."""
+    return alt.InlineData([dict(row) for row in rows])
 
 
 def tooltips(*fields: str) -> list[alt.Tooltip]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from affnet.bench.charts import layered, tooltips, write_picture
+from affnet.bench.charts import layered, rows_of, tooltips, write_picture
 from affnet.bench.mixers.grid import REFERENCE, Cell, Grid
 from affnet.bench.results.ratios import median_interval
 from affnet.units import MILLISECONDS
@@ -64,7 +64,7 @@ def draw(grid: Grid, path: Path) -> None:
     mixers = [mixer.name for mixer in grid.mixers]
     charts = [
         growth_chart(mixers, _PICTURE_WIDTH).properties(
-            title=heading, data=alt.Data(values=[_row(cell) for cell in cells])
+            title=heading, data=rows_of([_row(cell) for cell in cells])
         )
         for heading, cells in panels.items()
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from affnet.bench.charts import expression, write_picture
+from affnet.bench.charts import expression, layered, rows_of, write_picture
 from affnet.bench.results.result import Result, quoted_metrics
 from affnet.errors import UsageError
 
@@ -69,7 +69,7 @@ def _chart(rows: list[dict[str, Any]], first: Result) -> alt.LayerChart:
         f"{first.runtime_version}, {first.threads} thread(s), {first.precision})"
     )
     scale = alt.Scale(type="log", nice=False, padding=60)
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = alt.Chart(rows_of(rows)).encode(
         y=alt.Y(
             "top1:Q",
             title="ImageNet-1K top-1, % (quoted from the papers)",
@@ -78,8 +78,10 @@ def _chart(rows: list[dict[str, Any]], first: Result) -> alt.LayerChart:
         color=alt.condition(alt.datum.ours, alt.value(_OURS), alt.value(_OTHERS)),
     )
     names = base.mark_text(align="left", dx=8, dy=expression("-9 - datum.raised"))
-    return alt.layer(
+    return layered(
         base.mark_rule().encode(x=alt.X("low:Q", title=measured, scale=scale), x2="high:Q"),
         base.mark_point(filled=True, opacity=1, size=50).encode(x="ratio:Q"),
         names.encode(x="ratio:Q", text="model:N"),
-    ).properties(width=_WIDTH, height=_HEIGHT)
+        height=_HEIGHT,
+        width=_WIDTH,
+    )

@@ -65,7 +65,9 @@ def _fold(emitter: Emitter, node: Node) -> None:
     value = value.detach()
     if value.numel() > _MANY and bool((value == value.reshape(-1)[0]).all()):
         return
-    content = hashlib.sha256(value.cpu().reshape(-1).view(torch.uint8).numpy()).hexdigest()
+    content = hashlib.sha256(
+        value.cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
+    ).hexdigest()
     shape = "x".join(map(str, value.shape))
     name = f"known_{str(value.dtype).removeprefix('torch.')}_{shape}_{content[:16]}"
     node.replace_all_uses_with(emitter.constant(name, lambda: value.clone()))

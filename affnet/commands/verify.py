@@ -124,12 +124,7 @@ def verify(
         from affnet.export.bisection.opening import bisect_each, check_cuttable
         from affnet.export.reporting.verification import Verification
         from affnet.export.verification import compare
-        from affnet.export.verification.open import (
-            as_artifact,
-            in_runtime,
-            inputs_for,
-            open_subject,
-        )
+        from affnet.export.verification.open import in_runtime, inputs_for, open_subject
         from affnet.export.verification.user_inputs import read_inputs
 
         subject, opened, source = open_subject(artifact, against, config, weights)
@@ -140,7 +135,7 @@ def verify(
         inputs = [*inputs_for(subject, source), *more]
         parity = compare.verify_against(subject, source, inputs)
         agreement = compare.verify_held_out(subject, source) if held_out else None
-        file = opened or as_artifact(subject)
+        file = opened or subject.as_artifact()
         proofs = _proofs(file, source, inputs, places, limit if held_out else None, record, show)
         searches = None
         if bisect:

@@ -21,8 +21,8 @@ from affnet.export.verification.inputs import (
 from affnet.export.verification.pictures import on_pictures
 from affnet.export.verification.subject import Subject
 from affnet.model.source import Source, load_source, reload_source
-from affnet.runtimes import Interface, get_runtime, runtime_for, runtime_of_file
-from affnet.runtimes.foreign import as_image, described
+from affnet.runtimes import get_runtime, runtime_for, runtime_of_file
+from affnet.runtimes.foreign import as_image
 from affnet.runtimes.trial import try_out
 
 
@@ -110,12 +110,6 @@ def open_foreign(path: Path, source: Source) -> Subject:
             raise UsageError(f"{path} takes {_text(taken)}, which is no image of three colours.")
         taken = image
     return Subject(path, runtime.format, (taken,), given, interface.precision)
-
-
-def as_artifact(subject: Subject) -> Artifact:
-    """Return a file of another tool with a manifest of what it was compared as."""
-    fixed = (dataclasses.replace(one, shape=one.static_shape()) for one in subject.inputs)
-    return described(subject.path, Interface((*fixed,), subject.outputs, subject.precision))
 
 
 def _checked(

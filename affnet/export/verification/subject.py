@@ -16,7 +16,8 @@ from affnet.errors import AffnetError, ArtifactError, first_line
 from affnet.export.quantization import ANY, ARM
 from affnet.layouts import as_input, from_output
 from affnet.model.source import Source
-from affnet.runtimes import Runtime, Session, get_runtime, runtime_for
+from affnet.runtimes import Interface, Runtime, Session, get_runtime, runtime_for
+from affnet.runtimes.foreign import described
 from affnet.runtimes.onnx_exact import ExactSession, is_x86
 from affnet.runtimes.onnx_rounded import RoundedSession
 
@@ -47,6 +48,11 @@ class Subject:
             manifest.precision,
             target=manifest.details.get("target", ANY),
         )
+
+    def as_artifact(self) -> Artifact:
+        """Return a file of another tool with a manifest of what it is compared as."""
+        fixed = (dataclasses.replace(one, shape=one.static_shape()) for one in self.inputs)
+        return described(self.path, Interface((*fixed,), self.outputs, self.precision))
 
     def computed_in(self, arithmetic: str) -> Subject:
         """Return what may err as on a unit of coarser arithmetic than the file's."""

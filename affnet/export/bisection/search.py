@@ -45,8 +45,9 @@ def find_wrong(count: int, probe: Probe) -> Iterator[WrongOperators]:
 
     Each single one takes one probe of all that is left, at most ``ceil(log2(count))`` to narrow it
     down, and one of the operator alone; a last probe finds the rest right.  Operators that are
-    wrong only together take some more.  Those in front of a wrong one are passed over where what
-    they give cannot be compared.
+    wrong only together take some more, and are named where the file's outputs show them: at a cut
+    in the middle, errors that are allowed each may add up to much of a value that is small there.
+    Those in front of a wrong one are passed over where what they give cannot be compared.
     """
     end = count
     while end:
@@ -57,7 +58,8 @@ def find_wrong(count: int, probe: Probe) -> Iterator[WrongOperators]:
         if not rest:
             return
         found = _last_wrong(end, probe)
-        yield found
+        if end == count or not found.together:
+            yield found
         end = found.start
 
 

@@ -139,3 +139,12 @@ def test_a_wrong_operator_is_named_in_few_probes_wherever_its_error_hides(
     assert first == WrongOperators(wrong, wrong + 1)
     assert len(probes) <= math.log2(count) + 3
     assert len({*probes}) == len(probes)
+
+
+def test_errors_that_add_up_at_a_cut_in_the_middle_are_not_named() -> None:
+    """What the third to the sixth give in float16 is a clamp's, small beside what it reads."""
+
+    def probe(start: int, end: int) -> bool:
+        return start <= 6 < end or (start <= 2 and end == 6)
+
+    assert list(find_wrong(10, probe)) == [WrongOperators(6, 7)]

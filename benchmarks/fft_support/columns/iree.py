@@ -27,11 +27,11 @@ def _steps(network: Any, x: Any, folder: Path) -> Steps:
     exported = aot.export(torch.export.export(network, (x,)))
     exported.session.set_flags("--iree-llvmcpu-target-cpu=host", "--iree-opt-level=O2")
     path = folder / "net.vmfb"
-    try:
-        with silenced() as said:
+    with silenced() as said:
+        try:
             exported.compile(save_to=str(path), target_backends="llvm-cpu")
-    except RuntimeError as error:  # "See diagnostics", which were printed
-        raise RuntimeError(diagnosis(said.lines()) or str(error)) from error
+        except RuntimeError as error:  # "See diagnostics", which were printed
+            raise RuntimeError(diagnosis(said.lines()) or str(error)) from None
     yield "load"
     module = iree.runtime.load_vm_flatbuffer(path.read_bytes(), driver="local-sync")
     yield "run"

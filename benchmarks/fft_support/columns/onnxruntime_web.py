@@ -117,7 +117,7 @@ class _Page:
         except MeasurementError as error:
             await self._close()
             said = str(error).removeprefix(f"The page that measures {_SUBJECT} failed: ")
-            raise RuntimeError(said) from error
+            raise RuntimeError(said) from None  # the reason, and not the cause, is what is shown
         (output,) = answer["outputs"]
         return decode(output)
 

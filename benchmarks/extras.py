@@ -31,14 +31,12 @@ NOWHERE = "127.0.0.1:9"  # the port of discard: no server listens there
 PAGE = "from affnet.viewing.server import page_files; page_files()"
 FORMATS = ("coreml", "tflite", "executorch", "openvino", "mnn", "ncnn", "coreai")
 FAKE = ("--device", "fake", "--preset", "quick")
-MIXERS = ("--mixers", "pool,aff", "--sizes", "8,16", "--plot", "mixers.svg")
 UPLOAD = ("--to", "hf://me/digits", "--license", "mit", "--upload")
 JOBS = {
     **{name: ("affnet", "export", "digits", "--format", name) for name in FORMATS},
     "tract": ("affnet", "verify", "digits.onnx", "--runtime", "tract"),
     "peers": ("affnet", "export", "mobilevit_xxs", "--format", "torch", "--image-size", "64"),
     "coco": ("affnet", "eval", "affnet_et_ssdlite", "--data", "coco"),
-    "plot": ("affnet", "bench", "mixers", *FAKE, *MIXERS),
     "report": ("affnet", "compare", "results.json", "--html", "report.html"),
     "view": ("python", "-c", PAGE),
     "signing": ("affnet", "sign", "digits.onnx", "--key", "key.pem"),

@@ -166,4 +166,5 @@ def test_outputs_are_the_same_numbers(artifact: Artifact) -> None:
     image = np.random.default_rng(0).random(spec.static_shape(), np.float32)
     on_gpu = OpenVinoRuntime.load(artifact.path, threads=1, accelerator="gpu").run(image)
     on_cpu = OpenVinoRuntime.load(artifact.path, threads=1).run(image)
-    np.testing.assert_array_equal(on_gpu[0], on_cpu[0])
+    # the double of a GPU is the CPU on all its cores, which add up a map in another order than one
+    np.testing.assert_allclose(on_gpu[0], on_cpu[0], atol=1e-6)

@@ -52,3 +52,14 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
     dim %= x.ndim
     places = torch.topk(x, k, dim, largest, sorted)[1]
     return x.gather(dim, places), places
+
+
+def diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """``aten.diagonal``, of which coremltools has the main one of a matrix: steps over a row."""
+    rows, columns = x.shape[dim1], x.shape[dim2]
+    count = min(rows + min(offset, 0), columns - max(offset, 0))
+    if not isinstance(count, int) or count <= 0:
+        return NotImplemented
+    first = offset if offset >= 0 else -offset * columns
+    flat = x.movedim((dim1, dim2), (-2, -1)).flatten(-2)
+    return flat[..., first : first + (count - 1) * (columns + 1) + 1 : columns + 1]

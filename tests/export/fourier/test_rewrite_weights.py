@@ -1,4 +1,4 @@
-"""What depends on weights alone is a constant, computed once."""
+"""What depends on weights alone is a constant, computed once; checks of solutions are dropped."""
 
 from __future__ import annotations
 
@@ -43,6 +43,15 @@ def test_linear_algebra_of_spectra_of_weights_is_computed_once() -> None:
     found = rewritten(network, X)
     assert not any("svd" in name for name in found)
     assert "aten.div.Tensor" not in found and "aten.amax.default" not in found
+
+
+def test_no_check_is_left_of_a_solution() -> None:
+    def solved(x: Tensor) -> Tensor:
+        z = torch.fft.fft(x)
+        return torch.linalg.solve(z + 4 * torch.eye(3), z[..., 0]).abs()
+
+    found = rewritten(Program(solved), torch.rand(2, 3, 3))
+    assert not any("check" in name or "effects" in name for name in found)
 
 
 class StateSpace(nn.Module):

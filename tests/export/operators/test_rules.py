@@ -17,7 +17,9 @@ from affnet.export.converters import ConversionRequest, get_converter
 from affnet.export.operators import (
     activations,
     angles,
+    indexing,
     logarithms,
+    padding,
     quotients,
     replace_operators,
     statistics,
@@ -146,6 +148,47 @@ def test_patches_are_added_up_as_by_torch(settings: tuple[tuple[int, int], ...])
         torch.testing.assert_close(windows.fold(patches, *settings), F.fold(patches, *settings))
 
 
+def test_diagonals_are_torchs() -> None:
+    x = torch.randn(2, 3, 4, 5)
+    for arguments in ((0, 0, 1), (1, 1, 3), (-2, 2, -1), (2, 3, 1), (-1, 3, 2), (4, 0, 3)):
+        torch.testing.assert_close(indexing.diagonal(x, *arguments), x.diagonal(*arguments))
+
+
+def test_circular_padding_is_torchs() -> None:
+    x = torch.randn(2, 3, 4, 5)
+    for widths in ((1, 2), (0, 5), (3, 0, 1, 4), (2, 1, 0, 0)):
+        expected = F.pad(x if len(widths) == 4 else x[0], widths, mode="circular")
+        actual = padding.pad(x if len(widths) == 4 else x[0], widths, "circular")
+        torch.testing.assert_close(actual, expected, rtol=0, atol=0)
+    assert padding.pad(x, (1, 1), "reflect") is NotImplemented
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
+def test_convolutions_padded_by_name_are_torchs() -> None:
+    for axes, kernel, dilation in ((1, (4,), 2), (1, (3,), [1]), (2, (4, 3), [1, 2])):
+        convolution = (F.conv1d, F.conv2d)[axes - 1]
+        x, weight = torch.randn(1, 4, *(9, 8)[:axes]), torch.randn(6, 2, *kernel)
+        for name in ("same", "valid"):
+            rule = padding.convolution_padded_by_name(axes)
+            actual = rule(x, weight, None, 1, name, dilation, 2)
+            expected = convolution(x, weight, None, 1, name, dilation, 2)
+            torch.testing.assert_close(actual, expected)
+
+
+@pytest.mark.converters
+@pytest.mark.slow
+def test_convolutions_padded_by_name_in_tflite(tmp_path: Path) -> None:
+    row, plane = torch.ones(2, 2, 4) / 8, torch.ones(2, 2, 3, 2) / 6
+
+    def convolved(x: Tensor) -> Tensor:
+        planes = F.conv2d(x, plane, padding="same")
+        return planes.sum(2) + F.conv1d(x.sum(2), row, padding="same")
+
+    x = torch.randn(1, 2, 5, 7)
+    actual = in_file(convolved, x, "tflite", tmp_path)
+    torch.testing.assert_close(actual, convolved(x), rtol=1e-5, atol=1e-6)
+
+
 def many(x: Tensor) -> Tensor:
     """Operators that coremltools gets wrong, or lacks, in one network."""
     results = (
@@ -171,6 +214,9 @@ def many(x: Tensor) -> Tensor:
         F.rms_norm(x, (4,)),
         torch.stack(((x.argmax(-1) - 2) // 2, x.argmax(-1) % 2), -1).float(),
         torch.div(x.argmax(-1) - 2, 3, rounding_mode="floor").float(),
+        F.pad(x, (1, 2, 0, 1), mode="circular"),
+        x.diagonal(1, 1, 3),
+        x[0, 0].diagonal(),
     )
     return torch.cat([result.reshape(-1) for result in results])
 

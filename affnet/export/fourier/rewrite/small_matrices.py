@@ -70,6 +70,17 @@ def _solve(matrix: Tensor, right: Tensor, *, left: bool = True, check_errors: bo
     return found, matrix, _no_pivots(matrix), _no_info(matrix)
 
 
+# torch would add a check of errors to these two: an effect, for which no format has a place
+@formula(aten.linalg_inv.default, aten.inverse.default)
+def _unchecked_inv(matrix: Tensor) -> Any:
+    return torch.linalg.inv_ex(matrix)[0]
+
+
+@formula(aten.linalg_solve.default)
+def _unchecked_solve(matrix: Tensor, right: Tensor, *, left: bool = True) -> Any:
+    return torch.linalg.solve_ex(matrix, right, left=left)[0]
+
+
 @formula(aten._linalg_det.default)
 def _det(matrix: Tensor) -> Any:
     if matrix.shape[-1] > LARGEST_MATRIX:

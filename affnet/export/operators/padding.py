@@ -1,0 +1,51 @@
+"""Padding by the other end of an axis, which coremltools has not, and by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def pad(x: Tensor, widths: Sequence[int], mode: str = "constant", value: Any = None) -> Any:  # noqa: ARG001 - the operator has it
+    """Return ``x`` between parts of itself where ``mode`` is circular: ``aten.pad``."""
+    if mode != "circular" or not all(isinstance(width, int) and width >= 0 for width in widths):
+        return NotImplemented
+    for number in range(len(widths) // 2):
+        axis = x.dim() - 1 - number
+        before, behind = widths[2 * number : 2 * number + 2]
+        length = x.shape[axis]
+        parts = [x.narrow(axis, length - before, before), x, x.narrow(axis, 0, behind)]
+        x = torch.cat([part for part in parts if part.shape[axis]], axis)
+    return x
+
+
+def convolution_padded_by_name(axes: int) -> Any:
+    """Return the rule for ``aten.conv1d.padding`` or ``conv2d.padding``, which litert-torch lacks.
+
+    As in torch, an odd margin has its larger half behind.
+    """
+    convolution = (F.conv1d, F.conv2d)[axes - 1]
+
+    def rule(
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Any = 1,
+        padding: str = "valid",
+        dilation: Any = 1,
+        groups: int = 1,
+    ) -> Tensor:
+        if padding == "same":
+            steps = [*dilation] * axes if isinstance(dilation, Sequence) else [dilation] * axes
+            margins: list[int] = []
+            for axis in reversed(range(axes)):
+                total = steps[axis] * (weight.shape[2 + axis] - 1)
+                margins += [total // 2, total - total // 2]
+            x = F.pad(x, margins)
+        return convolution(x, weight, bias, stride, 0, dilation, groups)
+
+    return rule

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 #: How many runs of a kind are shown where --last does not say it.
 _RUNS_OF_HISTORY = 20
 
-OnlyThese = Annotated[list[str] | None, typer.Option(help="Only these.", callback=each_name)]
+#: Whole names, which may have commas: those of measured files are free.
+OnlyThese = Annotated[list[str] | None, typer.Option(help="Only this one; repeatable.")]
 
 
 def compare(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from affnet import console
-from affnet.commands.options import JsonOption, StoreOption, each_name
+from affnet.commands.options import JsonOption, StoreOption
 from affnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ app = typer.Typer(help="Move results between stores, and remove old ones.", rich
 _AT_ONCE = 500  # results in one transaction
 
 ModelsOption = Annotated[
-    list[str] | None, typer.Option("--model", help="Only of these models.", callback=each_name)
+    list[str] | None, typer.Option("--model", help="Only of this model; may be repeated.")
 ]
 DevicesOption = Annotated[
-    list[str] | None, typer.Option("--device", help="Only of these devices.", callback=each_name)
+    list[str] | None, typer.Option("--device", help="Only of this device; may be repeated.")
 ]
 
 

@@ -17,7 +17,6 @@ _INSTEAD = {
     "median": _SORT,
     "nanmedian": _SORT,
     "kthvalue": _SORT,
-    "mode": _SORT,
     "cumprod": _SCAN,
     "cummax": _SCAN,
     "cummin": _SCAN,

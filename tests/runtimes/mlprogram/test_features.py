@@ -61,7 +61,7 @@ def test_image_input(convert, layout):
     )
     program = convert(Channels(), example, inputs=[image])
     (feature,) = program.inputs
-    assert (feature.kind, feature.colour_layout, feature.shape) == ("image", layout, (1, 3, 6, 8))
+    assert (feature.kind, feature.color_layout, feature.shape) == ("image", layout, (1, 3, 6, 8))
     # the network sees its own order of channels, scaled and shifted by the program
     pixels = PICTURE[..., ::-1] if layout == "BGR" else PICTURE
     expected = (pixels.mean((0, 1)) / 255 + [0.1, 0.2, 0.3]) * [1, 10, 100]

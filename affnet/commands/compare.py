@@ -13,7 +13,6 @@ from affnet.commands.options import (
     JsonOption,
     QuietOption,
     StoreOption,
-    each_name,
     is_on_command_line,
 )
 from affnet.errors import UsageError
@@ -36,9 +35,7 @@ def compare(
     ] = None,
     store: StoreOption = None,
     model: OnlyThese = None,
-    device: Annotated[
-        list[str] | None, typer.Option(help="Only these.", callback=each_name)
-    ] = None,
+    device: OnlyThese = None,
     against: Annotated[
         str | None, typer.Option(help="A peer to divide by, where measured in the same turns.")
     ] = None,

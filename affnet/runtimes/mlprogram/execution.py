@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from affnet.errors import ArtifactError, UnsupportedOperatorError
 from affnet.runtimes.mlprogram.constants import Value
-from affnet.runtimes.mlprogram.graph import Function, Node, Reference
+from affnet.runtimes.mlprogram.graph import LOOP, Block, Function, Node, Reference
 from affnet.runtimes.mlprogram.operators import Operator, find_operator
 from affnet.runtimes.mlprogram.types import TensorType, numpy_dtype
 
+_MOST_TURNS = 100_000
 #: What numpy and torch raise on arguments that do not fit together.
 _MISFITS = (ValueError, IndexError, TypeError, KeyError, RuntimeError, OverflowError, MemoryError)
 
@@ -82,8 +83,9 @@ class Evaluator:
                         values.pop(name, None)
 
     def _refuse_unsupported(self) -> None:
-        for node in self._function.nodes:
-            _known(node)
+        for node in self._function.walk():
+            if node.operator != LOOP:
+                _known(node)
 
     def _fold(self) -> None:
         if self._folded:
@@ -94,6 +96,8 @@ class Evaluator:
         self._folded = True
 
     def _results(self, node: Node, values: dict[str, Value], *, half: bool) -> dict[str, Value]:
+        if node.operator == LOOP:
+            return self._loop(node, values, half=half)
         operator = _known(node)
         arguments = self._arguments(node, operator, values)
         try:
@@ -109,6 +113,29 @@ class Evaluator:
                 f"The operator {node.operator} ({node.location}) does not fit its arguments: "
                 f"{reason.rstrip('.')}."
             ) from error
+
+    def _loop(self, node: Node, values: dict[str, Value], *, half: bool) -> dict[str, Value]:
+        """Run a loop: its first block says whether to go on, its second computes the variables."""
+        if len(node.blocks) != 2:
+            raise ArtifactError(f"The loop ({node.location}) has not two blocks.")
+        goes_on, body = node.blocks
+        variables = [self._value(each, values) for each in node.parameters.get("loop_vars", ())]
+        for _ in range(_MOST_TURNS):
+            if not np.all(self._block(goes_on, variables, values, half=half)[0]):
+                return {
+                    output.name: _convert(value, output.type, half=half)
+                    for output, value in zip(node.outputs, variables, strict=True)
+                }
+            variables = self._block(body, variables, values, half=half)
+        raise ArtifactError(f"The loop ({node.location}) has no end within {_MOST_TURNS:,} turns.")
+
+    def _block(
+        self, block: Block, given: list[Value], around: dict[str, Value], *, half: bool
+    ) -> list[Value]:
+        values = {**around, **block.constants, **dict(zip(block.inputs, given, strict=True))}
+        for node in block.nodes:
+            values.update(self._results(node, values, half=half))
+        return [self._value(Reference(name), values) for name in block.results]
 
     def _arguments(
         self, node: Node, operator: Operator, values: dict[str, Value]

@@ -10,6 +10,9 @@ from affnet.errors import ArtifactError
 from affnet.runtimes.mlprogram.constants import Constants, Value
 from affnet.runtimes.mlprogram.types import TensorType, tensor_type
 
+#: The one operator of control flow that can be evaluated.
+LOOP = "while_loop"
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -34,7 +37,12 @@ class Node:
     location: str  # for messages: where it stands
     parameters: dict[str, tuple[Value | Reference, ...]]
     outputs: tuple[Output, ...]
-    nested: tuple[Node, ...]  # the operators of its blocks, of control flow only
+    blocks: tuple[Block, ...] = ()  # of control flow only
+
+    @property
+    def nested(self) -> tuple[Node, ...]:
+        """The operators of its blocks."""
+        return tuple(node for block in self.blocks for node in block.nodes)
 
     def references(self) -> Iterator[str]:
         """Yield the names it reads, those of its blocks included."""
@@ -44,6 +52,16 @@ class Node:
                     yield argument.name
         for node in self.nested:
             yield from node.references()
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of an operator of control flow, which reads values from around it too."""
+
+    inputs: tuple[str, ...]
+    constants: dict[str, Value]
+    nodes: tuple[Node, ...]
+    results: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -85,19 +103,27 @@ def read_function(message: Any, constants: Constants) -> Function:
     if block is None:
         raise ArtifactError(f"The ML program holds no code for its operator set {message.opset!r}.")
     inputs = {value.name: tensor_type(value.type) for value in message.inputs}
+    known, nodes = _read_operations(block.operations, "", constants)
+    function = Function(inputs, known, nodes, tuple(block.outputs))
+    _check_names(function)
+    return function
+
+
+def _read_operations(
+    operations: Any, within: str, constants: Constants
+) -> tuple[dict[str, Value], tuple[Node, ...]]:
+    """Return the constants among operators by name, and the others; ``within`` says where."""
     known: dict[str, Value] = {}
     nodes = []
-    for index, operation in enumerate(block.operations, start=1):
-        location = f"operator {index} of {len(block.operations)}"
+    for index, operation in enumerate(operations, start=1):
+        location = f"operator {index} of {len(operations)}{within}"
         if operation.type == "const":
             if len(operation.outputs) != 1 or "val" not in operation.attributes:
                 raise ArtifactError(f"The ML program holds a damaged constant, {location}.")
             known[operation.outputs[0].name] = constants.read(operation.attributes["val"])
         else:
             nodes.append(_node(operation, location, constants))
-    function = Function(inputs, known, tuple(nodes), tuple(block.outputs))
-    _check_names(function)
-    return function
+    return known, tuple(nodes)
 
 
 def _node(message: Any, location: str, constants: Constants) -> Node:
@@ -117,20 +143,22 @@ def _node(message: Any, location: str, constants: Constants) -> Node:
     outputs = tuple(Output(value.name, tensor_type(value.type)) for value in message.outputs)
     if outputs:
         location = f"{location}, output {outputs[0].name!r}"
-    nested = tuple(
-        _node(operation, f"in a block of {location}", constants)
+    blocks = tuple(
+        Block(
+            tuple(value.name for value in block.inputs),
+            *_read_operations(block.operations, f" in a block of {location}", constants),
+            tuple(block.outputs),
+        )
         for block in message.blocks
-        for operation in block.operations
-        if operation.type != "const"
     )
     name = " ".join(message.type.split())  # a damaged name must not break a message's line
-    return Node(name, location, parameters, outputs, nested)
+    return Node(name, location, parameters, outputs, blocks)
 
 
 def _check_names(function: Function) -> None:
     known = {*function.inputs, *function.constants}
     for node in function.nodes:
-        if node.nested:  # names of a block are its own; control flow is refused when run
+        if node.blocks:  # names of a block are its own, and missed when it is run
             known.update(output.name for output in node.outputs)
             continue
         for name in node.references():

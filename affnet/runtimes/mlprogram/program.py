@@ -18,7 +18,7 @@ from affnet.runtimes.mlprogram.description import (
     read_metadata,
     read_output,
 )
-from affnet.runtimes.mlprogram.graph import Function, Node, read_function
+from affnet.runtimes.mlprogram.graph import LOOP, Function, Node, read_function
 from affnet.runtimes.mlprogram.inputs import read_inputs
 from affnet.runtimes.mlprogram.package import Package
 from affnet.runtimes.mlprogram.types import numpy_dtype
@@ -150,7 +150,7 @@ def unsupported_operators(program: Program) -> list[str]:
     """Return the names of the operators of ``program`` that `Program.predict` cannot evaluate."""
     from affnet.runtimes.mlprogram.operators import find_operator
 
-    names = {node.operator for node in program.function.walk()}
+    names = {node.operator for node in program.function.walk()} - {LOOP}
     return sorted(name for name in names if find_operator(name) is None)
 
 

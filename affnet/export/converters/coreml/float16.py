@@ -25,7 +25,7 @@ from affnet.export.converters.coreml.nms import may_be_float16
 from affnet.export.converters.mixed_precision import HalfChoice, Operation, choose_float32
 from affnet.runtimes.mlprogram.constants import Value, hold
 from affnet.runtimes.mlprogram.execution import Evaluator, round_to_half
-from affnet.runtimes.mlprogram.graph import Function, Node, Output, Reference
+from affnet.runtimes.mlprogram.graph import Block, Function, Node, Output, Reference
 from affnet.runtimes.mlprogram.types import TensorType, dtype_from_parameter
 
 _SMALLEST = float(np.float16(6e-8))  # coremltools gives it to small constants that would become 0
@@ -116,39 +116,50 @@ def in_half(function: Function, float32: frozenset[str] | set[str]) -> Function:
     it reads what is float32.
     """
     single = {name for name, kind in function.inputs.items() if _is_single(kind)}
-    nodes: list[Node] = []
-    cast: set[str] = set()
 
-    def halved(argument: Value | Reference) -> Value | Reference:
-        if not isinstance(argument, Reference):
-            return _half_constant(argument)
-        if argument.name not in single:
-            return argument
-        half = f"{argument.name}_half"
-        if half not in cast:
-            cast.add(half)
-            known = function.type_of(argument.name)
-            kind = TensorType("float16", known.shape if known else None)
-            given: dict[str, tuple[Value | Reference, ...]] = {"x": (argument,), "dtype": ("fp16",)}
-            nodes.append(Node("cast", _BORDER, given, (Output(half, kind),), ()))
-        return Reference(half)
+    def converted(given: Sequence[Node], cast: set[str]) -> tuple[Node, ...]:
+        nodes: list[Node] = []
 
-    for node in function.nodes:
-        if node.outputs[0].name in float32:
-            single.update(output.name for output in node.outputs if _is_single(output.type))
-            nodes.append(node)
-            continue
-        parameters = {
-            name: tuple(map(halved, arguments)) for name, arguments in node.parameters.items()
-        }
-        outputs = tuple(
-            Output(output.name, TensorType("float16", output.type.shape))
-            if output.type is not None and _is_single(output.type)
-            else output
-            for output in node.outputs
-        )
-        nodes.append(dataclasses.replace(node, parameters=parameters, outputs=outputs))
-    return dataclasses.replace(function, nodes=tuple(nodes))
+        def halved(argument: Value | Reference) -> Value | Reference:
+            if not isinstance(argument, Reference):
+                return _half_constant(argument)
+            if argument.name not in single:
+                return argument
+            half = f"{argument.name}_half"
+            if half not in cast:
+                cast.add(half)
+                nodes.append(_cast(argument, half, function.type_of(argument.name)))
+            return Reference(half)
+
+        for node in given:
+            if node.outputs[0].name in float32:
+                single.update(output.name for output in node.outputs if _is_single(output.type))
+                nodes.append(node)
+                continue
+            parameters = {
+                name: tuple(map(halved, arguments)) for name, arguments in node.parameters.items()
+            }
+            blocks = tuple(
+                dataclasses.replace(block, nodes=converted(block.nodes, {*cast}))
+                for block in node.blocks
+            )
+            outputs = tuple(map(_half_output, node.outputs))
+            nodes.append(Node(node.operator, node.location, parameters, outputs, blocks))
+        return tuple(nodes)
+
+    return dataclasses.replace(function, nodes=converted(function.nodes, set()))
+
+
+def _cast(argument: Reference, half: str, known: TensorType | None) -> Node:
+    given: dict[str, tuple[Value | Reference, ...]] = {"x": (argument,), "dtype": ("fp16",)}
+    kind = TensorType("float16", known.shape if known else None)
+    return Node("cast", _BORDER, given, (Output(half, kind),))
+
+
+def _half_output(output: Output) -> Output:
+    if output.type is None or not _is_single(output.type):
+        return output
+    return Output(output.name, TensorType("float16", output.type.shape))
 
 
 def _is_single(kind: TensorType | None) -> bool:
@@ -173,8 +184,17 @@ def _node(operator: Any) -> Node:
         if given is not None
     }
     outputs = tuple(Output(var.name, _type_of(var)) for var in operator.outputs)
-    nested = tuple(_node(inner) for block in operator.blocks for inner in block.operations)
-    return Node(operator.op_type, repr(operator.name), parameters, outputs, nested)
+    blocks = tuple(map(_block, operator.blocks))
+    return Node(operator.op_type, repr(operator.name), parameters, outputs, blocks)
+
+
+def _block(block: Any) -> Block:
+    return Block(
+        tuple(var.name for var in block.inputs),
+        {var.name: _value(var) for var in block.outputs if _is_constant(var)},
+        tuple(_node(inner) for inner in block.operations if inner.op_type != "const"),
+        tuple(var.name for var in block.outputs),
+    )
 
 
 def _argument(var: Any) -> Value | Reference:

@@ -19,6 +19,7 @@ from affnet.runtimes.mlprogram.operators import (  # noqa: F401 - importing regi
     normalization,
     pooling,
     quantization,
+    recurrent,
     reduction,
     resizing,
     scattering,

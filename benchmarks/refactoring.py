@@ -32,6 +32,7 @@ from affnet.bench.measurement.interleaved import Job, measure
 from affnet.bench.measurement.protocol import get_protocol
 from affnet.bench.results.ratios import relate_to_peer
 from affnet.devices.catalog import get_device
+from affnet.layouts import as_input
 from affnet.runtimes import runtime_for
 
 FORMATS = ("onnx", "tflite", "coreml", "executorch")
@@ -92,8 +93,12 @@ def difference(before: Path, after: Path, latency: bool) -> str:
     operators = [Counter(runtime.operators(path)) for path in (before, after)]
     more, fewer = operators[1] - operators[0], operators[0] - operators[1]
     found = [f"+{n} {op}" for op, n in more.items()] + [f"-{n} {op}" for op, n in fewer.items()]
-    noise = np.random.default_rng(0).random(new.manifest.inputs[0].static_shape(), np.float32)
-    outputs = [runtime.load(path, threads=1).run(noise)[0] for path in (before, after)]
+    size = new.manifest.inputs[0].image_size()
+    noise = np.random.default_rng(0).random((1, 3, *size), np.float32)
+    outputs = [
+        runtime.load(one.path, threads=1).run(as_input(noise, one.manifest.inputs[0]))[0]
+        for one in (old, new)  # their layouts may differ
+    ]
     error = np.abs(outputs[1] - outputs[0]).max() / np.abs(outputs[0]).max()
     words = f"{', '.join(found) or 'the same operators'}; outputs differ by {error:.1e}"
     if not latency or new.manifest.format == "coreml":  # which only a Mac can time

@@ -28,7 +28,8 @@ def test_every_format_that_is_exported_has_a_runtime() -> None:
 
 @pytest.mark.parametrize("name", ["onnxruntime", "torch"])
 def test_the_version_is_the_installed_one(name: str) -> None:
-    assert get_runtime(name).version() == version(name)
+    build = get_runtime(name).version().partition("+")[0]  # torch's may be 2.13.0+cu130
+    assert build == version(name).partition("+")[0]
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "torch"])

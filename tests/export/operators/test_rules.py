@@ -177,6 +177,7 @@ def test_convolutions_padded_by_name_are_torchs() -> None:
 
 @pytest.mark.converters
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
 def test_convolutions_padded_by_name_in_tflite(tmp_path: Path) -> None:
     row, plane = torch.ones(2, 2, 4) / 8, torch.ones(2, 2, 3, 2) / 6
 

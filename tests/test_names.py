@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from affnet.commands.options import each_name
 from affnet.names import split_names
+from tests.conftest import Finished
 
 
 @pytest.mark.parametrize(
@@ -25,7 +27,14 @@ def test_names_are_split_at_commas_each_once_in_their_order(
     assert split_names(*texts) == names
 
 
-def test_an_option_that_may_be_repeated_takes_commas_too() -> None:
-    assert each_name(["affnet_et,affnet_t", "affnet"]) == ["affnet_et", "affnet_t", "affnet"]
-    assert each_name(None) is None
-    assert each_name([]) is None
+@pytest.mark.parametrize(
+    ("only", "sentence"),
+    [
+        ("affnet_et,nope", "Unknown network of the zoo 'nope'"),
+        (" , ", "--only names no network."),
+    ],
+)
+def test_the_zoo_takes_a_list(run: Callable[..., Finished], only: str, sentence: str) -> None:
+    done = run("bench", "zoo", "--only", only, "--device", "fake")
+    assert done.code == 2
+    assert done.error.startswith(sentence)

@@ -21,10 +21,10 @@ from affnet.commands.options import (
     QuietOption,
     RuntimeName,
     StoreOption,
-    each_name,
 )
-from affnet.errors import AffnetError, ConversionError, VerificationError
+from affnet.errors import AffnetError, ConversionError, UsageError, VerificationError
 from affnet.files import scratch_folder
+from affnet.names import split_names
 
 if TYPE_CHECKING:
     from affnet.artifact import Artifact
@@ -35,10 +35,7 @@ def bench_zoo(
     context: typer.Context,
     only: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Only these networks, such as affnet_et,mobilevit_xxs. Default: all.",
-            callback=each_name,
-        ),
+        typer.Option(help="Only these networks, such as affnet_et,mobilevit_xxs. Default: all."),
     ] = None,
     against: Annotated[
         str, typer.Option(help="Reference model for the latency ratios.")
@@ -92,7 +89,7 @@ def bench_zoo(
         bench_output.check_target(output)
     if plot is not None:
         bench_output.check_picture(plot)
-    protocol, names = get_protocol(preset), choose(only, against)
+    protocol, names = get_protocol(preset), choose(_named(only or ()), against)
     where = open_places(context, device, devices_file, {}, cluster, insecure, False, quiet)
     place = where.only("The zoo is measured")
     engine = get_runtime(runtime or place.capabilities.home_runtimes[0])
@@ -127,6 +124,13 @@ def bench_zoo(
 
     code = bench_output.emit(outcomes, None, form, output, draw)  # ratios are in them already
     raise typer.Exit(code or recorder.exit_code)
+
+
+def _named(only: Sequence[str]) -> list[str]:
+    names = split_names(*only)
+    if only and not names:
+        raise UsageError("--only names no network.")
+    return names
 
 
 def _export(

@@ -10,7 +10,6 @@ import typer
 
 from affnet import console
 from affnet.errors import UsageError
-from affnet.names import split_names
 from affnet.runtimes import RUNTIMES
 
 
@@ -152,11 +151,6 @@ VerifyOnOption = Annotated[
         rich_help_panel="Verification",
     ),
 ]
-
-
-def each_name(texts: list[str] | None) -> list[str] | None:
-    """Split the values of an option that may be repeated at their commas too."""
-    return split_names(*texts) if texts else None
 
 
 def is_on_command_line(context: typer.Context, name: str) -> bool:

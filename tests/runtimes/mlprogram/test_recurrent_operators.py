@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from affnet.errors import ArtifactError
+from affnet.export.converters.coreml.float16 import in_half
 from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
 from affnet.model.source import load_source
@@ -140,3 +141,22 @@ def test_a_loop_without_an_end_is_refused(evaluate, monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(ArtifactError, match="has no end within 10 turns"):
         evaluate(forever, [draw(3)])
+
+
+def test_what_a_loop_computes_is_rounded_to_float16_too(saved) -> None:
+    """Inside it a value leaves float16, and comes back: what the trial of float16 must see."""
+    function = load_program(
+        saved(
+            lambda a: mb.while_loop(
+                _cond=lambda x: mb.less(x=mb.reduce_max(x=x, keep_dims=False), y=10.0),
+                _body=lambda x: mb.mul(x=mb.mul(x=x, y=1e5), y=1e-4),
+                loop_vars=(a,),
+            ),
+            [draw(3)],
+        )
+    ).function
+    given = {"a": np.ones(3, np.float32)}
+    (exact,) = execution.Evaluator(function).run(given, half=False).values()
+    (half,) = execution.Evaluator(in_half(function, frozenset())).run(given, half=True).values()
+    np.testing.assert_allclose(exact, 10.0, rtol=1e-6)
+    assert np.isinf(half).all()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
-from affnet.artifact import Artifact
+from affnet.artifact import Artifact, manifest_path
 from tests.conftest import Finished
 
 Run = Callable[..., Finished]
@@ -52,3 +55,14 @@ def test_people_read_the_same_in_words(run: Run, digits_onnx: Artifact) -> None:
         "made with",
     ):
         assert text in out
+
+
+def test_details_within_details_are_words_too(
+    run: Run, digits_onnx: Artifact, tmp_path: Path
+) -> None:
+    path = tmp_path / "digits.onnx"
+    shutil.copy(digits_onnx.path, path)
+    found = {"float16": {"largest": 736.7, "operators": ["add", "mul"]}}
+    manifest = dataclasses.replace(digits_onnx.manifest, details=found)
+    manifest_path(path).write_text(manifest.to_json())
+    assert "onnx, float16 (largest 736.7, operators [add, mul])" in run("inspect", path).out

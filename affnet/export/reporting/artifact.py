@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from affnet.artifact import Artifact
@@ -173,7 +173,7 @@ def inspection_fields(record: dict[str, Any]) -> dict[str, str]:
     dynamic = [DynamicAxis(**axis) for axis in record["dynamic"]]
     delegation = delegation_fields(record["details"])
     details = [
-        f"{name} {value}"
+        f"{name} {_as_text(value)}"
         for name, value in record["details"].items()
         if name not in (*DELEGATION_DETAILS, *_PRECISION_DETAILS)
     ]
@@ -298,3 +298,12 @@ _PRECISION_DETAILS = (
 def plan_text(plan: dict[str, str]) -> str:
     """Return an FFT plan in one line."""
     return ", ".join(f"{size} {name}" for size, name in plan.items()) or "none needed"
+
+
+def _as_text(value: Any) -> str:
+    """Return a detail of a manifest without JSON's braces and quotes."""
+    if isinstance(value, Mapping):
+        return f"({', '.join(f'{name} {_as_text(one)}' for name, one in value.items())})"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(map(_as_text, value))}]"
+    return str(value)

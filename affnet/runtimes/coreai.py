@@ -9,11 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import platform
+import sys
+import time
+import traceback
 import weakref
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module, metadata
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -24,6 +28,7 @@ from affnet.errors import ArtifactError, MissingError, UntimedError, reason_of, 
 from affnet.runtimes import Interface
 from affnet.silence import silenced
 
+_MOMENT_S = 1e-4
 _BORDERS = ("constant", "input", "output")
 _OF_8_BITS_OR_FEWER = ("Int8", "UInt8", "Int4", "UInt4", "Int2", "UInt2", "UInt1")
 
@@ -82,7 +87,7 @@ class CoreAiSession:
     def __init__(self, path: Path) -> None:
         asset, runtime = _asset(path), _runtime()
         self._array = runtime.NDArray
-        self._loop = asyncio.new_event_loop()
+        self._loop = WokenLoop()
         weakref.finalize(self, self._loop.close)
         with silenced():  # it says which function it loads
             try:
@@ -117,9 +122,34 @@ class CoreAiSession:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return self._loop.run_until_complete(coroutine)
+            return self._loop.result(coroutine)
         with ThreadPoolExecutor(1) as other:
-            return other.submit(self._loop.run_until_complete, coroutine).result()
+            return other.submit(self._loop.result, coroutine).result()
+
+
+class WokenLoop(asyncio.SelectorEventLoop):
+    """A loop that threads of Core AI wake, and that waits until they have left Python again.
+
+    One that is still in there when the interpreter ends is unwound by it, which Swift answers with
+    an abort: the process would have done its work, and fail (coreai-core 1.0.0b3, Python 3.11).
+    """
+
+    def call_soon_threadsafe(self, *arguments: Any, **options: Any) -> asyncio.Handle:
+        """See `asyncio.loop.call_soon_threadsafe`; it gives the interpreter away while it wakes."""
+        return super().call_soon_threadsafe(*arguments, **options)
+
+    def result(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine to its end, and return what it gives."""
+        try:
+            return self.run_until_complete(coroutine)
+        finally:
+            while any(map(_wakes, sys._current_frames().values())):
+                time.sleep(_MOMENT_S)
+
+
+def _wakes(frame: FrameType) -> bool:
+    waking = WokenLoop.call_soon_threadsafe.__code__
+    return any(caller.f_code is waking for caller, _ in traceback.walk_stack(frame))
 
 
 async def _loaded(asset: Any) -> Any:

@@ -161,6 +161,7 @@ def main() -> None:
         axes = json.loads(shape)
         answer = _answer(get_runtime(name), Path(path), None if axes is None else tuple(axes))
         json.dump(answer, answers)
+    os._exit(0)  # a runtime's own threads may end a process that is taken down in an orderly way
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 import shutil
 import sys
+import threading
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +34,7 @@ from affnet.export import pipeline
 from affnet.export.conversion import ANY_BATCH
 from affnet.export.converters import ConversionRequest
 from affnet.export.options import ExportOptions
-from affnet.runtimes import check_measurable
+from affnet.runtimes import check_measurable, coreai
 from affnet.runtimes.foreign import open_file
 from tests import tiny
 
@@ -121,6 +124,30 @@ def test_types_that_it_holds(tmp_path: Path) -> None:
         assert result.dtype == kind
         np.testing.assert_array_equal(result, ~array if kind == "bool" else array + array)
     assert CoreAiRuntime.describe(path).precision == "fp16"  # by the widest tolerance
+
+
+def test_a_result_waits_until_its_thread_has_left_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left = threading.Event()
+    wake = asyncio.SelectorEventLoop.call_soon_threadsafe
+
+    def slowly(*arguments: Any, **options: Any) -> asyncio.Handle:
+        handle = wake(*arguments, **options)
+        time.sleep(0.2)
+        left.set()
+        return handle
+
+    async def woken() -> int:
+        future = loop.create_future()
+        arguments = (future.set_result, 5)
+        threading.Thread(target=loop.call_soon_threadsafe, args=arguments, daemon=True).start()
+        return int(await future)
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "call_soon_threadsafe", slowly)
+    with contextlib.closing(coreai.WokenLoop()) as loop:
+        assert loop.result(woken()) == 5
+        assert left.is_set()
 
 
 def test_it_runs_where_a_loop_runs_already(tmp_path: Path) -> None:

@@ -13,12 +13,13 @@ import sys
 import time
 import traceback
 import weakref
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from importlib import import_module, metadata
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVarTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from affnet.runtimes import Interface
 from affnet.silence import silenced
 
 _MOMENT_S = 1e-4
+_Values = TypeVarTuple("_Values")
 _BORDERS = ("constant", "input", "output")
 _OF_8_BITS_OR_FEWER = ("Int8", "UInt8", "Int4", "UInt4", "Int2", "UInt2", "UInt1")
 
@@ -134,9 +136,14 @@ class WokenLoop(asyncio.SelectorEventLoop):
     an abort: the process would have done its work, and fail (coreai-core 1.0.0b3, Python 3.11).
     """
 
-    def call_soon_threadsafe(self, *arguments: Any, **options: Any) -> asyncio.Handle:
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[[*_Values], object],
+        *args: *_Values,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
         """See `asyncio.loop.call_soon_threadsafe`; it gives the interpreter away while it wakes."""
-        return super().call_soon_threadsafe(*arguments, **options)
+        return super().call_soon_threadsafe(callback, *args, context=context)
 
     def result(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine to its end, and return what it gives."""

@@ -37,6 +37,7 @@ from affnet.files import (
 )
 from affnet.garbage import collected_rarely
 from affnet.model.cost import count_macs_of, count_parameters
+from affnet.model.random_state import leaving_random_state
 from affnet.model.source import Source
 from affnet.runtimes import runtime_for
 
@@ -60,6 +61,7 @@ def export_artifact(
     return export_once(source, options, output, progress)
 
 
+@leaving_random_state
 def export_once(
     source: Source,
     options: ExportOptions,

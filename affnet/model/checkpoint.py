@@ -16,6 +16,7 @@ from affnet.files import content_sha256
 from affnet.model.config import TrainingConfig, find_config, read_config
 from affnet.model.create import NETWORKS, Network, create_model, head_of, network_name
 from affnet.model.identity import infer_network
+from affnet.model.random_state import leaving_random_state
 from affnet.model.source_file import SAFETENSORS, check_weight_file, unreadable
 from affnet.model.weights import check_plain, fill, first_names, read_safetensors
 
@@ -82,6 +83,7 @@ def load_checkpoint(
     return checkpoint.model
 
 
+@leaving_random_state
 def read_checkpoint(
     path: Path,
     *,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from affnet.errors import CheckpointError
@@ -25,9 +24,8 @@ def infer_network(path: Path, entries: Mapping[str, Tensor]) -> tuple[str, int]:
     """
     head = _head(path, entries)
     name = network_name("affnet_et", head)
-    # on the meta device, random numbers would have PyTorch import its compiler, for two seconds
-    with torch.random.fork_rng(devices=()):
-        expected = create_model(name).state_dict().keys()  # names are the same in all
+    # not on the meta device, where random numbers have PyTorch import its compiler, for two seconds
+    expected = create_model(name).state_dict().keys()  # names are the same in all
     if len(expected & entries.keys()) < len(expected) / 2:
         raise CheckpointError(
             f"{path} is a checkpoint of another network, not AFFNet: its entries are "

@@ -51,7 +51,8 @@ def build_program(function: str, seed: int, dynamic: str | None = None) -> Loade
     ``dynamic`` names the axes whose lengths are left open, as `affnet.dynamic_axes` reads them.
 
     It is found from the working directory or wherever Python finds modules, and called without
-    arguments, after `torch.manual_seed`, so that random weights are the same at every call.
+    arguments, after a seed of PyTorch's generator for the CPU, so that random weights are the same
+    at every call.
 
     Raises:
         UsageError: no such function, it fails, or returns something else; and as `load_program`.
@@ -96,7 +97,7 @@ def _call(function: str, seed: int) -> Any:
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # of the CPU; a GPU's numbers are left alone
         module = importlib.import_module(name)
         if not hasattr(module, attribute):
             raise UsageError(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
+import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+import affnet
 from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.model.bundled import bundled_folder
 from affnet.model.source import load_source
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
 
@@ -79,3 +84,35 @@ def test_the_network_stays_as_it_was(format_: str, precision: str, tmp_path: Pat
     export_artifact(source, ExportOptions(format_, precision=precision), tmp_path)
     assert source.model is NETWORK
     assert state(NETWORK) == before
+
+
+def random_numbers() -> dict[str, bytes]:
+    return {
+        "torch": torch.random.get_rng_state().numpy().tobytes(),
+        "numpy": pickle.dumps(np.random.get_state()),  # noqa: NPY002
+        "python": pickle.dumps(random.getstate()),
+    }
+
+
+@pytest.mark.parametrize("source", ["digits", "affnet_et", "mobilevit_xxs", f"{__name__}:build"])
+def test_random_numbers_stay_the_caller_s(source: str) -> None:
+    before = random_numbers()
+    load_source(source)
+    assert random_numbers() == before
+
+
+@pytest.mark.parametrize(("format_", "precision"), FORMATS)
+def test_random_numbers_stay_through_an_export(
+    format_: str, precision: str, tmp_path: Path
+) -> None:
+    source, before = load_source(f"{__name__}:build"), random_numbers()
+    artifact = export_artifact(source, ExportOptions(format_, precision=precision), tmp_path)
+    assert random_numbers() == before
+    affnet.verify_artifact(artifact.path)
+    assert random_numbers() == before
+
+
+def test_random_numbers_stay_where_a_checkpoint_is_loaded() -> None:
+    before = random_numbers()
+    affnet.load_checkpoint(bundled_folder("digits") / "weights.safetensors")
+    assert random_numbers() == before

@@ -25,6 +25,7 @@ from affnet.model.peers.libraries import is_of_library
 from affnet.model.program_interface import LoadedProgram
 from affnet.model.programs import build_program, is_function, load_program
 from affnet.model.published import Published
+from affnet.model.random_state import leaving_random_state
 from affnet.model.random_weights import randomise
 from affnet.model.source import files
 from affnet.model.source.base import OWN_WEIGHTS, SEED, Source, interface, known_labels, with_labels
@@ -43,6 +44,7 @@ def source_names() -> tuple[str, ...]:
     return (*NETWORKS, *PEERS, *SEGMENTATION_PEERS, *DETECTION_PEERS, *BUNDLED)
 
 
+@leaving_random_state
 def load_source(
     source: str,
     *,

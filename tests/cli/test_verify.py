@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from affnet.artifact import Artifact, manifest_path
+from affnet.export.verification import compare
 from affnet.model.bundled import bundled_folder
 from tests.cli.conftest import copy_artifact, damage, edit_manifest
 from tests.cli.test_export import FIELDS
@@ -28,6 +29,16 @@ def test_every_held_out_image_gets_pytorch_s_class(run: Run, digits_onnx: Artifa
     assert (held_out["images"], held_out["agreeing"]) == (1000, 1000)
     assert held_out["top1"] == held_out["top1_pytorch"] == pytest.approx(0.989)
     assert held_out["max_rel_error"] < 1e-5
+
+
+def test_a_held_out_image_of_another_class_fails(
+    run: Run, digits_onnx: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreement = compare.HeldOutAgreement(1000, 999, 0.989, 0.989, 1e-6)
+    monkeypatch.setattr(compare, "verify_held_out", lambda *_: agreement)
+    done = run("verify", digits_onnx.path, "--held-out", "--json", "--quiet")
+    assert (done.code, done.json["passed"]) == (1, False)
+    assert done.json["held_out"]["agreeing"] == 999
 
 
 def test_people_read_the_verdict(run: Run, digits_onnx: Artifact) -> None:

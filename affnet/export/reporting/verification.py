@@ -43,6 +43,7 @@ class Verification:
             content = report.parity_record(self.artifact, self.parity, self.subject)
         else:
             content = report.verdict_record(self.subject, self.parity)
+        content["passed"] = self.passed
         if self.held_out:
             content |= {"held_out": report.held_out_record(self.held_out)}
         if self.proofs:

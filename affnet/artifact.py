@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from affnet.reading import parse_json, read_text
 from affnet.tensor_spec import TensorSpec as TensorSpec
 from affnet.tensor_spec import image_spec as image_spec
 from affnet.tensor_spec import logits_spec as logits_spec
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 #: What a network takes at once: an array for each of its inputs.
 Arrays = tuple[NDArray[Any], ...]
@@ -103,11 +107,11 @@ class Manifest:
             raise ValueError("it has no schema number")
         if (schema := fields.pop("schema")) != SCHEMA:
             raise ValueError(f"its schema is {schema}, this version reads {SCHEMA}")
-        from pydantic import TypeAdapter, ValidationError
+        from pydantic import ValidationError
 
         stated = "preprocessing" in fields
         try:
-            manifest: Manifest = TypeAdapter(cls).validate_python(fields)
+            manifest = _adapter().validate_python(fields)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
@@ -123,6 +127,13 @@ class Manifest:
                 if reason := _oddity(spec):
                     raise ValueError(f"{kind}.{index}: {reason}")
         return _with_preprocessing(manifest, stated)
+
+
+@functools.cache  # it takes longer to make than to use a hundred times
+def _adapter() -> TypeAdapter[Manifest]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Manifest)
 
 
 def usual_preprocessing(spec: TensorSpec, task: str) -> Preprocessing | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -136,10 +137,16 @@ def _mismatch_behind(error: Exception) -> AffnetError | None:
     return mismatch_behind(error)
 
 
+@functools.cache
+def _command() -> Any:
+    """Return the commands as typer makes them, once for a process that calls `main` often."""
+    return typer.main.get_command(app)
+
+
 def _run() -> NoReturn:
     """Run the command that the arguments name, and end with its exit code."""
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(_command()(standalone_mode=False))
     except Exception as error:
         # typer's usage errors are click's, or its own copies of them, as its version goes
         if not hasattr(error, "format_message"):

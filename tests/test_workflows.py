@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,43 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+#: The versions of Python that ``affnet doctor`` names as tested.
+DECLARED = {
+    found[1]
+    for line in PROJECT["classifiers"]
+    if (found := re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", line))
+}
+LOWEST = PROJECT["requires-python"].removeprefix(">=")
 _TARGET = re.compile(r"^(\w[\w-]*):", re.MULTILINE)
 
 
 def steps(path: Path) -> list[dict[str, Any]]:
     jobs = yaml.safe_load(path.read_text())["jobs"].values()
     return [step for job in jobs for step in job["steps"]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a workflow: the versions of Python that it names, and its commands."""
+
+    name: str
+    pythons: frozenset[str]
+    script: str
+
+
+def read_jobs() -> Iterator[Job]:
+    for path in FILES:
+        for name, job in yaml.safe_load(path.read_text())["jobs"].items():
+            own = job["steps"]
+            named = {step.get("with", {}).get("python-version") for step in own} - {None}
+            if "${{ matrix.python }}" in named:
+                named = {*named, *job["strategy"]["matrix"]["python"]} - {"${{ matrix.python }}"}
+            script = "\n".join(step.get("run", "") for step in own)
+            yield Job(f"{path.stem}.{name}", frozenset(named), script)
+
+
+JOBS = {job.name: job for job in read_jobs()}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -38,6 +72,50 @@ def test_rights_are_named_and_no_more_than_reading_for_all(path: Path) -> None:
     assert all("timeout-minutes" in job for job in content["jobs"].values())
     writing = {name for job in content["jobs"].values() for name in job.get("permissions", {})}
     assert writing <= {"contents", "id-token", "attestations", "pages"}
+
+
+def test_the_tests_run_on_the_declared_versions_of_python_and_no_others() -> None:
+    testing = [job for job in JOBS.values() if re.search(r"make test\b|-m pytest\b", job.script)]
+    assert set().union(*(job.pythons for job in testing)) == DECLARED
+
+
+def test_the_main_job_runs_on_each_version_from_the_lowest_to_the_newest_that_installs() -> None:
+    minors = sorted(map(minor, JOBS["ci.main-job"].pythons))
+    assert ".ci/main_job" in JOBS["ci.main-job"].script
+    assert minors == list(range(minor(LOWEST), minors[-1] + 1))
+    assert JOBS["ci.main-job"].pythons >= DECLARED
+    assert min(DECLARED, key=minor) == LOWEST
+
+
+def test_the_lowest_versions_of_every_range_run_on_the_lowest_python() -> None:
+    lowest = JOBS["ci.lowest"]
+    assert re.search("--resolution lowest-direct .*-r pyproject.toml", lowest.script)
+    assert lowest.pythons == {LOWEST}
+
+
+def test_the_newest_versions_are_held_back_by_no_pins_and_are_of_the_newest_python() -> None:
+    newest = JOBS["newest.newest"]
+    assert not re.search(r"constraint|==|\bmake\b", newest.script)
+    assert max(DECLARED, key=minor) in newest.pythons
+
+
+def test_the_extras_that_are_installed_are_the_project_s() -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    scripts = "\n".join(job.script for job in JOBS.values())
+    installed = re.findall(r"\.\[([\w,]+)\]", scripts)
+    assert "all,dev" in installed
+    named = ",".join([*installed, action["inputs"]["extras"]["default"]]).split(",")
+    assert set(named) <= PROJECT["optional-dependencies"].keys()
+    assert action["inputs"]["python-version"]["default"] in DECLARED
+
+
+def test_the_page_of_versions_tells_how_each_python_of_the_main_job_was_tried() -> None:
+    page = (ROOT / "docs" / "versions.md").read_text()
+    assert set(re.findall(r"Python (3\.\d+)", page)) >= JOBS["ci.main-job"].pythons
+
+
+def minor(python: str) -> int:
+    return int(python.partition(".")[2])
 
 
 def test_the_release_s_tag_must_be_the_version(tmp_path: Path) -> None:

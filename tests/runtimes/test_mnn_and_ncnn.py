@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from numpy.typing import NDArray
 
 from affnet.artifact import TensorSpec
 from affnet.errors import ArtifactError, ConversionError, MissingError, UsageError
-from affnet.export.converters import ConversionRequest
+from affnet.export.converters import ConversionRequest, from_onnx, mnn, ncnn
 from affnet.export.converters.mnn import _CONVERT, MnnConverter
 from affnet.runtimes import get_runtime
 from affnet.runtimes.foreign import open_file
@@ -108,6 +109,23 @@ def test_a_converter_that_ends_with_0_and_without_success_is_refused(
     with pytest.raises((ConversionError, ArtifactError), match=r"DFT|wrote no file|ncnn rejects"):
         path = translate(format_, "fp32", tmp_path, operator="DFT")
         get_runtime(format_).load(path, threads=1)
+
+
+@pytest.mark.parametrize(("format_", "tool"), [("mnn", "MNN's converter"), ("ncnn", "pnnx")])
+def test_a_converter_that_hangs_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, format_: str, tool: str
+) -> None:
+    note = tmp_path / "pid"
+    code = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(20)"
+    pnnx = tmp_path / "pnnx"
+    pnnx.write_text(f"#!{sys.executable}\n{code}\n")
+    pnnx.chmod(0o755)
+    monkeypatch.setattr(mnn, "_CONVERT", code)
+    monkeypatch.setattr(ncnn, "_program", lambda: str(pnnx))
+    monkeypatch.setattr(from_onnx, "TIMEOUT_S", 2.0, raising=False)
+    with pytest.raises(ConversionError, match=f"{tool} did not finish within 2 s; try again on"):
+        translate(format_, "fp32", tmp_path)
+    assert not psutil.pid_exists(int(note.read_text()))
 
 
 @pytest.mark.parametrize("format_", FORMATS)

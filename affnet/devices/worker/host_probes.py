@@ -13,6 +13,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+_PATIENCE_S = 10
+
 
 def peak_rss_bytes() -> int:
     """Return the largest resident set this process has had.
@@ -74,7 +76,10 @@ def _cpu_model_mac() -> str | None:
     if platform.system() != "Darwin":
         return None
     command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        return None
     return done.stdout.strip() or None
 
 

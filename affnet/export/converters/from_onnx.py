@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import nn
 
@@ -14,6 +14,10 @@ from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.onnx.converter import OnnxConverter
 from affnet.export.quantization import CALIBRATED
 from affnet.files import all_files, scratch_folder, sync
+from affnet.processes import TooMuchOutputError, run_bounded
+
+#: What takes half a minute at most for the networks of this package.
+TIMEOUT_S = 1800.0
 
 _SHORT = 8  # values, of a constant that is no weight
 #: How each precision stores weights.
@@ -78,10 +82,33 @@ class FromOnnx:
         raise NotImplementedError
 
 
-def lines_of(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return the lines that a converter has printed."""
-    lines = (line.strip() for line in (done.stdout + done.stderr).splitlines())
-    return [line for line in lines if line]
+class ToolRun(NamedTuple):
+    """How a converter of its own process has ended, and the lines that it has printed."""
+
+    code: int
+    lines: list[str]
+
+
+def run_tool(tool: str, command: Sequence[str], folder: Path | None = None) -> ToolRun:
+    """Run a converter in a process of its own, which a crash of it ends.
+
+    ``folder`` is where it runs, if not in this process's working directory.
+
+    Raises:
+        ConversionError: it does not end, or writes without end.
+    """
+    try:
+        code, out, err = run_bounded(command, TIMEOUT_S, folder=folder)
+    except TimeoutError:
+        raise ConversionError(
+            f"{tool} did not finish within {TIMEOUT_S:.0f} s",
+            "try again on a machine with more free memory and processor time, or use another "
+            "--format.",
+        ) from None
+    except TooMuchOutputError as error:
+        raise ConversionError(f"{tool} prints messages without end ({error}).") from None
+    lines = (line.strip() for line in (out + err).splitlines())
+    return ToolRun(code, [line for line in lines if line])
 
 
 def no_file(lines: Sequence[str]) -> str:

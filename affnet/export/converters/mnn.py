@@ -8,8 +8,6 @@ What it cannot hold: ``--fft native``.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +16,11 @@ from affnet.export.converters import ConversionRequest
 from affnet.export.converters.from_onnx import (
     OF_FLOATS,
     FromOnnx,
-    lines_of,
     no_file,
     rounded_to_half,
+    run_tool,
 )
+from affnet.processes import python_command
 from affnet.runtimes.mnn import SETTINGS
 
 #: Whose axes it reads as the attribute that they were before opset 18, and as nothing else.
@@ -33,7 +32,6 @@ _OF_AN_ATTRIBUTE = (
     "ReduceSumSquare",
 )
 
-#: Run in a process of its own, which a crash of the converter ends.
 _CONVERT = "import sys, _tools; _tools.mnnconvert(sys.argv)"
 
 _NARROWING = {"fp32": (), "fp16": ("--fp16",), "int8-weights": ("--weightQuantBits", "8")}
@@ -65,18 +63,14 @@ class MnnConverter(FromOnnx):
             rounded_to_half(model)
         path = folder / f"{request.name}.mnn"
         options = ["-f", "ONNX", "--modelFile", str(model), "--MNNModel", str(path)]
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", _CONVERT, *options, *_NARROWING[request.precision]],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-            check=False,
-        )  # fmt: skip
-        if done.returncode != 0 or not path.exists():
-            raise ConversionError(f"MNN cannot convert {request.name}: {_reason(done)}.")
+        command = [*python_command(), "-c", _CONVERT, *options, *_NARROWING[request.precision]]
+        code, lines = run_tool("MNN's converter", command)
+        if code != 0 or not path.exists():
+            raise ConversionError(f"MNN cannot convert {request.name}: {_reason(lines)}.")
         return path
 
 
-def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    lines = lines_of(done)
+def _reason(lines: list[str]) -> str:
     for index, line in enumerate(lines):
         if "Not Support" in line:  # the operators are named in the lines after it
             _, _, found = line.rpartition("Op Not Support: ")

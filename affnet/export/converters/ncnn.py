@@ -6,7 +6,6 @@ What it cannot hold: ``--fft native``, batches, and tensors of more than four ax
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 from pathlib import Path
 
 from affnet.errors import ConversionError, require
@@ -14,9 +13,9 @@ from affnet.export.converters import ConversionRequest
 from affnet.export.converters.from_onnx import (
     OF_FLOATS,
     FromOnnx,
-    lines_of,
     no_file,
     rounded_to_half,
+    run_tool,
 )
 from affnet.export.converters.ncnn_layers import complete, values_with_batch
 from affnet.runtimes.ncnn import SETTINGS
@@ -50,17 +49,14 @@ class NcnnConverter(FromOnnx):
         weights = path.with_suffix(".bin")
         shape = ",".join(map(str, request.input.static_shape()))
         scratch = model.parent
-        done = subprocess.run(
-            [
-                _program(), model.name, f"inputshape=[{shape}]f32", f"fp16={int(half)}",
-                f"ncnnparam={path.resolve()}", f"ncnnbin={weights.resolve()}",
-                *(f"{name}={scratch / name}" for name in _OTHERS),
-            ],
-            cwd=scratch, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            errors="replace", check=False,
-        )  # fmt: skip
-        if done.returncode != 0 or not path.exists() or not weights.exists():
-            raise ConversionError(f"pnnx cannot convert {request.name}: {no_file(lines_of(done))}.")
+        command = [
+            _program(), model.name, f"inputshape=[{shape}]f32", f"fp16={int(half)}",
+            f"ncnnparam={path.resolve()}", f"ncnnbin={weights.resolve()}",
+            *(f"{name}={scratch / name}" for name in _OTHERS),
+        ]  # fmt: skip
+        code, lines = run_tool("pnnx", command, folder=scratch)
+        if code != 0 or not path.exists() or not weights.exists():
+            raise ConversionError(f"pnnx cannot convert {request.name}: {no_file(lines)}.")
         script = (scratch / "ncnnpy").read_text(encoding="utf-8")
         complete(path, request.input.static_shape(), values_with_batch(script))
         return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -138,3 +139,14 @@ def test_a_mac_s_processor_is_asked_of_sysctl(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
     monkeypatch.setattr(host_probes.subprocess, "run", run)
     assert host_probes.cpu_model() == "Apple M2"
+
+
+def test_a_mac_s_sysctl_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], *, timeout: float, **_: object) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(Path, "read_text", failing(FileNotFoundError))
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(platform, "processor", lambda: "arm")
+    monkeypatch.setattr(host_probes.subprocess, "run", run)
+    assert host_probes.cpu_model() == "arm"

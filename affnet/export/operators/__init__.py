@@ -1,7 +1,7 @@
 """Operators that a format's converter gets wrong or lacks, written with those it gets right.
 
 Each format that needs any has a table here, ``for_FORMAT``, of a rule for each such operator; a
-format that is made from another's file takes that one's.
+format that is made from another's file takes that one's.  `other_names` holds for all of them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
+from affnet.export.operators import other_names
 from affnet.export.operators.rule import Rule
 
 TABLES = ("coreai", "coreml", "executorch", "onnx", "tflite")
@@ -22,7 +23,7 @@ def rules_for(format_: str | None) -> dict[Any, Rule]:
     if format_ not in TABLES:
         return {}
     table = importlib.import_module(f"affnet.export.operators.for_{format_}")
-    rules: dict[Any, Rule] = dict(table.RULES)
+    rules: dict[Any, Rule] = {**other_names.RULES, **table.RULES}
     if taken_apart := getattr(table, "TAKEN_APART_BY_TORCH", ()):
         known = torch.export.default_decompositions()
         rules.update({target: known[target] for target in taken_apart})

@@ -248,3 +248,35 @@ def test_attention_of_queries_without_keys_in_onnx(tmp_path: Path) -> None:
 def test_a_program_without_such_operators_is_left_as_it_is() -> None:
     program = torch.export.export(Program(lambda x: x.relu()), (torch.randn(2),))
     assert replace_operators(program, "coreml") is program
+
+
+@pytest.mark.parametrize(
+    "format_",
+    [
+        "onnx",
+        *(
+            pytest.param(name, marks=[pytest.mark.converters])
+            for name in ("coreml", "tflite", "executorch")
+        ),
+    ],
+)
+def test_operators_under_other_names_in_files(format_: str, tmp_path: Path) -> None:
+    aten = torch.ops.aten
+
+    def each(x: Tensor) -> Tensor:
+        parts = [
+            *torch.unsafe_chunk(x, 2, 1),
+            *aten.unsafe_split_with_sizes.default(x, [1, 2, 1], 1)[1:2],
+            *aten.split_copy.Tensor(x, 2, 1),
+            *aten.split_with_sizes_copy.default(x, [2, 2], 1),
+            torch.stack(aten.unbind_copy.int(x, 1)[:2], 1),
+            aten._reshape_alias.default(x, [4, 2], [2, 1])[:2],
+            aten.narrow_copy.default(x, 1, 1, 2),
+            aten.slice_copy.Tensor(x, 1, 2, 4),
+            aten.select_copy.int(x, 0, 1).view(2, 2),
+            aten.unfold_copy.default(x, 1, 2, 1)[:, 1],
+        ]
+        return torch.cat([part * number for number, part in enumerate(parts, 1)], 1)
+
+    x = torch.randn(2, 4, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(in_file(each, x, format_, tmp_path), each(x))

@@ -52,6 +52,8 @@ NOT_TRIED = ("timm", "torchvision", "zoo", "dev", "docs", "all")
 #: Whose job needs what is not there: a server, or for browsers perhaps Chromium and npm.
 WITHOUT_SERVER = ("postgresql", "ssh", "labgrid", "cluster", "hub", "browser")
 DEVICES = f'[board]\nkind = "labgrid"\nplace = "board"\ncoordinator = "{NOWHERE}"\nwait_s = 0.0\n'
+#: Variables by which Python imports other packages, such as those of the checkout.
+ELSEWHERE = ("PYTHONHOME", "PYTHONPATH")
 SERVERS = {"HF_ENDPOINT": f"http://{NOWHERE}", "HF_TOKEN": "hf_none"}
 
 
@@ -74,12 +76,18 @@ class Environment:
         done = subprocess.run(
             [str(self._bin / program), *rest],
             cwd=folder,
-            env={**os.environ, **SERVERS, "AFFNET_CACHE_DIR": str(folder / "cache")},
+            env=variables(folder),
             capture_output=True,
             text=True,
             check=False,
         )
         return done.returncode, done.stdout + done.stderr
+
+
+def variables(folder: Path) -> dict[str, str]:
+    """Return the environment variables of a program, which must import what is installed for it."""
+    own = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
+    return {**own, **SERVERS, "AFFNET_CACHE_DIR": str(folder / "cache")}
 
 
 def prepare(core: Environment, folder: Path) -> None:

@@ -10,7 +10,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  # pip refuses it, a folder on the
     )
     sys.exit(3)
 
-from affnet.cli import main
+from affnet.cli import run_as_process
 
 if __name__ == "__main__":
-    main()
+    run_as_process()

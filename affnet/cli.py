@@ -39,6 +39,7 @@ from affnet.commands.project_defaults import FILLERS, ProjectCommand
 from affnet.commands.two_words import TwoWordCommands
 from affnet.errors import AffnetError
 from affnet.escaping import for_terminal
+from affnet.garbage import collected_rarely, exit_without_teardown
 
 app = typer.Typer(
     name="affnet",
@@ -108,7 +109,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        with console.writing_stdout():
+        with collected_rarely(), console.writing_stdout():  # imports of thousands of modules, too
             _run()
     except AffnetError as error:
         if console.debug:
@@ -157,5 +158,10 @@ def _run() -> NoReturn:
         sys.exit(error.exit_code)  # type: ignore[attr-defined]
 
 
+def run_as_process() -> NoReturn:
+    """Run the command line as the work of a process of its own, and end that."""
+    exit_without_teardown(main)
+
+
 if __name__ == "__main__":
-    main()
+    run_as_process()

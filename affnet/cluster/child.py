@@ -8,6 +8,7 @@ from pathlib import Path
 
 from affnet.cluster.tasks import COMPUTING_TASKS, error_from_here, function_of
 from affnet.errors import AffnetError
+from affnet.garbage import exit_without_teardown
 from affnet.silence import stdout_to_stderr
 
 
@@ -24,4 +25,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    exit_without_teardown(main)

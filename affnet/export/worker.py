@@ -13,6 +13,7 @@ from affnet.export.reporting.export import report_record
 from affnet.export.request import ExportRequest
 from affnet.export.resolve import Progress
 from affnet.export.run import run
+from affnet.garbage import exit_without_teardown
 from affnet.installed import mismatch_behind
 from affnet.silence import stdout_to_stderr
 
@@ -50,4 +51,4 @@ def _no_timer(*_: str, progress: Progress) -> AbstractContextManager[Timer]:  # 
 
 
 if __name__ == "__main__":
-    main()
+    exit_without_teardown(main)

@@ -13,6 +13,7 @@ from torch import nn
 from torch._ops import OpOverload
 from torch.export import ExportedProgram
 from torch.fx import Node
+from torch.utils import _pytree as pytree
 
 from affnet.model.capture.assertions import Assertion, failing_assertion, without_assertions
 from affnet.model.capture.calls import copied, is_sparse
@@ -94,6 +95,8 @@ def _exported(call: _Call, _: Exception | None = None) -> tuple[ExportedProgram,
             call.network, call.args, call.kwargs, dynamic_shapes=call.dynamic_shapes
         )
     _check_recordable(program)
+    if call.dynamic_shapes is None:
+        _check_outputs_fixed(program)
     # Tensors without values are let through where real ones are refused (padding by reflection
     # beyond the length), so that a network that catches the error takes its other way here only.
     with torch.no_grad():
@@ -113,6 +116,16 @@ def _check_recordable(program: ExportedProgram) -> None:
         masks = [source for source in node.all_input_nodes if _is_mask(source)]
         if masks and _has_open_size(node) and not any(mask.name in live for mask in masks):
             raise ValueError(f"{node.name} picks by {masks[0].name}, a mask of constants")
+
+
+def _check_outputs_fixed(program: ExportedProgram) -> None:
+    """Raise where values decide the size of an output: a recording finds the line, or a number."""
+    (given,) = program.graph.output_node().args
+    for value in (leaf.meta.get("val") for leaf in pytree.tree_leaves(given) if isinstance(leaf, Node)):
+        shape = getattr(value, "shape", ())
+        if not all(isinstance(length, int) for length in shape):
+            lengths = " x ".join(map(str, shape))
+            raise ValueError(f"the values of the input decide the size of an output, {lengths}")
 
 
 def _is_mask(node: Node) -> bool:

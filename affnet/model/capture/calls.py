@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 
 aten = torch.ops.aten
 
+_READERS = ("numpy", "tolist")
 _INDEXED = (aten.index.Tensor, aten.index_put.default, aten.index_put_.default)
 
 
@@ -57,6 +58,27 @@ def plain_kernels() -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@contextmanager
+def reads_noted(note: Callable[[Tensor], None]) -> Iterator[None]:
+    """Call ``note`` with each tensor whose memory Python or NumPy reads: that is no ATen call."""
+    readers: dict[str, Callable[..., Any]] = {name: getattr(Tensor, name) for name in _READERS}
+
+    def noting(read: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
+            note(tensor)
+            return read(tensor, *args, **kwargs)
+
+        return noted
+
+    for name, read in readers.items():
+        setattr(Tensor, name, noting(read))
+    try:
+        yield
+    finally:
+        for name in readers:
+            delattr(Tensor, name)  # what it inherits is back
 
 
 def storage_of(tensor: Tensor) -> StorageWeakRef | None:

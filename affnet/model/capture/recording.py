@@ -22,6 +22,7 @@ import operator
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from traceback import FrameSummary, StackSummary
 from types import FrameType
 from typing import Any
@@ -45,6 +46,7 @@ from affnet.model.capture.calls import (
     layout_of,
     named_tensors,
     plain_kernels,
+    reads_noted,
     storage_of,
     version_of,
     with_fixed_shape,
@@ -54,6 +56,8 @@ from affnet.model.export_failures import DependsOnValuesError
 from affnet.model.stack_traces import place_of, users_frames
 
 aten = torch.ops.aten
+
+_HERE = str(Path(__file__).parent)
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def record(network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     args, kwargs = copied((args, kwargs))
     for number, leaf in enumerate(pytree.tree_leaves((args, kwargs))):
         recorder.input(leaf, number)
-    with torch.no_grad(), plain_kernels(), recorder:
+    with torch.no_grad(), plain_kernels(), reads_noted(recorder.read), recorder:
         result = network(*args, **kwargs)
     outputs, spec = pytree.tree_flatten(result)
     recorder.graph.output([recorder.value(leaf) for leaf in outputs])
@@ -135,6 +139,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         node = self.graph.placeholder(f"input_{number}")
         if isinstance(leaf, Tensor):
             self._keep(leaf, node)
+
+    def read(self, tensor: Tensor) -> None:
+        """Note the line that reads values of ``tensor``, if the input has an influence on them."""
+        if self._is_live(tensor):
+            self.doubts.append(place_of(_users_stack()))
 
     def value(self, leaf: Any) -> Any:
         """Return what stands for a value in the graph: a node for a tensor."""
@@ -277,7 +286,7 @@ class _View:
 def _users_stack() -> list[FrameSummary]:
     """Return the frames, oldest first, of the user's code that made the call being noted."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename == __file__:
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
         frame = frame.f_back
     frames: list[FrameSummary] = []
     while frame is not None:

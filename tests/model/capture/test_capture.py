@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from affnet.errors import ConversionError
@@ -84,6 +85,34 @@ def test_what_depends_on_data_is_refused_by_its_line(name: str, line: str, reaso
     assert "stubborn_networks.py:" in message and line in message
     assert reason in message and "torch.where" in message
     assert "\n" not in message
+
+
+class FoldsByPeriod(nn.Module):
+    """Folds a series by its strongest period, which torch.export takes with an open length."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        length = x.shape[1]
+        (strongest,) = torch.fft.rfft(x).abs().sum(0)[1:].topk(1).indices.tolist()
+        rows = -(-length // (strongest + 1))
+        padded = F.pad(x, (0, rows * (strongest + 1) - length))
+        return padded.unflatten(1, (rows, strongest + 1)).cumsum(1).flatten(1)[:, :length]
+
+
+class KeepsPositive(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.fft.fft(x)[x > 0].real
+
+
+@pytest.mark.parametrize(
+    ("network", "line"),
+    [(FoldsByPeriod(), "topk(1).indices.tolist()`"), (KeepsPositive(), "[x > 0].real`")],
+)
+def test_outputs_whose_size_the_values_decide_are_refused_by_their_line(
+    network: nn.Module, line: str
+) -> None:
+    with pytest.raises(ConversionError, match="depends on the values of its input at ") as caught:
+        captured(network, torch.randn(2, 16, generator=torch.Generator().manual_seed(0)))
+    assert "test_capture.py:" in str(caught.value) and line in str(caught.value)
 
 
 def test_every_refused_network_is_tried() -> None:

@@ -121,8 +121,8 @@ def _check_recordable(program: ExportedProgram) -> None:
 def _check_outputs_fixed(program: ExportedProgram) -> None:
     """Raise where values decide the size of an output: a recording finds the line, or a number."""
     (given,) = program.graph.output_node().args
-    for value in (leaf.meta.get("val") for leaf in pytree.tree_leaves(given) if isinstance(leaf, Node)):
-        shape = getattr(value, "shape", ())
+    for leaf in pytree.tree_leaves(given):
+        shape = getattr(leaf.meta.get("val"), "shape", ()) if isinstance(leaf, Node) else ()
         if not all(isinstance(length, int) for length in shape):
             lengths = " x ".join(map(str, shape))
             raise ValueError(f"the values of the input decide the size of an output, {lengths}")

@@ -66,7 +66,7 @@ def pytest_runtest_setup() -> None:
 
     Those take longer than a small network: the exporter to ONNX parses the source of 500 functions,
     and whatever decomposes a program asks for all operators of all libraries that decompose
-    themselves.
+    themselves, and evaluates annotations ten thousand times to keep others from it.
     """
     _keep_imported_objects()
     module = sys.modules.get("torch.onnx._internal.exporter._registration")
@@ -75,6 +75,9 @@ def pytest_runtest_setup() -> None:
         module.ONNXRegistry.from_torchlib = classmethod(
             _copying(functools.cache(module.ONNXRegistry.from_torchlib))
         )
+    module = sys.modules.get("torch._ops")
+    if module is not None:
+        module.Callable = _PlainCallable
     for name in ("torch.export.exported_program", "torch.export.decomp_utils"):
         module = sys.modules.get(name)
         if module is not None and "affnet_tests" not in vars(module):
@@ -100,6 +103,18 @@ def _keep_imported_objects() -> None:
         _Kept.modules = len(sys.modules)
         gc.collect()
         gc.freeze()
+
+
+class _PlainCallableType(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return callable(instance)
+
+
+class _PlainCallable(metaclass=_PlainCallableType):
+    """`collections.abc.Callable` for annotations that nobody reads."""
+
+    def __class_getitem__(cls, _: object) -> type:
+        return cls
 
 
 def _copying(original: Callable[..., Any]) -> Callable[..., Any]:

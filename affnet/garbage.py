@@ -1,4 +1,4 @@
-"""Objects that nobody needs any more: how often Python looks for them, and at the end not at all."""
+"""Objects that nobody needs: how often Python looks for them, and at the end not at all."""
 
 from __future__ import annotations
 

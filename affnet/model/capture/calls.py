@@ -89,6 +89,17 @@ def storage_of(tensor: Tensor) -> StorageWeakRef | None:
         return None
 
 
+def without_repeats(tensor: Tensor) -> Tensor:
+    """Return one of what repeats along an axis, for all axes, bit by bit, to expand it again."""
+    if not tensor.numel() or not tensor.is_contiguous():
+        return tensor
+    values = tensor.unsqueeze(-1).view(torch.uint8)
+    repeats = [
+        bool((values == values.narrow(axis, 0, 1)).all()) for axis in range(values.dim() - 1)
+    ]
+    return tensor[tuple(slice(1) if each else slice(None) for each in repeats)]
+
+
 def layout_of(tensor: Tensor) -> tuple[Any, ...]:
     """Return how a tensor is laid out in its memory."""
     return tensor.shape, tensor.stride(), tensor.storage_offset(), tensor.dtype, tensor.is_conj()

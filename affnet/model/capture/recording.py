@@ -50,6 +50,7 @@ from affnet.model.capture.calls import (
     storage_of,
     version_of,
     with_fixed_shape,
+    without_repeats,
     written_arguments,
 )
 from affnet.model.export_failures import DependsOnValuesError
@@ -266,7 +267,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self.graph.call_function(operator.getitem, (node, view.index))
 
     def _snapshot(self, tensor: Tensor) -> Node:
-        return self._stored(tensor.detach().clone(), f"constant_{len(self.tensors)}_of_run")
+        name, part = f"constant_{len(self.tensors)}_of_run", without_repeats(tensor.detach())
+        node = self._stored(part.clone(), name)
+        if part.shape == tensor.shape:
+            return node
+        return self.graph.call_function(aten.expand.default, (node, list(tensor.shape)))
 
     def _stored(self, tensor: Tensor, name: str) -> Node:
         self.tensors[name] = tensor

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from affnet.export.fourier.rewrite import framed, rewrite_program
+from affnet.model.capture.recording import record
+from affnet.silence import silenced
 from tests.export.fourier.rewriting import (
     THIRD_PARTY_WARNINGS,
     Program,
@@ -62,6 +64,34 @@ def test_stft_is_one_convolution_and_one_product(settings: dict[str, object]) ->
     assert nodes.count(aten.conv1d.default) == nodes.count(aten.matmul.default) == 1
     assert nodes.count(aten.transpose.int) == 1  # of the signal; none of the frames
     assert not {aten.unfold.default, aten.cat.default, aten.sqrt.default} & set(nodes)
+
+
+@pytest.mark.parametrize("shape", [(2, 1000), (1000,), (1, 3, 1000)])
+def test_frames_by_strides_are_cut_and_not_picked(shape: tuple[int, ...]) -> None:
+    def function(x: Tensor) -> Tensor:
+        sizes, strides = [*shape[:-1], 30, 64], [*x.stride()[:-1], 32, 1]
+        return torch.fft.rfft(x.as_strided(sizes, strides) * torch.hann_window(64).double())
+
+    result = assert_same(function, torch.randn(*shape, dtype=torch.float64))
+    assert aten.index_select.default not in targets(result.program)
+    picked = assert_same(
+        lambda x: torch.fft.fft(x.as_strided((2, 3, 64), (1000, 32, 1), 5)),
+        torch.randn(2, 1000, dtype=torch.float64),
+    )
+    assert aten.index_select.default in targets(picked.program)  # not all frames, nor the first
+
+
+def test_the_stft_of_a_recording_is_as_that_of_a_program() -> None:
+    def spectrogram(x: Tensor) -> Tensor:
+        window = torch.hann_window(400, dtype=torch.float64)
+        return torch.stft(x, 400, 160, window=window, return_complex=True).abs()
+
+    x = torch.randn(2, 8000, dtype=torch.float64)
+    with silenced():  # torch warns that this machine has no GPU of Intel's
+        recorded = record(Program(spectrogram), (x,), {}).network
+    result = assert_same(recorded, x)
+    nodes = [n.target for n in result.program.graph.nodes if n.op == "call_function"]
+    assert nodes.count(aten.conv1d.default) == nodes.count(aten.matmul.default) == 1
 
 
 @pytest.mark.parametrize(("size", "bins", "last"), [(256, 16, 3), (1024, 300, 3)])

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from affnet.errors import ConversionError
 from affnet.model.capture import Captured, capture, check_runs
+from affnet.model.capture.recording import record
+from affnet.silence import silenced
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
 from tests.networks.stubborn_networks import CAPTURED, REFUSED, make_stubborn
 
@@ -59,6 +61,21 @@ def test_operators_of_a_recording_know_the_line_that_made_them() -> None:
     program = captured(*make_stubborn("lazily made window")).program
     (node,) = program.graph.find_nodes(op="call_function", target=torch.ops.aten._fft_r2c.default)
     assert "return torch.fft.rfft(x).abs()" in node.meta["stack_trace"]
+
+
+def test_constants_are_stored_without_what_repeats() -> None:
+    class Accumulates(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            both = torch.zeros(2, 1000, 16)
+            both[..., ::2] = x
+            ramp = torch.linspace(0, 1, 16).expand(2, 1000, 16).contiguous()
+            return (both + ramp) / torch.tensor([-0.0, 0.0]).view(2, 1, 1)
+
+    x = torch.randn(2, 1000, 8)
+    with silenced():  # torch warns that this machine has no GPU of Intel's
+        network = record(Accumulates(), (x,), {}).network
+    shapes = {tuple(tensor.shape) for tensor in network.buffers()}
+    assert torch.equal(network(x), Accumulates()(x)) and shapes == {(1, 1, 1), (1, 1, 16), (2, 1, 1)}
 
 
 def test_weights_keep_their_names() -> None:

@@ -187,6 +187,8 @@ def _as_strided(call: Call) -> Any:
     """Strides speak of memory, which the new graph lays out in its own way: pick by index.
 
     as_strided(x, sizes, strides, offset) -> index_select(view(x, [-1]), indices) -> view(sizes)
+
+    Frames of the last axis, which is how torch's STFT asks for them, are cut as such.
     """
     x, sizes, strides = call.args[:3]
     before: torch.Tensor = call.node.all_input_nodes[0].meta["val"]
@@ -195,6 +197,9 @@ def _as_strided(call: Call) -> Any:
     numbers: Sequence[Any] = (*before.shape, *before.stride(), *sizes, *strides, offset)
     if not all(isinstance(number, int) for number in numbers):
         call.emitter.refuse("as_strided with a dynamic size or stride has no rule; use unfold")
+    if _is_unfold(before, sizes, strides, int(offset)):
+        frames = replace(call, args=(x, before.dim() - 1, sizes[-1], strides[-2]))
+        return _complex_frames(frames) if isinstance(x, Complex) else _unfold(frames)
     own = _addresses(before.shape, before.stride(), int(before.storage_offset()))
     wanted = _addresses(sizes, strides, int(offset))
     places = torch.full((int(max([-1, *own.tolist(), *wanted.tolist()])) + 1,), -1)
@@ -216,6 +221,18 @@ def _as_strided(call: Call) -> Any:
     return pick(x)
 
 
+def _is_unfold(
+    before: torch.Tensor, sizes: Sequence[int], strides: Sequence[int], offset: int
+) -> bool:
+    """Return whether ``as_strided`` gives all frames of the last axis of ``before``."""
+    if before.dim() == 0 or len(sizes) != before.dim() + 1 or min(sizes) == 0:
+        return False
+    step, size, length = strides[-2], sizes[-1], before.shape[-1]
+    same = (*strides[:-2], strides[-1]) == before.stride() and before.stride(-1) == 1
+    given = (*sizes[:-2], sizes[-2]) == (*before.shape[:-1], (length - size) // max(step, 1) + 1)
+    return same and given and step > 0 and offset == before.storage_offset()
+
+
 def _addresses(sizes: Sequence[int], strides: Sequence[int], offset: int) -> torch.Tensor:
     """Return where in memory the elements of a tensor are, in the order of a contiguous one."""
     places = torch.tensor(offset)
@@ -229,7 +246,7 @@ complex_rule(aten.as_strided.default)(_as_strided)
 
 @complex_rule(aten.unfold.default, aten.unfold_backward.default)
 def _complex_frames(call: Call) -> Complex:
-    rule = _unfold if call.node.target is aten.unfold.default else _overlap_add
+    rule = _overlap_add if call.node.target is aten.unfold_backward.default else _unfold
     parts = []
     for index in (0, 1):
         args = (call.args[0].part(index), *call.args[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -216,9 +217,8 @@ def test_bad_stores_are_refused_before_anything_is_measured(
     done = run("compare", "--store", "new.db")
     assert (done.code, done.out) == (2, "")
     assert done.error.startswith("Store new.db holds no results; measure some with")
-    with sqlite3.connect("new.db") as database:
+    with contextlib.closing(sqlite3.connect("new.db", isolation_level=None)) as database:
         database.execute("INSERT INTO affnet_schema VALUES (99)")
-    database.close()
     assert "has schema 99" in run("compare", "--store", "new.db").error
 
 

@@ -25,6 +25,8 @@ from tests.cli.conftest import start
 from tests.devices.browser.browsers import commands_with, device, files_left
 
 Refused = Callable[..., str]
+#: A GPU in software.
+SWIFTSHADER = "--enable-unsafe-webgpu --use-webgpu-adapter=swiftshader"
 
 
 def processes(kind: str) -> list[psutil.Process]:
@@ -104,6 +106,19 @@ def test_a_browser_that_does_not_start_is_told_with_its_own_words(
 def test_a_page_that_crashes_is_told(digits_onnx: Artifact) -> None:
     error = refused(digits_onnx, lambda: [page.kill() for page in processes("renderer")])
     assert str(error) == ("The page that measures digits.onnx crashed, perhaps for want of memory.")
+    assert error.exit_code == 1
+
+
+@pytest.mark.usefixtures("chromium", "web_runtimes")
+def test_a_gpu_that_is_lost_is_told(digits_onnx: Artifact) -> None:
+    def kill() -> None:
+        for gpu in processes("gpu-process"):
+            gpu.kill()
+
+    error = refused(digits_onnx, kill, accelerator="webgpu", flags=SWIFTSHADER)
+    assert str(error) == (
+        "The page that measures digits.onnx failed: the browser lost its GPU while the model ran."
+    )
     assert error.exit_code == 1
 
 

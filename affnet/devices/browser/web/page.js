@@ -41,6 +41,30 @@ async function look() {
   };
 }
 
+// Rejected once the browser loses a GPU that a runtime works on: runtimes then fail in words of their
+// own, or wait for it without end.
+let lose = null;
+const lost = new Promise((_, reject) => {
+  lose = reject;
+});
+const loss = lost.catch((error) => error); // nobody may wait for it, and that is no error
+const LOSS_MS = 200; // between a runtime's error and the browser's word of its cause
+
+if (globalThis.GPUAdapter) {
+  const { requestDevice } = GPUAdapter.prototype;
+  GPUAdapter.prototype.requestDevice = async function (...given) {
+    const device = await requestDevice.apply(this, given);
+    device.lost.then(({ reason }) => {
+      if (reason !== "destroyed") lose(new Error("the browser lost its GPU while the model ran"));
+    });
+    return device;
+  };
+}
+
+function later(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
 // Each runtime is a function that fetches the model and returns {run, read}: `run` computes until
 // the outputs are in the page's memory and returns what `read` makes arrays of.  `release` frees
 // them, off the clock, and `free` the inputs.
@@ -257,9 +281,10 @@ globalThis.affnet = {
   // Errors are answers too, so that their messages arrive as they are.
   answer: async (request) => {
     try {
-      return await COMMANDS[request.command](request);
+      return await Promise.race([lost, COMMANDS[request.command](request)]);
     } catch (error) {
-      return { failed: String(error?.message ?? error) };
+      const cause = (await Promise.race([loss, later(LOSS_MS)])) ?? error;
+      return { failed: String(cause?.message ?? cause) };
     }
   },
 };

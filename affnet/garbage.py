@@ -1,4 +1,4 @@
-"""Objects that nobody needs: how often Python looks for them, and at the end not at all."""
+"""How often Python looks for objects that nobody needs, and how a process ends without that."""
 
 from __future__ import annotations
 

@@ -10,8 +10,9 @@ what the trace has found already and computes nothing.
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+from torch.utils._pytree import tree_leaves
 
 from affnet.export.converters import ConversionRequest
 from affnet.model.open_lengths import dimension
@@ -30,9 +32,15 @@ Table = Mapping[Any, Callable[..., Any]]
 _PRIVATE = (
     ("torch.export._trace", "_export"),
     ("torch.export._trace", "_export_to_aten_ir"),
+    ("torch.export._trace", "_export_to_aten_ir_make_fx"),
+    ("torch.export._trace", "make_fx"),
     ("torch.export.exported_program", "_override_composite_implicit_decomp"),
     ("torch.export.exported_program", "_split_decomp_table_to_cia_and_python_decomp"),
 )
+
+
+#: Of ``_export_to_aten_ir``'s options, those of its kin for training.
+_TAKEN = ("produce_guards_callback", "transform")
 
 
 def decomposed(
@@ -89,17 +97,26 @@ def _traced(
     trace = import_module("torch.export._trace")
     program = import_module("torch.export.exported_program")
     composite, others = program._split_decomp_table_to_cia_and_python_decomp(dict(table))
-    with program._override_composite_implicit_decomp(composite), _with_table(trace, others):
+    with (
+        run_once(),
+        program._override_composite_implicit_decomp(composite),
+        _with_table(trace, others),
+    ):
         found: ExportedProgram = trace._export(
             network, example, dynamic_shapes=shapes, strict=False, pre_dispatch=False
         )
-    for node in found.graph.find_nodes(op="call_function", target=aten.lift_fresh_copy.default):
-        node.target = aten.clone.default  # of a constant, as a second trace would leave it
+    _copy_constants(found.graph)
     for node in found.graph.find_nodes(
         op="call_function", target=aten._assert_tensor_metadata.default
     ):
         found.graph.erase_node(node)  # of the program that a network is, which kept its own
     return found
+
+
+def _copy_constants(graph: torch.fx.Graph) -> None:
+    """Copy constants by the operator that a second trace leaves of it."""
+    for node in graph.find_nodes(op="call_function", target=aten.lift_fresh_copy.default):
+        node.target = aten.clone.default
 
 
 @contextmanager
@@ -111,3 +128,123 @@ def _with_table(trace: Any, table: Table) -> Iterator[None]:
         yield
     finally:
         trace._export_to_aten_ir = to_aten
+
+
+@contextmanager
+def run_once() -> Iterator[None]:
+    """Have `torch.export` run what it decomposes once, where that writes into new tensors only.
+
+    By default it runs it twice: to find which tensors it writes in place, and then with every
+    tensor wrapped, so that such a write becomes an operator that returns its result.  Where all it
+    writes into is what it has just made (``relu_`` of a sum), the same program comes of one run,
+    unwrapped, in half the time.
+    """
+    if not all(hasattr(import_module(module), name) for module, name in _PRIVATE):
+        yield
+        return
+    trace = import_module("torch.export._trace")
+    to_aten = trace._export_to_aten_ir
+
+    def to_aten_in_one_run(
+        module: nn.Module, *arguments: Any, decomp_table: Any = None, **options: Any
+    ) -> Any:
+        found = None
+        if not (isinstance(module, torch.fx.GraphModule) and _writes(module)) and not _is_open(
+            arguments
+        ):
+            with suppress(Exception):  # what this way cannot hold, the other may
+                found = _unwrapped(trace, module, arguments, decomp_table, options)
+        if found is not None and not _writes(found.gm):
+            return found
+        return to_aten(module, *arguments, decomp_table=decomp_table, **options)
+
+    trace._export_to_aten_ir = to_aten_in_one_run
+    try:
+        yield
+    finally:
+        trace._export_to_aten_ir = to_aten
+
+
+def _unwrapped(
+    trace: Any, module: nn.Module, arguments: tuple[Any, ...], table: Any, options: dict[str, Any]
+) -> Any:
+    """Do as ``_export_to_aten_ir`` by the one run in which `torch.export` traces for training."""
+    make_fx = trace.make_fx
+
+    def decomposing(function: Any, **settings: Any) -> Callable[..., torch.fx.GraphModule]:
+        def traced(*inputs: Any) -> torch.fx.GraphModule:
+            settings.update(decomposition_table=table, pre_dispatch=False)
+            found: torch.fx.GraphModule = make_fx(function, **settings)(*inputs)
+            _return_instead(found.graph)
+            if again:
+                _copy_constants(found.graph)
+            found.graph.eliminate_dead_code()  # as the other way does
+            return found
+
+        return traced
+
+    again = isinstance(module, torch.fx.GraphModule)
+    taken = {key: options[key] for key in _TAKEN if key in options}
+    trace.make_fx = decomposing
+    try:
+        with torch.no_grad():
+            return trace._export_to_aten_ir_make_fx(module, *arguments, **taken)
+    finally:
+        trace.make_fx = make_fx
+
+
+def _is_open(arguments: tuple[Any, ...]) -> bool:
+    """Return whether one of the tensors has an open axis, of which runs find conditions."""
+    tensors = (leaf for leaf in tree_leaves(arguments) if isinstance(leaf, Tensor))
+    return any(isinstance(size, torch.SymInt) for tensor in tensors for size in tensor.shape)
+
+
+def _writes(program: torch.fx.GraphModule) -> bool:
+    """Return whether a program writes where others read, or calls programs of its own."""
+    calls = [node for node in program.graph.nodes if node.op == "call_function"]
+    return any(
+        isinstance(node.target, torch._ops.HigherOrderOperator)
+        or (_is_writing(node) and _returning(node) is None)
+        for node in calls
+    )
+
+
+def _return_instead(graph: torch.fx.Graph) -> None:
+    """Have operators that write into what nobody else reads return it instead."""
+    for node in filter(_is_writing, graph.nodes):
+        if (returning := _returning(node)) is not None:
+            node.target = returning
+            node._rename(returning.overloadpacket.__name__)
+
+
+def _is_writing(node: torch.fx.Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
+def _returning(node: torch.fx.Node) -> torch._ops.OpOverload | None:
+    """Return ``aten.relu`` for ``aten.relu_``, None unless they do the same here."""
+    target, written = node.target, node.args[0] if node.args else None
+    assert isinstance(target, torch._ops.OpOverload)
+    name, types = target.overloadpacket.__name__, {_type(each) for each in node.all_input_nodes}
+    if target.namespace != "aten" or not name.endswith("_") or len(types) > 1:
+        return None  # of several types, it would return another than it writes
+    if not isinstance(written, torch.fx.Node) or len(written.users) > 1 or not _is_new(written):
+        return None
+    packet = getattr(aten, name.removesuffix("_"), None)
+    return getattr(packet, target._overloadname, None)
+
+
+def _is_new(node: torch.fx.Node) -> bool:
+    """Return whether an operator made this tensor, which is no view of another, for one reader."""
+    if node.target is operator.getitem:
+        maker, _ = node.args
+        assert isinstance(maker, torch.fx.Node)
+        return _is_new(maker) and [user.args for user in maker.users].count(node.args) == 1
+    target = node.target
+    if not isinstance(target, torch._ops.OpOverload):
+        return False
+    return not any(given.alias_info for given in target._schema.returns)
+
+
+def _type(node: torch.fx.Node) -> torch.dtype | None:
+    return getattr(node.meta.get("val"), "dtype", None)

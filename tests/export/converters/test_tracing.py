@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -35,6 +36,17 @@ class Small(nn.Module):
         x = x * torch.tensor(2.0).detach() + torch.arange(4.0).view(4, 1, 1)
         x = torch.nn.functional.silu(x * self.scale.to(torch.float32))
         return x.flatten(1).reshape(1, 4, -1).mean((1, 2)), image
+
+
+class Pure(Small):
+    """The same, but for what it does in place."""
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.group_norm(self.norm(self.convolution(image))).relu() + self.shift
+        x = x * torch.tensor(2.0).detach() + torch.arange(4.0).view(4, 1, 1)
+        x = torch.nn.functional.silu(x * self.scale.to(torch.float32))
+        rows = x.flatten(2).transpose(1, 2) @ x.flatten(2).contiguous()
+        return rows.softmax(-1).reshape(1, 4, -1).mean((1, 2)) + image[0, 0, 0, 0], image
 
 
 @pytest.fixture
@@ -74,6 +86,133 @@ def test_one_trace_gives_the_program_of_two(
         torch.testing.assert_close(found, wanted)
 
 
+@pytest.mark.parametrize("table", [dict, decompositions])
+def test_a_network_without_writes_is_run_once_for_the_same_program(
+    monkeypatch: pytest.MonkeyPatch, table: Callable[[], dict[Any, Any]]
+) -> None:
+    network, example = Pure().eval(), (torch.rand(1, 3, 8, 8),)
+    with monkeypatch.context() as patched:
+        patched.setattr(tracing, "run_once", nullcontext)
+        expected = tracing._traced(network, example, table())
+    runs = []
+    network.register_forward_hook(lambda *_: runs.append(1))
+    program = decomposed(network, example, table())
+    assert len(runs) == 1
+    assert described(program) == described(expected)
+    assert str(program.graph_signature) == str(expected.graph_signature)
+    assert program.state_dict.keys() == expected.state_dict.keys()
+    assert program.constants.keys() == expected.constants.keys()
+    assert program.dialect == expected.dialect
+    assert [_meta(node) for node in program.graph.nodes] == [
+        _meta(node) for node in expected.graph.nodes
+    ]
+
+
+def _meta(node: torch.fx.Node) -> dict[str, str]:
+    """Return what converters may read of a node, as text."""
+    kept = ("val", "tensor_meta", "nn_module_stack", "stack_trace", "torch_fn")
+    return {key: str(node.meta.get(key)) for key in kept}
+
+
+class Written(nn.Module):
+    def forward(self, image: Tensor) -> Tensor:
+        image = image + 1
+        image[:, 0] = 0
+        return image * 2
+
+
+class Looped(nn.Module):
+    def forward(self, image: Tensor) -> Tensor:
+        found: Tensor = torch.cond(image.sum() > 0, lambda x: x + 1, lambda x: x - 1, (image,))
+        return found
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        Small(),
+        Written(),
+        Looped(),
+        nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(inplace=True)),
+        nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4).train()),
+    ],
+    ids=["every kind", "a part", "a branch", "inplace", "training"],
+)
+def test_what_writes_in_place_is_wrapped(network: nn.Module) -> None:
+    if not isinstance(network, nn.Sequential):
+        network.eval()
+    example = (torch.rand(1, 3, 8, 8),)
+    expected = torch.export.export(network, example).run_decompositions({})
+    program = decomposed(network, example, {})
+    targets = {node.target for node in program.graph.nodes}
+    assert not any(getattr(getattr(t, "_schema", None), "is_mutable", False) for t in targets)
+    found, wanted = ([entry[:2] for entry in described(each)] for each in (program, expected))
+    assert found == wanted
+    mutated = program.graph_signature.buffers_to_mutate.values()
+    assert sorted(mutated) == sorted(expected.graph_signature.buffers_to_mutate.values())
+
+
+class InPlace(nn.Module):
+    """Writes into what it has just made, and once into a float32 tensor what is of float64."""
+
+    def __init__(self, *, wide: bool) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU6(inplace=True))
+        self.register_buffer("wide", torch.ones(4, 1, 1, dtype=torch.float64 if wide else None))
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.layers(image)
+        x = (x * 2).add_(x).mul_(3.0).clamp_(min=0.1)
+        y = x * 2
+        y += self.wide
+        return y
+
+
+@pytest.fixture
+def unwrapped(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Return a list that grows by each run without wrapped tensors; whether it was of use."""
+    found: list[bool] = []
+    run = tracing._unwrapped
+
+    def run_and_note(*arguments: Any) -> Any:
+        artifact = run(*arguments)
+        found.append(not tracing._writes(artifact.gm))
+        return artifact
+
+    monkeypatch.setattr(tracing, "_unwrapped", run_and_note)
+    return found
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_writes_into_what_was_just_made_need_one_run(unwrapped: list[bool], wide: bool) -> None:
+    network, example = InPlace(wide=wide).eval(), (torch.rand(1, 3, 8, 8),)
+    expected = torch.export.export(network, example).run_decompositions({})
+    program = decomposed(network, example, {})
+    assert unwrapped == [not wide]
+    targets = [node.target for node in program.graph.nodes]
+    assert targets == [node.target for node in expected.graph.nodes]
+    torch.testing.assert_close(program.module()(*example), network(*example), rtol=0, atol=0)
+
+
+def test_a_program_that_writes_elsewhere_is_not_tried(unwrapped: list[bool]) -> None:
+    example = (torch.rand(1, 3, 8, 8),)
+    program = torch.export.export(Written().eval(), example)
+    decomposed(program.module(), example, {})
+    assert not unwrapped
+
+
+def test_a_program_is_decomposed_in_one_run_as_in_two() -> None:
+    network, example = Pure().eval(), (torch.rand(1, 3, 8, 8),)
+    program = torch.export.export(network, example)
+    expected = program.run_decompositions(decompositions())
+    with tracing.run_once():
+        found = program.run_decompositions(decompositions())
+    assert described(found) == described(expected)
+    assert str(found.graph_signature) == str(expected.graph_signature)
+    assert found.constants.keys() == expected.constants.keys()
+    assert [*map(_meta, found.graph.nodes)] == [*map(_meta, expected.graph.nodes)]
+
+
 @pytest.mark.parametrize("name", [name for _, name in tracing._PRIVATE])
 def test_other_versions_of_torch_trace_twice(
     network: nn.Module, monkeypatch: pytest.MonkeyPatch, name: str
@@ -90,7 +229,7 @@ def test_a_trace_that_fails_leaves_all_as_it_was(
     network: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trace = tracing.import_module("torch.export._trace")
-    to_aten = trace._export_to_aten_ir
+    before = trace._export_to_aten_ir, trace.make_fx
 
     def fail(*_: Any, **__: Any) -> None:
         raise AssertionError
@@ -99,7 +238,7 @@ def test_a_trace_that_fails_leaves_all_as_it_was(
         patched.setattr(trace, "_export", fail)
         with pytest.raises(AssertionError):
             tracing._traced(network, (torch.rand(1, 3, 8, 8),), {})
-    assert trace._export_to_aten_ir is to_aten
+    assert before == (trace._export_to_aten_ir, trace.make_fx)
     assert decomposed(network, (torch.rand(1, 3, 8, 8),), {}).dialect == "ATEN"
 
 

@@ -17,6 +17,8 @@ from torch import fx
 from torch.export import ExportedProgram
 from torch.fx.passes.infra.pass_base import PassResult
 
+from affnet.export.converters.tracing import run_once
+
 _PATTERNS = "executorch.backends.xnnpack.partition.graphs"
 _NOT_A_STEP = ("call", "requires", "ensures")  # methods of a pass that tracing does not call
 
@@ -46,6 +48,7 @@ def without_idle_passes(program: ExportedProgram) -> Iterator[None]:
     called = " ".join(str(node.target) for node in program.graph.nodes)
     export_pass = import_module("executorch.exir.pass_base").ExportPass
     with ExitStack() as stack:
+        stack.enter_context(run_once())
         if "upsample" not in called and "index" not in called:
             stack.enter_context(_patterns("bilinear_2d", "get_graphs_dict", dict))
         if "softmax" not in called and "attention" not in called:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
-from affnet.export.converters.tracing import traced_once
+from affnet.export.converters.tracing import run_once, traced_once
 
 aten = torch.ops.aten
 
@@ -31,7 +31,7 @@ _CONVOLUTION = aten.convolution.default
 @contextmanager
 def with_fewer_traces() -> Iterator[None]:
     """Have litert-torch trace a network twice, where it needs no more, instead of four times."""
-    with _traced_and_decomposed_at_once(), _without_a_third_trace():
+    with run_once(), _traced_and_decomposed_at_once(), _without_a_third_trace():
         yield
 
 

@@ -20,7 +20,8 @@ from torch.fx.passes.infra.pass_base import PassResult
 from affnet.export.converters.tracing import run_once
 
 _PATTERNS = "executorch.backends.xnnpack.partition.graphs"
-_NOT_A_STEP = ("call", "requires", "ensures")  # methods of a pass that tracing does not call
+# what a pass has of its own that tracing does not call; `_abc_impl` is each class's
+_NOT_A_STEP = ("call", "requires", "ensures", "_abc_impl")
 
 
 def partitioner_for(base: type[Any]) -> Any:

@@ -83,3 +83,37 @@ def test_a_pass_is_left_as_it_was() -> None:
         assert sdpa.get_graphs() == []
     assert (ExportPass.call, sdpa.get_graphs) == before
     assert "call" not in vars(ExportPass)
+
+
+def test_a_pass_that_changed_nothing_does_not_trace() -> None:
+    from executorch.exir import to_edge
+    from executorch.exir.pass_base import ExportPass
+
+    class Idle(ExportPass):
+        def call(self, graph_module: torch.fx.GraphModule) -> Any:
+            return super().call(graph_module)
+
+    class Changing(ExportPass):
+        def call(self, graph_module: torch.fx.GraphModule) -> Any:
+            (node,) = (n for n in graph_module.graph.nodes if n.op == "call_function")
+            node.args = (node.args[0], node.args[0])
+            return super().call(graph_module)
+
+    class Tracing(ExportPass):
+        def call_operator(self, *arguments: Any) -> Any:
+            return super().call_operator(*arguments)
+
+    class Sum(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return x + y
+
+    program = torch.export.export(Sum(), (noise(1, 3), noise(1, 3)))
+    module = to_edge(program).exported_program().graph_module
+    with without_idle_passes(program):
+        first = Idle()(module).graph_module
+        assert first is not module
+        assert Idle()(first).graph_module is first
+        changed = Changing()(first).graph_module
+        assert changed is not first
+        assert Idle()(changed).graph_module is changed
+        assert Tracing()(changed).graph_module is not changed

@@ -297,3 +297,20 @@ def in_place(a: Tensor, b: Tensor) -> list[Tensor]:
 )
 def test_every_operator_of_the_family(graph: Callable[..., list[Tensor]]) -> None:
     assert_same(graph, _tensor(6, 4), _tensor(4, 5 if graph is not convolutions else 6))
+
+
+def test_small_real_matrices_of_complex_values_are_inverted_by_cofactors() -> None:
+    def whitened(x: Tensor) -> list[Tensor]:
+        z = torch.view_as_real(torch.fft.fft(x))
+        covariance = z.mT @ z / x.shape[-1] + torch.eye(2)
+        three = torch.block_diag(covariance[0], torch.ones(1, 1))
+        return [
+            torch.linalg.det(covariance),
+            torch.linalg.inv(covariance),
+            torch.linalg.solve(three, torch.ones(3, 2, dtype=x.dtype)),
+            *torch.linalg.slogdet(three),
+            torch.det(three),
+        ]
+
+    result = assert_same(whitened, torch.randn(2, 16, dtype=torch.float64))
+    assert not any("linalg" in str(node.target) for node in result.program.graph.nodes)

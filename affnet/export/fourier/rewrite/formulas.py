@@ -2,7 +2,7 @@
 
 Each is the textbook formula in z = x + i y, written with torch's functions so that it can be read,
 in a form that neither overflows nor cancels where the result does not.  They apply to complex
-tensors only: on a real one the operator stays as it is.
+tensors only, as on a real one the operator stays as it is, but for those of `small_matrices`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ F = TypeVar("F", bound=Formula)
 FORMULAS: dict[Any, Formula] = {}
 
 
-def formula(*operators: Any) -> Callable[[F], F]:
-    """Register the decorated function for these operators on complex tensors."""
+def formula(*operators: Any, real: bool = False) -> Callable[[F], F]:
+    """Register the decorated function for these operators on complex tensors; on any, if ``real``.
+
+    On real tensors it is used in programs that hold a transform or a complex value.
+    """
 
     def register(function: F) -> F:
         @functools.wraps(function)
@@ -35,7 +38,7 @@ def formula(*operators: Any) -> Callable[[F], F]:
                 return NotImplemented  # a real operator stays
             return function(*args, **kwargs)
 
-        FORMULAS.update(dict.fromkeys(operators, on_complex))
+        FORMULAS.update(dict.fromkeys(operators, function if real else on_complex))
         return function
 
     return register

@@ -1,6 +1,7 @@
-"""Inverse, solution and determinant of complex matrices up to 3 x 3, by cofactors.
+"""Inverse, solution and determinant of matrices up to 3 x 3, by cofactors.
 
-No runtime for phones has them.  The rows a, b, c of a matrix give, with the cross product,
+No runtime for phones has them, of real matrices neither, which whitening of complex values takes.
+The rows a, b, c of a matrix give, with the cross product,
 
     det = a . (b x c)        inverse = [b x c, c x a, a x b] / det    (as columns)
 
@@ -51,14 +52,14 @@ def _no_info(matrix: Tensor) -> Tensor:
     return torch.zeros(matrix.shape[:-2], dtype=torch.int32)
 
 
-@formula(aten.linalg_inv_ex.default)
+@formula(aten.linalg_inv_ex.default, real=True)
 def _inv(matrix: Tensor, *, check_errors: bool = False) -> Any:  # noqa: ARG001
     if matrix.shape[-1] > LARGEST_MATRIX:
         return NotImplemented
     return _inverse(matrix), _no_info(matrix)
 
 
-@formula(aten._linalg_solve_ex.default)
+@formula(aten._linalg_solve_ex.default, real=True)
 def _solve(matrix: Tensor, right: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:  # noqa: ARG001
     if matrix.shape[-1] > LARGEST_MATRIX:
         return NotImplemented
@@ -70,27 +71,50 @@ def _solve(matrix: Tensor, right: Tensor, *, left: bool = True, check_errors: bo
     return found, matrix, _no_pivots(matrix), _no_info(matrix)
 
 
+@formula(aten.linalg_solve_ex.default, real=True)
+def _solve_alone(
+    matrix: Tensor, right: Tensor, *, left: bool = True, check_errors: bool = False
+) -> Any:
+    found = _solve(matrix, right, left=left, check_errors=check_errors)
+    return found if found is NotImplemented else (found[0], found[3])
+
+
 # torch would add a check of errors to these two: an effect, for which no format has a place
-@formula(aten.linalg_inv.default, aten.inverse.default)
+@formula(aten.linalg_inv.default, aten.inverse.default, real=True)
 def _unchecked_inv(matrix: Tensor) -> Any:
+    if matrix.shape[-1] > LARGEST_MATRIX and not matrix.is_complex():
+        return NotImplemented  # some converters know it
     return torch.linalg.inv_ex(matrix)[0]
 
 
-@formula(aten.linalg_solve.default)
+@formula(aten.linalg_solve.default, real=True)
 def _unchecked_solve(matrix: Tensor, right: Tensor, *, left: bool = True) -> Any:
+    if matrix.shape[-1] > LARGEST_MATRIX and not matrix.is_complex():
+        return NotImplemented
     return torch.linalg.solve_ex(matrix, right, left=left)[0]
 
 
-@formula(aten._linalg_det.default)
+@formula(aten._linalg_det.default, real=True)
 def _det(matrix: Tensor) -> Any:
     if matrix.shape[-1] > LARGEST_MATRIX:
         return NotImplemented
     return _adjugate_and_det(matrix)[1], matrix, _no_pivots(matrix)
 
 
-@formula(aten._linalg_slogdet.default)
+@formula(aten.linalg_det.default, aten.det.default, real=True)
+def _det_alone(matrix: Tensor) -> Any:
+    return NotImplemented if matrix.shape[-1] > LARGEST_MATRIX else _adjugate_and_det(matrix)[1]
+
+
+@formula(aten._linalg_slogdet.default, real=True)
 def _slogdet(matrix: Tensor) -> Any:
     if matrix.shape[-1] > LARGEST_MATRIX:
         return NotImplemented
     det = _adjugate_and_det(matrix)[1]
     return torch.sgn(det), torch.log(det.abs()), matrix, _no_pivots(matrix)
+
+
+@formula(aten.linalg_slogdet.default, aten.slogdet.default, real=True)
+def _slogdet_alone(matrix: Tensor) -> Any:
+    found = _slogdet(matrix)
+    return found if found is NotImplemented else found[:2]

@@ -10,11 +10,16 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from affnet.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 #: The suffixes of files whose weights stand in another beside them, and that one's.
@@ -173,6 +178,23 @@ def write_whole(path: Path, data: bytes | str) -> None:
         with translating_os_errors(path):
             write_and_sync(staged, content)
             staged.replace(path)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays as ``numpy.savez`` does, but whatever they are called, and never pickled.
+
+    That takes an array called ``file`` for its own argument, and before numpy 2.1 stores its
+    argument ``allow_pickle`` as one more array.
+
+    Raises:
+        ValueError: an array is of objects.
+    """
+    from numpy.lib import format as npy
+
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                npy.write_array(stream, array, allow_pickle=False)
 
 
 def write_and_sync(path: Path, content: bytes) -> None:

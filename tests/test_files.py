@@ -11,6 +11,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from affnet import files
@@ -221,3 +222,19 @@ def test_the_hash_of_a_folder_covers_names_and_contents_at_any_place(tmp_path: P
     assert files.content_sha256(one) == files.content_sha256(same)
     assert len({files.content_sha256(path) for path in (one, renamed, changed)}) == 3
     assert files.content_bytes(one) == 3
+
+
+def test_arrays_of_any_name_are_written_as_numpy_reads_them(tmp_path: Path) -> None:
+    arrays = {
+        "file": np.arange(3),
+        "allow_pickle": np.zeros((2, 0), np.float16),
+        "a/b": np.array(7, ">i4"),
+        "f": np.asfortranarray(np.arange(6).reshape(2, 3)),
+    }
+    files.write_arrays(tmp_path / "all.npz", arrays)
+    with np.load(tmp_path / "all.npz", allow_pickle=False) as stored:
+        assert set(stored) == set(arrays)
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(stored[name], array, strict=True)
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        files.write_arrays(tmp_path / "objects.npz", {"x": np.array([{}], dtype=object)})

@@ -72,10 +72,8 @@ def run(
 
 def _run_on_tensors(path: Path, inputs: list[str], output: Path, json: bool, quiet: bool) -> None:
     """Run an artifact on arrays, write what comes out into one file, and describe it."""
-    import numpy as np
-
     from affnet.evaluation.tensors import run_on_tensors
-    from affnet.files import publish, staging_folder, translating_os_errors
+    from affnet.files import publish, staging_folder, translating_os_errors, write_arrays
     from affnet.runtimes.foreign import open_file
 
     opened = open_file(path)
@@ -84,8 +82,8 @@ def _run_on_tensors(path: Path, inputs: list[str], output: Path, json: bool, qui
         found = run_on_tensors(opened, inputs)
         with staging_folder(output) as staging:
             file = staging / f"{path.stem}.outputs.npz"
-            with translating_os_errors(output), file.open("wb") as stream:
-                np.savez(stream, **found)  # type: ignore[arg-type]  # names of its options apart
+            with translating_os_errors(output):
+                write_arrays(file, found)
             (written,) = publish([file], output)
     if not opened.proven:
         console.note(assumed_of(path), quiet)

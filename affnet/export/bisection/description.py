@@ -14,7 +14,7 @@ from affnet.artifact import Artifact
 from affnet.export.bisection.causes import advice_of, reason_of
 from affnet.export.bisection.graph import CutGraph, Part
 from affnet.export.bisection.record import ValueRange, WrongPart
-from affnet.files import translating_os_errors
+from affnet.files import translating_os_errors, write_arrays
 from affnet.parity import InputParity, badness
 
 
@@ -80,7 +80,7 @@ def write_reproducer(
     with translating_os_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         graph.write(part, path)
-        np.savez(path.with_suffix(".npz"), allow_pickle=False, **arrays)
+        write_arrays(path.with_suffix(".npz"), arrays)
 
 
 def _numbered(kind: str, arrays: list[NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -10,19 +10,27 @@ import importlib
 from typing import Any
 
 import torch
+from torch._ops import OpOverload
 from torch.export import ExportedProgram
 
 from affnet.export.operators import other_names
 from affnet.export.operators.rule import Rule
 
+_MAX_ROUNDS = 4  # of composite operators in composite operators
+
 TABLES = ("coreai", "coreml", "executorch", "onnx", "tflite")
+
+
+def _table(format_: str | None) -> Any:
+    if format_ not in TABLES:
+        return None
+    return importlib.import_module(f"affnet.export.operators.for_{format_}")
 
 
 def rules_for(format_: str | None) -> dict[Any, Rule]:
     """Return the rules of a format, by operator; torch's own among them."""
-    if format_ not in TABLES:
+    if (table := _table(format_)) is None:
         return {}
-    table = importlib.import_module(f"affnet.export.operators.for_{format_}")
     rules: dict[Any, Rule] = {**other_names.RULES, **table.RULES}
     if taken_apart := getattr(table, "TAKEN_APART_BY_TORCH", ()):
         known = torch.export.default_decompositions()
@@ -36,9 +44,30 @@ def replace_operators(program: ExportedProgram, format_: str | None) -> Exported
     A program that holds none of them is returned as it is.
     """
     rules = rules_for(format_)
-    held = {node.target for node in program.graph.nodes if node.op == "call_function"}
-    if held.isdisjoint(rules):
-        return program
-    # all of them: what one gives another may have to replace
-    replaced: ExportedProgram = program.run_decompositions(rules)
-    return replaced
+    for _ in range(_MAX_ROUNDS):
+        held = _held(program)
+        unknown = _taken_apart(format_, held - set(rules))
+        if held.isdisjoint(rules) and not unknown:
+            break
+        # all of them: what one gives another may have to replace
+        program = program.run_decompositions({**rules, **unknown})
+        if not unknown:
+            break
+    return program
+
+
+def _held(program: ExportedProgram) -> set[Any]:
+    return {node.target for node in program.graph.nodes if node.op == "call_function"}
+
+
+def _taken_apart(format_: str | None, targets: set[Any]) -> dict[Any, Rule]:
+    """Return how torch takes apart those of ``targets`` that a format's converter does not know."""
+    table = _table(format_)
+    is_known = getattr(table, "is_known", None)
+    if is_known is None:
+        return {}
+    operators = [target for target in targets if isinstance(target, OpOverload)]
+    if not (unknown := [target for target in operators if not is_known(target)]):
+        return {}
+    known = torch.export.default_decompositions()
+    return {target: known[target] for target in unknown if target in known}

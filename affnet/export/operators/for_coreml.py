@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -20,6 +22,7 @@ from affnet.export.operators import (
     windows,
 )
 from affnet.export.operators.rule import Rule
+from affnet.silence import silenced
 
 aten = torch.ops.aten
 
@@ -92,3 +95,15 @@ RULES: dict[Any, Rule] = {
     aten.var.correction: statistics.over_named_axes(torch.var),
     aten.var_mean.correction: statistics.with_mean(torch.var),
 }
+
+
+@cache
+def _functions() -> Any:
+    with silenced():  # it warns of versions of torch that it has not been tried with
+        registry = import_module("coremltools.converters.mil.frontend.torch.torch_op_registry")
+    return registry._TORCH_OPS_REGISTRY
+
+
+def is_known(target: Any) -> bool:
+    """Return whether coremltools has a function for an operator; what else is taken apart."""
+    return _functions().get_func(str(target)) is not None

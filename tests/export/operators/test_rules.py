@@ -280,3 +280,13 @@ def test_operators_under_other_names_in_files(format_: str, tmp_path: Path) -> N
 
     x = torch.randn(2, 4, generator=torch.Generator().manual_seed(2))
     torch.testing.assert_close(in_file(each, x, format_, tmp_path), each(x))
+
+
+@pytest.mark.converters
+def test_what_coremltools_does_not_know_is_taken_apart(tmp_path: Path) -> None:
+    def each(x: Tensor) -> Tensor:
+        losses = F.l1_loss(x, x + 1), F.smooth_l1_loss(x, 2 * x), F.soft_margin_loss(x, -x)
+        return torch.stack([*losses, torch.logaddexp(x, -x).sum(), torch.inner(x, x).sum()])
+
+    x = torch.randn(2, 4, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(in_file(each, x, "coreml", tmp_path), each(x))

@@ -71,6 +71,7 @@ RULES: dict[Any, Rule] = {
     aten.fmod.Tensor: quotients.fmod,
     aten.gelu.default: activations.gelu,
     aten.kthvalue.default: order_statistics.kthvalue,
+    aten.linalg_vector_norm.default: statistics.vector_norm,
     aten.log.default: logarithms.exact_at_zero(torch.log),
     aten.log10.default: logarithms.exact_at_zero(torch.log10),
     aten.log1p.default: logarithms.log1p,

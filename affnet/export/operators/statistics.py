@@ -90,3 +90,16 @@ def with_mean(spread: Callable[..., Tensor]) -> Callable[..., Any]:
 
 def _bessel(correction: float | None) -> float:
     return 1 if correction is None else correction
+
+
+def vector_norm(
+    x: Tensor,
+    ord: Any = 2,  # noqa: A002 - aten's
+    dim: Any = None,
+    keepdim: bool = False,
+    dtype: Any = None,
+) -> Any:
+    """``aten.linalg_vector_norm`` over all axes, each named: coremltools' passes ask for them."""
+    if dim is not None or x.dim() == 0:
+        return NotImplemented
+    return torch.linalg.vector_norm(x, ord, list(range(x.dim())), keepdim, dtype=dtype)

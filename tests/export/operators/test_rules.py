@@ -290,3 +290,13 @@ def test_what_coremltools_does_not_know_is_taken_apart(tmp_path: Path) -> None:
 
     x = torch.randn(2, 4, generator=torch.Generator().manual_seed(3))
     torch.testing.assert_close(in_file(each, x, "coreml", tmp_path), each(x))
+
+
+@pytest.mark.converters
+def test_norms_over_all_axes_behind_a_transpose(tmp_path: Path) -> None:
+    def norms(x: Tensor) -> Tensor:
+        y = (x.transpose(1, 2) * 2).relu()
+        return torch.stack([torch.linalg.vector_norm(y - 1), torch.norm(y, p=1)])
+
+    x = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(4))
+    torch.testing.assert_close(in_file(norms, x, "coreml", tmp_path), norms(x))

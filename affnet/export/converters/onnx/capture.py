@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -105,3 +106,38 @@ def _is_translated(program: ExportedProgram, decomposed: Mapping[Any, Any]) -> b
     calls = [node for node in program.graph.nodes if node.op == "call_function"]
     submodules = any(isinstance(m, nn.Module) for m in program.graph_module.children())
     return not submodules and all(map(has, calls))
+
+
+@contextlib.contextmanager
+def unread_library() -> Iterator[None]:
+    """Have onnxscript list what it can translate without reading the source of each function.
+
+    For a list that ``torch.onnx`` asks for at each export, it parses hundreds of functions to say
+    their domain, at which nobody looks.  Whatever is asked of one is still read when it is asked.
+    """
+    values = import_module("onnxscript._internal.values")
+    functions = getattr(values, "TracedOnnxFunction", None)
+    read = vars(functions).get("function_ir") if functions else None
+    if not isinstance(read, property):
+        yield
+        return
+    functions.function_ir = property(lambda function: _Unread(function, read))  # type: ignore[union-attr]
+    try:
+        yield
+    finally:
+        functions.function_ir = read  # type: ignore[union-attr]
+
+
+class _Unread:
+    """A function's ``function_ir``, read once something of it but the domain is asked for."""
+
+    def __init__(self, function: Any, read: property) -> None:
+        self._function, self._read = function, read
+
+    @property
+    def domain(self) -> str:
+        """The domain, which is its opset's."""
+        return str(self._function.opset.domain)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._read.__get__(self._function), name)

@@ -24,7 +24,7 @@ from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.half_parts import parts_in_float32
 from affnet.export.converters.mixed_precision import choose_float32
 from affnet.export.converters.onnx.axes import name_axes
-from affnet.export.converters.onnx.capture import calls, capture, translations
+from affnet.export.converters.onnx.capture import calls, capture, translations, unread_library
 from affnet.export.converters.onnx.float16 import in_float16
 from affnet.export.converters.onnx.float16_trial import OnnxHalfProgram, named
 from affnet.export.converters.onnx.folding import fold_constants
@@ -161,7 +161,7 @@ def _export(network: nn.Module, request: ConversionRequest, opset: int) -> onnx.
     # the exporter tells the console of every optional package it does not find
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
-        with silenced():  # the old exporter prints the graph where it fails
+        with silenced(), unread_library():  # the old exporter prints the graph where it fails
             return export(network, request, opset)
     except Exception as error:  # torch.onnx raises nearly every kind
         raise ConversionError(

@@ -14,6 +14,7 @@ from torch.nn import functional
 from affnet.artifact import TensorSpec
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.onnx import converter
+from affnet.export.converters.onnx.capture import unread_library
 from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
 from affnet.model.source import Source, load_source
@@ -101,3 +102,40 @@ def test_the_networks_of_a_comparison_are_not_decomposed(
     options = ExportOptions(format="onnx", image_size=(64, 64), verify=False)
     export_artifact(source(), options, tmp_path)
     assert not programs
+
+
+def test_no_translation_is_read_to_list_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    apis = pytest.importorskip("onnxscript._framework_apis.torch_2_5")
+    values = pytest.importorskip("onnxscript._internal.values")
+    expected = apis.get_torchlib_ops()
+    traced = [each.function for each in expected if hasattr(each.function, "func")]
+    described = str(traced[0].function_ir.inputs)
+    before = values.TracedOnnxFunction.function_ir
+    read: list[object] = []
+
+    def read_and_note(_: property, function: object, *__: object) -> object:
+        read.append(function)
+        return before.fget(function)
+
+    with monkeypatch.context() as patched:
+        noting = type("Noting", (property,), {"__get__": read_and_note})()
+        patched.setattr(values.TracedOnnxFunction, "function_ir", noting)
+        with unread_library():
+            assert apis.get_torchlib_ops() == expected  # their domains, too
+            assert not read
+            assert str(traced[0].function_ir.inputs) == described
+            assert read == [traced[0]]
+        assert vars(values.TracedOnnxFunction)["function_ir"] is noting
+
+
+def test_an_export_lists_the_translations_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    ast_utils = pytest.importorskip("onnxscript._internal.ast_utils")
+    values = pytest.importorskip("onnxscript._internal.values")
+    pytest.importorskip("onnxscript.function_libs.torch_lib.ops")  # which are read once
+    read: list[object] = []
+    monkeypatch.setattr(values.ast_utils, "get_src_and_ast", read.append)
+    assert values.ast_utils is ast_utils
+    taken, given = (TensorSpec(name, (1, 3, 8, 8), "float32") for name in ("input", "output"))
+    request = ConversionRequest("network", (taken,), (given,), "fp32", "torch.export", False)
+    converter.exported_model(nn.ReLU(), request)
+    assert not read

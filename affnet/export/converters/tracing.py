@@ -142,7 +142,7 @@ def run_once() -> Iterator[None]:
     if not all(hasattr(import_module(module), name) for module, name in _PRIVATE):
         yield
         return
-    trace = import_module("torch.export._trace")
+    trace: Any = import_module("torch.export._trace")
     to_aten = trace._export_to_aten_ir
 
     def to_aten_in_one_run(

@@ -21,6 +21,8 @@ class OpenVinoConverter(FromOnnx):
 
     format = "openvino"
     precisions = ("fp32", "fp16", "int8")
+    # the others' products want the plain layout: two more copies of each map and spectrum
+    plans = ("channels_last", "mixed_radix_channels_last")
     computes_in_half = ()  # float16 is how weights are stored
     keeps_float = ("int8",)
     packages = ("openvino", "onnx", "onnxscript", "onnxsim")

@@ -156,8 +156,7 @@ def uncertainties(
         float32 result and of results with other roundings from that in float64; infinity where one
         of them is no finite number.
     """
-    network = copy.deepcopy(network)
-    network._apply(_wide)  # type: ignore[no-untyped-call]  # some operators ask for types first
+    network = _widened(network)
     exact = _run(network, arrays, _Arithmetic(None))
     if exact is None:  # an operator that float64 lacks: nothing is known, and nothing open
         yield [np.zeros(output.shape) for output in outputs]
@@ -168,6 +167,17 @@ def uncertainties(
         spreads = list(map(np.maximum, spreads, map(_distance, found, exact)))
         if seed + 1 in RERUNS:
             yield spreads
+
+
+def outputs_in_float64(network: nn.Module, arrays: Arrays) -> list[NDArray[np.float64]] | None:
+    """Return what a network written for float32 gives in float64, None if it does not run so."""
+    return _run(_widened(network), arrays, _Arithmetic(None))
+
+
+def _widened(network: nn.Module) -> nn.Module:
+    network = copy.deepcopy(network)
+    network._apply(_wide)  # type: ignore[no-untyped-call]  # some operators ask for types first
+    return network
 
 
 def _distance(value: NDArray[Any], centre: NDArray[Any]) -> NDArray[np.float64]:

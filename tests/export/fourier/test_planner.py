@@ -11,6 +11,7 @@ from torch import nn
 from affnet import create_model
 from affnet.errors import UnknownNameError
 from affnet.export.converters.onnx.converter import OnnxConverter
+from affnet.export.converters.openvino import OpenVinoConverter
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.fourier.planner import FFT_CHOICES, rank_plans, replace_transforms
 from affnet.export.fourier.plans.base import MapSize
@@ -139,3 +140,10 @@ def test_an_unknown_plan_is_answered_with_the_valid_ones() -> None:
         "mixed_radix",
         "mixed_radix_channels_last",
     )
+
+
+@pytest.mark.parametrize("side", [8, 16, 32, 64])
+def test_openvino_s_transforms_have_the_channels_of_its_convolutions_last(side: int) -> None:
+    maps = MapSize(64, side, side)
+    best, *_ = rank_plans(maps, OpenVinoConverter.plans, PredictedCosts("openvino"))
+    assert best.plan.endswith("channels_last")

@@ -43,7 +43,7 @@ class FromOnnx:
     format: str
     routes = OnnxConverter.routes
     auto_fft = "auto"
-    plans = OnnxConverter.plans
+    plans: tuple[str, ...] = OnnxConverter.plans
     operators = OnnxConverter.operators
     options = ()
     heads: tuple[str, ...] = ("softmax", "argmax")

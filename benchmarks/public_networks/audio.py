@@ -72,17 +72,24 @@ def analytic_signal() -> Built:
     return Calling(envelope), torch.randn(1, 200)
 
 
+class RecurrentMask(nn.Module):
+    """A mask of magnitudes by a GRU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recurrent, self.linear = nn.GRU(65, 32, batch_first=True), nn.Linear(32, 65)
+        self.register_buffer("window", torch.hann_window(128))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return batch x time for the same."""
+        z = torch.stft(x, 128, 64, window=self.window, return_complex=True)
+        mask = self.linear(self.recurrent(z.abs().pow(0.3).mT)[0]).sigmoid().mT
+        return torch.istft(z * mask, 128, 64, window=self.window, length=x.shape[-1])
+
+
 @network("enhancement of speech by a GRU's mask", USERS)
 def recurrent_mask() -> Built:
-    recurrent, linear = nn.GRU(65, 32, batch_first=True), nn.Linear(32, 65)
-    window = torch.hann_window(128)
-
-    def enhanced(x: Tensor) -> Tensor:
-        z = torch.stft(x, 128, 64, window=window, return_complex=True)
-        mask = linear(recurrent(z.abs().pow(0.3).mT)[0]).sigmoid().mT
-        return torch.istft(z * mask, 128, 64, window=window, length=x.shape[-1])
-
-    return Calling(enhanced, recurrent, linear), torch.randn(1, 2048)
+    return RecurrentMask(), torch.randn(1, 2048)
 
 
 @network("enhancement of speech by complex LSTMs", USERS)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from affnet.errors import RewriteError
 from affnet.export.fourier.rewrite import framed, rewrite_program
 from affnet.model.capture.recording import record
 from affnet.silence import silenced
@@ -79,6 +80,14 @@ def test_frames_by_strides_are_cut_and_not_picked(shape: tuple[int, ...]) -> Non
         torch.randn(2, 1000, dtype=torch.float64),
     )
     assert aten.index_select.default in targets(picked.program)  # not all frames, nor the first
+
+
+def test_as_many_frames_from_beyond_the_argument_are_refused() -> None:
+    def function(x: Tensor) -> Tensor:
+        return torch.fft.rfft(x[:, 4:36].as_strided((3, 7, 8), (40, 4, 1), 0))
+
+    with pytest.raises(RewriteError, match=r"reaches beyond its argument"):
+        assert_same(function, torch.randn(3, 40, dtype=torch.float64))
 
 
 def test_the_stft_of_a_recording_is_as_that_of_a_program() -> None:

@@ -100,7 +100,7 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it() -> None:
             "onnxruntime",
             None,
             "1.4.0",
-            "onnxruntime >=1.20, but 1.4.0 is installed; run: pip install --upgrade 'affnet'",
+            "onnxruntime >=1.26, but 1.4.0 is installed; run: pip install --upgrade 'affnet'",
         ),
         pytest.param(
             "litert_torch",

@@ -42,7 +42,7 @@ def test_what_is_no_file_is_named(tmp_path: Path) -> None:
         "gone/x": "does not exist",
         "loop": "cannot be read: Too many levels of symbolic links",
         "x" * 300: "cannot be read: File name too long",
-        "x\0": "cannot be read: embedded null byte",
+        "x\0": "cannot be read: .*embedded null",  # the rest is another in Python 3.13
     }.items():
         with pytest.raises(UsageError, match=reason):
             reading.existing_file(tmp_path / name, "a list")

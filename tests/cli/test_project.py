@@ -18,7 +18,7 @@ from affnet.export.converters.torch import TorchConverter
 from affnet.export.request import ExportRequest
 from affnet.model.bundled import bundled_folder
 from affnet.project.project_file import find_project
-from affnet.project.schema import schema_text
+from affnet.project.schema import schema_file
 from tests.cli.conftest import deliver
 from tests.conftest import Finished
 
@@ -220,7 +220,7 @@ def test_init_names_what_it_finds_and_the_file_can_be_read(run: Run, other_digit
         "other.safetensors", "config.yaml", "64x64", "labels.txt",
     )  # fmt: skip
     assert project.budgets_file() == (Path("budgets.toml"), None)
-    assert (folder / "affnet.schema.json").read_text() == schema_text()
+    assert (folder / "affnet.schema.json").read_text() == schema_file().read_text()
 
 
 def test_init_in_an_empty_folder_leaves_the_model_open(run: Run, workspace: Path) -> None:

@@ -88,8 +88,9 @@ def test_without_its_source_only_the_agreement_is_missing(
     run: Callable[..., Finished], onnx_copy: Path, digits: Path
 ) -> None:
     provenance = json.loads(manifest_path(onnx_copy).read_text())["provenance"]
-    gone = {**provenance, "kind": "checkpoint", "location": "gone.pt"}
-    edit_manifest(onnx_copy, provenance=gone)
+    # of weights that no other test has loaded from a file, where they would be found again
+    unseen = {"kind": "checkpoint", "location": "gone.pt", "sha256": "0" * 64}
+    edit_manifest(onnx_copy, provenance={**provenance, **unseen})
     finished = run("eval", onnx_copy, "--data", digits, "--json")
     assert finished.json["agreement"] is None
     assert "Note: Agreement with PyTorch is not available: " in finished.err

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import torch
+from torch._ops import OpOverload
 
 from affnet.export.operators import (
     activations,
@@ -105,6 +106,10 @@ def _functions() -> Any:
     return registry._TORCH_OPS_REGISTRY
 
 
-def is_known(target: Any) -> bool:
-    """Return whether coremltools has a function for an operator; what else is taken apart."""
-    return _functions().get_func(str(target)) is not None
+def is_known(target: OpOverload) -> bool:
+    """Return whether coremltools has a function for an operator; what else is taken apart.
+
+    Its front end for traces takes recurrent layers whole, the one for programs under no name.
+    """
+    names = (str(target), str(target.overloadpacket))
+    return any(_functions().get_func(name) is not None for name in names)

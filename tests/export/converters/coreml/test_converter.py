@@ -223,19 +223,21 @@ def test_too_many_axes():
         converter._check_ranks(program)
 
 
-def test_the_result_and_nothing_else(run, tmp_path):
-    before = set(Path(tempfile.gettempdir()).glob("*.mlpackage"))
+def test_the_result_and_nothing_else(run, tmp_path, monkeypatch):
+    temporary, output = tmp_path / "temporary", tmp_path / "output"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     done = run(
-        "export", "tests.tiny:with_image", "-f", "coreml", "-o", tmp_path, "--quiet",
+        "export", "tests.tiny:with_image", "-f", "coreml", "-o", output, "--quiet",
         "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
     assert done.err == ""
     assert done.json["passed"] is True
     assert done.json["runtime"] == "coreml"
-    names = {path.name for path in tmp_path.iterdir()}
+    names = {path.name for path in output.iterdir()}
     assert names == {"tiny_with_image.mlpackage", "tiny_with_image.mlpackage.manifest.json"}
-    assert set(Path(tempfile.gettempdir()).glob("*.mlpackage")) == before
+    assert list(temporary.rglob("*.mlpackage")) == []
 
 
 def test_verify_and_inspect(run, half):

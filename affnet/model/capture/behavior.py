@@ -29,7 +29,8 @@ from affnet.model.capture.comparison import difference
 from affnet.model.export_failures import own_failure
 from affnet.model.stack_traces import place_of, users_frames
 
-_CHANGES = (OutputKind.BUFFER_MUTATION, OutputKind.PARAMETER_MUTATION)
+_INPUT = OutputKind.USER_INPUT_MUTATION
+_CHANGES = (OutputKind.BUFFER_MUTATION, OutputKind.PARAMETER_MUTATION, _INPUT)
 _SAME = 1e-4  # of the largest output: what the order of sums may change between two runs
 
 
@@ -129,31 +130,44 @@ def check_program(name: str, program: ExportedProgram) -> tuple[ExportedProgram,
     outputs = program.graph_signature.user_outputs
     if not any(isinstance(nodes.get(str(each)), Tensor) for each in outputs):
         raise UsageError(f"{name} returns no tensor", "let its forward return one.")
-    if not _writes_to_stored(program):
-        if not _depends(program) and not _depends(program.run_decompositions({})):
-            raise UsageError(
-                f"The output of {name} does not depend on its input",
-                "let forward compute it from its argument with torch's functions; what went "
-                "through numpy, .item() or .tolist() is a constant.",
-            )
-        return program, ()
-    program = program.run_decompositions({})  # in which each change is an output
-    signature = program.graph_signature
+    notes: tuple[str, ...] = ()
+    if _writes_to_given(program):
+        functional = program.run_decompositions({})  # in which each change is an output
+        notes = _changes(name, functional)
+        program = _without_changes(functional)
+    if not _depends(program) and not _depends(program.run_decompositions({})):
+        raise UsageError(
+            f"The output of {name} does not depend on its input",
+            "let forward compute it from its argument with torch's functions; what went "
+            "through numpy, .item() or .tolist() is a constant.",
+        )
+    return program, notes
+
+
+def _changes(name: str, program: ExportedProgram) -> tuple[str, ...]:
+    """Return what should be said of what a program in functional form writes to.
+
+    Raises:
+        UsageError: an output depends on what an earlier run left.
+    """
+    signature, sources, notes = program.graph_signature, _sources(program), []
     stored = {str(spec.target): spec.arg.name for spec in signature.input_specs if spec.target}
-    changed = [str(spec.target) for spec in signature.output_specs if spec.kind in _CHANGES]
-    sources = _sources(program)
-    for target in changed:
-        if stored[target] in sources:
+    for spec in signature.output_specs:
+        target = str(spec.target)
+        if spec.kind is _INPUT:
+            notes.append(f"{name} changes its input {target!r} in place; the file leaves it as is.")
+        elif spec.kind in _CHANGES and stored[target] in sources:
             raise UsageError(
                 f"{name} changes its buffer {target!r} when it runs, and its output depends on "
                 "what it was; a file keeps nothing from run to run",
                 f"make {target!r} an input of forward, and its new value an output.",
             )
-    return _without_changes(program), tuple(
-        f"{name} changes its buffer {target!r} when it runs; the file does not, and its outputs "
-        "do not depend on it."
-        for target in changed
-    )
+        elif spec.kind in _CHANGES:
+            notes.append(
+                f"{name} changes its buffer {target!r} when it runs; the file does not, and its "
+                "outputs do not depend on it."
+            )
+    return tuple(notes)
 
 
 def _is_training(node: Node) -> bool:
@@ -170,9 +184,9 @@ def _is_training(node: Node) -> bool:
     return given.get("training") is True or given.get("train") is True
 
 
-def _writes_to_stored(program: ExportedProgram) -> bool:
-    """Return whether an operator writes in place to a parameter, a buffer or a view of one."""
-    kept = {spec.arg.name for spec in program.graph_signature.input_specs if spec.target}
+def _writes_to_given(program: ExportedProgram) -> bool:
+    """Return whether an operator writes in place to an input, a parameter, a buffer or a view."""
+    kept = {getattr(spec.arg, "name", "") for spec in program.graph_signature.input_specs}
     if any(spec.kind in _CHANGES for spec in program.graph_signature.output_specs):
         return True
     for node in program.graph.nodes:
@@ -214,7 +228,7 @@ def _sources(program: ExportedProgram) -> set[str]:
 
 
 def _without_changes(program: ExportedProgram) -> ExportedProgram:
-    """Return a program in functional form without the outputs that are new values of buffers."""
+    """Return a program in functional form without its outputs that are changes of inputs and buffers."""
     signature, graph = program.graph_signature, program.graph
     output = graph.output_node()
     kept = [spec.kind not in _CHANGES for spec in signature.output_specs]

@@ -130,6 +130,24 @@ def test_state_that_an_output_depends_on_is_refused() -> None:
     )
 
 
+@pytest.mark.parametrize("returns", ["what it wrote", "another tensor"])
+def test_a_change_of_the_input_stays_in_the_network(returns: str) -> None:
+    """As ``nn.ReLU(inplace=True)`` at its head does, or ``x.sub_(mean)``."""
+
+    class Centers(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            x[1:].sub_(1)
+            return x if returns == "what it wrote" else 2 * x
+
+    kept, (note,) = check_program("nets:build", program(Centers()))
+    assert note == "nets:build changes its input 'x' in place; the file leaves it as is."
+    assert [spec.kind.name for spec in kept.graph_signature.output_specs] == ["USER_OUTPUT"]
+    given = torch.arange(3.0)
+    result = kept.module()(given)
+    assert torch.equal(given, torch.arange(3.0))
+    assert torch.equal(result, Centers()(torch.arange(3.0)))
+
+
 def test_state_that_no_output_depends_on_is_dropped_with_a_note() -> None:
     kept, (note,) = check_program("nets:build", program(Counts()))
     assert note.startswith("nets:build changes its buffer 'runs' when it runs; the file does not")

@@ -228,7 +228,7 @@ def _sources(program: ExportedProgram) -> set[str]:
 
 
 def _without_changes(program: ExportedProgram) -> ExportedProgram:
-    """Return a program in functional form without its outputs that are changes of inputs and buffers."""
+    """Return a program in functional form without its new values of inputs and buffers."""
     signature, graph = program.graph_signature, program.graph
     output = graph.output_node()
     kept = [spec.kind not in _CHANGES for spec in signature.output_specs]

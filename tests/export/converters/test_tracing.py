@@ -194,6 +194,20 @@ def test_writes_into_what_was_just_made_need_one_run(unwrapped: list[bool], wide
     torch.testing.assert_close(program.module()(*example), network(*example), rtol=0, atol=0)
 
 
+def test_what_a_view_reads_later_is_written_in_place(unwrapped: list[bool]) -> None:
+    class Viewed(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            y = x - 1
+            rows = y[:, 1:]
+            y.relu_()
+            return rows + y.sum()
+
+    network, example = Viewed(), (torch.rand(3, 4),)
+    program = decomposed(network, example, {})
+    assert unwrapped == [False]
+    torch.testing.assert_close(program.module()(*example), network(*example), rtol=0, atol=0)
+
+
 def test_a_program_that_writes_elsewhere_is_not_tried(unwrapped: list[bool]) -> None:
     example = (torch.rand(1, 3, 8, 8),)
     program = torch.export.export(Written().eval(), example)

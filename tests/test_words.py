@@ -14,7 +14,7 @@ import affnet
 ROOT = Path(affnet.__file__).parent
 COMMANDS = ROOT / "commands"  # where docstrings are shown, as help
 WORSE = re.compile(
-    r"\btell(s|ing)?\b|\btold\b|\bmend(s|ed|ing)?\b|\bleave\b.*\baway\b|\bwhat\b.*\bmakes of\b"
+    r"\btell(s|ing)?\b|\btold\b|\bmend(s|ed|ing)?\b|\bleave\b.*\baway\b|\bwhat\b.*\bmakes? of\b"
     r"|\bfew bits\b",
     re.IGNORECASE | re.DOTALL,
 )
@@ -51,6 +51,23 @@ def test_users_read_plain_words(path: Path) -> None:
         f"{path}:{line}: {text}"
         for line, text in texts(source, docstrings=path.is_relative_to(COMMANDS))
         if " " in text and WORSE.search(text)
+    ]
+    assert not found, "\n".join(found)
+
+
+def pages() -> list[Path]:
+    checkout = ROOT.parent
+    found = [checkout / "README.md", checkout / "CHANGELOG.md", *checkout.glob("docs/**/*.md")]
+    return [page for page in found if page.name != "messages.md"]  # it lists the words
+
+
+def test_readers_of_pages_read_plain_words() -> None:
+    assert len(pages()) > 30
+    found = [
+        f"{page}: {paragraph[:200]}"
+        for page in pages()
+        for paragraph in re.split(r"\n\n|[.;:|] ", page.read_text(encoding="utf-8"))
+        if WORSE.search(paragraph)
     ]
     assert not found, "\n".join(found)
 

@@ -52,7 +52,7 @@ class SourceTable(_Table):
 
 
 class ExportTable(_Table):
-    """What `affnet export` makes of the project's model."""
+    """Which files `affnet export` writes of the project's model."""
 
     formats: list[Format] = Field(default=[], description="Formats to export; default: onnx.")
     precisions: list[Precision] = Field(

@@ -124,11 +124,10 @@ def verify(
         from affnet.export.bisection.opening import bisect_each, check_cuttable
         from affnet.export.reporting.verification import Verification
         from affnet.export.verification import compare
-        from affnet.export.verification.open import in_runtime, inputs_for, open_subject
+        from affnet.export.verification.open import inputs_for, open_subject
         from affnet.export.verification.user_inputs import read_inputs
 
-        subject, opened, source = open_subject(artifact, against, config, weights)
-        subject = in_runtime(subject, runtime) if runtime else subject
+        subject, opened, source = open_subject(artifact, against, config, weights, runtime)
         if bisect:
             check_cuttable(subject.format)
         more = read_inputs(verify_on, subject.network_inputs(source)) if verify_on else ()

@@ -27,17 +27,25 @@ from affnet.runtimes.trial import try_out
 
 
 def open_subject(
-    path: Path, against: str | None, config: Path | None, weights: Path | None = None
+    path: Path,
+    against: str | None,
+    config: Path | None,
+    weights: Path | None = None,
+    runtime: str | None = None,
 ) -> tuple[Subject, Artifact | None, Source]:
     """Return a file, the artifact it belongs to if it has a manifest, and what to compare it with.
 
+    The file runs in ``runtime``, by default the one that its format belongs to.
+
     Raises:
-        UsageError: a file without a manifest, and no ``against``.
-        AffnetError: as `Artifact.open`, `load_source`, `reload_source` and `open_foreign`.
+        UsageError: a file without a manifest, and no ``against``; or a runtime that does not run
+            files of that format.
+        AffnetError: as `Artifact.open`, `load_source`, `reload_source`, `open_foreign` and
+            `on_pictures`.
     """
     if against is not None and exists(path) and not manifest_path(path).exists():
         source = load_source(against, config=config, weights=weights)
-        return open_foreign(path, source), None, source
+        return in_runtime(open_foreign(path, source), runtime), None, source
     artifact = Artifact.open(path)
     if against is None:
         source = reload_source(artifact.manifest.provenance, path)
@@ -49,19 +57,22 @@ def open_subject(
             f"{path.name} is a network for {artifact.manifest.task} and {source.name} one for "
             f"{source.task}; compare it with the source it was exported from."
         )
+    subject = in_runtime(Subject.of(artifact), runtime)
     contract = artifact.manifest.preprocessing
     if contract is not None and contract.picture is not None:
-        source, _ = on_pictures(source, artifact.manifest)
+        source, _ = on_pictures(source, artifact.manifest, runtime)
     source = with_head(source, head)
-    return Subject.of(artifact), artifact, source
+    return subject, artifact, source
 
 
-def in_runtime(subject: Subject, name: str) -> Subject:
-    """Return ``subject`` to be run in the runtime ``name``.
+def in_runtime(subject: Subject, name: str | None) -> Subject:
+    """Return ``subject`` to be run in the runtime ``name``, by default that of its format.
 
     Raises:
         UsageError: it does not run files of that format.
     """
+    if name is None:
+        return subject
     runtime = get_runtime(name)
     if runtime.format != subject.format:
         raise UsageError(

@@ -7,6 +7,7 @@ off, which is allowed, is no error of the network.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from dataclasses import dataclass
 from typing import Any, cast
@@ -26,7 +27,7 @@ from affnet.files import scratch_folder
 from affnet.layouts import as_input
 from affnet.model.dense.base import DenseNetwork
 from affnet.model.source import Source
-from affnet.runtimes import Session, runtime_for
+from affnet.runtimes import Session, get_runtime, runtime_for
 
 _ALLOWED = 1.001  # of 255; the rest is float32's rounding
 
@@ -54,6 +55,12 @@ class OnPictures(nn.Module):
         """Map N x 3 x H x W pictures in 0..1 to what the network gives."""
         return self.network(torch.from_numpy(self.pixels(x.float().numpy())).to(x.dtype))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> OnPictures:
+        """Copy the network; the session, which holds no state, is shared, as none can be copied."""
+        copied = copy.copy(self)
+        copied._modules = copy.deepcopy(self._modules, memo)
+        return copied
+
     def pixels(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what the network sees, N x 3 x rows x columns."""
         parts = [self._session.run(as_input(image[None], self._taken))[0] for image in images]
@@ -69,11 +76,16 @@ class DenseOnPictures(OnPictures, DenseNetwork):
         return cast(DenseNetwork, self.network).output_specs(*self._size)
 
 
-def on_pictures(source: Source, manifest: Manifest) -> tuple[Source, PixelAgreement]:
+def on_pictures(
+    source: Source, manifest: Manifest, runtime: str | None = None
+) -> tuple[Source, PixelAgreement]:
     """Return a source of pictures, for a file that resizes them, and how near Pillow it does so.
+
+    The pixels are those that ``runtime`` makes of the file's steps, by default the format's own.
 
     Raises:
         VerificationError: a pixel differs by more than 1 of 255.
+        ArtifactError: the runtime rejects the steps.
     """
     contract, spec = manifest.preprocessing, manifest.inputs[0]
     assert contract is not None
@@ -84,7 +96,8 @@ def on_pictures(source: Source, manifest: Manifest) -> tuple[Source, PixelAgreem
     converter = cast(type[PixelConverter], get_converter(manifest.format))
     with scratch_folder() as folder:
         path = converter.write_pixels(pixels, folder)
-        session = runtime_for(manifest.format).load(path, threads=1)
+        computing = get_runtime(runtime) if runtime else runtime_for(manifest.format)
+        session = computing.load(path, threads=1)
     kind = DenseOnPictures if isinstance(source.model, DenseNetwork) else OnPictures
     channels_last = converter.layouts[0] == "NHWC"
     model = kind(source.model, session, pixels, channels_last=channels_last).eval()

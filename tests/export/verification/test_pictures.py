@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,12 +16,16 @@ from affnet.artifact import Artifact
 from affnet.errors import UsageError, VerificationError
 from affnet.evaluation.pictures import look_at
 from affnet.export.converters import get_converter
-from affnet.export.converters.onnx import pixels as onnx_pixels
+from affnet.export.passes import graph_pixels
 from affnet.export.passes.graph_pixels import GraphPixels, resampling
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.reporting.artifact import inspection_fields, inspection_record
+from affnet.export.verification.compare import verify_against
+from affnet.export.verification.open import inputs_for
+from affnet.export.verification.pictures import on_pictures
+from affnet.export.verification.subject import Subject
 from affnet.preprocessing import Preprocessing, published
-from affnet.runtimes import runtime_for
+from affnet.runtimes import get_runtime, openvino, runtime_for
 from tests.conftest import Finished
 from tests.dense import CAT, Colours, dense_source
 from tests.tiny import tiny_source
@@ -102,8 +108,44 @@ def test_a_segmenter_takes_pictures_too(tmp_path: Path) -> None:
     assert np.unique(scores.argmax(axis=1)).tolist() == [CAT]
 
 
+def in_tract(path: Path, taken: np.ndarray) -> np.ndarray:
+    return get_runtime("tract").load(path, threads=1).run(taken)[0]
+
+
+def in_openvino(path: Path, taken: np.ndarray) -> np.ndarray:
+    hint = {"INFERENCE_PRECISION_HINT": "f32"}
+    return np.asarray(openvino.library().Core().compile_model(path, "CPU", hint)([taken])[0])
+
+
+@pytest.mark.converters
+@pytest.mark.parametrize("run_file", [in_tract, in_openvino])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_other_runtimes_of_onnx_files_make_the_same_pixels(
+    interpolation: Literal["bicubic", "bilinear"],
+    run_file: Callable[[Path, np.ndarray], np.ndarray],
+    tmp_path: Path,
+) -> None:
+    contract = published("classification", (32, 32))
+    contract = dataclasses.replace(contract, interpolation=interpolation)
+    taken = picture(90, 133)
+    pixels = GraphPixels(contract, (90, 133), "NHWC")
+    path = get_converter("onnx").write_pixels(pixels, tmp_path)  # type: ignore[attr-defined]
+    difference = run_file(path, taken[None])[0] - contract(Image.fromarray(taken))
+    assert np.abs(difference).max() * 255 <= 1.001
+
+
+def test_a_wrong_file_of_pictures_is_found_wrong(tmp_path: Path) -> None:
+    options = ExportOptions("onnx", preprocess="graph", input_size=(48, 64))
+    artifact = export_artifact(tiny_source(), options, tmp_path)
+    source, _ = on_pictures(tiny_source(), artifact.manifest)
+    with torch.no_grad():
+        next(source.model.parameters()).mul_(1.01)
+    subject = Subject.of(artifact)
+    assert not verify_against(subject, source, inputs_for(subject, source)).passed
+
+
 def test_other_pixels_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(onnx_pixels._MODES, "bicubic", "linear")
+    monkeypatch.setitem(graph_pixels._KERNELS, "bicubic", graph_pixels._KERNELS["bilinear"])
     options = ExportOptions("onnx", preprocess="graph", input_size=(48, 64))
     with pytest.raises(VerificationError, match=r"differs from Pillow's by \d+\.\d of 255 on "):
         export_artifact(tiny_source(), options, tmp_path)

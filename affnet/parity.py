@@ -83,7 +83,7 @@ _ROUNDING = 1e-6  # of sums in float32, beside the largest value
 _UNCERTAINTIES = 16
 _UNDETERMINED = 0.5  # of the tolerance: an uncertainty that large leaves a value out
 _NEGLIGIBLE = float(np.finfo(np.float32).tiny)  # smaller numbers are flushed to zero by some
-_SMALLEST_PEAK = 1e-6  # where PyTorch gives zeros only: of the largest output on other inputs
+_SMALLEST_PEAK = 1e-6  # where PyTorch gives zeros or nearly so: of the largest output elsewhere
 
 
 def reference_image(
@@ -181,7 +181,7 @@ def compare_input(
         tolerance: the largest error that agrees.
         uncertainty: for each output, how far float32 leaves each value open.
         usual_peaks: the largest value of each output on other inputs, for an input on which
-            PyTorch gives zeros only.
+            PyTorch gives zeros, or next to nothing.
     """
     if len(expected) != len(actual) or not expected:
         raise ValueError(f"{len(actual)} outputs cannot be compared with {len(expected)}")
@@ -229,7 +229,7 @@ def _compare_output(
         reason = "PyTorch gives no finite number" if reference.size else "the output is empty"
         return InputParity(name, 0.0, 0.0, IDENTICAL_PSNR_DB, True, 0.0, reason)
     reference, measured = reference[determined], measured[determined]
-    peak = float(np.abs(reference).max()) or _SMALLEST_PEAK * usual_peak
+    peak = max(float(np.abs(reference).max()), _SMALLEST_PEAK * usual_peak)
     error, allowed = np.abs(measured - reference), _UNCERTAINTIES * open_[determined]
     error = np.where(error < _NEGLIGIBLE, 0.0, np.maximum(error - allowed, 0.0))
     vague = allowed > _UNDETERMINED * tolerance.max_rel_error * peak

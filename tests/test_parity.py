@@ -144,6 +144,9 @@ def test_where_pytorch_gives_zeros_other_inputs_say_what_is_small() -> None:
     zeros = np.zeros((2, 2))
     assert judged(zeros, zeros + 1e-11, usual_peaks=[1.0]).passed
     assert not judged(zeros, zeros + 1e-9, usual_peaks=[1.0]).passed
+    closed = zeros + 1e-15  # a network with all its gates closed
+    assert judged(closed, zeros, usual_peaks=[1.0]).passed
+    assert not judged(zeros + 1e-9, zeros, usual_peaks=[1.0]).passed
 
 
 def test_a_scalar_may_have_an_axis_of_one() -> None:

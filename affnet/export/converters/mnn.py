@@ -32,6 +32,9 @@ _OF_AN_ATTRIBUTE = (
     "ReduceSumSquare",
 )
 
+# Recurrent layers as one operator: as loops, the other form, sessions do not run them.
+_OPTIONS = ("--useOriginRNNImpl",)
+
 _CONVERT = "import sys, _tools; _tools.mnnconvert(sys.argv)"
 
 _NARROWING = {"fp32": (), "fp16": ("--fp16",), "int8-weights": ("--weightQuantBits", "8")}
@@ -62,7 +65,7 @@ class MnnConverter(FromOnnx):
         if request.precision == "fp16":
             rounded_to_half(model)
         path = folder / f"{request.name}.mnn"
-        options = ["-f", "ONNX", "--modelFile", str(model), "--MNNModel", str(path)]
+        options = ["-f", "ONNX", "--modelFile", str(model), "--MNNModel", str(path), *_OPTIONS]
         command = [*python_command(), "-c", _CONVERT, *options, *_NARROWING[request.precision]]
         code, lines = run_tool("MNN's converter", command)
         if code != 0 or not path.exists():

@@ -234,7 +234,21 @@ def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     if not unchanged:
         raise ConversionError("onnxsim changed what the network computes; report this network.")
     result: onnx.ModelProto = model if _foreign(simplified) and not _foreign(model) else simplified
+    _name_what_is_omitted(result)
     return result
+
+
+def _name_what_is_omitted(model: onnx.ModelProto) -> None:
+    """Drop omitted inputs at the end of a node, and name omitted outputs: a recurrent layer's.
+
+    ONNX's checker takes the type of an omitted output for that of an omitted input, as both have
+    the empty name, and MNN takes the next output for it.
+    """
+    for node in model.graph.node:
+        while node.input and not node.input[-1]:
+            node.input.pop()
+        for i, name in enumerate(node.output):
+            node.output[i] = name or f"{node.name or node.output[-1]}.unused.{i}"
 
 
 def _foreign(model: onnx.ModelProto) -> list[str]:

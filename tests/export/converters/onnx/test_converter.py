@@ -6,6 +6,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxsim
 import pytest
@@ -13,7 +14,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from affnet.artifact import image_spec, logits_spec
+from affnet.artifact import TensorSpec, image_spec, logits_spec
 from affnet.errors import ConversionError, MissingError, UnknownNameError
 from affnet.export.converters import CONVERTERS, ConversionRequest, check_installed, get_converter
 from affnet.export.converters.onnx.converter import OnnxConverter, _check
@@ -21,6 +22,7 @@ from affnet.export.converters.torch import TorchConverter
 from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.passes.folding import fold_linear_maps
 from affnet.model.mixer import AdaptiveFrequencyFilter
+from affnet.runtimes import runtime_for
 from affnet.runtimes.onnxruntime import OnnxRuntime
 from tests.conftest import complaint
 from tests.tiny import CLASSES, noise, tiny_net
@@ -286,3 +288,30 @@ def test_what_onnxsim_writes_for_one_runtime_alone_is_not_taken(
     monkeypatch.setattr(onnxsim, "simplify", with_attention)
     made = OnnxConverter().convert(TwoConvolutions().eval(), REQUEST, tmp_path)
     assert {node.domain for node in onnx.load(made.path).graph.node} == {""}
+
+
+class LastState(nn.Module):
+    """A recurrent layer of which only the last state is used."""
+
+    def __init__(self, layer: type[nn.GRU | nn.LSTM]) -> None:
+        super().__init__()
+        self.layer = layer(3, 4, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = self.layer(x)[1]
+        return state if isinstance(state, Tensor) else state[0]
+
+
+@pytest.mark.parametrize("layer", [nn.GRU, nn.LSTM])
+@pytest.mark.parametrize("format_", ["onnx", pytest.param("mnn", marks=pytest.mark.converters)])
+def test_a_recurrent_layer_may_give_its_last_state_alone(
+    format_: str, layer: type[nn.GRU | nn.LSTM], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    network, example = LastState(layer).eval(), torch.randn(1, 5, 3)
+    specs = TensorSpec("x", (1, 5, 3), "float32"), TensorSpec("y", (1, 1, 4), "float32")
+    request = dataclasses.replace(REQUEST, inputs=specs[:1], outputs=specs[1:])
+    made = get_converter(format_)().convert(network, request, tmp_path)
+    (given,) = runtime_for(format_).load(made.path, threads=1).run(example.numpy())
+    with torch.no_grad():
+        assert np.abs(given - network(example).numpy()).max() <= 1e-6

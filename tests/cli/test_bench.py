@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,14 +151,14 @@ def test_two_output_forms_at_once_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"),
+    ("arguments", "sentence"),
     [
-        (("digits", "--threads", "0"), "--threads"),
-        (("digits", "--threads", "two"), "--threads"),
-        (("digits", "--faster"), "No such option: --faster"),
+        (("digits", "--threads", "0"), ".*--threads"),
+        (("digits", "--threads", "two"), ".*--threads"),
+        (("digits", "--faster"), "no such option:? '?--faster"),  # by typer, or by click
     ],
 )
 def test_wrong_use_is_one_sentence_below_the_usage(
-    refused: Refused, arguments: tuple[str, ...], named: str
+    refused: Refused, arguments: tuple[str, ...], sentence: str
 ) -> None:
-    assert named.lower() in refused("bench", *arguments).lower()
+    assert re.match(sentence, refused("bench", *arguments), re.IGNORECASE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,8 +61,9 @@ def test_a_file_of_a_reserved_name_is_given_with_its_folder(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("zoo digits", "Got unexpected extra argument(s) (digits)"),
-        ("zoo --zzz", "No such option: --zzz"),
+        # as typer, and as click says it
+        ("zoo digits", r"Got unexpected extra argument(\(s\))? \(digits\)"),
+        ("zoo --zzz", r"No such option:? '?--zzz'?\.?"),
     ],
 )
 def test_wrong_use_is_answered_with_the_usage_of_the_longer_name(
@@ -69,5 +71,5 @@ def test_wrong_use_is_answered_with_the_usage_of_the_longer_name(
 ) -> None:
     finished = run("bench", *arguments.split())
     assert (finished.code, finished.out) == (2, "")
-    assert finished.error == sentence
+    assert re.fullmatch(sentence, finished.error)
     assert "affnet bench zoo [OPTIONS]" in finished.err.splitlines()[0]

@@ -35,7 +35,7 @@ def wrong_dense_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     synthesise = DensePlan.synthesise
 
     def shifted(self: DensePlan, spectrum: Any, width: int) -> Tensor:
-        return synthesise(self, spectrum, width).roll(1, -1)
+        return synthesise(self, spectrum, width).roll(-1, -1)
 
     monkeypatch.setattr(DensePlan, "synthesise", shifted)
 

@@ -67,7 +67,11 @@ def test_numbers_that_copying_would_change_are_refused(
     if form == "torch":
         path = save(tmp_path, entries)
     else:
-        save_file(entries, path := tmp_path / "weights.safetensors")
+        path = tmp_path / "weights.safetensors"
+        try:
+            save_file(entries, path)
+        except KeyError:
+            pytest.skip(f"this release of safetensors writes no {dtype}")
     with pytest.raises(CheckpointError) as error:
         read_checkpoint(path)
     name = str(dtype).removeprefix("torch.")

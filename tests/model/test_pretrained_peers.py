@@ -140,7 +140,10 @@ def test_pixels_are_prepared_as_transformers_does(
     images = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     make = getattr(transformers, f"{kind}ImageProcessorPil")
     with silenced():
-        processor = make(do_resize=False, do_center_crop=False, **settings)
+        try:
+            processor = make(do_resize=False, do_center_crop=False, **settings)
+        except ImportError as error:  # of transformers 5.4, without torchvision
+            pytest.skip(str(error).strip().splitlines()[0])
         processor.save_pretrained(tmp_path)
         expected = processor(images, return_tensors="pt")["pixel_values"]
     pixels = torch.tensor(images).permute(2, 0, 1)[None] / 255

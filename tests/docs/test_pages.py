@@ -21,6 +21,7 @@ START = sorted((DOCS / "start").glob("*.md"))
 TASKS = [*START, *sorted((DOCS / "how-to").glob("*.md"))]
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+_PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 _COMMAND = re.compile(r"^ *affnet .*$|(?<=`)affnet [^`]+(?=`)", re.MULTILINE)
 
 
@@ -60,3 +61,10 @@ def test_its_commands_and_options_are_ones_that_affnet_takes(path: Path) -> None
         command = getattr(command, "commands", {}).get("".join(words[1:2]), command)
         known = {option for p in command.params for option in (*p.opts, *p.secondary_opts)}
         assert {word for word in words if word.startswith("-")} <= known | {"--help"}, words
+
+
+def test_the_algebra_holds_as_it_is_written() -> None:
+    (program,) = _PYTHON.findall((DOCS / "algebra.md").read_text())
+    names: dict[str, Any] = {}
+    exec(compile(program, "algebra.md", "exec"), names)  # noqa: S102, which asserts
+    assert names["spectrum"].shape == (2 * names["height"], names["half"])

@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
 	-c constraints.txt
 
-.PHONY: setup demo test check test-exhaustive lint format generated screenshots docs api types workflows dist sbom clean
+.PHONY: setup demo test check test-exhaustive lowest lint format generated screenshots docs api types workflows dist sbom clean
 .DELETE_ON_ERROR:
 
 # What the main job needs.
@@ -54,6 +54,20 @@ check: .venv/.complete
 # Hundreds of random graphs through the rewrite, some ten minutes: when the rewrite changes.
 test-exhaustive: .venv/.complete
 	$(PYTEST) -m exhaustive
+
+# The main job and the tests with the lowest version of every range, in an environment of its own.
+# What old packages say of new ones is nobody's to mend, so that their warnings are no errors there.
+# Where PyTorch's own index is out of reach: make lowest TORCH='torch==2.13.0+cpu --find-links FOLDER'
+TORCH ?= --torch-backend cpu
+LOWEST := build/lowest/bin
+lowest:
+	$(PYTHON) -m venv --clear build/lowest build/uv
+	build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	build/uv/bin/uv pip install --quiet --python build/lowest --resolution lowest-direct \
+		$(TORCH) --editable '.[all,dev]'
+	PATH="$$PWD/$(LOWEST):$$PATH" sh .ci/main_job all
+	OMP_NUM_THREADS=1 $(LOWEST)/python -m pytest -n $(WORKERS) --dist worksteal -W default \
+		-m "not exhaustive" --junit-xml=test-results/lowest.xml
 
 lint: .venv/.complete
 	$(BIN)/ruff check .

@@ -93,6 +93,16 @@ def test_the_lowest_versions_of_every_range_run_on_the_lowest_python() -> None:
     assert lowest.pythons == {LOWEST}
 
 
+def test_each_week_the_tests_run_with_the_lowest_versions_of_every_range() -> None:
+    weekly = JOBS["newest.lowest"]
+    assert weekly.pythons == {LOWEST}
+    assert weekly.script.splitlines()[-1] == "make lowest"
+    recipe = (ROOT / "Makefile").read_text().partition("\nlowest:\n")[2].partition("\n\n")[0]
+    assert re.search(r"--resolution lowest-direct .*'\.\[all,dev\]'", recipe, re.DOTALL)
+    assert re.search(r"-m pytest .*-m \"not exhaustive\"", recipe, re.DOTALL)
+    assert "constraints" not in recipe
+
+
 def test_the_newest_versions_are_held_back_by_no_pins_and_are_of_the_newest_python() -> None:
     newest = JOBS["newest.newest"]
     assert not re.search(r"constraint|==|\bmake\b", newest.script)
@@ -118,12 +128,33 @@ def minor(python: str) -> int:
     return int(python.partition(".")[2])
 
 
-def test_the_release_s_tag_must_be_the_version(tmp_path: Path) -> None:
+def of_release(name: str) -> str:
+    """Return a step of the workflow that a tag starts."""
     (script,) = (
         step["run"]
         for step in steps(ROOT / ".github" / "workflows" / "release.yml")
-        if step.get("name") == "The tag is the version of the package"
+        if step.get("name") == name
     )
+    return str(script)
+
+
+@pytest.mark.parametrize(
+    ("tag", "passes"), [("v1.2.3", True), ("v1.2.2", False), ("v1.2", False), ("v1.3.0", False)]
+)
+def test_a_release_needs_a_dated_section_of_the_changelog(
+    tag: str, passes: bool, tmp_path: Path
+) -> None:
+    script = of_release("The changelog has a section of it, with a day")
+    (tmp_path / "CHANGELOG.md").write_text(
+        "## Unreleased\n\n## 1.3.0\n\n## 1.2.3 - 2026-11-30\n\nsince 1.2.2 - 2026-11-29\n"
+    )
+    variables = {**os.environ, "GITHUB_REF_NAME": tag}
+    done = subprocess.run(["sh", "-ec", script], cwd=tmp_path, env=variables, check=False)
+    assert (done.returncode == 0) is passes
+
+
+def test_the_release_s_tag_must_be_the_version(tmp_path: Path) -> None:
+    script = of_release("The tag is the version of the package")
     package = tmp_path / "affnet"
     package.mkdir()
     (package / "__init__.py").write_text('x = 1\n__version__ = "1.2.3"\n')

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 from typing import Any
 
 import pytest
 import typer.main
+from packaging.version import Version
 
 from affnet.cli import app
 from docs_generator.commands import commands
@@ -14,10 +16,21 @@ from docs_generator.files import ROOT, generated
 from docs_generator.man import page
 
 FILES = generated()
+_PIN = r"^{}==(.*)$"
+
+
+def older_than_pinned(package: str) -> bool:
+    """Whether a package is older than the one with which `make generated` wrote the files."""
+    pins = (ROOT / "constraints.txt").read_text()
+    pinned = re.search(_PIN.format(package), pins, re.MULTILINE)
+    assert pinned is not None
+    return Version(importlib.metadata.version(package)) < Version(pinned[1])
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_it_is_what_the_code_gives(name: str) -> None:
+    if old := [package for package in ("pydantic", "typer") if older_than_pinned(package)]:
+        pytest.skip(f"older releases write it otherwise: {', '.join(old)}")
     assert (ROOT / name).read_text(encoding="utf-8") == FILES[name], "run: make generated"
 
 

@@ -9,6 +9,13 @@ EXIT_CODES = {
     3: "something is not installed, or a device is missing",
     130: "interrupted (128 and the signal's number); existing files were not changed",
 }
+#: What 0 and 1 say of commands that give a verdict.
+VERDICTS = {
+    "export": ("every file was written, and agrees with PyTorch", "a file was refused"),
+    "verify": ("it agrees", "it disagrees: here, on a device, or on held-out images"),
+    "check": ("no budget is FAIL", "one is; with --strict INCONCLUSIVE too"),
+    "bench": ("every model was measured", "a measurement failed, or --require-placement is not met"),
+}
 ENVIRONMENT = {
     "AFFNET_CACHE_DIR": "the folder of the cache, instead of the system's for caches",
     "AFFNET_CACHE_SIZE": "how much of what was exported is kept; default: 2 GB",

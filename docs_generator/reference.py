@@ -18,7 +18,7 @@ from affnet.errors import AffnetError
 from affnet.project.schema import schema_text
 from docs_generator import python
 from docs_generator.commands import commands
-from docs_generator.exit_codes import ENVIRONMENT, EXIT_CODES, FILES
+from docs_generator.exit_codes import ENVIRONMENT, EXIT_CODES, FILES, VERDICTS
 
 _COMMENT = re.compile(r"^    (?P<name>\w+):.*?  # (?P<text>.+)$", re.MULTILINE)
 
@@ -76,6 +76,15 @@ def _commands() -> Iterator[str]:
 def _errors() -> Iterator[str]:
     yield "# Errors and exit codes"
     yield _table(("exit code", "means"), [(str(code), text) for code, text in EXIT_CODES.items()])
+    yield _table(
+        ("command", "0", "1"),
+        [(f"`affnet {name}`", *said) for name, said in VERDICTS.items()],
+    )
+    yield (
+        "Others end with 0 once they have shown what they were asked for: `affnet eval` whatever "
+        "the accuracy is. `affnet doctor` ends with 3 where the installation, or the device that "
+        "it is asked about, cannot work."
+    )
     yield (
         "An error is one sentence: the problem, which names the thing and the value, and the "
         "remedy, the exact command or option."

@@ -7,6 +7,7 @@ path.  Importing this package loads neither torch nor a converter: names are res
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,8 +61,18 @@ def __getattr__(name: str) -> Any:
     if name == "errors":
         return importlib.import_module("affnet.errors")
     if name in _PUBLIC:
+        if sys.version_info < (3, 11):  # noqa: UP036  # pip refuses it, a folder on the path does not
+            raise ImportError(_old_python())
         return getattr(importlib.import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _old_python() -> str:
+    """Return what a Python is told that is too old; boards run parts of the package with it."""
+    return (
+        f"affnet needs Python 3.11 or later, and this is {sys.version.split()[0]} "
+        f"({sys.executable}); run: python3.11 -m venv .venv"
+    )
 
 
 def __dir__() -> list[str]:

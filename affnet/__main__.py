@@ -3,11 +3,9 @@
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036  # pip refuses it, a folder on the path does not
-    print(
-        f"Error: affnet needs Python 3.11 or later, and this is {sys.version.split()[0]} "
-        f"({sys.executable}); run: python3.11 -m venv .venv",
-        file=sys.stderr,
-    )
+    from affnet import _old_python
+
+    print(f"Error: {_old_python()}", file=sys.stderr)
     sys.exit(3)
 
 from affnet.cli import run_as_process

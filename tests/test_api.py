@@ -55,3 +55,12 @@ def test_errors_are_there_without_an_import_of_their_own() -> None:
     code = "import affnet; print(affnet.errors.AffnetError.__name__, affnet.Result.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "AffnetError Result\n", done.stderr
+
+
+def test_a_python_that_is_too_old_is_named_before_a_package_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 10, 4))
+    with pytest.raises(ImportError, match=r"^affnet needs Python 3\.11 or later, and this is "):
+        _ = affnet.export_artifact
+    assert affnet.errors.AffnetError  # which boards import with an older one

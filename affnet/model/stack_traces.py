@@ -17,11 +17,13 @@ from pathlib import Path
 from traceback import FrameSummary, StackSummary
 from typing import Any
 
+from torch.fx import Node
 from torch.fx.proxy import TracerBase
 
 _AFFNET = str(Path(__file__).parents[1])
 _LIBRARY = str(Path(traceback.__file__).parent)  # Python's own, above the packages' folder
 _TORCH = re.compile(r"-packages[/\\]torch[/\\]")
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in [^\n]*\n(?P<code>[^\n]*)')
 _FILTER = "_filter_traceback_frames"  # "can be overridden to customize the frame filtering logic"
 
 
@@ -52,6 +54,19 @@ def place_of(frames: Sequence[FrameSummary]) -> str:
     line = _line(frames[-1])
     own = next((frame for frame in reversed(frames) if "-packages" not in frame.filename), None)
     return line if own in (None, frames[-1]) else f"{_line(own)}, in {line}"
+
+
+def source_line(node: Node) -> str:
+    """Return where the user's code made ``node``: 'model.py:10 `y = torch.tan(x)`', or ''.
+
+    It is the innermost line noted that is not torch's own, torch's where there is no other; and
+    where that is a package's, the user's own line that led there too.
+    """
+    frames = [
+        FrameSummary(found["file"], int(found["line"]), "", lookup_line=False, line=found["code"])
+        for found in _FRAME.finditer(node.meta.get("stack_trace") or "")
+    ]
+    return place_of([frame for frame in frames if not is_torchs(frame.filename)] or frames)
 
 
 def _line(frame: FrameSummary) -> str:

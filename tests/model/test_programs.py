@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from affnet.errors import ConversionError, UsageError
-from affnet.export.fourier.rewrite.emitter import source_line
 from affnet.model.source import load_source, reload_source
+from affnet.model.stack_traces import source_line
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
 from tests.networks.fourier_networks import make
 

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.fx.proxy import TracerBase
 
-from affnet.export.fourier.rewrite.emitter import source_line
 from affnet.model import stack_traces
-from affnet.model.stack_traces import helpers_noted, users_frames
+from affnet.model.stack_traces import helpers_noted, source_line, users_frames
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
 
 pytestmark = THIRD_PARTY_WARNINGS

@@ -8,7 +8,7 @@ from torch._ops import OpOverload
 from torch.export import ExportedProgram
 
 from affnet.errors import AffnetError
-from affnet.export.fourier.rewrite.emitter import source_line
+from affnet.model.stack_traces import source_line
 
 _OPERATOR = re.compile(r"aten(?:\.|::)_?(\w+)")
 _SORT = "sort the values and take those of a place: x.sort(dim).values.select(dim, place)."

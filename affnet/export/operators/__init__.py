@@ -15,6 +15,7 @@ from torch.export import ExportedProgram
 
 from affnet.export.operators import other_names
 from affnet.export.operators.rule import Rule
+from affnet.export.operators.wide_tensors import without_wide_tensors
 
 _MAX_ROUNDS = 4  # of composite operators in composite operators
 
@@ -42,6 +43,9 @@ def replace_operators(program: ExportedProgram, format_: str | None) -> Exported
     """Return ``program`` with the operators that ``format_`` gets wrong written in others.
 
     A program that holds none of them is returned as it is.
+
+    Raises:
+        RewriteError: a tensor has more axes than ``format_`` holds, and none can be merged.
     """
     rules = rules_for(format_)
     for _ in range(_MAX_ROUNDS):
@@ -53,11 +57,24 @@ def replace_operators(program: ExportedProgram, format_: str | None) -> Exported
         program = program.run_decompositions({**rules, **unknown})
         if not unknown:
             break
+    if most := getattr(_table(format_), "MOST_AXES", None):
+        program = without_wide_tensors(program, most, str(format_))
     return program
 
 
 def _held(program: ExportedProgram) -> set[Any]:
-    return {node.target for node in program.graph.nodes if node.op == "call_function"}
+    """Return the operators of a program; of one that writes in place, the one that does not too."""
+    held = {node.target for node in program.graph.nodes if node.op == "call_function"}
+    return held | {_returning(target) for target in held if isinstance(target, OpOverload)}
+
+
+def _returning(target: OpOverload) -> Any:
+    """Return ``aten.relu`` for ``aten.relu_``, which decompositions make of it first."""
+    name = target.overloadpacket.__name__
+    if not target._schema.is_mutable or not name.endswith("_"):
+        return target
+    packet = getattr(torch.ops.aten, name.removesuffix("_"), None)
+    return getattr(packet, target._overloadname, target)
 
 
 def _taken_apart(format_: str | None, targets: set[Any]) -> dict[Any, Rule]:

@@ -27,6 +27,8 @@ from affnet.silence import silenced
 
 aten = torch.ops.aten
 
+MOST_AXES = 5  # of a tensor
+
 #: Operators that it lacks and that torch itself takes apart rightly.
 TAKEN_APART_BY_TORCH: tuple[Any, ...] = (
     aten._fused_rms_norm.default,
@@ -71,6 +73,7 @@ RULES: dict[Any, Rule] = {
     aten.fmod.Scalar: quotients.fmod,
     aten.fmod.Tensor: quotients.fmod,
     aten.gelu.default: activations.gelu,
+    aten.index_put.default: indexing.index_put,
     aten.kthvalue.default: order_statistics.kthvalue,
     aten.linalg_vector_norm.default: statistics.vector_norm,
     aten.log.default: logarithms.exact_at_zero(torch.log),

@@ -27,11 +27,7 @@ def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
     rest = [axis for axis in range(x.ndim) if axis not in axes]
     sizes, kept = [x.shape[axis] for axis in axes], [x.shape[axis] for axis in rest]
     rows = x.permute(axes + rest).reshape(math.prod(sizes), *kept)
-    flat = sum(
-        torch.where(element < 0, element + size, element) * math.prod(sizes[number + 1 :])
-        for number, (element, size) in enumerate(zip(given, sizes, strict=True))
-    )
-    assert isinstance(flat, Tensor)
+    flat = _flat(given, sizes)
     shape = flat.shape  # that to which the indices broadcast
     result = rows.index_select(0, flat.reshape(-1)).reshape(*shape, *kept)
     if axes[-1] - axes[0] != len(axes) - 1:
@@ -39,6 +35,43 @@ def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
     front = axes[0]
     order = [*range(len(shape), len(shape) + front), *range(len(shape))]
     return result.permute(order + list(range(len(order), result.ndim)))
+
+
+@within_itself
+def index_put(
+    x: Tensor,
+    indices: Sequence[Tensor | None],
+    values: Tensor,
+    accumulate: bool = False,
+) -> Any:
+    """``x[indices] = values`` beside whole axes, of which coremltools takes one place of an axis.
+
+    As in `index`, the indexed axes become the first one, into which one flat index puts rows.
+    """
+    axes = [axis for axis, given in enumerate(indices) if given is not None]
+    given = [element for element in indices if element is not None]
+    if any(element.dtype == torch.bool for element in given) or axes == list(range(len(axes))):
+        return NotImplemented
+    rest = [axis for axis in range(x.ndim) if axis not in axes]
+    sizes, kept = [x.shape[axis] for axis in axes], [x.shape[axis] for axis in rest]
+    rows = x.permute(axes + rest).reshape(math.prod(sizes), *kept)
+    flat = _flat(given, sizes)
+    front = axes[0] if axes[-1] - axes[0] == len(axes) - 1 else 0
+    put = values.expand(*kept[:front], *flat.shape, *kept[front:])
+    order = [*range(front, front + flat.ndim), *range(front), *range(front + flat.ndim, put.ndim)]
+    put = put.permute(order).reshape(-1, *kept)
+    result = rows.index_put([flat.reshape(-1)], put, accumulate).reshape(*sizes, *kept)
+    return result.permute([(axes + rest).index(axis) for axis in range(x.ndim)])
+
+
+def _flat(given: Sequence[Tensor], sizes: Sequence[int]) -> Tensor:
+    """Return the places that indices of axes of ``sizes`` name, where these are one axis."""
+    flat = sum(
+        torch.where(element < 0, element + size, element) * math.prod(sizes[number + 1 :])
+        for number, (element, size) in enumerate(zip(given, sizes, strict=True))
+    )
+    assert isinstance(flat, Tensor)
+    return flat
 
 
 @within_itself

@@ -32,6 +32,21 @@ def test_a_stack_that_is_cast(cast: Callable[[Tensor], Tensor]) -> None:
     assert_same(function, torch.randn(2, 16), tolerance=1e-3)
 
 
+def test_a_part_that_is_assigned_takes_its_place() -> None:
+    def function(x: Tensor) -> Tensor:
+        z, out = torch.fft.rfft(x), torch.zeros(2, 9, dtype=torch.complex128)
+        z.imag *= -1
+        out.real, out.imag = z.imag, z.real[0]
+        return torch.fft.irfft(out) + z.imag.sum()
+
+    x = torch.randn(2, 16, dtype=torch.float64)
+    assert_same(function, x)
+    operators = {str(node.target) for node in rewrite(function, x).program.graph.nodes}
+    assert operators.isdisjoint(
+        ("aten.stack.default", "aten.select_scatter.default", "aten.copy.default")
+    )
+
+
 def test_a_contraction_of_several_complex_tensors() -> None:
     core, left, right = (
         torch.randn(*shape, dtype=torch.complex128) for shape in ((3, 2), (4, 3), (9, 2))

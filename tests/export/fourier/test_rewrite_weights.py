@@ -45,6 +45,17 @@ def test_linear_algebra_of_spectra_of_weights_is_computed_once() -> None:
     assert "aten.div.Tensor" not in found and "aten.amax.default" not in found
 
 
+def test_spectra_of_weights_that_lie_otherwise_in_memory_are_computed_once() -> None:
+    def filtered(x: Tensor) -> Tensor:
+        spectrum = torch.fft.rfft(weight).transpose(0, 1) * 2
+        return torch.fft.irfft(torch.fft.rfft(x) * spectrum, n=12)
+
+    weight = torch.randn(12, 4, 12)
+    found = rewritten(Program(filtered), X)
+    assert found.count("aten.mul.Tensor") == 4  # one complex product
+    assert found.count("aten.linear.default") == 3  # two parts of a spectrum, and the inverse
+
+
 def test_no_check_is_left_of_a_solution() -> None:
     def solved(x: Tensor) -> Tensor:
         z = torch.fft.fft(x)

@@ -15,7 +15,7 @@ from torch.fx.node import map_arg
 
 from affnet.artifact import Arrays
 from affnet.export.converters.mixed_precision import Operation
-from affnet.export.fourier.rewrite.emitter import source_line
+from affnet.model.stack_traces import source_line
 
 
 class FxHalfProgram:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from traceback import FrameSummary
 from typing import Any, NoReturn
 
 import torch
@@ -20,25 +18,11 @@ from affnet.export.fourier.rewrite.embedding import Embedding
 from affnet.export.fourier.rewrite.ranges import Ranges
 from affnet.export.fourier.rewrite.signal_frames import Frames
 from affnet.export.fourier.rewrite.values import Complex, Part, real_dtype
-from affnet.model.stack_traces import is_torchs, place_of
+from affnet.model.stack_traces import source_line
 
 aten = torch.ops.aten
 
 _KEPT_META = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn")
-_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in [^\n]*\n(?P<code>[^\n]*)')
-
-
-def source_line(node: Node) -> str:
-    """Return where the user's code made ``node``: 'model.py:10 `y = torch.tan(x)`', or ''.
-
-    It is the innermost line noted that is not torch's own, torch's where there is no other; and
-    where that is a package's, the user's own line that led there too.
-    """
-    frames = [
-        FrameSummary(found["file"], int(found["line"]), "", lookup_line=False, line=found["code"])
-        for found in _FRAME.finditer(node.meta.get("stack_trace") or "")
-    ]
-    return place_of([frame for frame in frames if not is_torchs(frame.filename)] or frames)
 
 
 def refusal(node: Node, reason: str) -> RewriteError:

@@ -4,6 +4,7 @@
 
     view_as_real(z) -> select(-1, 0)                            the real part, nothing is stacked
     stack([a, b], -1) -> softshrink -> view_as_complex          softshrink(a), softshrink(b)
+    z.imag = a: select_scatter(view_as_real(z), a, -1, 1)       the real part of z, and a
 
 Beside the work it saves an axis: with a complex z of rank 5 the pair would be of rank 6, one more
 than Core ML takes.
@@ -26,6 +27,8 @@ aten = torch.ops.aten
 LOOK_THROUGH = (
     aten.view_as_complex.default,
     aten.select.int,
+    aten.select_scatter.default,
+    aten.copy.default,
     aten._assert_tensor_metadata.default,
 )
 
@@ -58,6 +61,30 @@ def _select(call: Call) -> Any:
     if isinstance(value, RealView) and call.args[1] % rank == rank - 1:
         return value.source.part(call.args[2] % 2)
     return NotImplemented
+
+
+@real_rule(aten.select_scatter.default)
+def _select_scatter(call: Call) -> Any:
+    """A part that is assigned is that part from there on, and the other stays."""
+    value, assigned, axis, index = (*call.args, 0, 0)[:4]
+    if not isinstance(value, RealView) or not isinstance(assigned, Node):
+        return NotImplemented
+    if call.kwargs or axis % call.want.dim() != call.want.dim() - 1:
+        return NotImplemented
+    other = value.source.part(1 - index % 2)
+    parts = (other, assigned) if index % 2 else (assigned, other)
+    return RealView(Complex(call.emitter, parts=parts))
+
+
+@real_rule(aten.copy.default)
+def _copy(call: Call) -> Any:
+    """What is written over the whole of a tensor takes its place, in its shape and type."""
+    value = call.args[1]
+    if isinstance(value, RealView):
+        want = call.node.args[1].meta["val"]
+        alike = want.dtype == call.want.dtype and str(want.shape) == str(call.want.shape)
+        return value if alike else NotImplemented
+    return call.emitter.fit(value, call.want)
 
 
 @real_rule(aten._assert_tensor_metadata.default)

@@ -55,14 +55,15 @@ def _fold(emitter: Emitter, node: Node) -> None:
     value = known_value(emitter, node)
     if value is None or not isinstance(node.target, OpOverload) or not node.all_input_nodes:
         return
-    if not value.is_contiguous():  # of others' strides those of all that follows are made
+    order = sorted(range(value.dim()), key=value.stride, reverse=True)
+    if not value.permute(order).is_contiguous():
         for source in node.all_input_nodes:
             _fold(emitter, source)
         return
     size = value.numel() * value.element_size()
     if size > _SMALL and size > _bytes_of_weights(emitter, node):
         return
-    value = value.detach()
+    value = value.detach().permute(order)
     if value.numel() > _MANY and bool((value == value.reshape(-1)[0]).all()):
         return
     content = hashlib.sha256(
@@ -70,7 +71,13 @@ def _fold(emitter: Emitter, node: Node) -> None:
     ).hexdigest()
     shape = "x".join(map(str, value.shape))
     name = f"known_{str(value.dtype).removeprefix('torch.')}_{shape}_{content[:16]}"
-    node.replace_all_uses_with(emitter.constant(name, lambda: value.clone()))
+    constant = emitter.constant(name, lambda: value.clone())
+    if order != sorted(order):  # of others' strides those of all that follows are made
+        emitter.source = node
+        with emitter.graph.inserting_before(node):
+            back = [order.index(axis) for axis in range(len(order))]
+            constant = emitter.call(aten.permute.default, constant, back)
+    node.replace_all_uses_with(constant)
 
 
 def _bytes_of_weights(emitter: Emitter, node: Node) -> int:

@@ -1,0 +1,130 @@
+"""Tensors of more axes than a format holds, written with fewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from affnet.errors import RewriteError
+from affnet.export.operators.wide_tensors import without_wide_tensors
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, Program
+from tests.export.operators.test_rules import in_file
+
+pytestmark = THIRD_PARTY_WARNINGS
+
+SHAPE = (2, 3, 2, 1, 3, 2, 2)
+PICKED = torch.tensor([1, -3])
+
+Function = Callable[[Tensor], Tensor]
+MOVING: list[Function] = [
+    lambda x: x.permute(6, 1, 4, 3, 2, 5, 0),
+    lambda x: x.transpose(1, 5),
+    lambda x: x.movedim((1, 5), (4, 0)),
+    lambda x: x.flip(1, 4, 5),
+    lambda x: x.roll((1, -1), (1, 4)),
+    lambda x: x.repeat(1, 2, 1, 1, 1, 3, 1),
+    lambda x: x[:, :1].expand(2, 4, 2, 2, 3, 2, 2),
+    lambda x: x[:, :, :, 0].unsqueeze(2).squeeze(3) * 2,
+    lambda x: x[:, PICKED],
+    lambda x: x[:, PICKED[:, None], :, :, PICKED],
+    lambda x: F.pad(x, (1, 2, 0, 0, 3, 0)),
+    lambda x: torch.stack((x[:, 0], x[:, 1]), 3),
+    lambda x: torch.cat((x, x.unbind(4)[1].unsqueeze(4)), 4),
+    lambda x: x.select_scatter(x[:, 0], 1, 2) + torch.zeros(SHAPE) + torch.ones_like(x),
+]
+COMPUTING: list[Function] = [
+    lambda x: x + x[:1, :, :1] * 1.5,
+    lambda x: torch.where(x > 0, x, x.amax((1, 4), keepdim=True)),
+    lambda x: x.sum((1, 4, 6)),
+    lambda x: x.mean((0, 2, 5), keepdim=True),
+    lambda x: x.var((1, 4)),
+    lambda x: x.logsumexp((1, 5)),
+    lambda x: (x > 0).any(4).float(),
+    lambda x: x.softmax(4),
+    lambda x: x.cumsum(2),
+    lambda x: x.topk(2, 4).values,
+    lambda x: x.scatter(4, torch.zeros(SHAPE).long()[:, :, :, :, :1], 2.0),
+    lambda x: x @ x.transpose(-1, -2),
+    lambda x: torch.einsum("abcdefg,abcdefh->abcdehgf", x, x),
+    lambda x: F.layer_norm(F.linear(x, torch.ones(3, 2)), (3,)),
+]
+
+
+def most_axes(program: torch.export.ExportedProgram) -> int:
+    """Return how many axes a tensor of the program has at most."""
+    values = (node.meta.get("val") for node in program.graph.nodes if node.op != "output")
+    return max(value.dim() for value in values if isinstance(value, Tensor))
+
+
+@pytest.mark.parametrize("functions", [MOVING, COMPUTING])
+def test_operators_on_tensors_of_many_axes(functions: list[Function]) -> None:
+    def each(x: Tensor) -> tuple[Tensor, ...]:
+        return tuple(function(x.view(SHAPE)).flatten() for function in functions)
+
+    x = torch.randn(6, 24, generator=torch.Generator().manual_seed(0))
+    program = torch.export.export(Program(each), (torch.ones(6, 24),))
+    assert most_axes(program) > 5
+    found = without_wide_tensors(program, 5, "coreml")
+    assert most_axes(found) <= 5
+    for actual, expected in zip(found.module()(x), each(x), strict=True):
+        torch.testing.assert_close(actual, expected)
+
+
+def test_a_program_of_few_axes_is_returned_as_it_is() -> None:
+    program = torch.export.export(Program(lambda x: x.permute(1, 0)), (torch.ones(2, 3),))
+    assert without_wide_tensors(program, 5, "coreml") is program
+
+
+class Weights(nn.Module):
+    """Weights of more axes than the format holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(SHAPE))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.view(SHAPE) * self.weight).sum((1, 4)).flatten(1)
+
+
+def test_weights_are_stored_with_fewer_axes() -> None:
+    network, x = Weights(), torch.randn(6, 24)
+    found = without_wide_tensors(torch.export.export(network, (x,)), 5, "coreml")
+    assert most_axes(found) <= 5
+    assert found.state_dict["weight"].dim() == 5
+    torch.testing.assert_close(found.module()(x), network(x))
+
+
+@pytest.mark.parametrize(
+    ("function", "shape"),
+    [
+        (lambda x: x.view(SHAPE).gather(1, torch.zeros((2, 1, 1, 1, 1, 1, 1)).long()), (6, 24)),
+        (lambda x: x * 2, SHAPE),  # the border of the network
+    ],
+)
+def test_what_needs_its_axes_is_refused(function: Any, shape: tuple[int, ...]) -> None:
+    program = torch.export.export(Program(function), (torch.ones(shape),))
+    with pytest.raises(RewriteError) as caught:
+        without_wide_tensors(program, 5, "coreml")
+    assert "of 7 axes" in caught.value.problem or "has 7 axes" in caught.value.problem
+    assert caught.value.remedy is not None and "flatten" in caught.value.remedy
+
+
+@pytest.mark.converters
+@pytest.mark.slow
+def test_a_core_ml_file_of_windows_and_of_places_that_are_assigned(tmp_path: Path) -> None:
+    """Windows of a batch, six axes; places beside whole axes, which coremltools has one of."""
+
+    def assigned(x: Tensor) -> Tensor:
+        windows = x.view(2, 3, 2, 2, 2, 2).permute(0, 2, 4, 3, 5, 1).reshape(2, 4, 4, 3)
+        out = torch.zeros(2, 4, 6, 3)
+        out[:, :, PICKED] = windows[:, :, :2]
+        return out
+
+    x = torch.randn(2, 3, 4, 4)
+    torch.testing.assert_close(in_file(assigned, x, "coreml", tmp_path), assigned(x))

@@ -139,7 +139,7 @@ STEPS: dict[str, Callable[[Tensor], Tensor]] = {
     "split": lambda z: z.split(2, dim=-1)[0],
     "unbind": lambda z: z.unbind(0)[-1] if z.dim() > 1 else z,
     "pad": lambda z: F.pad(z, (1, 0), value=0.5),
-    "where": lambda z: torch.where(_real_of(z) > 0, z, 0.5 * z),
+    "where": lambda z: torch.where(_real_of(z) > 0.1, z, 0.5 * z),  # not 0: rounding has its sign
     "masked": lambda z: z.masked_fill(_real_of(z) > 0.3, 1.0),
     "zeros": lambda z: torch.zeros_like(z) - z,
     "full": lambda z: z + torch.full((z.shape[-1],), 1 - 2j, dtype=torch.complex128),

@@ -239,16 +239,17 @@ def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _name_what_is_omitted(model: onnx.ModelProto) -> None:
-    """Drop omitted inputs at the end of a node, and name omitted outputs: a recurrent layer's.
+    """Name omitted outputs, a recurrent layer's, and forget what is said of the empty name.
 
-    ONNX's checker takes the type of an omitted output for that of an omitted input, as both have
-    the empty name, and MNN takes the next output for it.
+    onnxsim notes the type of an omitted output, which ONNX's checker then takes for the type of
+    every omitted input; MNN takes the next output for an omitted one.
     """
     for node in model.graph.node:
-        while node.input and not node.input[-1]:
-            node.input.pop()
         for i, name in enumerate(node.output):
             node.output[i] = name or f"{node.name or node.output[-1]}.unused.{i}"
+    known = [value for value in model.graph.value_info if value.name]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(known)
 
 
 def _foreign(model: onnx.ModelProto) -> list[str]:

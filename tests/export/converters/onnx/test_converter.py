@@ -291,24 +291,27 @@ def test_what_onnxsim_writes_for_one_runtime_alone_is_not_taken(
 
 
 class LastState(nn.Module):
-    """A recurrent layer of which only the last state is used."""
+    """A recurrent layer, from zeros or from ones, of which only the last state is used."""
 
-    def __init__(self, layer: type[nn.GRU | nn.LSTM]) -> None:
+    def __init__(self, layer: type[nn.GRU | nn.LSTM], first: float) -> None:
         super().__init__()
         self.layer = layer(3, 4, batch_first=True)
+        self.first = torch.full((1, 1, 4), first)
 
     def forward(self, x: Tensor) -> Tensor:
-        state = self.layer(x)[1]
+        pair = (self.first, self.first)
+        state = self.layer(x, pair if isinstance(self.layer, nn.LSTM) else self.first)[1]
         return state if isinstance(state, Tensor) else state[0]
 
 
+@pytest.mark.parametrize("first", [0.0, 1.0])
 @pytest.mark.parametrize("layer", [nn.GRU, nn.LSTM])
 @pytest.mark.parametrize("format_", ["onnx", pytest.param("mnn", marks=pytest.mark.converters)])
 def test_a_recurrent_layer_may_give_its_last_state_alone(
-    format_: str, layer: type[nn.GRU | nn.LSTM], tmp_path: Path
+    format_: str, layer: type[nn.GRU | nn.LSTM], first: float, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    network, example = LastState(layer).eval(), torch.randn(1, 5, 3)
+    network, example = LastState(layer, first).eval(), torch.randn(1, 5, 3)
     specs = TensorSpec("x", (1, 5, 3), "float32"), TensorSpec("y", (1, 1, 4), "float32")
     request = dataclasses.replace(REQUEST, inputs=specs[:1], outputs=specs[1:])
     made = get_converter(format_)().convert(network, request, tmp_path)

@@ -121,11 +121,14 @@ dist: .venv/.complete
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
 
-# What the environment holds, as CycloneDX lists it; the tool has an environment of its own.
+# What the environment holds, as CycloneDX lists it; the tool has an environment of its own.  It reads
+# no version that stands elsewhere than in pyproject.toml.
 sbom: .venv/.ready
 	$(PYTHON) -m venv build/sbom
 	build/sbom/bin/python -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=7'
-	build/sbom/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml \
+	version=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' affnet/__init__.py); \
+		sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml > build/sbom/pyproject.toml
+	build/sbom/bin/cyclonedx-py environment $(BIN)/python --pyproject build/sbom/pyproject.toml \
 		--mc-type library --output-reproducible --output-file build/affnet.cdx.json
 
 clean:

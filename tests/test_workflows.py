@@ -162,3 +162,14 @@ def test_the_release_s_tag_must_be_the_version(tmp_path: Path) -> None:
         variables = {**os.environ, "GITHUB_REF_NAME": tag}
         done = subprocess.run(["sh", "-ec", script], cwd=tmp_path, env=variables, check=False)
         assert (done.returncode == 0) is passes
+
+
+def test_the_bill_of_materials_tells_the_version(tmp_path: Path) -> None:
+    script = of_release("What it ran with, as CycloneDX").splitlines()
+    (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    variables = {**os.environ, "GITHUB_REF_NAME": "v1.2.3"}
+    subprocess.run(["sh", "-ec", script[0]], cwd=tmp_path, env=variables, check=True)
+    project = tomllib.loads((tmp_path / "released.toml").read_text())["project"]
+    assert project["version"] == "1.2.3"
+    assert "dynamic" not in project
+    assert "--pyproject released.toml" in script[1]

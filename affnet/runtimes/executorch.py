@@ -13,9 +13,11 @@ from __future__ import annotations
 import collections
 import struct
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -25,6 +27,7 @@ from affnet.errors import ArtifactError, MissingError, UsageError, first_line, r
 from affnet.placement import Placement
 from affnet.runtimes import Interface
 from affnet.runtimes.executorch_delegates import placed_operators
+from affnet.runtimes.executorch_modules import reader, runtime_modules
 from affnet.silence import silenced
 
 _PURPOSE = "Running ExecuTorch programs"
@@ -72,32 +75,28 @@ class ExecutorchRuntime:
                 raise _rejected(path, error) from error
         inputs = tuple(_spec("input", tensor) for tensor in taken)
         outputs = tuple(_spec("output", tensor) for tensor in given)
-        types = {
-            _dtype(value.val.scalar_type)
-            for plan in _plans(path)
-            for value in plan.values
-            if hasattr(value.val, "scalar_type")
-        }
+        with _reading(path) as read:
+            types = {
+                _dtype(value.val.scalar_type)
+                for plan in read.program_of(path.read_bytes()).execution_plan
+                for value in plan.values
+                if hasattr(value.val, "scalar_type")
+            }
         return Interface(inputs, outputs, "fp16" if "float16" in types else "fp32")
 
     @classmethod
     def operators(cls, path: Path) -> Mapping[str, int]:
         """See `Runtime.operators`; what a delegate executes is one call of it."""
         _load_program(path)  # its verifier is stricter than the reader
-        plans = _plans(path)
-        with silenced():
-            from executorch.exir import schema
         counts: collections.Counter[str] = collections.Counter()
-        try:
-            for plan in plans:
+        with _reading(path) as read:
+            for plan in read.program_of(path.read_bytes()).execution_plan:
                 for instruction in (step for chain in plan.chains for step in chain.instructions):
                     call = instruction.instr_args
-                    if isinstance(call, schema.KernelCall):
+                    if isinstance(call, read.schema.KernelCall):
                         counts[plan.operators[call.op_index].name.removeprefix("aten::")] += 1
-                    elif isinstance(call, schema.DelegateCall):
+                    elif isinstance(call, read.schema.DelegateCall):
                         counts[DELEGATE_PREFIX + plan.delegates[call.delegate_index].id] += 1
-        except (LookupError, AttributeError, TypeError) as error:
-            raise _damaged(path) from error
         return counts
 
     @classmethod
@@ -113,12 +112,9 @@ def placement_of(path: Path) -> Placement:
         ArtifactError: it is damaged.
     """
     _load_program(path)  # its verifier is stricter than the reader
-    with silenced():
-        from executorch.exir._serialize._program import deserialize_pte_binary
-    try:
-        operators = placed_operators(deserialize_pte_binary(path.read_bytes()).program)
-    except (struct.error, LookupError, AttributeError, TypeError, ValueError) as error:
-        raise _damaged(path) from error
+    with _reading(path) as read:
+        program = read.deserialize_pte_binary(path.read_bytes()).program
+        operators = placed_operators(program, read.schema)
     return Placement(("xnnpack",), operators)
 
 
@@ -157,14 +153,14 @@ def _dtype(number: int) -> str:
     return _TYPES[number] if number < len(_TYPES) else f"scalar type {number}"
 
 
-def _plans(path: Path) -> list[Any]:
-    """Return what each method of a program, one that its verifier has accepted, executes."""
-    with silenced():
-        from executorch.exir._serialize._flatbuffer_program import _flatbuffer_to_program
-    try:
-        return list(_flatbuffer_to_program(path.read_bytes()).execution_plan)
-    except (struct.error, LookupError, AttributeError, TypeError, ValueError) as error:
-        raise _damaged(path) from error
+@contextmanager
+def _reading(path: Path) -> Iterator[SimpleNamespace]:
+    """Yield the `reader`; whatever it raises, and its caller, says that the file is damaged."""
+    with silenced(), reader() as read:
+        try:
+            yield read
+        except (struct.error, LookupError, AttributeError, TypeError, ValueError) as error:
+            raise _damaged(path) from error
 
 
 def _damaged(path: Path) -> ArtifactError:
@@ -235,8 +231,7 @@ def _bindings() -> tuple[Any, Any]:
     _require()
     with silenced():  # it looks for the CPU's identity where there is none, and says so
         try:
-            from executorch import runtime
-            from executorch.extension.pybindings import portable_lib
+            runtime, portable_lib = runtime_modules()
         except ImportError as error:
             raise MissingError(
                 f"executorch is installed but cannot be imported ({error})",

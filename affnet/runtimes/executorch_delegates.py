@@ -15,7 +15,6 @@ from importlib import resources
 from typing import Any
 
 from affnet.placement import CPU, PlacedOperator
-from affnet.silence import silenced
 
 _XNNPACK = "XnnpackBackend"
 _MAGIC, _OFFSET = slice(4, 8), 10
@@ -25,14 +24,12 @@ _UNION = re.compile(r"union XNodeUnion \{(.*?)\}", re.DOTALL)
 _UNITS = {"CoreMLBackend": "ane", "QnnBackend": "npu", "VulkanBackend": "gpu"}
 
 
-def placed_operators(program: Any) -> tuple[PlacedOperator, ...]:
-    """Return the operators of a program as `executorch.exir` reads it, in their order.
+def placed_operators(program: Any, schema: Any) -> tuple[PlacedOperator, ...]:
+    """Return the operators of a program in their order; it has the classes of ``schema``.
 
     Raises:
         struct.error, LookupError, AttributeError, TypeError, ValueError: it is damaged.
     """
-    with silenced():
-        from executorch.exir import schema
     found: list[PlacedOperator] = []
     for plan in program.execution_plan:
         calls = [step.instr_args for chain in plan.chains for step in chain.instructions]
@@ -73,7 +70,8 @@ def _xnnpack_nodes(content: bytes) -> list[str]:
 
 def _node_kinds() -> list[str]:
     """Return the names of the kinds of nodes, as the installed schema numbers them."""
-    folder = resources.files("executorch.backends.xnnpack.serialization")
+    # by way of the package above: the one that has it imports the compiler
+    folder = resources.files("executorch.backends").joinpath("xnnpack", "serialization")
     union = _UNION.search(folder.joinpath("runtime_schema.fbs").read_text(encoding="utf-8"))
     if union is None:
         raise ValueError("the installed executorch has no kinds of nodes for XNNPACK")

@@ -65,11 +65,15 @@ def test_the_wrong_kind_of_file_is_refused(tiny_pte: Artifact, tmp_path: Path) -
             call(path)
 
 
-def test_nothing_is_printed(tiny_pte: Artifact) -> None:
+def test_a_program_is_run_and_read_without_the_compiler_and_nothing_is_printed(
+    tiny_pte: Artifact,
+) -> None:
     code = (
-        "import sys; from pathlib import Path; from affnet.artifact import Artifact;"
-        "from affnet.runtimes.executorch import ExecutorchRuntime as R;"
-        "a = Artifact.open(Path(sys.argv[1])); R.version(); R.load(a.path, threads=1)"
+        "import sys; from pathlib import Path; from affnet.runtimes.executorch import *;"
+        "path = Path(sys.argv[1]); R = ExecutorchRuntime; R.version(); R.load(path, threads=1);"
+        "assert R.describe(path).outputs and R.operators(path) and placement_of(path).operators;"
+        # whose import later must find nothing half made
+        "assert not [name for name in sys.modules if 'torch._dynamo' in name or '.exir' in name]"
     )
     command = [sys.executable, "-W", "ignore", "-c", code, str(tiny_pte.path)]
     finished = subprocess.run(command, capture_output=True, text=True)

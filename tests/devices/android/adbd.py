@@ -111,6 +111,8 @@ class Phone:
         with contextlib.suppress(OSError):  # closed
             while True:
                 connection, _ = listener.accept()
+                # else each answer in two packets waits 40 ms for the first one's acknowledgement
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 session = _Session(self, connection)
                 self.sessions.append(session)
                 threading.Thread(target=session.serve, daemon=True).start()

@@ -27,10 +27,14 @@ HOSTILE = "a b'\"; $(touch owned) `id` %2e?#"
 
 
 @pytest.mark.usefixtures("chromium", "web_runtimes")
-def test_a_browser_gives_every_sample_and_what_it_computes(digits_onnx: Artifact) -> None:
+def test_a_browser_gives_every_sample_and_what_it_computes(
+    digits_onnx: Artifact, tmp_path: Path
+) -> None:
+    (tmp_path / HOSTILE).mkdir()  # a file's name reaches the page unharmed, too
+    artifact = Artifact.open(copy_artifact(digits_onnx, tmp_path / HOSTILE / f"{HOSTILE}.onnx"))
     chromium = device()
     with chromium.session("onnxruntime"):
-        with chromium.start(digits_onnx, "onnxruntime", 1) as process:
+        with chromium.start(artifact, "onnxruntime", 1) as process:
             startup = process.startup
             assert startup.runtime_version == f"onnxruntime-web {versions()['onnxruntime']}"
             assert 1e6 < startup.load_ns < 60e9
@@ -39,7 +43,8 @@ def test_a_browser_gives_every_sample_and_what_it_computes(digits_onnx: Artifact
             assert len(samples) == 7
             assert all(1e5 < sample < 10e9 for sample in samples)
             assert 50e6 < process.memory().peak_rss_bytes < 2e9
-            parity = check_outputs(process, digits_onnx, chromium)
+            assert _workers_of_the_page() == 0
+            parity = check_outputs(process, artifact, chromium)
             white = np.ones(digits_onnx.manifest.inputs[0].static_shape(), np.float32)
             (given,) = process.infer(white)
             placed = process.placement()
@@ -59,6 +64,8 @@ def test_a_browser_gives_every_sample_and_what_it_computes(digits_onnx: Artifact
     assert "Chrome/" in found["user_agent"]
     assert found["hardware_concurrency"] == psutil.cpu_count()
     assert found["cpu"]
+    assert list(tmp_path.rglob("owned")) == []
+    assert not Path("owned").exists()
 
 
 @pytest.mark.usefixtures("chromium", "web_runtimes")
@@ -68,6 +75,7 @@ def test_litert_s_page_computes_what_this_machine_s_litert_does(tiny_tflite: Art
     with chromium.start(tiny_tflite, "litert", 1) as process:
         assert process.startup.runtime_version == f"@litertjs/core {versions()['litert']}"
         samples = process.run(iterations=20, discard=3)
+        assert 50e6 < process.memory().peak_rss_bytes < 2e9
         parity = check_outputs(process, tiny_tflite, chromium)
     assert len(samples) == 20
     assert isinstance(parity, Parity)
@@ -78,14 +86,12 @@ def test_litert_s_page_computes_what_this_machine_s_litert_does(tiny_tflite: Art
 @pytest.mark.skipif((psutil.cpu_count() or 1) < 2, reason="there is one hardware thread only")
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="names of threads are in Linux")
 def test_several_threads_are_started_and_compute_the_same(digits_onnx: Artifact) -> None:
-    outputs, workers = [], []
-    for threads in (1, 2):
-        with device().start(digits_onnx, "onnxruntime", threads) as process:
-            process.run(3)
-            outputs.append(process.outputs()[0])
-            workers.append(_workers_of_the_page())
-    np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-4, atol=1e-4)
-    assert workers == [0, 1]  # the page's own thread computes too
+    with device().start(digits_onnx, "onnxruntime", 2) as process:
+        process.run(3)
+        assert _workers_of_the_page() == 1  # the page's own thread computes too
+        parity = check_outputs(process, digits_onnx, device())
+    assert isinstance(parity, Parity)
+    assert parity.max_rel_error < 1e-5
 
 
 def _workers_of_the_page() -> int:
@@ -104,28 +110,14 @@ def _workers_of_the_page() -> int:
 
 
 @pytest.mark.usefixtures("chromium", "web_runtimes")
-def test_a_hostile_file_name_reaches_the_page_unharmed(
-    digits_onnx: Artifact, tmp_path: Path
-) -> None:
-    (tmp_path / HOSTILE).mkdir()
-    path = copy_artifact(digits_onnx, tmp_path / HOSTILE / f"{HOSTILE}.onnx")
-    artifact, chromium = Artifact.open(path), device()
-    with chromium.start(artifact, "onnxruntime", 1) as process:
-        assert len(process.run(2)) == 2
-        parity = check_outputs(process, artifact, chromium)
-    assert isinstance(parity, Parity)
-    assert parity.passed
-    assert list(tmp_path.rglob("owned")) == []
-    assert not Path("owned").exists()
-
-
-@pytest.mark.usefixtures("chromium", "web_runtimes")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("artifact_format", "runtime"),
     [
         pytest.param("onnx", "onnxruntime"),
-        pytest.param("tflite", "litert", marks=pytest.mark.converters),
+        # of LiteRT's page the commands know no more than of the other, and that it measures and
+        # computes right is tested above
+        pytest.param("tflite", "litert", marks=[pytest.mark.converters, pytest.mark.exhaustive]),
     ],
 )
 def test_bench_compares_two_models_in_turns_and_proves_them(

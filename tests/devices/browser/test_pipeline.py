@@ -10,6 +10,7 @@ import pytest
 
 from affnet.artifact import Artifact
 from affnet.bench.measurement.pictures import picture_of
+from affnet.devices.base import PipelineProcess
 from affnet.devices.browser import pipeline
 from affnet.devices.browser.pipeline import code_of
 from affnet.devices.worker.pipeline import STAGES
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.usefixtures("web_runtimes")
 def test_stages_are_the_parts_of_each_sample(task: str, tmp_path: Path) -> None:
     artifact = networks.write(tmp_path, task)
     with device().start(artifact, "onnxruntime", 1) as process:
+        assert isinstance(process, PipelineProcess)
         assert len(process.run(3)) == 3
         process.begin_pipeline(artifact, picture_of(None))
         samples = process.run(4, discard=1)
@@ -70,6 +72,7 @@ Classifier.prototype.classify = async function (picture) {{
 """
 
 
+@pytest.mark.exhaustive  # the page's samples are tested above, the command's rows on the host
 @pytest.mark.usefixtures("chromium")
 @pytest.mark.slow
 def test_bench_shows_the_three_rows(run: Callable[..., Finished], digits_onnx: Artifact) -> None:

@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,14 @@ import pytest
 from affnet import cli, console
 from affnet.artifact import Artifact
 from affnet.bench.html_report import page
+from affnet.bench.measurement.protocol import PRESETS
 from affnet.cache import FOLDER_VARIABLE, KINDS
 from affnet.devices.device_lock import FOLDER_VARIABLE as LOCKS_VARIABLE
+from affnet.devices.worker import host_probes
 from affnet.errors import AffnetError
 from affnet.export.artifact_cache import OFF_VARIABLE
 from affnet.project import last_export
+from tests.brief import brief_presets
 from tests.shared_artifacts import SharedArtifacts
 
 # A shell's background jobs, and nohup, have interruption ignored, which what they start inherits:
@@ -144,6 +147,26 @@ def _while_no_library_comes(original: Callable[[], set[Any]]) -> Callable[[], se
         return set(found(*registered, *sorted(torch.ops._dir)))
 
     return collect
+
+
+_WHOLE_PRESETS = dict(PRESETS)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _brief_measurements() -> Iterator[None]:
+    """Measure briefly, and watch the processor for a moment before and after."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, protocol in brief_presets().items():
+            patch.setitem(PRESETS, name, protocol)
+        patch.setattr(host_probes.conditions, "__defaults__", (0.05,))
+        yield
+
+
+@pytest.fixture
+def whole_presets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Presets as users have them."""
+    for name, protocol in _WHOLE_PRESETS.items():
+        monkeypatch.setitem(PRESETS, name, protocol)
 
 
 @dataclass(frozen=True)

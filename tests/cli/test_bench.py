@@ -31,6 +31,7 @@ def twins(digits_onnx: Artifact, workspace: Path) -> tuple[Path, Path]:
     )
 
 
+@pytest.mark.usefixtures("whole_presets")
 def test_an_artifact_is_measured_beside_its_copy(
     run: Run, twins: tuple[Path, Path], workspace: Path
 ) -> None:

@@ -7,6 +7,8 @@ import pytest
 from affnet.bench.measurement.protocol import PRESETS, choose_protocol, get_protocol
 from affnet.errors import UnknownNameError, UsageError
 
+pytestmark = pytest.mark.usefixtures("whole_presets")
+
 
 @pytest.mark.parametrize(
     ("name", "runs", "seconds"),

@@ -25,15 +25,18 @@ def held_inputs(specs: Sequence[TensorSpec], converter: type[Converter]) -> tupl
 
 
 def held_outputs(specs: Sequence[TensorSpec], converter: type[Converter]) -> tuple[TensorSpec, ...]:
-    """Return what a file of ``converter`` gives where the network gives ``specs``."""
-    types = converter.border_types
+    """Return what a file of ``converter`` gives where the network gives ``specs``.
+
+    A float64 that comes of float32 inputs comes of a constant: a file without any gives float32.
+    """
+    types = {kind: held or "float32" for kind, held in converter.border_types.items()}
     return tuple(
-        dataclasses.replace(spec, dtype=types.get(spec.dtype) or spec.dtype) for spec in specs
+        dataclasses.replace(spec, dtype=types.get(spec.dtype, spec.dtype)) for spec in specs
     )
 
 
 def check_held(name: str, specs: Sequence[TensorSpec], converter: type[Converter]) -> None:
-    """Raise `UsageError` where nothing stands for the type of one of ``specs``."""
+    """Raise `UsageError` where nothing stands for the type of one of ``specs``, of inputs."""
     for spec in specs:
         if converter.border_types.get(spec.dtype, spec.dtype) is None:
             raise UsageError(

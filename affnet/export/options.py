@@ -186,7 +186,7 @@ def settled(source: Source, options: ExportOptions) -> ExportOptions:
 def _check_program_options(source: Source, options: ExportOptions) -> None:
     """Refuse what only networks of this package have a meaning for, and types no file holds."""
     converter = get_converter(options.format)
-    check_held(source.name, (*source.inputs, *source.outputs), converter)
+    check_held(source.name, source.inputs, converter)
     if source.dynamic and converter.fixed_shapes is not None:
         raise UsageError(
             f"{options.format} files have fixed shapes here: {converter.fixed_shapes}",

@@ -14,6 +14,8 @@ from torch._ops import OpOverload
 from torch.export import ExportedProgram
 
 from affnet.export.operators import other_names
+from affnet.export.operators.doubles import in_single_precision
+from affnet.export.operators.numbers import numbers_as_tensors
 from affnet.export.operators.rule import Rule
 from affnet.export.operators.wide_tensors import without_wide_tensors
 
@@ -47,7 +49,11 @@ def replace_operators(program: ExportedProgram, format_: str | None) -> Exported
     Raises:
         RewriteError: a tensor has more axes than ``format_`` holds, and none can be merged.
     """
-    rules = rules_for(format_)
+    rules, table = rules_for(format_), _table(format_)
+    if not getattr(table, "NUMBERS", True):
+        program = numbers_as_tensors(program)
+    if not getattr(table, "DOUBLES", True):
+        program = in_single_precision(program)
     for _ in range(_MAX_ROUNDS):
         held = _held(program)
         unknown = _taken_apart(format_, held - set(rules))
@@ -57,7 +63,7 @@ def replace_operators(program: ExportedProgram, format_: str | None) -> Exported
         program = program.run_decompositions({**rules, **unknown})
         if not unknown:
             break
-    if most := getattr(_table(format_), "MOST_AXES", None):
+    if most := getattr(table, "MOST_AXES", None):
         program = without_wide_tensors(program, most, str(format_))
     return program
 

@@ -24,6 +24,9 @@ from affnet.export.operators.rule import Rule
 
 aten = torch.ops.aten
 
+NUMBERS = False  # symbols of numbers that depend on the input
+DOUBLES = False  # LiteRT has no kernels of float64
+
 RULES: dict[Any, Rule] = {
     aten.expm1.default: logarithms.expm1,
     aten.log1p.default: logarithms.log1p,

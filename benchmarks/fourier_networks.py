@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import product
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -174,12 +175,80 @@ class CQT(nn.Module):
         return torch.fft.ifft(torch.fft.fft(x)[..., self.bins] * self.window).abs()
 
 
+def legendre(degrees: int, orders: int, cosines: Tensor) -> Tensor:
+    """Return the normalized associated Legendre functions, orders x degrees x points."""
+    values = torch.zeros(orders, degrees, len(cosines), dtype=torch.float64)
+    sines = (1 - cosines**2).sqrt()
+    values[0, 0] = (4 * torch.pi) ** -0.5
+    for m in range(1, min(orders, degrees)):
+        values[m, m] = -sines * (1 + 0.5 / m) ** 0.5 * values[m - 1, m - 1]
+    for degree in range(1, degrees):
+        for m in range(min(orders, degree)):
+            scale = ((4 * degree**2 - 1) / (degree**2 - m**2)) ** 0.5
+            below = values[m, degree - 2] if degree > 1 else 0.0
+            before = ((degree - 1) ** 2 - m**2) / (4 * (degree - 1) ** 2 - 1) if degree > 1 else 0
+            values[m, degree] = scale * (cosines * values[m, degree - 1] - before**0.5 * below)
+    return values.float()
+
+
+class SphericalConv(nn.Module):
+    """torch-harmonics': a matrix of channels for each degree of spherical harmonics."""
+
+    def __init__(self, channels: int, rows: int, degrees: int) -> None:
+        super().__init__()
+        nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(rows))
+        functions = legendre(degrees, degrees, nodes)
+        self.register_buffer("analysis", 2 * torch.pi * functions * weights.float())
+        self.register_buffer("synthesis", functions)
+        shape = channels, channels, degrees
+        self.weight = nn.Parameter(torch.randn(shape, dtype=torch.complex64) / channels)
+
+    def _along_meridians(self, equation: str, z: Tensor, functions: Tensor) -> Tensor:
+        parts = (torch.einsum(equation, part, functions) for part in (z.real, z.imag))
+        return torch.complex(*parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a map of the size of ``x``, of as many rows as there are Gaussian latitudes."""
+        z = torch.fft.rfft(x, norm="forward")[..., : self.analysis.shape[0]]
+        z = self._along_meridians("bckm,mlk->bclm", z, self.analysis)
+        z = torch.einsum("bilm,iol->bolm", z, self.weight)
+        z = self._along_meridians("bclm,mlk->bckm", z, self.synthesis)
+        return torch.fft.irfft(z, n=x.shape[-1], norm="forward")
+
+
+class SFNO(nn.Module):
+    """Spherical Fourier neural operator of four layers, each with a skip and a channel MLP."""
+
+    def __init__(self, channels: int = 32, rows: int = 64, degrees: int = 32) -> None:
+        super().__init__()
+        self.lifting, self.projection = nn.Conv2d(3, channels, 1), nn.Conv2d(channels, 3, 1)
+        layers = range(4)
+        self.spherical = nn.ModuleList(SphericalConv(channels, rows, degrees) for _ in layers)
+        self.norms = nn.ModuleList(nn.InstanceNorm2d(channels, affine=True) for _ in layers)
+        self.mlps = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(channels, 2 * channels, 1),
+                nn.GELU(),
+                nn.Conv2d(2 * channels, channels, 1),
+            )
+            for _ in layers
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map three fields on the sphere to three."""
+        x = self.lifting(x)
+        for spherical, norm, mlp in zip(self.spherical, self.norms, self.mlps, strict=True):
+            x = x + mlp(F.gelu(spherical(norm(x))))
+        return self.projection(x)
+
+
 #: Name, network, input, and the goal of file over eager PyTorch.
 NETWORKS: dict[str, tuple[Build, tuple[int, ...], float]] = {
     "FNO 1-d 1024": (lambda: FNO(64, (9,)), (1, 1, 1024), 0.8),
     "FNO 2-d 128": (lambda: FNO(32, (8, 9)), (1, 1, 128, 128), 0.9),
     "FNO 3-d 32": (lambda: FNO(16, (4, 4, 5)), (1, 1, 32, 32, 32), 0.9),
     "UNO 64": (UNO, (1, 1, 64, 64), 1.0),
+    "SFNO 64 x 128": (SFNO, (1, 3, 64, 128), 1.0),
     "AFNO 14": (AFNO, (1, 14, 14, 384), 1.0),
     "FNet 512 x 768": (FNet, (1, 512, 768), 1.0),
     "log-mel 2048": (lambda: Spectrogram(2048, 512, 128), (1, 88_200), 1.2),

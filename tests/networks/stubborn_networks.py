@@ -84,6 +84,22 @@ class SparseKernel(nn.Module):
         return torch.fft.rfft((self.kernel.to(torch.float32) @ x.T).T).abs()
 
 
+class MappedConstants(nn.Module):
+    """S5's block: a matrix is made within one torch.vmap, and used within another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(4, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        def scanned(series: Tensor, step: Tensor) -> Tensor:
+            weight = self.weight * step
+            return torch.vmap(lambda element: weight @ element)(series)
+
+        spectra = torch.fft.rfft(x).abs()[:, :8].unflatten(1, (2, 4))
+        return torch.vmap(scanned)(spectra, torch.ones(len(x)))
+
+
 class WritesByMask(nn.Module):
     """nnAudio's inverse STFT: divides by the window's envelope where that is not zero."""
 
@@ -305,6 +321,7 @@ CAPTURED: dict[str, Built] = {
     "pads as it can": (PadsAsItCan, (2, 16)),
     "looks at data": (LooksAtData, (2, 16)),
     "sparse kernel": (SparseKernel, (2, 16)),
+    "mapped constants": (MappedConstants, (2, 16)),
     "writes by mask": (WritesByMask, (2, 16)),
     "lazily made window": (LazyWindow, (2, 16)),
     "filters cached outside": (CachedFilters, (2, 16)),

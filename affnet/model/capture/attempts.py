@@ -109,6 +109,8 @@ def _check_recordable(program: ExportedProgram) -> None:
     stored = [*program.state_dict.items(), *program.constants.items()]
     if sparse := [name for name, value in stored if is_sparse(value)]:
         raise ValueError(f"{sparse[0]} is a sparse tensor, which no file holds")
+    if wrapped := [name for name, value in stored if _is_wrapped(value)]:
+        raise ValueError(f"{wrapped[0]} is a tensor of a torch.vmap that has ended")
     live = set(program.graph_signature.user_inputs)
     for node in program.graph.nodes:
         if any(source.name in live for source in node.all_input_nodes):
@@ -126,6 +128,12 @@ def _check_outputs_fixed(program: ExportedProgram) -> None:
         if not all(isinstance(length, int) for length in shape):
             lengths = " x ".join(map(str, shape))
             raise ValueError(f"the values of the input decide the size of an output, {lengths}")
+
+
+def _is_wrapped(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(
+        value
+    )
 
 
 def _is_mask(node: Node) -> bool:

@@ -21,6 +21,7 @@ from affnet.export.conversion import conversion_request
 from affnet.export.converters import Conversion, ConversionRequest, Converter, get_converter
 from affnet.export.converters.fallbacks import Attempt, failure_of, plan_attempts
 from affnet.export.converters.gaps import with_line
+from affnet.export.converters.patches import without_stack_traces
 from affnet.export.fourier.costs import PredictedCosts
 from affnet.export.options import ExportOptions, check_options, settled
 from affnet.export.passes.heads import NO_HEAD, with_head
@@ -170,7 +171,8 @@ def _convert(
     # not every network takes zeros (a matrix of them has no inverse), but its user's example
     macs = count_macs_of(prepared.module, source.example or request.example(least=1))
     progress(f"Converting {source.name} to {options.format}")
-    conversion = converter().convert(prepared.module, request, folder)
+    with without_stack_traces():
+        conversion = converter().convert(prepared.module, request, folder)
     tools = {"affnet": __version__, **{t: metadata.version(t) for t in converter.tools}}
     borders = (*taken, *source.outputs_for(taken[0]))
     if replaced := replaced_types(borders, (*request.inputs, *request.outputs)):

@@ -20,7 +20,7 @@ result of a node that is not in ``float32`` and each argument of such a node.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -128,14 +128,18 @@ def choose_float32(program: HalfProgram, samples: Iterable[Arrays]) -> HalfChoic
     kept = graph.with_lost_constants()
     seen: dict[str, _Seen] = {}
     depths: dict[str, int] = {}
+    compared: Collection[str] | None = {*program.outputs}  # all tensors, once one is wrong
     for _ in range(_ROUNDS if samples else 0):
-        seen = _observe(program, samples, frozenset(kept))
+        seen = _observe(program, samples, frozenset(kept), compared)
         if wide := graph.out_of_range(seen, kept):
             kept |= wide
             continue
         wrong = [name for name in program.outputs if _is_wrong(seen.get(name))]
         if not wrong:
             break
+        if compared is not None:
+            compared = None
+            seen = _observe(program, samples, frozenset(kept), compared)
         kept |= graph.sources(wrong, seen, depths, kept)
     else:
         if samples:
@@ -256,39 +260,56 @@ def _off(error: float) -> str:
 
 
 def _observe(
-    program: HalfProgram, samples: Sequence[Arrays], float32: frozenset[str]
+    program: HalfProgram,
+    samples: Sequence[Arrays],
+    float32: frozenset[str],
+    compared: Collection[str] | None,
 ) -> dict[str, _Seen]:
+    """Return what the samples show of each tensor; errors, of those ``compared``, or of all."""
     seen: dict[str, _Seen] = {}
     with np.errstate(all="ignore"):
         for sample in samples:
             for name, exact, mixed in program.compare(sample, float32):
-                _note(seen.setdefault(name, _Seen()), exact, mixed)
+                asked = compared is None or name in compared
+                _note(seen.setdefault(name, _Seen()), exact, mixed if asked else None)
     return seen
 
 
-def _note(seen: _Seen, exact: NDArray[Any], mixed: NDArray[Any]) -> None:
+def _note(seen: _Seen, exact: NDArray[Any], mixed: NDArray[Any] | None) -> None:
     """Add one sample's values of a tensor to what was seen; where ``exact`` is finite."""
-    if exact.dtype == np.bool_ or not exact.size:
-        exact, mixed = exact.astype(np.int8), np.asarray(mixed).astype(np.int8)
-    finite = np.isfinite(exact)
-    if not finite.any():
+    exact = exact.ravel()
+    if not exact.size:
         return
-    whole = bool(finite.all())
-    reference = exact if whole else exact[finite]
-    peak = float(np.abs(reference).max())
+    if exact.dtype == np.bool_:
+        exact = exact.astype(np.int8)
+    peak, finite = _largest(exact), slice(None)
+    if not math.isfinite(peak):
+        finite = np.isfinite(exact)
+        exact = exact[finite]
+        if not exact.size:
+            return
+        peak = _largest(exact)
     if exact.dtype.kind == "f":  # integers are not rounded, and have no range to leave
         seen.peak = max(seen.peak, peak)
-    difference = np.abs((mixed if whole else mixed[finite]).astype(np.float64) - reference)
-    largest = float(difference.max())
+    if mixed is None:
+        return
+    difference = np.subtract(np.asarray(mixed).ravel()[finite], exact, dtype=np.float64)
+    largest = _largest(difference)
     if math.isnan(largest):
         largest = math.inf
     if largest == 0:
         return
     error = largest / peak if peak else math.inf
     seen.error = max(seen.error, error)
-    square = float(np.mean(np.square(difference))) if math.isfinite(error) else math.inf
+    finite_error = math.isfinite(error)
+    square = float(np.dot(difference, difference)) / exact.size if finite_error else math.inf
     psnr = 20 * math.log10(peak) - 10 * math.log10(square) if square and peak else -math.inf
     seen.psnr_db = min(seen.psnr_db, psnr)
+
+
+def _largest(values: NDArray[Any]) -> float:
+    """Return the largest magnitude, NaN where there is one; as few passes as there can be."""
+    return max(float(values.max()), -float(values.min()))
 
 
 def _is_wrong(seen: _Seen | None) -> bool:

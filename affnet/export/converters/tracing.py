@@ -23,6 +23,7 @@ from torch.export import ExportedProgram
 from torch.utils._pytree import tree_leaves
 
 from affnet.export.converters import ConversionRequest
+from affnet.export.converters.patches import replaced
 from affnet.model.open_lengths import dimension
 
 aten = torch.ops.aten
@@ -100,7 +101,9 @@ def _traced(
     with (
         run_once(),
         program._override_composite_implicit_decomp(composite),
-        _with_table(trace, others),
+        replaced(
+            trace, "_export_to_aten_ir", partial(trace._export_to_aten_ir, decomp_table=others)
+        ),
     ):
         found: ExportedProgram = trace._export(
             network, example, dynamic_shapes=shapes, strict=False, pre_dispatch=False
@@ -117,17 +120,6 @@ def _copy_constants(graph: torch.fx.Graph) -> None:
     """Copy constants by the operator that a second trace leaves of it."""
     for node in graph.find_nodes(op="call_function", target=aten.lift_fresh_copy.default):
         node.target = aten.clone.default
-
-
-@contextmanager
-def _with_table(trace: Any, table: Table) -> Iterator[None]:
-    """Have `torch.export` decompose by ``table`` as it traces."""
-    to_aten = trace._export_to_aten_ir
-    trace._export_to_aten_ir = partial(to_aten, decomp_table=table)
-    try:
-        yield
-    finally:
-        trace._export_to_aten_ir = to_aten
 
 
 @contextmanager
@@ -158,11 +150,8 @@ def run_once() -> Iterator[None]:
             return found
         return to_aten(module, *arguments, decomp_table=decomp_table, **options)
 
-    trace._export_to_aten_ir = to_aten_in_one_run
-    try:
+    with replaced(trace, "_export_to_aten_ir", to_aten_in_one_run):
         yield
-    finally:
-        trace._export_to_aten_ir = to_aten
 
 
 def _unwrapped(
@@ -185,12 +174,8 @@ def _unwrapped(
 
     again = isinstance(module, torch.fx.GraphModule)
     taken = {key: options[key] for key in _TAKEN if key in options}
-    trace.make_fx = decomposing
-    try:
-        with torch.no_grad():
-            return trace._export_to_aten_ir_make_fx(module, *arguments, **taken)
-    finally:
-        trace.make_fx = make_fx
+    with replaced(trace, "make_fx", decomposing), torch.no_grad():
+        return trace._export_to_aten_ir_make_fx(module, *arguments, **taken)
 
 
 def _is_open(arguments: tuple[Any, ...]) -> bool:

@@ -39,7 +39,7 @@ from affnet.export.converters.coreml.compression import COMPRESSED, compressed
 from affnet.export.converters.coreml.float16 import HalfSelector
 from affnet.export.converters.coreml.nms import suppressed
 from affnet.export.converters.coreml.pipeline import Rows, program_request, with_suppression
-from affnet.export.converters.coreml.validation import validated_now_and_then
+from affnet.export.converters.coreml.upkeep import little_upkeep
 from affnet.export.converters.tracing import decomposed, dynamic_shapes
 from affnet.export.passes.heads import ByName, Detector, VisionBoxes
 from affnet.export.passes.normalization import replace_norms
@@ -235,7 +235,7 @@ def _convert(
         else coremltools.transform.FP16ComputePrecision(op_selector=selector)
     )
     try:
-        with validated_now_and_then():
+        with little_upkeep():
             return coremltools.convert(
                 program,
                 convert_to="mlprogram",

@@ -17,6 +17,7 @@ from torch import fx
 from torch.export import ExportedProgram
 from torch.fx.passes.infra.pass_base import PassResult
 
+from affnet.export.converters.patches import replaced
 from affnet.export.converters.tracing import run_once
 
 _PATTERNS = "executorch.backends.xnnpack.partition.graphs"
@@ -54,7 +55,7 @@ def without_idle_passes(program: ExportedProgram) -> Iterator[None]:
             stack.enter_context(_patterns("bilinear_2d", "get_graphs_dict", dict))
         if "softmax" not in called and "attention" not in called:
             stack.enter_context(_patterns("sdpa", "get_graphs", list))
-        stack.enter_context(_replaced(export_pass, "call", _tracing_changes(export_pass)))
+        stack.enter_context(replaced(export_pass, "call", _tracing_changes(export_pass)))
         yield
 
 
@@ -66,22 +67,8 @@ def _patterns(name: str, function: str, none: Any) -> Iterator[None]:
     except ImportError:
         yield
         return
-    with _replaced(module, function, none) if hasattr(module, function) else ExitStack():
+    with replaced(module, function, none) if hasattr(module, function) else ExitStack():
         yield
-
-
-@contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Set an attribute, inherited or not, for a while."""
-    own = vars(owner).get(name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        if own is None:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, own)
 
 
 def _tracing_changes(export_pass: type[Any]) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
+from affnet.export.converters.patches import replaced
 from affnet.export.converters.tracing import run_once, traced_once
 
 aten = torch.ops.aten
@@ -54,11 +55,8 @@ def _traced_and_decomposed_at_once() -> Iterator[None]:
         program.graph_module.recompile()
         return program
 
-    core.export_torch_signature = export_decomposed
-    try:
+    with replaced(core, "export_torch_signature", export_decomposed):
         yield
-    finally:
-        core.export_torch_signature = export
 
 
 @contextmanager
@@ -82,8 +80,8 @@ def _without_a_third_trace() -> Iterator[None]:
         found: ExportedProgram = decompose(program, others, can_skip=True)
         return found
 
-    module.safe_run_decompositions, infrastructure.safe_run_decompositions = second, third
-    try:
+    with (
+        replaced(module, "safe_run_decompositions", second),
+        replaced(infrastructure, "safe_run_decompositions", third),
+    ):
         yield
-    finally:
-        module.safe_run_decompositions = infrastructure.safe_run_decompositions = decompose

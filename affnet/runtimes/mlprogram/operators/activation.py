@@ -26,13 +26,17 @@ def _relu6(x: Array) -> Array:
 @operator("sigmoid")
 def sigmoid(x: Array) -> Array:
     """Return 1 / (1 + e^-x); the overflow of e^-x to infinity gives the right 0."""
-    result: Array = np.reciprocal(1 + np.exp(-x))
-    return result
+    result: Array = np.negative(x, out=np.empty_like(x))
+    np.exp(result, out=result)  # in place, as most of a network's time is spent on new memory
+    result += 1
+    return np.reciprocal(result, out=result)
 
 
 @operator("silu")
 def _silu(x: Array) -> Array:
-    return x * sigmoid(x)
+    result = sigmoid(x)
+    result *= x
+    return result
 
 
 @operator("gelu")

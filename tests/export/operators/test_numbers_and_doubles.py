@@ -83,11 +83,11 @@ def test_a_float64_that_a_network_gives_is_held_as_float32(format_: str) -> None
 
 @pytest.mark.converters
 @pytest.mark.slow
-def test_a_tflite_file_of_numbers_and_doubles(tmp_path: Path) -> None:
+def test_a_tflite_file_of_numbers_doubles_and_a_unit_matrix(tmp_path: Path) -> None:
     network = Doubles()
 
     def both(x: Tensor) -> Tensor:
-        return decibels(network(x).float())
+        return decibels(network(x).float()) @ torch.eye(8, 9) @ torch.eye(9, 8)
 
     x = torch.randn(2, 8, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(in_file(both, x, "tflite", tmp_path), both(x), rtol=1e-5, atol=1e-5)

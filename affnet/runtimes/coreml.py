@@ -159,12 +159,13 @@ class CoreMLSession:
 
 
 @contextmanager
-def quiet_coremltools() -> Iterator[Any]:
+def quiet_coremltools(*, without: Sequence[str] = ()) -> Iterator[Any]:
     """Yield the module coremltools, which prints nothing while the context lasts.
 
     Silenced are its logger (untested versions, absent Core ML), warnings, and tqdm's bars.  Its
     first import does without the packages that only its other conversions need; ours stay as they
-    were, because each name is freed again.
+    were, because each name is freed again.  ``without`` names more packages that its first import
+    may do without, and that it will not know in this process.
     """
     logger = logging.getLogger("coremltools")
     level = logger.level
@@ -172,15 +173,15 @@ def quiet_coremltools() -> Iterator[Any]:
     try:
         with warnings.catch_warnings(), _without_progress_bars():
             warnings.simplefilter("ignore")
-            yield _import_coremltools()
+            yield _import_coremltools(without)
     finally:
         logger.setLevel(level)
 
 
-def _import_coremltools() -> Any:
+def _import_coremltools(without: Sequence[str]) -> Any:
     hidden = []
     if "coremltools" not in sys.modules:
-        hidden = [name for name in _NOT_NEEDED if name not in sys.modules]
+        hidden = [name for name in (*_NOT_NEEDED, *without) if name not in sys.modules]
     try:
         for name in hidden:
             sys.modules[name] = None  # type: ignore[assignment]  # what makes an import fail

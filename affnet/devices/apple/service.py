@@ -205,7 +205,7 @@ def main() -> None:
     """Serve on stdin and stdout, with everything a library prints sent to stderr instead."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
-        with quiet_coremltools():
+        with quiet_coremltools(without=["torch"]):  # three quarters of the import; nothing converts
             asyncio.run(serve(sys.stdin, answers))
 
 

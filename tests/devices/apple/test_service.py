@@ -83,12 +83,18 @@ def test_what_devicectl_complains_of(xcode: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("devicectl") is not None, reason="devicectl is on PATH")
-def test_coremltools_finds_devicectl_by_path_alone() -> None:
+def test_coremltools_finds_devicectl_by_path_alone_and_imports_no_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported = tmp_path / "imported"
+    (tmp_path / "torch.py").write_text(f"open({str(imported)!r}, 'w')\nraise ImportError\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with (
         pytest.raises(UnreachableError, match="The 'devicectl' command is required"),
         open_service("iphone", None) as service,
     ):
         service.devices()
+    assert not imported.exists()
 
 
 @pytest.mark.usefixtures("xcode")

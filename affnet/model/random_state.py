@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import random
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -23,10 +24,12 @@ def leaving_random_state(function: Callable[_P, _T]) -> Callable[_P, _T]:
         import torch
 
         drawn = np.random.get_state()  # noqa: NPY002 - by coremltools
+        python = random.getstate()  # by what the first export of a process imports
         try:
             with torch.random.fork_rng(devices=()):  # of a GPU no number is drawn
                 return function(*args, **kwargs)
         finally:
             np.random.set_state(drawn)  # noqa: NPY002
+            random.setstate(python)
 
     return called

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from affnet.errors import UnknownNameError
 from affnet.model.published import Published
 
 _PAPER = "arXiv 2307.14008, ImageNet-1K, 256 px"
@@ -56,13 +55,6 @@ VARIANTS: dict[str, Variant] = {
         ),
     )
 }
-
-
-def get_variant(name: str) -> Variant:
-    """Return the variant called ``name``, or raise `UnknownNameError`."""
-    if name not in VARIANTS:
-        raise UnknownNameError("variant", name, VARIANTS)
-    return VARIANTS[name]
 
 
 def rival_of(network: str) -> str | None:

@@ -220,10 +220,6 @@ class SshChannel:
             self._connection.wait(self._ended(), COMMAND_TIMEOUT_S)
         return ending(self._process.returncode or 0, self._stderr)
 
-    def has_ended(self) -> bool:
-        """Whether the process has."""
-        return self._process.returncode is not None
-
     def finish(self, timeout_s: float) -> None:
         """Let the process read the end of its input, and wait until it has ended."""
         self._connection.wait(self._finish(), timeout_s, final=True)

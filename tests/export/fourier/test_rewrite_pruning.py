@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 import torch
@@ -157,16 +157,20 @@ def test_a_thousand_random_graphs() -> None:
         assert_same(function, x, tolerance=1e-9)
 
 
+def of_indices(numbers: Iterable[int]) -> ranges.Ranges:
+    return ranges.united(*(((number, number + 1),) for number in numbers))
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_sets_of_indices(seed: int) -> None:
     choose = random.Random(seed)  # noqa: S311
     numbers = [sorted(choose.sample(range(12), choose.randint(0, 12))) for _ in range(2)]
-    one, other = (ranges.of_indices(each) for each in numbers)
+    one, other = (of_indices(each) for each in numbers)
     start, stop = sorted(choose.choices(range(13), k=2))
     assert ranges.indices(one).tolist() == numbers[0]
-    assert ranges.united(one, other) == ranges.of_indices({*numbers[0], *numbers[1]})
+    assert ranges.united(one, other) == of_indices({*numbers[0], *numbers[1]})
     inside = [n - start for n in numbers[0] if start <= n < stop]
-    assert ranges.within(one, start, stop) == ranges.of_indices(inside)
+    assert ranges.within(one, start, stop) == of_indices(inside)
     outside = [n for n in numbers[0] if not start <= n < stop]
     assert ranges.indices(ranges.without(one, start, stop)).tolist() == outside
     assert ranges.position(one, start) == sum(n < start for n in numbers[0])

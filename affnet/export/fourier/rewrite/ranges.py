@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TypeAlias
 
 import numpy as np
@@ -59,8 +58,3 @@ def indices(ranges: Ranges) -> NDArray[np.int64]:
     """Return the indices in their order."""
     pieces = [np.arange(a, b, dtype=np.int64) for a, b in ranges]
     return np.concatenate(pieces) if pieces else np.zeros(0, np.int64)
-
-
-def of_indices(numbers: Iterable[int]) -> Ranges:
-    """Return the set of ``numbers``."""
-    return united(*(((number, number + 1),) for number in numbers))

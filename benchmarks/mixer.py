@@ -125,7 +125,7 @@ def table(
     print("| --- |" + " ---: |" * (len(plans) + 1) + " --- |")
     points = []
     with tempfile.TemporaryDirectory() as folder:
-        plan_cache = PlanCache(Path(folder, "wisdom.json"))  # measured anew at every call
+        plan_cache = PlanCache(Path(folder, "plans.json"))  # measured anew at every call
         for size in maps:
             costs = measure_plans([size], format_, timer, plan_cache)
             chosen = rank_plans(size, plans, PredictedCosts(runtime))[0].plan

@@ -37,7 +37,7 @@ from affnet.files import (
     write_and_sync,
 )
 from affnet.garbage import collected_rarely
-from affnet.model.cost import count_macs_of, count_parameters
+from affnet.model.cost import count_macs, count_parameters
 from affnet.model.random_state import leaving_random_state
 from affnet.model.source import Source
 from affnet.runtimes import runtime_for
@@ -169,7 +169,7 @@ def _convert(
         source, options, converter, attempt, reference, native_fft, progress
     )
     # not every network takes zeros (a matrix of them has no inverse), but its user's example
-    macs = count_macs_of(prepared.module, source.example or request.example(least=1))
+    macs = count_macs(prepared.module, source.example or request.example(least=1))
     progress(f"Converting {source.name} to {options.format}")
     with without_stack_traces():
         conversion = converter().convert(prepared.module, request, folder)

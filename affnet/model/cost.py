@@ -24,12 +24,7 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def count_macs(model: nn.Module, shape: Sequence[int]) -> int:
-    """Return the multiply-accumulates of an input of ``shape``; see `count_macs_of`."""
-    return count_macs_of(model, (torch.zeros(*shape),))
-
-
-def count_macs_of(model: nn.Module, inputs: Sequence[Tensor | NDArray[Any]]) -> int:
+def count_macs(model: nn.Module, inputs: Sequence[Tensor | NDArray[Any]]) -> int:
     """Return the multiply-accumulates of convolutions and matrix products, for these inputs.
 
     Elementwise work and FFTs (where the network still has some) are not counted.

@@ -10,7 +10,8 @@ from torch.export import ExportedProgram
 from affnet.errors import AffnetError
 from affnet.model.stack_traces import source_line
 
-_OPERATOR = re.compile(r"aten(?:\.|::)_?(\w+)")
+#: As torch, coremltools and litert-torch name one.
+_OPERATOR = re.compile(r"\b(?:aten(?:\.|::)|fx node |op ')_?(\w+)")
 _SORT = "sort the values and take those of a place: x.sort(dim).values.select(dim, place)."
 _SCAN = "write the steps out: each is a slice and a product or maximum with the one before."
 _INSTEAD = {
@@ -37,7 +38,8 @@ def with_line(error: AffnetError, program: ExportedProgram) -> AffnetError:
     """
     if error.remedy is not None:
         return error
-    for name in dict.fromkeys(_OPERATOR.findall(error.problem)):
+    named = dict.fromkeys(_OPERATOR.findall(error.problem))
+    for name in (name.removesuffix("_forward") for name in named):  # a part of cdist
         for node in program.graph.nodes:
             if not isinstance(node.target, OpOverload):
                 continue

@@ -1,4 +1,4 @@
-"""What torch.onnx gets wrong; docs/formats.md says what was seen."""
+"""What torch.onnx gets wrong or lacks; docs/formats.md says what was seen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from affnet.export.operators import angles, attention, logarithms, order_statistics
+from affnet.export.operators import angles, attention, logarithms, magnitudes, order_statistics
 from affnet.export.operators.rule import Rule
 
 aten = torch.ops.aten
@@ -17,6 +17,11 @@ RULES: dict[Any, Rule] = {
     aten.log_sigmoid.default: logarithms.log_sigmoid,
     aten.angle.default: angles.angle,
     aten.atan2.default: angles.atan2,
+    aten.copysign.Scalar: magnitudes.copysign,
+    aten.copysign.Tensor: magnitudes.copysign,
+    aten.fmax.default: magnitudes.fmax,
+    aten.fmin.default: magnitudes.fmin,
+    aten.hypot.default: magnitudes.hypot,
     aten.kthvalue.default: order_statistics.kthvalue,
     aten.median.default: order_statistics.median,
     aten.median.dim: order_statistics.median_of_axis,

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from affnet.export.operators.nesting import within_itself
 
+_LARGE = 1e6  # whose square leaves no room for 1
 _SMALL = 0.25  # below it the series are taken; beyond it the plain forms lose two bits
 
 
@@ -45,6 +46,22 @@ def log1p(x: Tensor) -> Any:
     for divisor in (7, 5, 3, 1):
         series = series * square + 1 / divisor
     return torch.where(is_small, 2 * ratio * series, torch.log(1 + x))
+
+
+def asinh(x: Tensor) -> Tensor:
+    """Return log(x + sqrt(x^2 + 1)), of either sign and any size: ``aten.asinh``."""
+    size = x.abs()
+    some = size.clamp(max=_LARGE)
+    square = some * some
+    found = torch.log1p(some + square / (1 + torch.sqrt(1 + square)))
+    return torch.sign(x) * torch.where(size > _LARGE, torch.log(2 * size), found)
+
+
+def acosh(x: Tensor) -> Tensor:
+    """Return log(x + sqrt(x^2 - 1)), of any size: ``aten.acosh``."""
+    beyond = x.clamp(max=_LARGE) - 1
+    found = torch.log1p(beyond + torch.sqrt(beyond) * torch.sqrt(beyond + 2))
+    return torch.where(x > _LARGE, torch.log(2 * x), found)
 
 
 def log_sigmoid(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Padding by the other end of an axis, which coremltools has not, and by name."""
+"""Padding by the other end of an axis or below 0, which coremltools has not, and by name."""
 
 from __future__ import annotations
 
@@ -10,9 +10,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def pad(x: Tensor, widths: Sequence[int], mode: str = "constant", value: Any = None) -> Any:  # noqa: ARG001 - the operator has it
-    """Return ``x`` between parts of itself where ``mode`` is circular: ``aten.pad``."""
-    if mode != "circular" or not all(isinstance(width, int) and width >= 0 for width in widths):
+def pad(x: Tensor, widths: Sequence[int], mode: str = "constant", value: Any = None) -> Any:
+    """Return ``x`` between parts of itself if ``mode`` is circular, cut where a width is below 0.
+
+    Of ``aten.pad`` all else stays.
+    """
+    if not all(isinstance(width, int) for width in widths):
+        return NotImplemented
+    if mode == "constant" and min(widths, default=0) < 0:
+        for number in range(len(widths) // 2):
+            axis = x.dim() - 1 - number
+            before, behind = (max(-width, 0) for width in widths[2 * number : 2 * number + 2])
+            x = x.narrow(axis, before, x.shape[axis] - before - behind)
+        return F.pad(x, [max(width, 0) for width in widths], value=value)
+    if mode != "circular" or min(widths, default=0) < 0:
         return NotImplemented
     for number in range(len(widths) // 2):
         axis = x.dim() - 1 - number

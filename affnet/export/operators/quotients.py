@@ -54,3 +54,9 @@ def floor_divide(a: Any, b: Any) -> Any:
 def divide(a: Any, b: Any, *, rounding_mode: str | None = None) -> Any:
     """Return the same for ``aten.div`` with a mode; others than of integers stay as they are."""
     return floor_divide(a, b) if rounding_mode == "floor" else NotImplemented
+
+
+def round_decimals(x: Tensor, *, decimals: int) -> Tensor:
+    """Return x rounded to decimals, or to tens below 0: ``aten.round.decimals``."""
+    scale = float(10 ** abs(decimals))
+    return torch.round(x * scale) / scale if decimals >= 0 else torch.round(x / scale) * scale

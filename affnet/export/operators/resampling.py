@@ -1,4 +1,4 @@
-"""Interpolation by factors that are no whole numbers, axis by axis, by gathering.
+"""Interpolation by factors that are no whole numbers, axis by axis, by gathering; by filters too.
 
 torch counts in steps of 1 / factor where a factor is given, and of size / result where it is not;
 a converter that knows the size of the result only takes the second for both.
@@ -41,9 +41,43 @@ def upsample_linear(
         place = ((torch.arange(size, dtype=torch.float32) + 0.5) * step - 0.5).clamp(0, last)
         before = place.to(torch.int64)
         weight = (place - before).reshape(-1, *(1 for _ in x.shape[axis + 1 :]))
-        behind = x.index_select(axis, (before + 1).clamp(max=last))
+        behind = x.index_select(axis, (place.floor() + 1).clamp(max=last).to(torch.int64))
         x = x.index_select(axis, before) * (1 - weight) + behind * weight
     return x
+
+
+def antialiased(interpolation: str) -> Any:
+    """Return the rule for ``aten._upsample_bilinear2d_aa``, or the bicubic one: two products."""
+
+    def rule(
+        x: Tensor,
+        output_size: Sequence[int] | None,
+        align_corners: bool,
+        scale_factors: Sequence[float] | None,
+    ) -> Any:
+        if align_corners:
+            return NotImplemented
+        for axis, size, step in _resized(x, output_size, scale_factors):
+            matrix = _filter(x.shape[axis], size, step, interpolation)
+            x = matrix @ x if axis == 2 else x @ matrix.T
+        return x
+
+    return rule
+
+
+def _filter(size: int, result: int, step: float, interpolation: str) -> Tensor:
+    """Return the ``result`` x ``size`` weights of a filter that grows where an axis shrinks."""
+    centres = (torch.arange(result, dtype=torch.float32) + 0.5) * step
+    places = torch.arange(size, dtype=torch.float32) + 0.5
+    away = (places - centres.unsqueeze(1)).abs() / max(step, 1.0)
+    near = 1 - away
+    if interpolation == "bicubic":  # Keys' with a = -0.5
+        near = (1.5 * away - 2.5) * away * away + 1
+        far = (((away - 5) * away + 8) * away - 4) * -0.5
+        near = torch.where(away < 1, near, torch.where(away < 2, far, 0.0))
+    else:
+        near = near.clamp(min=0)
+    return near / near.sum(1, keepdim=True)
 
 
 def _resized(

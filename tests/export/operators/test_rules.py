@@ -19,6 +19,7 @@ from affnet.export.operators import (
     angles,
     indexing,
     logarithms,
+    magnitudes,
     padding,
     quotients,
     replace_operators,
@@ -190,6 +191,43 @@ def test_convolutions_padded_by_name_in_tflite(tmp_path: Path) -> None:
     torch.testing.assert_close(actual, convolved(x), rtol=1e-5, atol=1e-6)
 
 
+def lengths(x: Tensor) -> tuple[Tensor, ...]:
+    """Operators that neither coremltools nor torch.onnx has."""
+    y = x.flip(-1)
+    return (
+        torch.hypot(1e25 * x, 1e25 * y) / 1e25,
+        torch.fmax(torch.where(x > 0.5, torch.nan, x), y),
+        torch.fmin(x, torch.where(x > 0.5, torch.nan, y)),
+        torch.copysign(x, y),
+        torch.copysign(x, -2),
+    )
+
+
+@pytest.mark.parametrize("format_", ["onnx", pytest.param("coreml", marks=pytest.mark.converters)])
+def test_lengths_and_signs(format_: str, tmp_path: Path) -> None:
+    x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(5))
+    x.view(-1)[:2] = 0
+
+    def all_(x: Tensor) -> Tensor:
+        return torch.stack(lengths(x))
+
+    actual = in_file(all_, x, format_, tmp_path)
+    torch.testing.assert_close(actual, all_(x), rtol=1e-6, atol=1e-6)
+
+
+def test_a_sign_of_zero_is_copied() -> None:
+    signs = torch.tensor([0.0, -0.0, 3.0, -3.0, torch.inf, -torch.inf])
+    assert magnitudes.copysign(torch.ones(6), signs).tolist() == [1, -1, 1, -1, 1, -1]
+
+
+@pytest.mark.parametrize("function", [torch.asinh, torch.acosh])
+def test_inverse_hyperbolic_functions_are_torchs(function: Callable[[Tensor], Tensor]) -> None:
+    x = torch.tensor([0.0, 1e-30, 1e-4, 0.3, 1.0, 1 + 1e-6, 7.0, 1e5, 1e7, 1e30])
+    x = torch.cat([x, -x])
+    rule = getattr(logarithms, function.__name__)
+    torch.testing.assert_close(rule(x), function(x), rtol=1e-6, atol=0, equal_nan=True)
+
+
 def many(x: Tensor) -> Tensor:
     """Operators that coremltools gets wrong, or lacks, in one network."""
     results = (
@@ -218,6 +256,16 @@ def many(x: Tensor) -> Tensor:
         F.pad(x, (1, 2, 0, 1), mode="circular"),
         x.diagonal(1, 1, 3),
         x[0, 0].diagonal(),
+        F.pad(x, (-1, 2, 1, -2), value=0.5),
+        F.interpolate(x, scale_factor=1.7, mode="bilinear"),
+        F.interpolate(x, size=(2, 3), mode="bilinear", antialias=True),
+        F.interpolate(x, scale_factor=(0.6, 1.3), mode="bicubic", antialias=True),
+        torch.lerp(x, x.flip(1), 0.3),
+        torch.asinh(x * 1e8),
+        torch.acosh(1 + x.abs()),
+        torch.round(x, decimals=1),
+        torch.cdist(x[0], x[1]),
+        *lengths(x),
     )
     return torch.cat([result.reshape(-1) for result in results])
 

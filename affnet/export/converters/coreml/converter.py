@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -251,8 +252,17 @@ def _convert(
         raise
     except Exception as error:  # coremltools raises every kind, assertions included
         raise ConversionError(
-            f"coremltools cannot convert {request.name}: {reason_of(error)}."
+            f"coremltools cannot convert {request.name}: {reason_of(error)}{_place_of(error)}."
         ) from error
+
+
+def _place_of(error: Exception) -> str:
+    """Return the operator that coremltools was converting, which its own words often leave out."""
+    kind = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == "convert_nodes":
+            kind = getattr(frame.f_locals.get("node"), "kind", kind)
+    return f" (in aten.{kind})" if kind else ""
 
 
 def _shape(coremltools: Any, taken: TensorSpec, request: ConversionRequest) -> tuple[Any, ...]:

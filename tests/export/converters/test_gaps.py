@@ -1,0 +1,56 @@
+"""What a converter lacks is named by the user's line, whatever the converter calls it."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from affnet.artifact import TensorSpec
+from affnet.errors import ConversionError
+from affnet.export.converters import ConversionRequest, get_converter
+from affnet.export.converters.gaps import with_line
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, Program
+
+pytestmark = THIRD_PARTY_WARNINGS
+
+
+class Several(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        largest = F.max_pool2d(x, 3, dilation=2)
+        distances = torch.cdist(largest, largest)
+        return distances.cummax(-1)[0]
+
+
+@pytest.mark.parametrize(
+    ("problem", "line"),
+    [
+        ("No ONNX function found for <OpOverload(op='aten.cummax', ..", "cummax(-1)[0]"),
+        ("coremltools cannot convert net: Unsupported fx node cummax, kind cummax", "cummax"),
+        ("PyTorch convert function for op '_cdist_forward' not implemented", "torch.cdist("),
+        ("@max_pool does not support dilation > 1 (in aten.max_pool2d)", "F.max_pool2d(x, 3, "),
+    ],
+)
+def test_the_line_of_an_operator_is_named(problem: str, line: str) -> None:
+    program = torch.export.export(Several(), (torch.ones(1, 2, 9, 9),))
+    error = with_line(ConversionError(problem), program)
+    assert " is from test_gaps.py:" in error.problem
+    assert line in error.problem
+    assert error.remedy is not None
+
+
+@pytest.mark.converters
+@pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")  # coremltools' folder
+def test_coremltools_words_come_with_the_operator(tmp_path: Path) -> None:
+    specs = [TensorSpec("x", (1, 2, 9, 9), "float32"), TensorSpec("y", (1, 2, 5, 5), "float32")]
+    request = ConversionRequest(
+        "net", (specs[0],), (specs[1],), "fp32", "torch.export", native_fft=False
+    )
+    network = Program(lambda x: F.max_pool2d(x, 3, 1, dilation=2))
+    with pytest.raises(ConversionError, match=r"dilation > 1 \(in aten\.max_pool2d\)\.$"):
+        get_converter("coreml")().convert(network, request, tmp_path)
+    gc.collect()  # while the warning is ignored

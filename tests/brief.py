@@ -9,6 +9,10 @@ from affnet.bench.measurement.protocol import PRESETS, Protocol
 
 def brief_presets() -> dict[str, Protocol]:
     """Return them by the names of those that they stand for."""
-    bounds = {"min_seconds": 0.01, "max_warmup_seconds": 0.05, "block_seconds": 0.01}
-    names = ("default", "quick", "check")
-    return {name: dataclasses.replace(PRESETS[name], **bounds) for name in names}
+    return {name: _brief(PRESETS[name]) for name in ("default", "quick", "check")}
+
+
+def _brief(preset: Protocol) -> Protocol:
+    return dataclasses.replace(
+        preset, min_seconds=0.01, max_warmup_seconds=0.05, block_seconds=0.01
+    )

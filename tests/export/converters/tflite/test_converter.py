@@ -71,8 +71,8 @@ def test_float16_halves_the_weights_and_keeps_the_metadata(tmp_path: Path) -> No
     assert b"TFLITE_METADATA" in artifact.path.read_bytes()
 
 
-def test_a_classifier_takes_channels_last_and_gives_probabilities(tmp_path: Path) -> None:
-    artifact = export_artifact(tiny_source(), ExportOptions("tflite"), tmp_path)
+def test_a_classifier_takes_channels_last_and_gives_probabilities(tiny_tflite: Artifact) -> None:
+    artifact = tiny_tflite
     ((spec,), (given,)) = artifact.manifest.inputs, artifact.manifest.outputs
     assert (spec.shape, spec.layout, spec.range) == ((1, 32, 32, 3), "NHWC", (0.0, 1.0))
     assert (given.name, artifact.manifest.details["head"]) == ("probabilities", "softmax")

@@ -14,7 +14,10 @@ VERDICTS = {
     "export": ("every file was written, and agrees with PyTorch", "a file was refused"),
     "verify": ("it agrees", "it disagrees: here, on a device, or on held-out images"),
     "check": ("no budget is FAIL", "one is; with --strict INCONCLUSIVE too"),
-    "bench": ("every model was measured", "a measurement failed, or --require-placement is not met"),
+    "bench": (
+        "every model was measured",
+        "a measurement failed, or --require-placement is not met",
+    ),
 }
 ENVIRONMENT = {
     "AFFNET_CACHE_DIR": "the folder of the cache, instead of the system's for caches",

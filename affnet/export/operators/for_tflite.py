@@ -9,6 +9,7 @@ import torch
 from affnet.export.operators import (
     angles,
     attention,
+    creation,
     grouped_convolution,
     indexing,
     logarithms,
@@ -47,8 +48,8 @@ RULES: dict[Any, Rule] = {
     aten.conv_transpose2d.input: transposed_convolution.conv_transpose2d,
     aten.expand.default: repetition.expand,
     aten.expand_as.default: repetition.expand_as,
-    aten.eye.default: indexing.eye,
-    aten.eye.m: indexing.eye,
+    aten.eye.default: creation.eye,
+    aten.eye.m: creation.eye,
     aten.index.Tensor: indexing.index,
     aten.kthvalue.default: order_statistics.kthvalue,
     aten.max_pool1d_with_indices.default: window_maxima.max_pool_with_indices,

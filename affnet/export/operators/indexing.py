@@ -96,11 +96,3 @@ def diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     first = offset if offset >= 0 else -offset * columns
     flat = x.movedim((dim1, dim2), (-2, -1)).flatten(-2)
     return flat[..., first : first + (count - 1) * (columns + 1) + 1 : columns + 1]
-
-
-def eye(n: int, m: int | None = None, *, dtype: torch.dtype | None = None, **_: Any) -> Tensor:
-    """`torch.eye`, a one and m zeros in turn: litert-torch writes it as LiteRT has no operator."""
-    columns = n if m is None else m
-    row = torch.cat((torch.ones(1), torch.zeros(columns)))
-    flat = torch.cat([row] * min(n, columns) + [torch.zeros(n * columns)])[: n * columns]
-    return flat.view(n, columns).to(dtype or torch.get_default_dtype())

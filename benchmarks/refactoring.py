@@ -3,11 +3,16 @@
     git worktree add ../before 12eeb20
     python -m benchmarks.refactoring ../before --formats onnx tflite coreml executorch all
     python -m benchmarks.refactoring ../before --sources emoji mobilevit_xxs --repeats 1
+    python -m benchmarks.refactoring ../before --formats tflite --options --layout NCHW --head none
 
 Both export in turns, each in a process of its own, with this environment's packages.  CPU seconds
 are of all its processes, the peak of memory is of their sum, sampled 20 times a second.  Files
 are the same bytes, or else the operators that differ are listed with the largest difference of
 the outputs over the largest output, on noise, and, with --latency, the ratio of medians.
+
+TFLite's files of 12eeb20 take N x C x H x W and give logits.  Today's take N x H x W x C, a
+TRANSPOSE less, and give probabilities, a SOFTMAX more, as MediaPipe reads them; the options above
+undo both.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,9 +53,11 @@ class Cost:
     peak_bytes: int
 
 
-def export(checkout: Path, source: str, format_: str, output: Path) -> Cost:
+def export(
+    checkout: Path, source: str, format_: str, output: Path, options: Sequence[str] = ()
+) -> Cost:
     """Export with the code of ``checkout``; raise ``CalledProcessError`` where that fails."""
-    command = [sys.executable, "-m", "affnet.cli", "export", source]
+    command = [sys.executable, "-m", "affnet.cli", "export", source, *options]
     command += ["--format", format_, "--output", str(output), "--quiet"]
     environment = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     started, before = time.perf_counter(), os.times()
@@ -124,8 +132,15 @@ def artifact_in(folder: Path) -> dict[str, Path]:
     }
 
 
-def compare(before: Path, source: str, format_: str, repeats: int, latency: bool) -> list[str]:
-    """Return the table's row, and a line for each file."""
+def compare(
+    before: Path,
+    source: str,
+    format_: str,
+    repeats: int,
+    latency: bool,
+    options: Sequence[str] = (),
+) -> list[str]:
+    """Return the table's row, and a line for each file; ``options`` are for this checkout's."""
     checkouts = {"before": before, "after": Path(__file__).parents[1]}
     costs: dict[str, list[Cost]] = {name: [] for name in checkouts}
     with tempfile.TemporaryDirectory() as scratch:
@@ -133,7 +148,8 @@ def compare(before: Path, source: str, format_: str, repeats: int, latency: bool
         for number in range(repeats):
             order = list(checkouts) if number % 2 == 0 else list(checkouts)[::-1]
             for name in order:
-                costs[name].append(export(checkouts[name], source, format_, folders[name]))
+                own = options if name == "after" else ()
+                costs[name].append(export(checkouts[name], source, format_, folders[name], own))
         old, new = (artifact_in(folder) for folder in folders.values())
         lines = [
             f"- {name}: {difference(old[name], new[name], latency)}" for name in old if name in new
@@ -159,6 +175,9 @@ def main() -> None:
     parser.add_argument("--formats", nargs="+", default=list(FORMATS), choices=[*FORMATS, "all"])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--latency", action="store_true", help="measure files that differ")
+    parser.add_argument(
+        "--options", nargs=argparse.REMAINDER, default=(), help="for exports by this checkout"
+    )
     arguments = parser.parse_args()
     print("| source | format | CPU s | ratio | wall s | ratio | peak MB | ratio |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
@@ -166,7 +185,12 @@ def main() -> None:
     for source in arguments.sources:
         for format_ in arguments.formats:
             row, *lines = compare(
-                arguments.before.resolve(), source, format_, arguments.repeats, arguments.latency
+                arguments.before.resolve(),
+                source,
+                format_,
+                arguments.repeats,
+                arguments.latency,
+                arguments.options,
             )
             print(row, flush=True)
             notes += lines

@@ -29,6 +29,8 @@ NUMBERS = False  # symbols of numbers that depend on the input
 DOUBLES = False  # LiteRT has no kernels of float64
 
 RULES: dict[Any, Rule] = {
+    aten._upsample_bicubic2d_aa.vec: resampling.antialiased("bicubic"),
+    aten._upsample_bilinear2d_aa.vec: resampling.antialiased("bilinear"),
     aten.expm1.default: logarithms.expm1,
     aten.log1p.default: logarithms.log1p,
     aten.log_sigmoid.default: logarithms.log_sigmoid,
@@ -50,6 +52,7 @@ RULES: dict[Any, Rule] = {
     aten.expand_as.default: repetition.expand_as,
     aten.eye.default: creation.eye,
     aten.eye.m: creation.eye,
+    aten.flip.default: indexing.flip,
     aten.index.Tensor: indexing.index,
     aten.kthvalue.default: order_statistics.kthvalue,
     aten.max_pool1d_with_indices.default: window_maxima.max_pool_with_indices,

@@ -37,6 +37,16 @@ def index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
     return result.permute(order + list(range(len(order), result.ndim)))
 
 
+def flip(x: Tensor, dims: Sequence[int]) -> Any:
+    """Return ``x`` reversed axis by axis, as LiteRT reverses neighbours only: ``aten.flip``."""
+    axes = sorted(axis % x.ndim for axis in dims)
+    if len(axes) < 2 or axes[-1] - axes[0] == len(axes) - 1:
+        return NotImplemented
+    for axis in axes:
+        x = x.flip([axis])
+    return x
+
+
 @within_itself
 def index_put(
     x: Tensor,

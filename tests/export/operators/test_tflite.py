@@ -49,6 +49,8 @@ BOTH_ROUTES: dict[str, Callable[[Tensor], Tensor]] = {
 TORCH_EXPORT_ONLY: dict[str, Callable[[Tensor], Tensor]] = {
     "max_pool2d": lambda x: F.max_pool2d(x, 3, 2, 1, return_indices=True)[1].float(),
     "attention": lambda x: F.scaled_dot_product_attention(x, x, x, MASK),
+    "flip": lambda x: x.flip(1, 3),
+    "antialias": lambda x: F.interpolate(x, size=(3, 6), mode="bicubic", antialias=True),
     "topk": lambda x: sum(part.to(torch.float32) for part in x.topk(4)),
 }
 LAYERS: dict[str, Callable[[], nn.Module]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import resource
 import statistics
@@ -63,15 +64,30 @@ def over_eager(artifact: Artifact, built: Built, turns: int = 15) -> float | Non
     session = subject.load()
     feeds = [as_input(x.numpy(), spec) for x, spec in zip(inputs, subject.inputs, strict=True)]
     calls: tuple[Callable[[], Any], ...] = lambda: network(*inputs), lambda: session.run(*feeds)
-    ratios = []
     with torch.inference_mode():
-        for _ in range(turns + 2):
-            began = [time.process_time()]
-            for call in calls:
-                call()
-                began.append(time.process_time())
-            ratios.append((began[2] - began[1]) / max(began[1] - began[0], 1e-9))
-    return statistics.median(ratios[2:])
+        counts = [_calls_of(call) for call in calls]
+        ratios = []
+        for _ in range(turns):
+            seconds = []
+            for call, count in zip(calls, counts, strict=True):
+                began = time.process_time()
+                for _ in range(count):
+                    call()
+                seconds.append((time.process_time() - began) / count)
+            ratios.append(seconds[1] / seconds[0])
+    return statistics.median(ratios)
+
+
+def _calls_of(call: Callable[[], Any], seconds: float = 0.1) -> int:
+    """Return how many calls take ``seconds`` or more.
+
+    With a limit of CPU time the kernel counts it in ticks of some milliseconds, which a single call
+    of a small network does not reach.
+    """
+    call()
+    began = time.perf_counter()
+    call()
+    return max(1, math.ceil(seconds / max(time.perf_counter() - began, 1e-6)))
 
 
 def export(name: str, format_: str, *, timed: bool) -> Attempt:

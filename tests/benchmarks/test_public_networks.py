@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from benchmarks.public_networks.attempt import (
     REFUSED,
     RIGHT,
     Attempt,
+    _calls_of,
     export,
     stored_bytes,
 )
@@ -45,6 +47,11 @@ def test_public_networks_become_small_and_right_files(
     parity = artifact.manifest.parity
     assert parity is not None and parity.passed
     assert artifact.path.stat().st_size <= stored_bytes(network.build()[0]) + 5_000_000
+
+
+def test_short_calls_are_timed_in_groups() -> None:
+    assert _calls_of(lambda: None) > 10
+    assert _calls_of(lambda: time.sleep(0.01), seconds=0.005) == 1
 
 
 def test_attempts_say_what_is_refused_and_what_is_not_built(

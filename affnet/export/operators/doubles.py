@@ -31,9 +31,9 @@ def in_single_precision(program: ExportedProgram) -> ExportedProgram:
         for stored in (program.state_dict, program.constants):
             if isinstance(tensor := stored.get(spec.target), Tensor):
                 trained = isinstance(tensor, nn.Parameter)
-                single = tensor.detach().float()
+                narrow = tensor.detach().float()
                 stored[spec.target] = (
-                    nn.Parameter(single, tensor.requires_grad) if trained else single
+                    nn.Parameter(narrow, tensor.requires_grad) if trained else narrow
                 )
     checked = aten._assert_tensor_metadata.default  # of types that are no more
     for node in program.graph.find_nodes(op="call_function", target=checked):
@@ -44,7 +44,8 @@ def in_single_precision(program: ExportedProgram) -> ExportedProgram:
             map_aggregate(node.kwargs, _single),
         )
     program.graph_module.recompile()
-    return program.run_decompositions({})  # the types of all that follows
+    single: ExportedProgram = program.run_decompositions({})  # the types of all that follows
+    return single
 
 
 def _is_double(value: Any) -> bool:

@@ -47,7 +47,7 @@ def _pointwise(target: OpOverload, most: int) -> Rule:
 
     def rule(*args: Any, **kwargs: Any) -> Any:
         tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
-        shape = torch.broadcast_shapes(*(x.shape for x in tensors))
+        shape = torch.broadcast_shapes(*(x.shape for x in tensors))  # type: ignore[no-untyped-call]
         if len(shape) <= most:
             return NotImplemented
         padded = [(1,) * (len(shape) - x.dim()) + tuple(x.shape) for x in tensors]
@@ -127,8 +127,9 @@ def _over_axes(target: OpOverload, most: int) -> Rule:
         over = [number for number, group in enumerate(groups) if group[0] in reduced]
 
         def applied(y: Tensor, axes: list[int]) -> Tensor:
-            axes = axes[0] if isinstance(dim, int) else axes
-            return _call(target, given | {"self": y, "dim": axes, "keepdim": False})
+            dims = axes[0] if isinstance(dim, int) else axes
+            result: Tensor = _call(target, given | {"self": y, "dim": dims, "keepdim": False})
+            return result
 
         if over and len(groups) <= most:
             y = applied(x.reshape(sizes), over)

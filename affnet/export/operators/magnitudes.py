@@ -38,7 +38,7 @@ def copysign(x: Tensor, y: Any) -> Tensor:
     return torch.where(is_negative, -x.abs(), x.abs())
 
 
-def lerp(start: Tensor, end: Tensor, weight: Any) -> Tensor:
+def lerp(start: Tensor, end: Tensor, weight: Any) -> Any:
     """Return start + weight * (end - start), from the nearer of both: ``aten.lerp``."""
     apart = end - start
     nearer = start + weight * apart, end - (1 - weight) * apart

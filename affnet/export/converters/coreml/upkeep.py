@@ -43,14 +43,13 @@ def little_upkeep() -> Iterator[None]:
 
 
 def _checked_once(program: Any, apply: Callable[..., None]) -> Any:
-    @staticmethod
     def apply_and_check(given: Any, pipeline: Any) -> None:
         with replaced(program, "validate", lambda *_, **__: None):
             apply(given, pipeline)
         thorough = pipeline.passes[-1:] == [_THOROUGH_AFTER]
         given.validate(check_essential_scope=thorough)
 
-    return apply_and_check
+    return staticmethod(apply_and_check)
 
 
 def _marked_once_compressed(propagate: Callable[[Any], None]) -> Callable[[Any], None]:

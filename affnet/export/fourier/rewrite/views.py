@@ -81,7 +81,9 @@ def _copy(call: Call) -> Any:
     """What is written over the whole of a tensor takes its place, in its shape and type."""
     value = call.args[1]
     if isinstance(value, RealView):
-        want = call.node.args[1].meta["val"]
+        source = call.node.args[1]
+        assert isinstance(source, Node)
+        want = source.meta["val"]
         alike = want.dtype == call.want.dtype and str(want.shape) == str(call.want.shape)
         return value if alike else NotImplemented
     return call.emitter.fit(value, call.want)

@@ -61,13 +61,6 @@ def test_reference_outputs_are_the_networks_logits() -> None:
     assert np.array_equal(logits, expected)
 
 
-def test_large_images_are_given_to_the_network_few_at_once() -> None:
-    source, batches = tiny_source(), []
-    with source.model.register_forward_pre_hook(lambda _, taken: batches.append(len(taken[0]))):
-        (logits,) = reference_outputs(source, (np.zeros((5, 3, 256, 256), np.float32),))
-    assert (batches, len(logits)) == ([2, 2, 1], 5)
-
-
 @pytest.mark.parametrize(
     ("batch", "batches"), [(1, [1, 1, 1, 1, 1]), ("batch", [1, 2, 1, 1]), (2, [2, 2, 2])]
 )

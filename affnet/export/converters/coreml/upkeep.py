@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib import import_module
-from types import SimpleNamespace
 from typing import Any
 
 from affnet.export.converters.patches import replaced
@@ -22,12 +21,11 @@ def little_upkeep() -> Iterator[None]:
     There are ninety passes.  The checks concern a program's tables: what a pass leaves wrong in
     them, the check at the end finds as well.  The marks say which values depend on compressed
     constants (of ``constexpr`` operators).  Both take as long as the passes.  What a program is
-    as text goes to a log that nobody reads, and garbage is collected at the end of the process.
+    as text goes to a log that nobody reads.
     """
     pipelines = import_module(f"{_MIL}.passes.pass_pipeline")
     blocks = import_module(f"{_MIL}.block")
     program = import_module(f"{_MIL}.program").Program
-    entry = import_module("coremltools.converters._converters_entry")
     with ExitStack() as stack:
 
         def replace(owner: Any, name: str, value: Callable[[Any], Any]) -> None:
@@ -38,7 +36,6 @@ def little_upkeep() -> Iterator[None]:
         replace(blocks.Block, "_propagate_nonreplaceable_vars", _marked_once_compressed)
         for described in (program, blocks.Function):
             replace(described, "__str__", lambda _: object.__repr__)
-        replace(entry, "gc", lambda _: SimpleNamespace(collect=lambda: None))
         yield
 
 

@@ -23,13 +23,14 @@ from affnet.files import content_bytes
 from affnet.runtimes.foreign import open_file
 from affnet.runtimes.openvino import OpenVinoRuntime, OpenVinoSession
 from tests import tiny
+from tests.packages import need_openvino
 
 pytestmark = pytest.mark.converters
 
 
 @pytest.fixture(scope="module", autouse=True)
 def installed() -> None:
-    pytest.importorskip("openvino", reason="needs openvino (pip install 'affnet[openvino]')")
+    need_openvino()
 
 
 def onnx_file(folder: Path) -> Path:

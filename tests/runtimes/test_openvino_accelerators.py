@@ -25,6 +25,7 @@ from affnet.placement import from_wire as placement_of
 from affnet.runtimes import openvino
 from affnet.runtimes.openvino import OpenVinoRuntime
 from tests import tiny
+from tests.packages import need_openvino
 from tests.runtimes.openvino_units import Core
 
 pytestmark = pytest.mark.converters
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.converters
 
 @pytest.fixture(scope="module", autouse=True)
 def installed() -> None:
-    pytest.importorskip("openvino", reason="needs openvino (pip install 'affnet[openvino]')")
+    need_openvino()
 
 
 @pytest.fixture(scope="module")

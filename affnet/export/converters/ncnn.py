@@ -28,6 +28,7 @@ class NcnnConverter(FromOnnx):
     """Has pnnx read the ONNX file."""
 
     format = "ncnn"
+    operators = "ncnn"
     precisions = ("fp32", "fp16")
     computes_in_half = ()  # float16 is how weights are stored
     keeps_float = ()

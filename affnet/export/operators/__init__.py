@@ -21,7 +21,7 @@ from affnet.export.operators.wide_tensors import without_wide_tensors
 
 _MAX_ROUNDS = 4  # of composite operators in composite operators
 
-TABLES = ("coreai", "coreml", "executorch", "onnx", "tflite")
+TABLES = ("coreai", "coreml", "executorch", "ncnn", "onnx", "tflite")
 
 
 def _table(format_: str | None) -> Any:

@@ -1,7 +1,8 @@
-"""Contractions of more than two tensors, or over unnamed axes, two tensors at a time."""
+"""Contractions: two tensors at a time, with names for all axes; and of two as one product."""
 
 from __future__ import annotations
 
+import math
 import string
 from collections.abc import Sequence
 from typing import Any
@@ -34,3 +35,40 @@ def einsum(equation: str, tensors: Sequence[Tensor], *, path: Any = None) -> Any
         kept = wanted if last else "".join(dict.fromkeys(n for n in names + term if n in needed))
         result, names = torch.einsum(f"{names},{term}->{kept}", result, x), kept
     return result if len(tensors) > 1 else torch.einsum(f"{names}->{wanted}", result)
+
+
+def as_product(equation: str, tensors: Sequence[Tensor], *, path: Any = None) -> Any:  # noqa: ARG001
+    """`torch.einsum` of two tensors as one product of matrices, for each place of shared axes.
+
+    ONNX Runtime's Einsum moves the axes of both tensors in every run, those of weights too.
+    """
+    given, arrow, wanted = equation.replace(" ", "").partition("->")
+    terms = given.split(",")
+    if not arrow or "." in equation or len(terms) != 2:
+        return NotImplemented
+    left, right = terms
+    shared = [name for name in wanted if name in left and name in right]
+    rows = [name for name in wanted if name not in right]
+    columns = [name for name in wanted if name not in left]
+    summed = [name for name in left if name in right and name not in wanted]
+    whole = sorted(left) == sorted(shared + rows + summed)
+    whole = whole and sorted(right) == sorted(shared + summed + columns)
+    first, second = (
+        dict(zip(term, x.shape, strict=True)) for term, x in zip(terms, tensors, strict=True)
+    )
+    if not (whole and summed) or any(first[name] != second[name] for name in shared + summed):
+        return NotImplemented  # a letter that stands twice or in one term alone, or broadcasting
+    lengths = first | second
+
+    def arranged(x: Tensor, term: str, *groups: list[str]) -> Tensor:
+        order = [term.index(name) for group in groups for name in group]
+        sizes = [math.prod(lengths[name] for name in group) for group in groups]
+        return x.permute(order).reshape(sizes)
+
+    batch = [shared] if shared else []
+    product = arranged(tensors[0], left, *batch, rows, summed) @ arranged(
+        tensors[1], right, *batch, summed, columns
+    )
+    names = shared + rows + columns
+    result = product.reshape([lengths[name] for name in names])
+    return result.permute([names.index(name) for name in wanted])

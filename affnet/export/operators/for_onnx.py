@@ -6,12 +6,20 @@ from typing import Any
 
 import torch
 
-from affnet.export.operators import angles, attention, logarithms, magnitudes, order_statistics
+from affnet.export.operators import (
+    angles,
+    attention,
+    contractions,
+    logarithms,
+    magnitudes,
+    order_statistics,
+)
 from affnet.export.operators.rule import Rule
 
 aten = torch.ops.aten
 
 RULES: dict[Any, Rule] = {
+    aten.einsum.default: contractions.as_product,
     aten.expm1.default: logarithms.expm1,
     aten.log1p.default: logarithms.log1p,
     aten.log_sigmoid.default: logarithms.log_sigmoid,

@@ -28,6 +28,7 @@ from affnet.runtimes import get_runtime
 from tests.cli.conftest import copy_artifact
 from tests.conftest import Finished
 from tests.devices.ssh.sshd import Board, device_of, entry_of
+from tests.packages import need_openvino
 from tests.shared_artifacts import SharedArtifacts
 
 Run = Callable[..., Finished]
@@ -174,7 +175,7 @@ def test_the_other_runtimes_run_there_with_the_weights_beside(
 def test_openvino_tells_there_how_long_each_operator_takes(
     board: Board, shared_artifact: SharedArtifacts
 ) -> None:
-    pytest.importorskip("openvino", reason="needs openvino (pip install 'affnet[openvino]')")
+    need_openvino()
     device, artifact = device_of(board), shared_artifact("tiny", "openvino")
     with device.session("openvino"), device.start(artifact, "openvino", 1) as process:
         assert "Convolution" in {one.operator for one in process.profile(2)}

@@ -14,6 +14,7 @@ from affnet.artifact import TensorSpec
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.openvino import OpenVinoConverter
 from affnet.runtimes.openvino import OpenVinoRuntime
+from tests.packages import need_openvino
 
 pytestmark = pytest.mark.converters
 
@@ -22,7 +23,7 @@ SHAPE, EPSILON = (2, 6, 4, 5), 1e-3
 
 @pytest.fixture(scope="module", autouse=True)
 def installed() -> None:
-    pytest.importorskip("openvino", reason="needs openvino (pip install 'affnet[openvino]')")
+    need_openvino()
 
 
 def converted(folder: Path, groups: int, scale: float, shift: float) -> Path:

@@ -18,6 +18,7 @@ from affnet.export.verification.compare import verify_held_out
 from affnet.export.verification.subject import Subject, run_batches
 from affnet.model.source import load_source
 from affnet.runtimes import runtime_for
+from tests.packages import need_openvino
 from tests.tiny import tiny_source
 
 
@@ -118,7 +119,7 @@ def test_tflite_holds_weights_of_8_bits(tmp_path: Path, precision: str) -> None:
 
 @pytest.mark.converters
 def test_openvino_multiplies_in_8_bits(tmp_path: Path) -> None:
-    pytest.importorskip("openvino", reason="needs openvino (pip install 'affnet[openvino]')")
+    need_openvino()
     from affnet.runtimes.openvino import OpenVinoRuntime, OpenVinoSession
 
     artifact = export_artifact(tiny_source(), options("openvino"), tmp_path)

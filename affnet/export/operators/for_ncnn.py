@@ -1,0 +1,17 @@
+"""What torch.onnx gets wrong or lacks, for ncnn; docs/formats.md says what was seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from affnet.export.operators import for_onnx
+from affnet.export.operators.rule import Rule
+
+#: Without a contraction as one product, which ends ncnn 1.0.20261020 where many axes are shared.
+RULES: dict[Any, Rule] = {
+    target: rule
+    for target, rule in for_onnx.RULES.items()
+    if target != torch.ops.aten.einsum.default
+}

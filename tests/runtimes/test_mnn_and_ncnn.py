@@ -17,9 +17,12 @@ from affnet.artifact import TensorSpec
 from affnet.errors import ArtifactError, ConversionError, MissingError, UsageError
 from affnet.export.converters import ConversionRequest, from_onnx, mnn, ncnn
 from affnet.export.converters.mnn import _CONVERT, MnnConverter
-from affnet.runtimes import get_runtime
+from affnet.export.options import ExportOptions
+from affnet.export.pipeline import export_artifact
+from affnet.runtimes import get_runtime, trial
 from affnet.runtimes.foreign import open_file
 from tests.runtimes.onnx_files import EXPECTED, IMAGE, SHAPE, reducing, translate
+from tests.tiny import tiny_source
 
 pytestmark = pytest.mark.converters
 
@@ -109,6 +112,25 @@ def test_a_converter_that_ends_with_0_and_without_success_is_refused(
     with pytest.raises((ConversionError, ArtifactError), match=r"DFT|wrote no file|ncnn rejects"):
         path = translate(format_, "fp32", tmp_path, operator="DFT")
         get_runtime(format_).load(path, threads=1)
+
+
+@pytest.mark.parametrize("format_", ["mnn", "ncnn", "openvino"])
+def test_a_file_that_ends_its_runtime_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, format_: str
+) -> None:
+    asked = []
+
+    def crash(path: Path, runtime: type[Any], shape: tuple[int, ...]) -> None:
+        asked.append((path.exists(), runtime.format, shape))
+        raise ArtifactError(f"{runtime.name} crashes on {path.name} (signal 8)", "write it again.")
+
+    monkeypatch.setattr(trial, "try_out", crash)
+    with pytest.raises(ConversionError) as caught:
+        export_artifact(tiny_source(), ExportOptions(format_), tmp_path)
+    assert "crashes on" in caught.value.problem
+    assert str(caught.value).endswith("export to another --format.")
+    assert asked[0] == (True, format_, (1, 3, 32, 32))
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize(("format_", "tool"), [("mnn", "MNN's converter"), ("ncnn", "pnnx")])

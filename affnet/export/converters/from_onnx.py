@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from torch import nn
 
-from affnet.errors import ConversionError
+from affnet.errors import ArtifactError, ConversionError
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.onnx.converter import OnnxConverter
 from affnet.export.quantization import CALIBRATED
 from affnet.files import all_files, scratch_folder, sync
 from affnet.processes import TooMuchOutputError, run_bounded
+from affnet.runtimes import runtime_for, trial
 
 #: What takes half a minute at most for the networks of this package.
 TIMEOUT_S = 1800.0
@@ -66,10 +67,21 @@ class FromOnnx:
         with scratch_folder() as scratch:
             made = OnnxConverter().convert(network, as_onnx, Path(scratch))
             path = self.translate(made.path, request, folder)
+        self.try_out(path, request)
         for file in all_files(path):
             sync(file)
         stored = _WEIGHTS[request.precision]
         return Conversion(path, {"weights": stored, "settings": dict(self.settings)})
+
+    def try_out(self, path: Path, request: ConversionRequest) -> None:
+        """Run the file in another process once: it may end the process that runs it."""
+        try:
+            trial.try_out(path, runtime_for(self.format), request.input.static_shape())
+        except ArtifactError as error:
+            raise ConversionError(
+                f"{request.name} cannot be run as {self.format}: {error.problem}",
+                "export to another --format.",
+            ) from error
 
     def translate(self, model: Path, request: ConversionRequest, folder: Path) -> Path:
         """Write the artifact of an ONNX file into ``folder``, and return its path.

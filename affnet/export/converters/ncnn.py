@@ -58,6 +58,7 @@ class NcnnConverter(FromOnnx):
         code, lines = run_tool("pnnx", command, folder=scratch)
         if code != 0 or not path.exists() or not weights.exists():
             raise ConversionError(f"pnnx cannot convert {request.name}: {no_file(lines)}.")
+        self.try_out(path, request)  # it is run for its sizes
         script = (scratch / "ncnnpy").read_text(encoding="utf-8")
         complete(path, request.input.static_shape(), values_with_batch(script))
         return path

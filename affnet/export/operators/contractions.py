@@ -37,10 +37,18 @@ def einsum(equation: str, tensors: Sequence[Tensor], *, path: Any = None) -> Any
     return result if len(tensors) > 1 else torch.einsum(f"{names}->{wanted}", result)
 
 
+#: Up to so many multiplications at each place of shared axes cost less than a product there.
+_FEW = 128
+#: In fewer products than this there is little to gain.
+_MANY = 16
+
+
 def as_product(equation: str, tensors: Sequence[Tensor], *, path: Any = None) -> Any:  # noqa: ARG001
     """`torch.einsum` of two tensors as one product of matrices, for each place of shared axes.
 
-    ONNX Runtime's Einsum moves the axes of both tensors in every run, those of weights too.
+    ONNX Runtime's Einsum moves the axes of both tensors in every run, those of weights too.  Where
+    there is little at each place, as 1 x 3 times 3 x 2 at each of 2,049 frequencies, all places are
+    multiplied at once, and then added.
     """
     given, arrow, wanted = equation.replace(" ", "").partition("->")
     terms = given.split(",")
@@ -65,10 +73,33 @@ def as_product(equation: str, tensors: Sequence[Tensor], *, path: Any = None) ->
         sizes = [math.prod(lengths[name] for name in group) for group in groups]
         return x.permute(order).reshape(sizes)
 
+    def shaped(x: Tensor, names: list[str]) -> Tensor:
+        x = x.reshape([lengths[name] for name in names])
+        return x.permute([names.index(name) for name in wanted])
+
+    at_each = [lengths[name] for name in rows + summed + columns]
+    is_little = all(isinstance(length, int) for length in at_each) and math.prod(at_each) <= _FEW
+    if shared and is_little:
+        product = arranged(tensors[0], left, rows, [], summed, shared) * arranged(
+            tensors[1], right, [], columns, summed, shared
+        )
+        return shaped(product.sum(2), rows + columns + shared)
     batch = [shared] if shared else []
     product = arranged(tensors[0], left, *batch, rows, summed) @ arranged(
         tensors[1], right, *batch, summed, columns
     )
-    names = shared + rows + columns
-    result = product.reshape([lengths[name] for name in names])
-    return result.permute([names.index(name) for name in wanted])
+    return shaped(product, shared + rows + columns)
+
+
+def matmul(a: Tensor, b: Tensor) -> Any:
+    """`torch.matmul` of little matrices at many places, as `as_product` has it."""
+    if min(a.dim(), b.dim()) < 3 or not all(isinstance(n, int) for n in (*a.shape, *b.shape)):
+        return NotImplemented
+    rows, (summed, columns) = a.shape[-2], b.shape[-2:]
+    places = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    count = math.prod(places)
+    repeats = any(math.prod(x.shape[:-2]) != count for x in (a, b))
+    if repeats or count < _MANY or rows * summed * columns > _FEW:
+        return NotImplemented
+    flat = [x.reshape(count, *x.shape[-2:]) for x in (a, b)]
+    return as_product("pij,pjk->pik", flat).reshape(*places, rows, columns)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
-from affnet.export.operators import for_onnx
+from affnet.export.operators import contractions, for_onnx
 from affnet.export.operators.rule import Rule
 
-#: Without a contraction as one product, which ends ncnn 1.0.20261020 where many axes are shared.
+#: Without contractions as products, which end ncnn 1.0.20261020 where many axes are shared.
 RULES: dict[Any, Rule] = {
     target: rule
     for target, rule in for_onnx.RULES.items()
-    if target != torch.ops.aten.einsum.default
+    if rule not in (contractions.as_product, contractions.matmul)
 }

@@ -19,6 +19,8 @@ from affnet.export.operators.rule import Rule
 aten = torch.ops.aten
 
 RULES: dict[Any, Rule] = {
+    aten.bmm.default: contractions.matmul,
+    aten.matmul.default: contractions.matmul,
     aten.einsum.default: contractions.as_product,
     aten.expm1.default: logarithms.expm1,
     aten.log1p.default: logarithms.log1p,

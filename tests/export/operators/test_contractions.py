@@ -9,12 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from affnet.export.operators import rules_for
-from affnet.export.operators.contractions import as_product
+from affnet.export.operators import replace_operators, rules_for
+from affnet.export.operators.contractions import as_product, matmul
 from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
 from affnet.model.source import load_source
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")  # torch 2.13's own
+aten = torch.ops.aten
 LENGTHS = dict(zip("abcdefg", (2, 3, 1, 4, 5, 2, 3), strict=True))
 
 
@@ -53,6 +55,55 @@ def test_what_is_no_such_product_stays(equation: str) -> None:
     assert as_product("ab,bd->ad", [torch.ones(2, 1), torch.ones(3, 4)]) is NotImplemented
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "changes"),
+    [
+        ((1, 1, 20, 1, 3), (1, 20, 3, 2), True),
+        ((20, 2, 3), (20, 3, 4), True),
+        ((20, 8, 8), (20, 8, 8), False),  # much at each place
+        ((15, 2, 3), (15, 3, 4), False),  # few places
+        ((20, 2, 3), (1, 3, 4), False),  # the same matrix at each
+        ((4, 1, 2, 3), (1, 4, 3, 4), False),  # each with each
+        ((2, 3), (3, 4), False),
+    ],
+)
+def test_little_matrices_at_many_places(left: tuple, right: tuple, changes: bool) -> None:
+    torch.manual_seed(0)
+    a, b = torch.randn(left), torch.randn(right)
+    found = matmul(a, b)
+    assert (found is not NotImplemented) == changes
+    if changes:
+        torch.testing.assert_close(found, a @ b, rtol=1e-5, atol=1e-5)
+
+
+class Mixing(nn.Module):
+    """A matrix of channels for each frequency."""
+
+    def forward(self, x: Tensor, weight: Tensor) -> Tensor:
+        return torch.einsum("bif,iof->bof", x, weight)
+
+
+@pytest.mark.parametrize(("channels", "products"), [(11, 0), (12, 1)])
+def test_little_at_each_frequency_is_no_product(channels: int, products: int) -> None:
+    given = torch.randn(1, channels, 513), torch.randn(channels, channels, 513)
+    program = replace_operators(torch.export.export(Mixing(), given), "onnx")
+    names = [str(node.target) for node in program.graph.nodes]
+    assert sum("matmul" in name or "bmm" in name for name in names) == products
+    torch.testing.assert_close(program.module()(*given), Mixing()(*given), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [3, 30])
+def test_any_number_of_signals_is_mixed(channels: int) -> None:
+    given = torch.randn(4, channels, 513), torch.randn(channels, channels, 513)
+    axes = {0: torch.export.Dim("batch", min=1, max=8)}, None
+    program = torch.export.export(Mixing(), given, dynamic_shapes=axes)
+    mixed = replace_operators(program, "onnx").module()
+    for batch in (1, 7):
+        x = torch.randn(batch, channels, 513)
+        expected = Mixing()(x, given[1])
+        torch.testing.assert_close(mixed(x, given[1]), expected, rtol=1e-4, atol=1e-4)
+
+
 class Spherical(nn.Module):
     """A transform along meridians, as torch-harmonics has it."""
 
@@ -82,5 +133,6 @@ def test_weights_are_moved_once(tmp_path: Path) -> None:
 
 
 def test_ncnn_keeps_contractions() -> None:
-    assert torch.ops.aten.einsum.default in rules_for("onnx")
-    assert torch.ops.aten.einsum.default not in rules_for("ncnn")
+    products = {aten.einsum.default, aten.matmul.default, aten.bmm.default}
+    assert products <= set(rules_for("onnx"))
+    assert products.isdisjoint(rules_for("ncnn"))

@@ -5,10 +5,12 @@ lags d = t - s is k other than zero, and few s and t may be asked for.  In block
 
     y[b B + j] = sum over i of w[j, i] x[b B + i + t0 - d1 + 1],    w[j, i] = k[j - i + d1 - 1]
 
-where the lags are from d0 to d1 and the results begin at t0: B channels of a convolution with a
-stride of B, whose kernels are as long as there are lags, and B - 1 more.  Overlap-save with a
-product for a transform (Stockham 1966); where it is predicted to cost more than the transforms, it
-is not taken.
+where the lags are from d0 to d1 and the results begin at t0.  The signal stands as B channels, of
+every B-th number each: then it is a convolution from B channels to B, and what a runtime gathers
+for it are rows of memory, which a stride of B would not give.  Its kernels take as many of these
+columns as there are lags, and B - 1 more, in blocks of B; what they begin with too much is zero.
+Overlap-save with a product for a transform (Stockham 1966); where it is predicted to cost more than
+the transforms, it is not taken.
 """
 
 from __future__ import annotations
@@ -52,8 +54,8 @@ class _Filter:
     rows: int
 
     def width(self, block: int) -> int:
-        """Return the length of the kernels that give ``block`` results."""
-        return self.lags[1] - self.lags[0] + block - 1
+        """Return of how many numbers ``block`` results are made, in whole blocks."""
+        return -(-(self.lags[1] - self.lags[0] + block - 1) // block) * block
 
     def cost(self, block: int) -> Cost:
         """Return what the convolution costs in blocks of ``block`` results."""
@@ -180,19 +182,24 @@ def _convolved(emitter: Emitter, found: _Filter, block: int, call: Call) -> Node
     channels, width = len(found.taps), found.width(block)
     count = found.wanted[1] - found.wanted[0]
     blocks = -(-count // block)
-    begin = found.wanted[0] - found.lags[1] + 1
-    x = _between(emitter, found.x, found.given, begin, begin + (blocks - 1) * block + width)
-    x = emitter.call(aten.view.default, x, [found.rows, channels, -1])
+    end = found.wanted[0] - found.lags[0] + blocks * block
+    x = _between(emitter, found.x, found.given, end - (blocks - 1) * block - width, end)
+    x = emitter.call(aten.view.default, x, [found.rows, channels, -1, block])
+    x = emitter.call(aten.transpose.int, x, -1, -2)
+    x = emitter.call(aten.reshape.default, x, [found.rows, channels * block, -1])
     dtype = found.x.meta["val"].dtype
 
     def kernels() -> torch.Tensor:
+        taps = found.taps[:, ::-1]
         rows = np.zeros((channels, block, width))
-        for j in range(block):  # w[j, i] = k[j - i + d1 - 1]
-            rows[:, j, j : j + found.taps.shape[1]] = found.taps[:, ::-1]
-        return torch.from_numpy(rows.reshape(-1, 1, width)).to(dtype)
+        for j in range(block):
+            last = width - block + 1 + j
+            rows[:, j, last - taps.shape[1] : last] = taps
+        by_column = rows.reshape(channels, block, -1, block).swapaxes(2, 3)
+        return torch.from_numpy(by_column.reshape(channels * block, block, -1).copy()).to(dtype)
 
     weight = emitter.constant(f"{call.node.name}_kernels", kernels)
-    y = emitter.call(aten.conv1d.default, x, weight, None, [block], [0], [1], channels)
+    y = emitter.call(aten.conv1d.default, x, weight, None, [1], [0], [1], channels)
     y = emitter.call(aten.view.default, y, [found.rows, channels, block, blocks])
     y = emitter.call(aten.transpose.int, y, -1, -2)
     y = emitter.call(aten.view.default, y, [found.rows, channels, block * blocks])

@@ -31,6 +31,7 @@ from affnet.export.converters.onnx.folding import fold_constants
 from affnet.export.converters.onnx.gemm import split_gemms
 from affnet.export.converters.onnx.int8 import in_int8
 from affnet.export.converters.onnx.nms import append_suppression
+from affnet.export.converters.onnx.norms import part_norms
 from affnet.export.converters.onnx.parts import modules_of, parts_of
 from affnet.export.converters.onnx.pixels import pixels_alone, with_pixels
 from affnet.export.converters.tracing import exported
@@ -100,6 +101,8 @@ class OnnxConverter:
         elif request.precision == "int8":
             model = in_int8(model, request, modules_of(raw))
             details |= {"target": request.target}
+        else:
+            part_norms(model)
         if detector is not None:
             append_suppression(model, request.output_names)
         taken = None

@@ -96,7 +96,7 @@ def matmul(a: Tensor, b: Tensor) -> Any:
     if min(a.dim(), b.dim()) < 3 or not all(isinstance(n, int) for n in (*a.shape, *b.shape)):
         return NotImplemented
     rows, (summed, columns) = a.shape[-2], b.shape[-2:]
-    places = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    places = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])  # type: ignore[no-untyped-call]
     count = math.prod(places)
     repeats = any(math.prod(x.shape[:-2]) != count for x in (a, b))
     if repeats or count < _MANY or rows * summed * columns > _FEW:

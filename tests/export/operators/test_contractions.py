@@ -67,7 +67,9 @@ def test_what_is_no_such_product_stays(equation: str) -> None:
         ((2, 3), (3, 4), False),
     ],
 )
-def test_little_matrices_at_many_places(left: tuple, right: tuple, changes: bool) -> None:
+def test_little_matrices_at_many_places(
+    left: tuple[int, ...], right: tuple[int, ...], changes: bool
+) -> None:
     torch.manual_seed(0)
     a, b = torch.randn(left), torch.randn(right)
     found = matmul(a, b)

@@ -15,7 +15,6 @@ the transforms, it is not taken.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf, prod
 from typing import Any
 
@@ -28,9 +27,11 @@ from affnet.export.fourier.plans.base import Cost
 from affnet.export.fourier.rewrite import ranges
 from affnet.export.fourier.rewrite.embedding import embedded, embedding
 from affnet.export.fourier.rewrite.emitter import Emitter
+from affnet.export.fourier.rewrite.filters import Filter, between
 from affnet.export.fourier.rewrite.kernels import Kernel, least_cost, microseconds
 from affnet.export.fourier.rewrite.known_values import known_value
 from affnet.export.fourier.rewrite.registry import Call
+from affnet.export.fourier.rewrite.right_angle import best_stages, filtered
 from affnet.export.fourier.rewrite.values import Complex
 
 aten = torch.ops.aten
@@ -42,34 +43,24 @@ _MAX_ELEMENTS = 1 << 19
 _NOISE = 32
 
 
-@dataclass(frozen=True)
-class _Filter:
-    """y[t] = sum of taps[.., d - lags[0]] x[t - d]: a filter for each channel."""
+def _width(found: Filter, block: int) -> int:
+    """Return of how many numbers ``block`` results are made, in whole blocks."""
+    return -(-(found.lags[1] - found.lags[0] + block - 1) // block) * block
 
-    x: Node  # the values of the signal that are not zero
-    given: tuple[int, int]  # where they stand
-    wanted: tuple[int, int]  # the results that are read
-    taps: NDArray[np.float64]  # channels x lags
-    lags: tuple[int, int]
-    rows: int
 
-    def width(self, block: int) -> int:
-        """Return of how many numbers ``block`` results are made, in whole blocks."""
-        return -(-(self.lags[1] - self.lags[0] + block - 1) // block) * block
-
-    def cost(self, block: int) -> Cost:
-        """Return what the convolution costs in blocks of ``block`` results."""
-        channels, width = len(self.taps), self.width(block)
-        blocks = -(-(self.wanted[1] - self.wanted[0]) // block)
-        each = self.rows * channels * blocks
-        numbers = each * (2 * width + 4 * block) + channels * block * width
-        return Cost(each * block * width, self.rows * channels, 4 * numbers, 6)
+def _cost(found: Filter, block: int) -> Cost:
+    """Return what the convolution costs in blocks of ``block`` results."""
+    channels, width = len(found.taps), _width(found, block)
+    each = found.rows * channels * -(-found.count // block)
+    numbers = each * (2 * width + 4 * block) + channels * block * width
+    return Cost(each * block * width, found.rows * channels, 4 * numbers, 6)
 
 
 def as_convolution(call: Call) -> Node | None:
     """Return the result of a real inverse transform that ends a convolution, None if it does not.
 
-    None also where a convolution costs more, and on runtimes slow at those in many groups.
+    It is a convolution, or transforms of half the length, whichever is predicted to cost less.
+    None also where both cost more than the transforms, and on runtimes slow at either.
     """
     emitter = call.emitter
     if emitter.half or not emitter.left_products:
@@ -79,18 +70,22 @@ def as_convolution(call: Call) -> Node | None:
         return None
     channels, total = len(found.taps), found.rows * len(found.taps)
     costs = [
-        (microseconds(found.cost(block), emitter.speed), block)
+        (microseconds(_cost(found, block), emitter.speed), block)
         for block in _BLOCKS
-        if channels * block * found.width(block) <= _MAX_ELEMENTS
+        if channels * block * _width(found, block) <= _MAX_ELEMENTS
     ]
-    best, block = min(costs, default=(inf, 0))
-    if best > _by_transforms(found, call.args[3], total, emitter):
+    direct, block = min(costs, default=(inf, 0))
+    right_angle, stages = best_stages(found, emitter.speed)
+    if min(direct, right_angle) > _by_transforms(found, call.args[3], total, emitter):
         return None
-    core = _convolved(emitter, found, block, call)
+    if stages is not None and right_angle < direct:
+        core = filtered(emitter, found, stages, call)
+    else:
+        core = _convolved(emitter, found, block, call)
     return embedded(emitter, core, {call.want.dim() - 1: ((found.wanted,), call.want.shape[-1])})
 
 
-def _by_transforms(found: _Filter, length: int, total: int, emitter: Emitter) -> float:
+def _by_transforms(found: Filter, length: int, total: int, emitter: Emitter) -> float:
     """Return the microseconds of both transforms and the product between them."""
     bins = ranges.whole(length // 2 + 1)
     forward = Kernel(length, -1, (found.given,), bins, takes_real=True)
@@ -100,7 +95,7 @@ def _by_transforms(found: _Filter, length: int, total: int, emitter: Emitter) ->
     return sum(way) + microseconds(between, emitter.speed)
 
 
-def _filter_of(call: Call) -> _Filter | None:
+def _filter_of(call: Call) -> Filter | None:
     """Return the filter that ends in ``call``, a transform to real numbers."""
     emitter, last = call.emitter, call.want.dim() - 1
     product: Any = call.node.args[0]
@@ -158,7 +153,7 @@ def _known(emitter: Emitter, spectrum: Any) -> NDArray[np.complex128] | None:
 
 def _cropped(
     x: Node, given: tuple[int, int], wanted: tuple[int, int], values: Any, shape: Any
-) -> _Filter | None:
+) -> Filter | None:
     """Return the filter of a spectrum with the lags between ``given`` and ``wanted`` alone."""
     length, bins = shape[-1], shape[-1] // 2 + 1
     channels = values.shape[-2] if values.ndim > 1 else 1
@@ -174,16 +169,16 @@ def _cropped(
         return None
     taps = taps[:, heard[0] : heard[-1] + 1]
     between = int(lags[heard[0]]), int(lags[heard[-1]]) + 1
-    return _Filter(x, given, wanted, taps, between, prod(shape[:-1]) // channels)
+    return Filter(x, given, wanted, taps, between, prod(shape[:-1]) // channels)
 
 
-def _convolved(emitter: Emitter, found: _Filter, block: int, call: Call) -> Node:
+def _convolved(emitter: Emitter, found: Filter, block: int, call: Call) -> Node:
     """Return the results that are read, of the shape asked for but for their number."""
-    channels, width = len(found.taps), found.width(block)
-    count = found.wanted[1] - found.wanted[0]
+    channels, width = len(found.taps), _width(found, block)
+    count = found.count
     blocks = -(-count // block)
     end = found.wanted[0] - found.lags[0] + blocks * block
-    x = _between(emitter, found.x, found.given, end - (blocks - 1) * block - width, end)
+    x = between(emitter, found.x, found.given, end - (blocks - 1) * block - width, end)
     x = emitter.call(aten.view.default, x, [found.rows, channels, -1, block])
     x = emitter.call(aten.transpose.int, x, -1, -2)
     x = emitter.call(aten.reshape.default, x, [found.rows, channels * block, -1])
@@ -206,12 +201,3 @@ def _convolved(emitter: Emitter, found: _Filter, block: int, call: Call) -> Node
     if block * blocks > count:
         y = emitter.call(aten.slice.Tensor, y, -1, 0, count)
     return emitter.call(aten.view.default, y, [*call.want.shape[:-1], count])
-
-
-def _between(emitter: Emitter, x: Node, given: tuple[int, int], begin: int, end: int) -> Node:
-    """Return a signal, zero beyond ``given``, from ``begin`` to ``end``."""
-    first, last = max(begin, given[0]), min(end, given[1])
-    if (first, last) != given:
-        x = emitter.call(aten.slice.Tensor, x, -1, first - given[0], last - given[0])
-    amounts = [first - begin, end - last]
-    return emitter.call(aten.constant_pad_nd.default, x, amounts) if any(amounts) else x

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -45,37 +45,37 @@ def in_large_products(
     call, ((a0, a1),) = emitter.call, to_first.inputs
     first, rest, given = to_first.length, to_rest.length, ranges.count(to_rest.outputs)
 
-    def roots(part: int) -> Matrix:
+    def roots() -> tuple[Matrix, Matrix]:
         numbers = np.arange(a0 * rest, a1 * rest)
         cos, sin = matrices.unit_roots(numbers, np.arange(first), kernel.length)
-        weights = np.full(len(numbers), kernel.factor)
+        weights = np.full((len(numbers), 1), kernel.factor)
         if kernel.hermitian:
             weights[(numbers != 0) & (2 * numbers != kernel.length)] *= 2
-        values: Matrix = (cos, kernel.sign * sin)[part] * weights[:, None]
-        by_b: Matrix = values.reshape(a1 - a0, rest, first).transpose(1, 0, 2)
-        return by_b
 
-    def ordered(part: Node) -> Node:
-        part = call(aten.view.default, part, [-1, a1 - a0, rest])
-        return call(aten.permute.default, part, [2, 0, 1])
+        def by_b(values: Matrix) -> Matrix:
+            weighted: Matrix = (values * weights).reshape(a1 - a0, rest, first)
+            return weighted.transpose(1, 0, 2)
+
+        return by_b(cos), by_b(kernel.sign * sin)
+
+    def times(x: Node, label: str, matrix: Callable[[Matrix, Matrix], Matrix]) -> Node:
+        values = constant(f"{kernel.name}_by_{first}", label, x, lambda: matrix(*roots()))
+        return call(aten.matmul.default, x, values)
 
     def back(part: Node) -> Node:
         part = call(aten.view.default, part, [given, -1, first])
         part = call(aten.permute.default, part, [1, 0, 2])
         return call(aten.view.default, part, [-1, given * first])
 
-    def times(part: Node, matrix: Any) -> Node:
-        return call(aten.matmul.default, part, matrix)
-
-    name = f"{kernel.name}_by_{first}"
-    cos = constant(name, "cos", parts[0], lambda: roots(0))
-    sin = constant(name, "sin", parts[0], lambda: roots(1))
-    real, imag = each(parts, ordered)
-    found = times(real, cos), times(real, sin)
-    if imag is not None:
+    real, imag = each(parts, lambda part: call(aten.view.default, part, [-1, a1 - a0, rest]))
+    x = real if imag is None else call(aten.cat.default, [real, imag], 1)
+    x = call(aten.permute.default, x, [2, 0, 1])
+    if imag is None:
+        found = times(x, "cos", lambda cos, _: cos), times(x, "sin", lambda _, sin: sin)
+    else:  # one product of both parts: nothing is added up behind
         found = (
-            call(aten.sub.Tensor, found[0], times(imag, sin)),
-            call(aten.add.Tensor, found[1], times(imag, cos)),
+            times(x, "to_real", lambda cos, sin: np.concatenate((cos, -sin), axis=1)),
+            times(x, "to_imag", lambda cos, sin: np.concatenate((sin, cos), axis=1)),
         )
     flat = each(found, lambda part: call(aten.view.default, part, [rest, -1]))
     return each(over_rest(flat, to_rest), back)

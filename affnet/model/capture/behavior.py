@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import traceback
 from collections.abc import Iterable
 from itertools import compress
@@ -201,13 +202,31 @@ def _writes_to_given(program: ExportedProgram) -> bool:
 
 
 def _depends(program: ExportedProgram) -> bool:
-    """Return whether an output is computed from an input, as far as the graph shows it."""
-    inputs = {
-        spec.arg.name
-        for spec in program.graph_signature.input_specs
-        if spec.kind is InputKind.USER_INPUT
-    }
-    return not inputs or bool(inputs & _sources(program))
+    """Return whether an output is computed from an input, as far as the graph shows it.
+
+    What is written to a tensor, or to a view of it, is in all its views from there on.  To bring a
+    program of thousands of operators into functional form, in which writes are operators like any
+    other, takes as long as its export.
+    """
+    specs = program.graph_signature.input_specs
+    live = {spec.arg.name for spec in specs if spec.kind is InputKind.USER_INPUT}
+    if not live:
+        return True
+    owners: dict[Node, str] = {}  # by whose name a node's memory goes
+    for node in program.graph.nodes:
+        owners[node], written = node.name, list[Any]()
+        if node.target is operator.getitem:
+            owners[node] = owners[node.args[0]]
+        elif isinstance(node.target, OpOverload):
+            written = written_arguments(node.target, node.args, node.kwargs)
+            if any(each.alias_info for each in node.target._schema.returns) and node.args:
+                shared = written or node.all_input_nodes
+                owners[node] = owners.get(shared[0], node.name) if shared else node.name
+        if any({source.name, owners[source]} & live for source in node.all_input_nodes):
+            live.add(node.name)
+            live.update(owners[each] for each in written if isinstance(each, Node))
+    results = set(program.graph_signature.user_outputs)
+    return any({node.name, owners[node]} & live for node in owners if node.name in results)
 
 
 def _sources(program: ExportedProgram) -> set[str]:

@@ -187,9 +187,44 @@ def test_a_network_without_a_tensor_as_output_is_refused() -> None:
         check_program("nets:build", program(Says()))
 
 
-def test_an_output_that_is_written_into_depends_on_the_input() -> None:
-    given = program(ThroughViews())
+class WrittenBehindViews(nn.Module):
+    """A tensor that two views write into, one after the other, and a third is returned of."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.zeros(2, 3)
+        first, second = y.unbind()
+        first.add_(1)[1:].mul_(2)
+        second[:].copy_(x)
+        return y.view(6)[2:].clone()
+
+
+class ReadBefore(nn.Module):
+    """What is written after it was read is not in the output."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.zeros(3)
+        z = y + 1
+        y.copy_(x)
+        return z
+
+
+@pytest.mark.parametrize("network", [ThroughViews(), WrittenBehindViews()])
+def test_an_output_that_is_written_into_depends_on_the_input(
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen in the graph as it is: bringing one of thousands of operators into another takes long."""
+
+    def decomposed(*_: object) -> None:
+        raise AssertionError("the program was brought into functional form")
+
+    given = program(network)
+    monkeypatch.setattr(torch.export.ExportedProgram, "run_decompositions", decomposed)
     assert check_program("nets:build", given) == (given, ())
+
+
+def test_what_is_written_after_it_was_read_is_no_dependence() -> None:
+    with pytest.raises(UsageError, match="does not depend on its input"):
+        check_program("nets:build", program(ReadBefore()))
 
 
 def build(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> AffnetError:

@@ -47,6 +47,34 @@ def test_a_part_that_is_assigned_takes_its_place() -> None:
     )
 
 
+def test_a_real_signal_in_a_pair_of_zeros_is_transformed_as_one() -> None:
+    """As kymatio's scattering has it: a pair is made of a real map, and the real part returned."""
+
+    def function(x: Tensor) -> Tensor:
+        pair = torch.zeros(*x.shape, 2, dtype=x.dtype)
+        pair[..., 0] = x.abs()[..., None][..., 0]
+        z = torch.fft.fft2(torch.view_as_complex(pair))
+        pair = torch.view_as_real(z).view(-1, 12, 10, 2).view(2, 12, 10, 2)
+        back = torch.fft.ifft2(torch.view_as_complex(pair)).real[..., None]
+        return back[..., 1:-1, 2:-2, :].reshape(2, 10, 6)
+
+    x = torch.randn(2, 12, 10, dtype=torch.float64)
+    assert_same(function, x)
+    calls = [n for n in rewrite(function, x).program.graph.nodes if n.op == "call_function"]
+    names = {node.target.overloadpacket.__name__ for node in calls}
+    assert names.isdisjoint({"constant_pad_nd", "full", "unsqueeze", "slice", "view"})
+    first, *others = [node for node in calls if node.target is torch.ops.aten.linear.default]
+    assert first.args[0] is others[0].args[0] is calls[0]  # cosines and sines of the modulus
+
+
+def test_views_of_an_output_and_an_input_are_outputs_of_their_own() -> None:
+    def function(x: Tensor) -> tuple[Tensor, ...]:
+        y = torch.fft.rfft(x).abs()
+        return y, y.view(2, 9, 1).view(2, 9), x.view(2, 16)
+
+    assert_same(function, torch.randn(2, 16, dtype=torch.float64))
+
+
 def test_a_contraction_of_several_complex_tensors() -> None:
     core, left, right = (
         torch.randn(*shape, dtype=torch.complex128) for shape in ((3, 2), (4, 3), (9, 2))

@@ -212,7 +212,7 @@ class ReadBefore(nn.Module):
 def test_an_output_that_is_written_into_depends_on_the_input(
     network: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seen in the graph as it is: bringing one of thousands of operators into another takes long."""
+    """Seen in the graph as it is: functional form of thousands of operators takes long."""
 
     def decomposed(*_: object) -> None:
         raise AssertionError("the program was brought into functional form")

@@ -13,6 +13,7 @@ from torch.fx import Node
 
 from affnet.export.fourier.rewrite.embedding import (
     cut,
+    embedded,
     is_embedded,
     join,
     length_of,
@@ -160,6 +161,18 @@ def _permute(emitter: Emitter, x: Node, order: Sequence[int]) -> Node:
     return permuted(emitter, x, [axis % len(order) for axis in order])
 
 
+def _unsqueeze(emitter: Emitter, x: Node, axis: int) -> Node:
+    value, rank = emitter.embeddings[x], x.meta["val"].dim()
+    axis %= rank + 1
+    if value.core is None:
+        return zeros(emitter, emitter.evaluate(aten.unsqueeze.default, (x, axis), {}))
+    core = emitter.call(aten.unsqueeze.default, value.core, axis)
+    spans = {
+        each + (each >= axis): (span, length_of(x, each)) for each, span in value.spans.items()
+    }
+    return embedded(emitter, core, spans)
+
+
 def _same(_: Emitter, x: Node) -> Node:
     return x
 
@@ -176,6 +189,7 @@ _RULES: dict[Any, Callable[..., Any]] = {
     aten.roll.default: _roll,
     aten.transpose.int: _transpose,
     aten.permute.default: _permute,
+    aten.unsqueeze.default: _unsqueeze,
     aten.clone.default: _same,
     aten.alias.default: _same,
 }

@@ -40,13 +40,22 @@ def wrong_length(node: Node, reason: str, remedy: str) -> UsageError:
     return UsageError(refusal(node, reason).problem, remedy)
 
 
-def _undoes(args: tuple[Any, ...]) -> bool:
-    """Return whether transpose(*args) takes back the transpose that its argument is."""
+def undone(operator: Any, args: tuple[Any, ...]) -> Node | None:
+    """Return what ``operator(*args)`` is where it takes back the operator that made its argument.
+
+    That is a transpose of the same axes again, or the only index of an axis of length 1 that was
+    just made.
+    """
     node, *axes = args
-    if node.target is not aten.transpose.int:
-        return False
-    rank = node.meta["val"].dim()
-    return {axis % rank for axis in axes} == {axis % rank for axis in node.args[1:]}
+    if operator is aten.transpose.int and node.target is operator:
+        rank = node.meta["val"].dim()
+        same = {axis % rank for axis in axes} == {axis % rank for axis in node.args[1:]}
+    elif operator is aten.select.int and node.target is aten.unsqueeze.default:
+        rank = node.meta["val"].dim()
+        same = axes[0] % rank == node.args[1] % rank
+    else:
+        return None
+    return node.args[0] if same else None
 
 
 class Emitter:
@@ -83,8 +92,7 @@ class Emitter:
         """Append ``operator(*args, **kwargs)`` and return its node."""
         if operator is aten.view.default:
             args = (self._viewable(args[0], args[1]), args[1])
-        if operator is aten.transpose.int and _undoes(args):
-            inner: Node = args[0].args[0]
+        if (inner := undone(operator, args)) is not None:
             return inner
         value = self.evaluate(operator, args, kwargs)
         return self.append(operator, args, kwargs, value)

@@ -5,6 +5,7 @@
     view_as_real(z) -> select(-1, 0)                            the real part, nothing is stacked
     stack([a, b], -1) -> softshrink -> view_as_complex          softshrink(a), softshrink(b)
     z.imag = a: select_scatter(view_as_real(z), a, -1, 1)       the real part of z, and a
+    zeros(.., 2); [.., 0] = a; view_as_complex                  a, and a part known to be zero
 
 Beside the work it saves an axis: with a complex z of rank 5 the pair would be of rank 6, one more
 than Core ML takes.
@@ -18,6 +19,9 @@ import torch
 from torch._ops import OpOverload
 from torch.fx import Node
 
+from affnet.export.fourier.rewrite.boxes import on_boxes
+from affnet.export.fourier.rewrite.embedding import is_embedded
+from affnet.export.fourier.rewrite.emitter import undone
 from affnet.export.fourier.rewrite.registry import Call, complex_rule, real_rule
 from affnet.export.fourier.rewrite.values import Complex, RealView
 
@@ -52,7 +56,14 @@ def _stack(call: Call) -> Any:
 @complex_rule(aten.view_as_complex.default)
 def _view_as_complex(call: Call) -> Complex:
     value = call.args[0]
-    return value.source if isinstance(value, RealView) else Complex(call.emitter, whole=value)
+    if isinstance(value, RealView):
+        return value.source
+    if is_embedded(call.emitter, value):
+        axis = value.meta["val"].dim() - 1
+        parts = [on_boxes(call.emitter, aten.select.int, (value, axis, i), {}) for i in (0, 1)]
+        if NotImplemented not in parts:
+            return Complex(call.emitter, parts=(parts[0], parts[1]), whole=value)
+    return Complex(call.emitter, whole=value)
 
 
 @real_rule(aten.select.int)
@@ -60,7 +71,8 @@ def _select(call: Call) -> Any:
     value, rank = call.args[0], call.want.dim() + 1
     if isinstance(value, RealView) and call.args[1] % rank == rank - 1:
         return value.source.part(call.args[2] % 2)
-    return NotImplemented
+    inner = None if isinstance(value, RealView) else undone(aten.select.int, call.args)
+    return NotImplemented if inner is None else inner
 
 
 @real_rule(aten.select_scatter.default)
@@ -87,6 +99,19 @@ def _copy(call: Call) -> Any:
         alike = want.dtype == call.want.dtype and str(want.shape) == str(call.want.shape)
         return value if alike else NotImplemented
     return call.emitter.fit(value, call.want)
+
+
+@real_rule(aten.view.default)
+def _view(call: Call) -> Any:
+    """A view of the shape that its tensor had before it was viewed otherwise is that tensor."""
+    source, want = call.args[0], list(map(str, call.want.shape))
+    while source.op == "call_function":
+        if list(map(str, source.meta["val"].shape)) == want:
+            return source
+        if source.target not in (aten.view.default, aten.unsqueeze.default):
+            break
+        source = source.args[0]
+    return NotImplemented
 
 
 @real_rule(aten._assert_tensor_metadata.default)

@@ -19,52 +19,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from affnet.artifact import Arrays, TensorSpec
 from affnet.errors import UsageError, first_line
 from affnet.export.passes.heads import AnchorBoxes, ClassMap, Detector, Probabilities
+from affnet.export.verification.arithmetic import Arithmetic, Magnitudes, wide
 from affnet.export.verification.inputs import VerificationInput, usual_inputs
 from affnet.export.verification.subject import Outputs, split_outputs
 from affnet.model.source import Source
 
-_WIDER = {torch.float32: torch.float64, torch.complex64: torch.complex128}
-_NARROWER = {wide: narrow for narrow, wide in _WIDER.items()}
-_ROUNDING = 2.0**-23  # of float32, relative
 #: How often to run again with other roundings: few times, and more where that explains nothing.
 RERUNS = (6, 16)
-
-_TRANSFORMS = frozenset(
-    (
-        torch.ops.aten._fft_r2c.default,
-        torch.ops.aten._fft_c2c.default,
-        torch.ops.aten._fft_c2r.default,
-    )
-)
-
-# Operators whose results are numbers that were there before: nothing is rounded.
-#: Products, and which argument holds the factors of the terms that each of its values sums.
-_PRODUCTS = {
-    torch.ops.aten.convolution.default: 1,
-    torch.ops.aten.mm.default: 1,
-    torch.ops.aten.bmm.default: 1,
-    torch.ops.aten.addmm.default: 2,
-}
-#: From here on the order of a sum matters more than what its terms are rounded to.
-_MANY_TERMS = 512
-
-_EXACT = frozenset(
-    (
-        *("_to_copy", "clone", "copy", "fill", "cat", "stack", "repeat", "flip", "roll"),
-        *("constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "replication_pad1d"),
-        *("replication_pad2d", "gather", "index", "index_put", "index_select", "masked_fill"),
-        *("scatter", "select_scatter", "slice_scatter", "as_strided_scatter", "where"),
-        *("abs", "neg", "sgn", "sign", "relu", "ceil", "floor", "round", "trunc"),
-        *("amax", "amin", "clamp", "clamp_max", "clamp_min", "max", "maximum", "min", "minimum"),
-        *("max_pool2d_with_indices", "sort", "topk"),
-    )
-)
 
 
 def outputs_of(result: Any) -> tuple[Tensor, ...]:
@@ -147,7 +112,7 @@ def uncertainties(
     """Yield how far float32 leaves each value of ``outputs`` open, from ever more runs.
 
     Args:
-        network: what gave them, in eval mode.
+        network: what gave them, in eval mode and `widened`.
         arrays: its inputs.
         outputs: what it gave in float32.
 
@@ -156,14 +121,14 @@ def uncertainties(
         float32 result and of results with other roundings from that in float64; infinity where one
         of them is no finite number.
     """
-    network = _widened(network)
-    exact = _run(network, arrays, _Arithmetic(None))
+    exact = _run(network, arrays, Arithmetic(None))
     if exact is None:  # an operator that float64 lacks: nothing is known, and nothing open
         yield [np.zeros(output.shape) for output in outputs]
         return
     spreads = list(map(_distance, outputs, exact))
+    magnitudes: Magnitudes = {}
     for seed in range(RERUNS[-1]):
-        found = _run(network, arrays, _Arithmetic(seed)) or outputs
+        found = _run(network, arrays, Arithmetic(seed, magnitudes)) or outputs
         spreads = list(map(np.maximum, spreads, map(_distance, found, exact)))
         if seed + 1 in RERUNS:
             yield spreads
@@ -171,12 +136,13 @@ def uncertainties(
 
 def outputs_in_float64(network: nn.Module, arrays: Arrays) -> list[NDArray[np.float64]] | None:
     """Return what a network written for float32 gives in float64, None if it does not run so."""
-    return _run(_widened(network), arrays, _Arithmetic(None))
+    return _run(widened(network), arrays, Arithmetic(None))
 
 
-def _widened(network: nn.Module) -> nn.Module:
+def widened(network: nn.Module) -> nn.Module:
+    """Return a copy of a network with its weights in float64."""
     network = copy.deepcopy(network)
-    network._apply(_wide)  # type: ignore[no-untyped-call]  # some operators ask for types first
+    network._apply(wide)  # type: ignore[no-untyped-call]  # some operators ask for types first
     return network
 
 
@@ -186,119 +152,11 @@ def _distance(value: NDArray[Any], centre: NDArray[Any]) -> NDArray[np.float64]:
     return np.where(np.isnan(distance), np.inf, distance)
 
 
-def _run(network: nn.Module, arrays: Arrays, mode: _Arithmetic) -> list[NDArray[np.float64]] | None:
+def _run(network: nn.Module, arrays: Arrays, mode: Arithmetic) -> list[NDArray[np.float64]] | None:
     """Return the outputs under ``mode``, None where the network does not run so."""
     try:
         with torch.no_grad(), mode:
-            outputs = outputs_of(network(*map(_wide, map(torch.tensor, arrays))))
+            outputs = outputs_of(network(*map(wide, map(torch.tensor, arrays))))
         return [output.double().numpy() for output in outputs]
     except Exception:  # of any kind: it was written for float32
         return None
-
-
-class _Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Computes in float64 what is written for float32, rounded anew by ``seed`` if there is one."""
-
-    def __init__(self, seed: int | None) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._generator = None if seed is None else torch.Generator().manual_seed(seed)
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        args, kwargs = pytree.tree_map(_wide, (args, kwargs or {}))
-        rounds = self._generator is not None and _rounds(func, args)
-        if rounds and torch.Tag.pointwise not in func.tags:  # what is summed may cancel
-            args = pytree.tree_map_only(Tensor, self._perturbed, args)
-        result = pytree.tree_map(_wide, func(*args, **kwargs))
-        if rounds and func in _TRANSFORMS:
-            result = self._accumulated(func, args, result)
-        if rounds and _terms(func, args) >= _MANY_TERMS:
-            result = self._summed(func, args, result)
-        if rounds and _is_transform_over_axes(func, args):
-            result = self._with_zeros_of_either_sign(result)
-        return pytree.tree_map_only(Tensor, self._rounded, result) if rounds else result
-
-    def _accumulated(self, func: Any, args: Any, result: Tensor) -> Tensor:
-        """Return a transform's result as a plain sum of its terms leaves it; exact zeros stay.
-
-        A fast transform rounds log n times; a product with a matrix, as files have it instead,
-        adds up n terms, whose partial sums are large where the whole one cancels.  The error is
-        about the unit roundoff times the sum of all magnitudes, which is the zero frequency of
-        their transform.
-        """
-        values, axes, *rest = args
-        sums = func(values.abs().to(values.dtype), axes, *rest).abs().amax(axes, keepdim=True)
-        parts = torch.view_as_real(result.resolve_conj()) if result.is_complex() else result
-        limits = (_ROUNDING / 2) * (sums[..., None] if result.is_complex() else sums)
-        noise = torch.rand(parts.shape, generator=self._generator, dtype=parts.dtype)
-        parts = torch.where(parts == 0, parts, parts + limits * (2 * noise - 1))
-        return torch.view_as_complex(parts) if result.is_complex() else parts
-
-    def _summed(self, func: Any, args: Any, result: Tensor) -> Tensor:
-        """Return a long product as another order of its sum leaves it; see `_accumulated`."""
-        sums = func(*pytree.tree_map_only(Tensor, torch.abs, args))
-        noise = torch.rand(result.shape, generator=self._generator, dtype=result.dtype)
-        moved = result + (_ROUNDING / 2) * sums * (2 * noise - 1)
-        return torch.where(result == 0, result, moved)
-
-    def _with_zeros_of_either_sign(self, spectrum: Tensor) -> Tensor:
-        """Return a spectrum whose exact zeros have signs drawn anew, which decide angles."""
-        parts = torch.view_as_real(spectrum.resolve_conj())
-        coins = torch.rand(parts.shape, generator=self._generator, dtype=parts.dtype) - 0.5
-        signed = torch.where(parts == 0, torch.zeros_like(parts).copysign(coins), parts)
-        return torch.view_as_complex(signed)
-
-    def _rounded(self, tensor: Tensor) -> Tensor:
-        """Return a result with other roundings; what float32 holds exactly has none."""
-        narrow = _NARROWER.get(tensor.dtype)
-        if narrow is None:
-            return tensor
-        exact = tensor == tensor.to(narrow).to(tensor.dtype)
-        return torch.where(exact, tensor, self._perturbed(tensor))
-
-    def _perturbed(self, tensor: Tensor) -> Tensor:
-        """Return a tensor with each value changed by about the rounding of float32."""
-        if tensor.is_complex():
-            parts = self._perturbed(torch.view_as_real(tensor.resolve_conj()))
-            return torch.view_as_complex(parts)
-        if not tensor.is_floating_point():
-            return tensor
-        noise = torch.rand(tensor.shape, generator=self._generator, dtype=tensor.dtype)
-        return tensor * (1 + _ROUNDING * (2 * noise - 1))
-
-
-def _terms(func: Any, args: Any) -> int:
-    """Return how many terms each value of a real product sums; 0 of any other operator."""
-    place = _PRODUCTS.get(func)
-    if place is None or any(isinstance(one, Tensor) and one.is_complex() for one in args):
-        return 0
-    factor = args[place]
-    if func is torch.ops.aten.convolution.default:
-        return int(factor.numel() // factor.shape[1 if args[6] else 0])
-    return int(factor.shape[-2])
-
-
-def _is_transform_over_axes(func: Any, args: Any) -> bool:
-    """Tell a transform whose zeros may have either sign, as algorithm and length will have it.
-
-    Over one axis of real numbers the imaginary parts of the zero and the Nyquist frequency are +0
-    everywhere; the transform over another axis adds such zeros up and subtracts them.
-    """
-    aten = torch.ops.aten
-    return func is aten._fft_c2c.default or (func is aten._fft_r2c.default and len(args[1]) > 1)
-
-
-def _wide(value: Any) -> Any:
-    if isinstance(value, torch.dtype):
-        return _WIDER.get(value, value)
-    if isinstance(value, Tensor) and value.dtype in _WIDER:
-        return value.to(_WIDER[value.dtype])
-    return value
-
-
-def _rounds(func: Any, args: Any) -> bool:
-    """Return whether an operator computes new numbers from others, into memory of its own."""
-    if func.overloadpacket.__name__ in _EXACT:
-        return False
-    if any(returned.alias_info is not None for returned in func._schema.returns):
-        return False  # a view, or in place
-    return any(isinstance(value, Tensor) for value in pytree.tree_leaves(args))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from affnet.export.verification.reference import outputs_of, uncertainties
+from affnet.export.verification.reference import outputs_of, uncertainties, widened
 
 
 class Angle(nn.Module):
@@ -48,7 +50,7 @@ def spread(network: nn.Module, array: np.ndarray) -> np.ndarray:
     array = np.asarray(array, np.float32)
     with torch.no_grad():
         outputs = [output.numpy() for output in outputs_of(network(torch.from_numpy(array)))]
-    (found,) = next(uncertainties(network, (array,), outputs))
+    (found,) = next(uncertainties(widened(network), (array,), outputs))
     return found
 
 
@@ -98,6 +100,28 @@ def test_a_long_product_is_as_open_as_a_plain_sum_of_its_terms_leaves_it(kind: t
         network.weight.copy_(terms.view(network.weight.shape))
     found = spread(network, np.ones((1, 1, 8000))).max()
     assert error < 2 * found < 200 * error
+
+
+def test_long_products_cost_no_more_for_being_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a resampler's 36 million weights: they are neither changed nor summed in each run."""
+    drawn, absolute = list[int](), list[int]()
+    rand, magnitude = torch.rand, torch.abs
+
+    def counted(shape: torch.Size, **options: Any) -> Tensor:
+        drawn.append(shape.numel())
+        return rand(shape, **options)
+
+    def noted(value: Tensor) -> Tensor:
+        absolute.append(value.numel())
+        return magnitude(value)
+
+    monkeypatch.setattr(torch, "rand", counted)
+    monkeypatch.setattr(torch, "abs", noted)
+    network = nn.Conv1d(1, 50, 600, stride=600)
+    found = spread(network, np.random.default_rng(0).random((1, 1, 1200)))
+    assert max(drawn) == 1200 < network.weight.numel()
+    assert absolute.count(network.weight.numel()) == 1
+    assert 0 < found.max() < 1e-4
 
 
 def test_what_a_transform_has_exactly_stays_so() -> None:

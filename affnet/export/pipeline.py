@@ -37,6 +37,7 @@ from affnet.files import (
     write_and_sync,
 )
 from affnet.garbage import collected_rarely
+from affnet.graph_code import graph_code_when_run
 from affnet.model.cost import count_macs, count_parameters
 from affnet.model.random_state import leaving_random_state
 from affnet.model.source import Source
@@ -87,7 +88,12 @@ def export_once(
     reference = reference or Reference(source)
     options = settled(source, options)
     source = with_head(source, options.head)
-    with collected_rarely(), staging_folder(output) as staging, translating_os_errors(output):
+    with (
+        collected_rarely(),
+        graph_code_when_run(),
+        staging_folder(output) as staging,
+        translating_os_errors(output),
+    ):
         artifact = _first_success(source, options, converter, reference, staging, progress)
         if options.head != NO_HEAD:
             details = artifact.manifest.details | {"head": options.head}

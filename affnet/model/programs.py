@@ -17,6 +17,7 @@ from torch.export import ExportedProgram
 
 from affnet.errors import AffnetError, MissingError, UsageError, first_line
 from affnet.exported_program import load_exported_program
+from affnet.graph_code import graph_code_when_run
 from affnet.model.arguments import RETURNS, check_built
 from affnet.model.capture import capture, check_program, check_runs
 from affnet.model.export_failures import remedy_for
@@ -33,6 +34,7 @@ def is_function(source: str) -> bool:
     return _FUNCTION.fullmatch(source) is not None
 
 
+@graph_code_when_run()
 def load_program(path: Path, dynamic: str | None = None) -> LoadedProgram:
     """Load a ``.pt2`` file, none of whose axes can be opened by ``dynamic`` any more.
 
@@ -45,6 +47,7 @@ def load_program(path: Path, dynamic: str | None = None) -> LoadedProgram:
     return _of_program(path.name, load_exported_program(path))
 
 
+@graph_code_when_run()
 def build_program(function: str, seed: int, dynamic: str | None = None) -> LoadedProgram:
     """Call ``module:function`` and export the network it returns.
 

@@ -17,6 +17,7 @@ from affnet.export.operators import other_names
 from affnet.export.operators.doubles import in_single_precision
 from affnet.export.operators.numbers import numbers_as_tensors
 from affnet.export.operators.rule import Rule
+from affnet.export.operators.views import decomposed
 from affnet.export.operators.wide_tensors import without_wide_tensors
 
 _MAX_ROUNDS = 4  # of composite operators in composite operators
@@ -60,7 +61,7 @@ def replace_operators(program: ExportedProgram, format_: str | None) -> Exported
         if held.isdisjoint(rules) and not unknown:
             break
         # all of them: what one gives another may have to replace
-        program = program.run_decompositions({**rules, **unknown})
+        program = decomposed(program, {**rules, **unknown})
         if not unknown:
             break
     if most := getattr(table, "MOST_AXES", None):

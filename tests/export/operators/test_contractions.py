@@ -14,8 +14,10 @@ from affnet.export.operators.contractions import as_product, matmul
 from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
 from affnet.model.source import load_source
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, Program
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")  # torch 2.13's own
+pytestmark = [*THIRD_PARTY_WARNINGS]
+
 aten = torch.ops.aten
 LENGTHS = dict(zip("abcdefg", (2, 3, 1, 4, 5, 2, 3), strict=True))
 
@@ -138,3 +140,16 @@ def test_ncnn_keeps_contractions() -> None:
     products = {aten.einsum.default, aten.matmul.default, aten.bmm.default}
     assert products <= set(rules_for("onnx"))
     assert products.isdisjoint(rules_for("ncnn"))
+
+
+def test_a_view_of_a_product_whose_axes_are_in_another_order() -> None:
+    torch.manual_seed(0)
+    weights, x = torch.randn(5, 16, 9), torch.randn(3, 5, 9)
+
+    def rows(x: Tensor) -> Tensor:
+        return torch.einsum("mbi,zmi->zbm", weights, x).reshape(-1, 5).cos()
+
+    program = torch.export.export(Program(rows), (x,)).run_decompositions({})
+    assert torch.ops.aten.view.default in {node.target for node in program.graph.nodes}
+    result = replace_operators(program, "onnx").module()(x)
+    torch.testing.assert_close(result, rows(x), rtol=1e-5, atol=1e-5)

@@ -10,6 +10,7 @@ from torch.fx import Node
 from torch.utils._pytree import tree_leaves
 
 from affnet.errors import RewriteError
+from affnet.export.operators.views import decomposed
 from affnet.export.operators.wide_tensors.rules import rule_of
 from affnet.model.stack_traces import source_line
 
@@ -37,7 +38,7 @@ def without_wide_tensors(program: ExportedProgram, most: int, format_: str) -> E
         rules |= {target: known[target] for target in targets - {*rules} if target in known}
         if not rules:
             break
-        program = program.run_decompositions(rules)
+        program = decomposed(program, rules)
         _store_flat(program, most)
         _join_views(program, most)
     _check(program, most, format_)

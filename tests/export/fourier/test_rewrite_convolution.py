@@ -64,6 +64,14 @@ def test_kernels_around_zero_and_other_norms() -> None:
     assert is_convolution(function, torch.randn(2, 800, dtype=double))
 
 
+@pytest.mark.parametrize("gain", [torch.tensor(0.7), torch.tensor([0.7]), torch.tensor(0.7 + 1j)])
+def test_a_gain_between_transforms_is_no_kernel(gain: Tensor) -> None:
+    def function(x: Tensor) -> Tensor:
+        return torch.fft.irfft(torch.fft.rfft(x) * gain.to(torch.promote_types(gain.dtype, double)))
+
+    assert not is_convolution(function, torch.randn(2, 16, dtype=double))
+
+
 def test_a_real_response_is_a_kernel_too() -> None:
     response = torch.fft.rfft(torch.cat((torch.ones(3), torch.zeros(509), -torch.ones(2)))).real
 

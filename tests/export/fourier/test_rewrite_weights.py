@@ -65,6 +65,17 @@ def test_no_check_is_left_of_a_solution() -> None:
     assert not any("check" in name or "effects" in name for name in found)
 
 
+def test_a_product_of_two_numbers_is_computed_once() -> None:
+    def normed(x: Tensor) -> Tensor:
+        z = torch.fft.fft2(x)
+        return torch.einsum("bchw,bdhw->bcd", z, z.conj()).real / torch.mul(*x.shape[-2:])
+
+    program = rewrite(Program(normed), X).program
+    products = program.graph.find_nodes(op="call_function", target=torch.ops.aten.mul.Tensor)
+    assert all(node.all_input_nodes for node in products)
+    assert relative_error(program.module()(X), normed(X)) < 1e-5
+
+
 class StateSpace(nn.Module):
     """A diagonal state space layer, whose kernel is made of its weights."""
 

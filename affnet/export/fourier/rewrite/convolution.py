@@ -156,6 +156,8 @@ def _cropped(
 ) -> Filter | None:
     """Return the filter of a spectrum with the lags between ``given`` and ``wanted`` alone."""
     length, bins = shape[-1], shape[-1] // 2 + 1
+    if not values.ndim:  # a gain
+        return None
     channels = values.shape[-2] if values.ndim > 1 else 1
     if values.shape[-1] != bins or values.size != channels * bins or 0 in shape:
         return None

@@ -48,12 +48,18 @@ def _is_known(emitter: Emitter, node: Node) -> bool:
     return known_value(emitter, node) is not None
 
 
+def _is_made_of_sizes(node: Node) -> bool:
+    """Return whether a node only fills or counts; converters know no product of two numbers."""
+    takes_tensor = any(str(each.type) == "Tensor" for each in node.target._schema.arguments)  # type: ignore[union-attr]
+    return not node.all_input_nodes and not takes_tensor
+
+
 def _fold(emitter: Emitter, node: Node) -> None:
     """Replace ``node``, or what it lays out anew."""
     while node.target in _LAYOUTS:
         node = node.all_input_nodes[0]
     value = known_value(emitter, node)
-    if value is None or not isinstance(node.target, OpOverload) or not node.all_input_nodes:
+    if value is None or not isinstance(node.target, OpOverload) or _is_made_of_sizes(node):
         return
     order = sorted(range(value.dim()), key=value.stride, reverse=True)
     if not value.permute(order).is_contiguous():

@@ -17,6 +17,7 @@ from affnet.export.operators import other_names
 from affnet.export.operators.doubles import in_single_precision
 from affnet.export.operators.numbers import numbers_as_tensors
 from affnet.export.operators.rule import Rule
+from affnet.export.operators.sums import with_products_apart
 from affnet.export.operators.views import decomposed
 from affnet.export.operators.wide_tensors import without_wide_tensors
 
@@ -53,6 +54,8 @@ def replace_operators(program: ExportedProgram, format_: str | None) -> Exported
     rules, table = rules_for(format_), _table(format_)
     if not getattr(table, "NUMBERS", True):
         program = numbers_as_tensors(program)
+    if not getattr(table, "MULTIPLES", True):
+        program = with_products_apart(program)
     if not getattr(table, "DOUBLES", True):
         program = in_single_precision(program)
     for _ in range(_MAX_ROUNDS):

@@ -32,6 +32,7 @@ from affnet.silence import silenced
 aten = torch.ops.aten
 
 MOST_AXES = 5  # of a tensor
+MULTIPLES = False  # in sums: torch.add(x, y, alpha=2)
 
 #: Operators that it lacks and that torch itself takes apart rightly.
 TAKEN_APART_BY_TORCH: tuple[Any, ...] = (

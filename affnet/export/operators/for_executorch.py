@@ -11,6 +11,8 @@ from affnet.export.operators.rule import Rule
 
 aten = torch.ops.aten
 
+MULTIPLES = False  # in sums of a number: torch.add(3, x, alpha=2)
+
 RULES: dict[Any, Rule] = {
     aten.angle.default: angles.angle,
     aten.argsort.default: order_statistics.argsort,

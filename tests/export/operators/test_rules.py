@@ -215,6 +215,39 @@ def test_lengths_and_signs(format_: str, tmp_path: Path) -> None:
     torch.testing.assert_close(actual, all_(x), rtol=1e-6, atol=1e-6)
 
 
+def sums_of_multiples(x: Tensor) -> tuple[Tensor, ...]:
+    """Sums that coremltools takes for plain ones, and one of ExecuTorch's too."""
+    y = x.flip(-1)
+    return (
+        torch.add(x, y, alpha=2),
+        torch.add(3, x, alpha=2),
+        torch.add(x, 3, alpha=0.5),
+        torch.sub(x, y, alpha=0.25),
+        torch.sub(3, x, alpha=2),
+        torch.rsub(x, y, alpha=2),
+        torch.rsub(x, 3, alpha=2),
+        torch.add(2, x),
+    )
+
+
+@pytest.mark.parametrize(
+    "format_",
+    [
+        "onnx",
+        pytest.param("coreml", marks=pytest.mark.converters),
+        pytest.param("executorch", marks=[pytest.mark.converters, pytest.mark.slow]),
+    ],
+)
+def test_sums_of_multiples(format_: str, tmp_path: Path) -> None:
+    x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(5))
+
+    def all_(x: Tensor) -> Tensor:
+        return torch.stack(sums_of_multiples(x))
+
+    actual = in_file(all_, x, format_, tmp_path)
+    torch.testing.assert_close(actual, all_(x), rtol=1e-6, atol=1e-6)
+
+
 def test_a_sign_of_zero_is_copied() -> None:
     signs = torch.tensor([0.0, -0.0, 3.0, -3.0, torch.inf, -torch.inf])
     assert magnitudes.copysign(torch.ones(6), signs).tolist() == [1, -1, 1, -1, 1, -1]

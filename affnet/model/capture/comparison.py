@@ -17,6 +17,9 @@ from affnet.model.export_failures import DependsOnValuesError
 #: another computation, and what is below it the export's own verification sees.
 _TOLERANCE = 1e-3
 
+#: So many of several inputs are zeros one after the other.
+_MOST_ALONE = 8
+
 _Change = Callable[[Tensor, torch.Generator], Tensor]
 
 
@@ -66,10 +69,16 @@ def variations(
             return change(leaf, generator) if isinstance(leaf, Tensor) else leaf
 
         yield name, pytree.tree_map(changed, copied((args, kwargs)))
+    leaves, spec = pytree.tree_flatten((args, kwargs))
+    numbers = [number for number, leaf in enumerate(leaves) if _is_inexact(leaf)]
+    for number in numbers[:_MOST_ALONE] if len(numbers) > 1 else ():
+        alone = copied(leaves)
+        alone[number].zero_()
+        yield f"its example with zeros for input {number + 1}", pytree.tree_unflatten(alone, spec)
 
 
-def _is_inexact(x: Tensor) -> bool:
-    return x.is_floating_point() or x.is_complex()
+def _is_inexact(x: Any) -> bool:
+    return isinstance(x, Tensor) and (x.is_floating_point() or x.is_complex())
 
 
 def _shuffled(x: Tensor, generator: torch.Generator) -> Tensor:

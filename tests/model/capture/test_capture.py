@@ -106,6 +106,27 @@ def test_what_depends_on_data_is_refused_by_its_line(name: str, line: str, reaso
     assert "\n" not in message
 
 
+class ExactWithoutTurn(nn.Module):
+    """Leaves a signal as it is where it is not turned, in a branch that the example does not take.
+
+    With zeros for both inputs the result is zero in either branch.
+    """
+
+    def forward(self, x: Tensor, angles: Tensor) -> Tensor:
+        turned = torch.fft.ifft(torch.fft.fft(x) * torch.exp(1j * angles)).real * 0.9
+        exact = angles == 0
+        return torch.where(exact, x, turned) if bool(exact.any()) else turned
+
+
+def test_a_branch_that_zeros_of_one_input_take_is_refused() -> None:
+    network, inputs = ExactWithoutTurn(), (torch.randn(2, 16), torch.rand(2, 1))
+    with pytest.raises(ConversionError) as caught:
+        capture("nets:build", network, inputs)
+    message = str(caught.value)
+    assert "`return torch.where(exact, x, turned) if bool(exact.any()) else turned`" in message
+    assert "on its example with zeros for input 2" in message
+
+
 class FoldsByPeriod(nn.Module):
     """Folds a series by its strongest period, which torch.export takes with an open length."""
 

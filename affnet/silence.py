@@ -121,6 +121,9 @@ def _redirected(descriptor: int, name: str, file: IO[bytes]) -> Iterator[None]:
 class _OneThreadHidden(io.TextIOBase):
     """A stream that hides what the thread writes that made it."""
 
+    encoding = "utf-8"
+    errors = "replace"
+
     def __init__(self, hidden: TextIO, real: TextIO) -> None:
         self._hidden: TextIO | None = hidden
         self._real: TextIO | None = real
@@ -134,6 +137,10 @@ class _OneThreadHidden(io.TextIOBase):
         stream = self._stream()
         if stream is not None:
             stream.flush()
+
+    def fileno(self) -> int:
+        stream = self._stream()
+        return super().fileno() if stream is None else stream.fileno()
 
     def isatty(self) -> bool:
         stream = self._stream()

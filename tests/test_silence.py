@@ -23,6 +23,12 @@ def test_all_that_is_printed_is_swallowed(capfd: pytest.CaptureFixture[str]) -> 
     assert capfd.readouterr() == ("after\n", "")
 
 
+def test_a_library_may_ask_the_streams_what_they_are() -> None:
+    with silenced():
+        assert sys.stdout.encoding.lower() == sys.stderr.encoding.lower() == "utf-8"
+        os.write(sys.stderr.fileno(), b"by its descriptor\n")
+
+
 def test_streams_are_restored_after_a_failure(capfd: pytest.CaptureFixture[str]) -> None:
     streams = sys.stdout, sys.stderr
     with pytest.raises(ValueError, match="failed"), silenced():

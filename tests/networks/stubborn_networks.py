@@ -216,6 +216,30 @@ class OfSubclass(nn.Module):
         return torch.fft.rfft(x).abs().mul(self.scale).as_subclass(Tensor)
 
 
+class Wave(Tensor):
+    """A tensor subclass that is made of results."""
+
+    @staticmethod
+    def __new__(cls, data: Tensor) -> Wave:
+        return super().__new__(cls, data)
+
+    @property
+    def intensity(self) -> Tensor:
+        return torch.abs(Tensor(self)) ** 2
+
+
+class Diffracts(nn.Module):
+    """A diffractive layer of svetlanna, between waves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mask = nn.Parameter(torch.rand(16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        wave = Wave(torch.fft.fft(x.to(torch.complex64)))
+        return Wave(wave * torch.exp(1j * self.mask)).intensity + wave.intensity
+
+
 class _Kernel(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, taps: Tensor) -> Tensor:
@@ -329,6 +353,7 @@ CAPTURED: dict[str, Built] = {
     "sizes from tensors": (SizesFromTensors, (2, 16)),
     "writes in place": (WritesInPlace, (2, 2, 16)),
     "tensor subclass": (OfSubclass, (2, 16)),
+    "subclass of results": (Diffracts, (2, 16)),
     "autograd function": (CustomKernel, (2, 16)),
     "constant mask and numpy": (MaskedFrequencies, (2, 16)),
     "recurrent layers": (Recurrent, (1, 64)),

@@ -24,6 +24,7 @@ from affnet.model.capture.calls import (
     has_subclass,
     is_view,
     named_tensors,
+    subclasses_of_results,
     written_arguments,
 )
 from affnet.model.capture.comparison import difference
@@ -53,7 +54,7 @@ def check_runs(
         with torch.no_grad():
             register_dataclasses(network(*copied(args), **copied(kwargs)))
             first = copied(pytree.tree_leaves(network(*copied(args), **copied(kwargs))))
-            with random:
+            with subclasses_of_results(), random:
                 second = pytree.tree_leaves(network(*copied(args), **copied(kwargs)))
     except Exception as error:  # the user's own code
         raise own_failure(function, error) from error

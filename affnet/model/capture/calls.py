@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -79,6 +80,28 @@ def reads_noted(note: Callable[[Tensor], None]) -> Iterator[None]:
     finally:
         for name in readers:
             delattr(Tensor, name)  # what it inherits is back
+
+
+@contextmanager
+def subclasses_of_results() -> Iterator[None]:
+    """Let ``Subclass.__new__`` take a tensor that a dispatch mode made: torch refuses it.
+
+    Such a tensor has a Python object of its own, which ``Tensor.__new__`` cannot turn into one of
+    a subclass; another tensor of the same memory can be.
+    """
+    import_module("torch._dynamo")  # it looks at Tensor.__new__ when it is imported
+    usual = Tensor.__new__
+
+    def new(cls: type, *args: Any, **kwargs: Any) -> Any:
+        if cls is Tensor or kwargs or len(args) != 1 or not isinstance(args[0], Tensor):
+            return usual(cls, *args, **kwargs)
+        return Tensor._make_subclass(cls, args[0], args[0].requires_grad)
+
+    Tensor.__new__ = staticmethod(new)  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        del Tensor.__new__  # what it inherits is back
 
 
 def storage_of(tensor: Tensor) -> StorageWeakRef | None:

@@ -48,6 +48,7 @@ from affnet.model.capture.calls import (
     plain_kernels,
     reads_noted,
     storage_of,
+    subclasses_of_results,
     version_of,
     with_fixed_shape,
     without_repeats,
@@ -80,7 +81,8 @@ def record(network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     args, kwargs = copied((args, kwargs))
     for number, leaf in enumerate(pytree.tree_leaves((args, kwargs))):
         recorder.input(leaf, number)
-    with torch.no_grad(), plain_kernels(), reads_noted(recorder.read), recorder:
+    reads = reads_noted(recorder.read)
+    with torch.no_grad(), plain_kernels(), reads, subclasses_of_results(), recorder:
         result = network(*args, **kwargs)
     outputs, spec = pytree.tree_flatten(result)
     recorder.graph.output([recorder.value(leaf) for leaf in outputs])

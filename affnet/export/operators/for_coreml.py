@@ -26,6 +26,7 @@ from affnet.export.operators import (
     window_maxima,
     windows,
 )
+from affnet.export.operators.broadcast_terms import without_ones
 from affnet.export.operators.rule import Rule
 from affnet.silence import silenced
 
@@ -79,7 +80,7 @@ RULES: dict[Any, Rule] = {
     aten.diff.default: windows.diff,
     aten.div.Scalar_mode: quotients.divide,
     aten.div.Tensor_mode: quotients.divide,
-    aten.einsum.default: contractions.einsum,
+    aten.einsum.default: without_ones(contractions.einsum),
     aten.expm1.default: logarithms.expm1,
     aten.fix.default: quotients.trunc,
     aten.floor_divide.default: quotients.floor_divide,

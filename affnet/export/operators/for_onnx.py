@@ -14,6 +14,7 @@ from affnet.export.operators import (
     magnitudes,
     order_statistics,
 )
+from affnet.export.operators.broadcast_terms import without_ones
 from affnet.export.operators.rule import Rule
 
 aten = torch.ops.aten
@@ -21,7 +22,7 @@ aten = torch.ops.aten
 RULES: dict[Any, Rule] = {
     aten.bmm.default: contractions.matmul,
     aten.matmul.default: contractions.matmul,
-    aten.einsum.default: contractions.as_product,
+    aten.einsum.default: without_ones(contractions.as_product),
     aten.expm1.default: logarithms.expm1,
     aten.log1p.default: logarithms.log1p,
     aten.log_sigmoid.default: logarithms.log_sigmoid,

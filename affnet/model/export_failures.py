@@ -10,11 +10,16 @@ from affnet.errors import ConversionError, UsageError, reason_of
 from affnet.model.stack_traces import place_of, users_frames
 
 _VALUES = (
-    "choose between values with torch.where, or move the branch, the loop or .item() out of "
-    "forward into __init__ and keep what it finds as a number or a buffer."
+    "choose between values with torch.where, take a part by a tensor of places "
+    "(x[start + torch.arange(8)]), or move the branch, the loop or .item() out of forward into "
+    "__init__ and keep what it finds as a number or a buffer."
 )
 # By what torch says: what to write instead, a sentence of its own.
 _REMEDIES = {
+    r"linalg_lstsq|linalg\.lstsq": (
+        "No format has least squares: solve the normal equations with torch.linalg.solve, of up to "
+        "3 unknowns, or move it out of forward."
+    ),
     r"data-dependent|data is not allocated": (
         "It depends on the values of a tensor, and a file holds one fixed sequence of operators: "
         + _VALUES
@@ -30,6 +35,10 @@ _OTHERWISE = (
 _DEBUGGING = re.compile(r" \(unhinted: .*")  # of torch's own developers
 # By what torch says where a network fails to run: the remedy.
 _OWN_REMEDIES = {
+    r"linalg_lstsq|linalg\.lstsq": (
+        "No format has least squares: solve the normal equations with torch.linalg.solve, of up to "
+        "3 unknowns, or move it out of forward."
+    ),
     r"CUDA|cuda|NVIDIA|HIP|not linked with support for \w+ devices|MPS": (
         "files are made on the CPU: build the network without .cuda() or .to('cuda'), and take the "
         "device of new tensors from the input, device=x.device."

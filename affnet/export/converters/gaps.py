@@ -14,6 +14,10 @@ from affnet.model.stack_traces import source_line
 _OPERATOR = re.compile(r"\b(?:aten(?:\.|::)|fx node |op ')_?(\w+)")
 _SORT = "sort the values and take those of a place: x.sort(dim).values.select(dim, place)."
 _SCAN = "write the steps out: each is a slice and a product or maximum with the one before."
+_SOLVE = (
+    "systems of up to 3 unknowns are solved: take a fixed number of steps of an iteration "
+    "(conjugate gradients), or solve it outside of the network."
+)
 _INSTEAD = {
     "median": _SORT,
     "nanmedian": _SORT,
@@ -23,6 +27,9 @@ _INSTEAD = {
     "cummin": _SCAN,
     "logcumsumexp": _SCAN,
     "searchsorted": "compare with all bounds and sum: (x[..., None] > bounds).sum(-1).",
+    "linalg_solve": _SOLVE,
+    "linalg_inv": _SOLVE,
+    "linalg_lstsq": _SOLVE,
     "bucketize": "compare with all bounds and sum: (x[..., None] > bounds).sum(-1).",
 }
 _OTHERWISE = (
@@ -39,13 +46,18 @@ def with_line(error: AffnetError, program: ExportedProgram) -> AffnetError:
     if error.remedy is not None:
         return error
     named = dict.fromkeys(_OPERATOR.findall(error.problem))
-    for name in (name.removesuffix("_forward") for name in named):  # a part of cdist
+    for name in map(_whole, named):
         for node in program.graph.nodes:
             if not isinstance(node.target, OpOverload):
                 continue
-            if node.target._schema.name.removeprefix("aten::").strip("_") != name.strip("_"):
+            if _whole(node.target._schema.name.removeprefix("aten::").strip("_")) != name:
                 continue
             if line := source_line(node):
                 remedy = _INSTEAD.get(name, _OTHERWISE)
                 return type(error)(f"{error.problem}; {name} is from {line}", remedy)
     return error
+
+
+def _whole(name: str) -> str:
+    """Return the operator that the one called ``name`` is a part of: cdist, linalg_solve."""
+    return name.strip("_").removesuffix("_forward").removesuffix("_ex")

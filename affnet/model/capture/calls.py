@@ -173,8 +173,8 @@ def with_fixed_shape(
 
 def has_open_shape(func: Any, args: tuple[Any, ...], is_live: Callable[[Any], bool]) -> bool:
     """Return whether the values of the input decide the shape of a call's result."""
-    if torch.Tag.dynamic_output_shape not in func.tags:
-        return False
+    if torch.Tag.dynamic_output_shape not in func.tags or func is aten.linalg_lstsq.default:
+        return False  # of least squares the residuals alone have no fixed size
     if func is aten.index.Tensor:
         return any(_is_mask(index) for index in args[1])
     if func is aten.repeat_interleave.Tensor:

@@ -23,7 +23,8 @@ class Several(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         largest = F.max_pool2d(x, 3, dilation=2)
         distances = torch.cdist(largest, largest)
-        return distances.cummax(-1)[0]
+        solved = torch.linalg.solve(distances + torch.eye(5), largest)
+        return distances.cummax(-1)[0] + solved
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,7 @@ class Several(nn.Module):
         ("No ONNX function found for <OpOverload(op='aten.cummax', ..", "cummax(-1)[0]"),
         ("coremltools cannot convert net: Unsupported fx node cummax, kind cummax", "cummax"),
         ("PyTorch convert function for op '_cdist_forward' not implemented", "torch.cdist("),
+        ("<OpOverload(op='aten._linalg_solve_ex', overload='default')>", "torch.linalg.solve("),
         ("@max_pool does not support dilation > 1 (in aten.max_pool2d)", "F.max_pool2d(x, 3, "),
     ],
 )

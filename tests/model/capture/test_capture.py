@@ -127,6 +127,20 @@ def test_a_branch_that_zeros_of_one_input_take_is_refused() -> None:
     assert "on its example with zeros for input 2" in message
 
 
+class FitsLeastSquares(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        z = torch.fft.rfft(x).abs()
+        return torch.linalg.lstsq(z[:, :-1], z[:, 1:]).solution
+
+
+def test_least_squares_are_refused_with_what_to_do() -> None:
+    with pytest.raises(ConversionError) as caught:
+        capture("nets:build", FitsLeastSquares(), (torch.randn(2, 4, 8),))
+    message = str(caught.value)
+    assert "`return torch.linalg.lstsq(z[:, :-1], z[:, 1:]).solution`" in message
+    assert "torch.linalg.solve" in message and "depends on the values" not in message
+
+
 class FoldsByPeriod(nn.Module):
     """Folds a series by its strongest period, which torch.export takes with an open length."""
 

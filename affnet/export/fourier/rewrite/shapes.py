@@ -177,3 +177,10 @@ complex_rule(*_MULTIPLE_OUTPUTS)(_pieces)
 @complex_rule(python_operator.getitem)
 def _getitem(call: Call) -> Any:
     return call.args[0][call.args[1]]
+
+
+@complex_rule(aten.sym_size.int)
+def _sym_size(call: Call) -> Any:
+    z, axis = call.args
+    rank = call.node.all_input_nodes[0].meta["val"].dim()
+    return call.emitter.call(aten.sym_size.int, z.part(0), axis % rank)

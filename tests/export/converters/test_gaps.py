@@ -23,7 +23,7 @@ class Several(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         largest = F.max_pool2d(x, 3, dilation=2)
         distances = torch.cdist(largest, largest)
-        solved = torch.linalg.solve(distances + torch.eye(5), largest)
+        solved = torch.linalg.solve(distances + torch.eye(2), largest)
         return distances.cummax(-1)[0] + solved
 
 

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -32,3 +33,14 @@ def gelu(x: Tensor, approximate: str = "none") -> Any:
         return NotImplemented
     inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
     return 0.5 * x * (1 + torch.tanh(inner))
+
+
+def rrelu(
+    x: Tensor,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    generator: Any = None,  # noqa: ARG001 - aten's
+) -> Any:
+    """``aten.rrelu`` as it is outside training: by the mean of both slopes."""
+    return NotImplemented if training else F.leaky_relu(x, (lower + upper) / 2)

@@ -13,6 +13,7 @@ from affnet.export.operators import (
     logarithms,
     magnitudes,
     order_statistics,
+    places,
 )
 from affnet.export.operators.broadcast_terms import without_ones
 from affnet.export.operators.rule import Rule
@@ -20,21 +21,22 @@ from affnet.export.operators.rule import Rule
 aten = torch.ops.aten
 
 RULES: dict[Any, Rule] = {
-    aten.bmm.default: contractions.matmul,
-    aten.matmul.default: contractions.matmul,
-    aten.einsum.default: without_ones(contractions.as_product),
-    aten.expm1.default: logarithms.expm1,
-    aten.log1p.default: logarithms.log1p,
-    aten.log_sigmoid.default: logarithms.log_sigmoid,
     aten.angle.default: angles.angle,
     aten.atan2.default: angles.atan2,
+    aten.bmm.default: contractions.matmul,
     aten.copysign.Scalar: magnitudes.copysign,
     aten.copysign.Tensor: magnitudes.copysign,
+    aten.einsum.default: without_ones(contractions.as_product),
+    aten.expm1.default: logarithms.expm1,
     aten.fmax.default: magnitudes.fmax,
     aten.fmin.default: magnitudes.fmin,
     aten.hypot.default: magnitudes.hypot,
     aten.kthvalue.default: order_statistics.kthvalue,
+    aten.log1p.default: logarithms.log1p,
+    aten.log_sigmoid.default: logarithms.log_sigmoid,
+    aten.matmul.default: contractions.matmul,
     aten.median.default: order_statistics.median,
     aten.median.dim: order_statistics.median_of_axis,
     aten.scaled_dot_product_attention.default: attention.scaled_dot_product_attention,
+    aten.searchsorted.Tensor: places.searchsorted,
 }

@@ -11,6 +11,7 @@ LiteRT's is off by 5e-8 near 1; so small values take the series, whose next term
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,11 @@ def log1p(x: Tensor) -> Any:
     for divisor in (7, 5, 3, 1):
         series = series * square + 1 / divisor
     return torch.where(is_small, 2 * ratio * series, torch.log(1 + x))
+
+
+def exp2(x: Tensor) -> Any:
+    """Return 2 to the power of x: ``aten.exp2``."""
+    return torch.exp(x * math.log(2)) if x.is_floating_point() else NotImplemented
 
 
 def asinh(x: Tensor) -> Tensor:

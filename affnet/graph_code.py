@@ -1,4 +1,4 @@
-"""When `torch.fx` writes the Python code of a graph."""
+"""When `torch.fx` writes the Python code of a graph, and what it notes of where nodes come from."""
 
 from __future__ import annotations
 
@@ -34,6 +34,26 @@ def graph_code_when_run() -> Iterator[None]:
         yield
     finally:
         GraphModule.recompile = write  # type: ignore[method-assign]
+
+
+@contextmanager
+def origins_shared() -> Iterator[None]:
+    """Have the notes of which nodes a node comes from shared instead of copied.
+
+    At each trace `torch.fx` copies, with each node, its history, which grows by a note a trace, and
+    of which no note changes once it is made.
+    """
+    from torch.fx import traceback
+
+    kind: Any = getattr(traceback, "NodeSource", None)
+    if kind is None or "__deepcopy__" in vars(kind):  # within another of these
+        yield
+        return
+    kind.__deepcopy__ = lambda source, _: source
+    try:
+        yield
+    finally:
+        del kind.__deepcopy__
 
 
 class _Later:

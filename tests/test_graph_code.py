@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Graph, GraphModule
 
-from affnet.graph_code import graph_code_when_run
+from affnet.graph_code import graph_code_when_run, origins_shared
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
 
 pytestmark = THIRD_PARTY_WARNINGS
@@ -94,3 +94,23 @@ def test_whatever_reads_the_code_finds_it(read: Any, within: bool) -> None:
         found = read(module) if within else None
     found = found if within else read(module)
     assert str(found) == str(read(eager))
+
+
+def test_where_nodes_come_from_is_noted_once_for_all_traces() -> None:
+    def sources(program: torch.export.ExportedProgram) -> list[Any]:
+        notes = [n.meta["from_node"][0] for n in program.graph.nodes if "from_node" in n.meta]
+        found, below = list[Any](), notes
+        while below:
+            found, below = found + below, [one for each in below for one in each.from_node]
+        return found
+
+    programs = []
+    with origins_shared(), origins_shared():
+        programs.append(torch.export.export(Network(), (X,)).run_decompositions())
+        programs.append(programs[0].run_decompositions())
+    first, second = map(sources, programs)
+    assert first
+    assert {*map(id, first)} & {*map(id, second)}
+    again = programs[0].run_decompositions()
+    assert not {*map(id, first)} & {*map(id, sources(again))}
+    assert [each.name for each in sources(again)] == [each.name for each in second]

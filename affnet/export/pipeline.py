@@ -37,7 +37,7 @@ from affnet.files import (
     write_and_sync,
 )
 from affnet.garbage import collected_rarely
-from affnet.graph_code import graph_code_when_run
+from affnet.graph_code import graph_code_when_run, origins_shared
 from affnet.model.cost import count_macs, count_parameters
 from affnet.model.random_state import leaving_random_state
 from affnet.model.source import Source
@@ -91,6 +91,7 @@ def export_once(
     with (
         collected_rarely(),
         graph_code_when_run(),
+        origins_shared(),
         staging_folder(output) as staging,
         translating_os_errors(output),
     ):

@@ -10,6 +10,7 @@ from torch import nn
 
 from affnet.export.borders import Borders, held_inputs, held_outputs
 from affnet.export.converters import Converter
+from affnet.export.converters.tracing import run_once
 from affnet.export.fourier.costs import PlanCosts
 from affnet.export.fourier.planner import replace_transforms
 from affnet.export.fourier.rewrite import rewrite_program
@@ -57,7 +58,8 @@ def prepare_network(
         rewritten = rewrite_program(source.program, half=half, runtime=runtime).program
         has_transforms = rewritten is not source.program
         program = source.program if fft == "native" else rewritten
-        program = replace_operators(program, converter.operators)
+        with run_once():
+            program = replace_operators(program, converter.operators)
         plan = {"graph": "native" if fft == "native" else "rewritten"} if has_transforms else {}
         # a copy: converters change what they are given, and the user's tensors are the reference's
         # torch's guards on open axes call inputs by names from before they were laid out flat

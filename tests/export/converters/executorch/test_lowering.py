@@ -72,6 +72,34 @@ def test_the_program_is_the_one_that_executorch_makes_by_itself(network: nn.Modu
     assert lowered(network, plain=False) == lowered(network, plain=True)
 
 
+def test_a_graph_is_run_for_what_is_new_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each trace and each check of types runs all operators, of which there may be thousands."""
+    from executorch.exir import pass_base
+    from executorch.exir.verification import verifier
+
+    counted: list[str] = []
+
+    def count(owner: Any, name: str) -> None:
+        original = getattr(owner, name)
+
+        def counting(*args: Any, **kwargs: Any) -> Any:
+            counted.append(name)
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, counting)
+
+    count(pass_base.ExportPass, "call_submodule")
+    count(verifier, checks := "_check_tensor_args_matching_op_allowed_dtype")
+    found = []
+    for plain in (True, False):
+        counted.clear()
+        lowered(Block(), plain=plain)
+        found.append((counted.count("call_submodule"), counted.count(checks)))
+    (traces, types), (fewer_traces, fewer_types) = found
+    assert fewer_traces <= traces / 6  # 79 and 10, with executorch 1.5; 18 before idle passes
+    assert fewer_types <= types / 4  # 11 and 2
+
+
 def test_a_pass_is_left_as_it_was() -> None:
     from executorch.backends.xnnpack.partition.graphs import sdpa
     from executorch.exir.pass_base import ExportPass

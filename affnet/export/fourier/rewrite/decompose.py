@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,11 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 
 # the formulas register themselves
-from affnet.export.fourier.rewrite import formulas_of_axes, small_matrices  # noqa: F401
+from affnet.export.fourier.rewrite import (  # noqa: F401
+    formulas_of_axes,
+    formulas_of_resampling,
+    small_matrices,
+)
 from affnet.export.fourier.rewrite.formulas import FORMULAS
 from affnet.export.fourier.rewrite.registry import COMPLEX_RULES
 
@@ -60,8 +65,34 @@ def decompose(program: ExportedProgram) -> ExportedProgram:
         if attempt > 0 and not table:
             break
         # without composites too it becomes functional
-        program = program.run_decompositions(table | FORMULAS)
+        with _formulas_first():
+            program = program.run_decompositions(table | FORMULAS)
     return program
+
+
+@contextmanager
+def _formulas_first() -> Iterator[None]:
+    """Have formulas go before what torch takes operators apart by in every trace, tables or not."""
+    key = torch._C.DispatchKey.Autograd
+    own = {target: target.py_kernels[key] for target in FORMULAS if key in target.py_kernels}
+
+    def first(target: OpOverload) -> Any:
+        def taken_apart(*args: Any, **kwargs: Any) -> Any:
+            result = FORMULAS[target](*args, **kwargs)
+            return own[target](*args, **kwargs) if result is NotImplemented else result
+
+        return taken_apart
+
+    def register(kernels: Mapping[OpOverload, Any]) -> None:
+        for target, kernel in kernels.items():
+            target.py_kernels[key] = kernel
+            target._dispatch_cache.clear()
+
+    register({target: first(target) for target in own})
+    try:
+        yield
+    finally:
+        register(own)
 
 
 def _composites(program: ExportedProgram) -> dict[Any, Any]:

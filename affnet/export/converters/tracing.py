@@ -141,12 +141,12 @@ def run_once() -> Iterator[None]:
         module: nn.Module, *arguments: Any, decomp_table: Any = None, **options: Any
     ) -> Any:
         found = None
-        if not (isinstance(module, torch.fx.GraphModule) and _writes(module)) and not _is_open(
+        if not (isinstance(module, torch.fx.GraphModule) and writes(module)) and not _is_open(
             arguments
         ):
             with suppress(Exception):  # what this way cannot hold, the other may
                 found = _unwrapped(trace, module, arguments, decomp_table, options)
-        if found is not None and not _writes(found.gm):
+        if found is not None and not writes(found.gm):
             return found
         return to_aten(module, *arguments, decomp_table=decomp_table, **options)
 
@@ -184,7 +184,7 @@ def _is_open(arguments: tuple[Any, ...]) -> bool:
     return any(isinstance(size, torch.SymInt) for tensor in tensors for size in tensor.shape)
 
 
-def _writes(program: torch.fx.GraphModule) -> bool:
+def writes(program: torch.fx.GraphModule) -> bool:
     """Return whether a program writes where others read, or calls programs of its own."""
     calls = [node for node in program.graph.nodes if node.op == "call_function"]
     return any(

@@ -176,7 +176,7 @@ def unwrapped(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
     def run_and_note(*arguments: Any) -> Any:
         artifact = run(*arguments)
-        found.append(not tracing._writes(artifact.gm))
+        found.append(not tracing.writes(artifact.gm))
         return artifact
 
     monkeypatch.setattr(tracing, "_unwrapped", run_and_note)

@@ -21,7 +21,7 @@ from torch.fx.passes.infra.pass_base import PassResult
 from torch.utils import _pytree as pytree
 
 from affnet.export.converters.patches import replaced
-from affnet.export.converters.tracing import run_once
+from affnet.export.converters.tracing import run_once, writes
 
 _PATTERNS = "executorch.backends.xnnpack.partition.graphs"
 # what a pass has of its own that tracing does not call; `_abc_impl` is each class's
@@ -64,12 +64,26 @@ def without_idle_passes(program: ExportedProgram) -> Iterator[None]:
     export_pass = import_module("executorch.exir.pass_base").ExportPass
     with ExitStack() as stack:
         stack.enter_context(run_once())
+        stack.enter_context(_functional_already(program))
         if "upsample" not in called and "index" not in called:
             stack.enter_context(_patterns("bilinear_2d", "get_graphs_dict", dict))
         if "softmax" not in called and "attention" not in called:
             stack.enter_context(_patterns("sdpa", "get_graphs", list))
         stack.enter_context(replaced(export_pass, "call", _tracing_changes(export_pass)))
         stack.enter_context(_types_checked_once())
+        yield
+
+
+@contextmanager
+def _functional_already(program: ExportedProgram) -> Iterator[None]:
+    """Have a program that writes nothing not traced for the sake of a form without writes."""
+    decompose = program.run_decompositions
+
+    def decompose_something(table: Any = None) -> ExportedProgram:
+        nothing = isinstance(table, dict) and not table
+        return program if nothing and not writes(program.graph_module) else decompose(table)
+
+    with replaced(program, "run_decompositions", decompose_something):
         yield
 
 

@@ -10,6 +10,7 @@ from affnet.export.operators import (
     activations,
     angles,
     attention,
+    contractions,
     creation,
     grouped_convolution,
     indexing,
@@ -26,6 +27,7 @@ from affnet.export.operators import (
     windows,
 )
 from affnet.export.operators.rule import Rule
+from affnet.export.operators.summed_axes import in_another_order
 
 aten = torch.ops.aten
 
@@ -54,6 +56,7 @@ RULES: dict[Any, Rule] = {
     aten.conv_transpose2d.input: transposed_convolution.conv_transpose2d,
     aten.copysign.Scalar: magnitudes.copysign,
     aten.copysign.Tensor: magnitudes.copysign,
+    aten.einsum.default: in_another_order(contractions.as_product),
     aten.exp2.default: logarithms.exp2,
     aten.expand.default: repetition.expand,
     aten.expand_as.default: repetition.expand_as,
@@ -66,6 +69,7 @@ RULES: dict[Any, Rule] = {
     aten.hypot.default: magnitudes.hypot,
     aten.index.Tensor: indexing.index,
     aten.index_add.default: places.index_add,
+    aten.index_put.default: indexing.fill_by_mask,
     aten.kthvalue.default: order_statistics.kthvalue,
     aten.log1p.default: logarithms.log1p,
     aten.log_sigmoid.default: logarithms.log_sigmoid,

@@ -74,6 +74,22 @@ def index_put(
     return result.permute([(axes + rest).index(axis) for axis in range(x.ndim)])
 
 
+def fill_by_mask(
+    x: Tensor,
+    indices: Sequence[Tensor | None],
+    values: Tensor,
+    accumulate: bool = False,
+) -> Any:
+    """``x[mask] = value`` of one value and a mask of the first axes, as `torch.where`."""
+    mask = indices[0]
+    is_mask = len(indices) == 1 and mask is not None and mask.dtype == torch.bool
+    if accumulate or values.numel() != 1 or not is_mask:
+        return NotImplemented
+    assert mask is not None
+    spread = mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim))
+    return torch.where(spread, values.reshape(()).to(x.dtype), x)
+
+
 def _flat(given: Sequence[Tensor], sizes: Sequence[int]) -> Tensor:
     """Return the places that indices of axes of ``sizes`` name, where these are one axis."""
     flat = sum(

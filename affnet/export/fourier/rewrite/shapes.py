@@ -179,8 +179,12 @@ def _getitem(call: Call) -> Any:
     return call.args[0][call.args[1]]
 
 
-@complex_rule(aten.sym_size.int)
-def _sym_size(call: Call) -> Any:
-    z, axis = call.args
+@complex_rule(aten.sym_size.int, aten.sym_storage_offset.default)
+def _length(call: Call) -> Any:
+    """Return a length, or what torch.export asserts of one that values of the input decide."""
+    value = call.node.meta["val"]
+    if isinstance(value, int):
+        return value
+    z, *axis = call.args
     rank = call.node.all_input_nodes[0].meta["val"].dim()
-    return call.emitter.call(aten.sym_size.int, z.part(0), axis % rank)
+    return call.emitter.call(call.node.target, z.part(0), *(each % rank for each in axis))

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from affnet.errors import ConversionError, UsageError, reason_of
 from affnet.model.stack_traces import place_of, users_frames
 
-_VALUES = (
+#: What to do where values of the input decide what is computed.
+OF_VALUES = (
     "choose between values with torch.where, take a part by a tensor of places "
     "(x[start + torch.arange(8)]), or move the branch, the loop or .item() out of forward into "
     "__init__ and keep what it finds as a number or a buffer."
@@ -22,7 +23,7 @@ _REMEDIES = {
     ),
     r"data-dependent|data is not allocated": (
         "It depends on the values of a tensor, and a file holds one fixed sequence of operators: "
-        + _VALUES
+        + OF_VALUES
     ),
     r"\.numpy\(\)": "Use torch's functions in forward, or compute it once in __init__.",
     r"missing a required|takes \d+ positional|unexpected keyword": (
@@ -92,7 +93,7 @@ def capture_failure(function: str, failures: Sequence[tuple[str, Exception]]) ->
     return ConversionError(
         f"What {function} computes depends on the values of its input at {places[0]}{more}, and a "
         f"file holds one fixed sequence of operators (tried: {tried})",
-        _VALUES,
+        OF_VALUES,
     )
 
 

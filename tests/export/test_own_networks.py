@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from affnet.artifact import Artifact
-from affnet.errors import UsageError
+from affnet.errors import ConversionError, UsageError
 from affnet.export.converters.onnx import converter
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.verification.compare import verify_against
@@ -143,3 +143,38 @@ def test_another_network_is_refused_before_it_runs(tmp_path: Path, digits_onnx: 
     source = program("gfnet", tmp_path)
     with pytest.raises(UsageError, match="takes 1 x 3 x 64 x 64 and gfnet 2 x 8 x 6 x 12; compare"):
         verify_against(Subject.of(digits_onnx), source, [])
+
+
+class WindowsAtPlaces(torch.nn.Module):
+    """Diffraction patterns of a sample, of the windows that begin at places of the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.probe = torch.nn.Parameter(torch.randn(8, 8, dtype=torch.complex64))
+
+    def forward(self, x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        sample = torch.view_as_complex(x)
+        windows = [sample[c[0] : c[0] + 8, c[1] : c[1] + 8] for c in places]
+        return torch.fft.fft2(torch.stack(windows) * self.probe).abs()
+
+
+@pytest.mark.parametrize(
+    "format_", ["onnx", pytest.param("tflite", marks=[pytest.mark.converters, pytest.mark.slow])]
+)
+def test_windows_of_complex_values_at_places_of_the_input(format_: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    places = torch.tensor([[0, 3], [8, 8], [7, 5]])
+    exported = torch.export.export(WindowsAtPlaces(), (torch.randn(16, 16, 2), places))
+    torch.export.save(exported, tmp_path / "windows.pt2")
+    source = load_source(str(tmp_path / "windows.pt2"))
+    if format_ == "onnx":
+        artifact = export_artifact(source, ExportOptions("onnx"), tmp_path / "out")
+        assert artifact.manifest.parity is not None
+        assert artifact.manifest.parity.max_rel_error <= 1e-5
+        return
+    with pytest.raises(ConversionError) as caught:
+        export_artifact(source, ExportOptions(format_), tmp_path / "out")
+    assert "`windows = [sample[c[0] : c[0] + 8, c[1] : c[1] + 8] for c in places]`" in str(
+        caught.value
+    )
+    assert "x[start + torch.arange(8)]" in str(caught.value)

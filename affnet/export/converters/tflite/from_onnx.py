@@ -76,6 +76,11 @@ class Bridge:
 
     def converted(self) -> bytes:
         """Return the file."""
+        if len(self.graph.input) != len(self.request.inputs):
+            raise ConversionError(
+                f"The ONNX form of {self.request.name} takes {len(self.graph.input)} of its "
+                f"{len(self.request.inputs)} inputs: a trace keeps the numbers of the example."
+            )
         taken = [
             self._taken(value.name, spec.static_shape())
             for value, spec in zip(self.graph.input, self.request.inputs, strict=True)

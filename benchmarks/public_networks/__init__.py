@@ -2,8 +2,10 @@
 
 from benchmarks.public_networks import (
     audio,
+    brain_signals,
     convolutions,
     equations,
+    forecasts,
     images,
     instruments,
     long_filters,
@@ -14,6 +16,7 @@ from benchmarks.public_networks import (
     spectrograms,
     synthesis,
     transforms,
+    voices,
 )
 from benchmarks.public_networks.registry import NETWORKS, ZOO, PublicNetwork
 
@@ -22,8 +25,10 @@ __all__ = [
     "ZOO",
     "PublicNetwork",
     "audio",
+    "brain_signals",
     "convolutions",
     "equations",
+    "forecasts",
     "images",
     "instruments",
     "long_filters",
@@ -34,4 +39,5 @@ __all__ = [
     "spectrograms",
     "synthesis",
     "transforms",
+    "voices",
 ]

@@ -168,7 +168,9 @@ def fractional_images() -> Built:
     return Calling(turned), (torch.randn(1, 16, 16), torch.tensor([[0.3, 0.8, 1.2]]))
 
 
-@network("non-uniform transform by a kernel of the exponential of a semicircle", "torchesnufft 0.1.2")
+@network(
+    "non-uniform transform by a kernel of the exponential of a semicircle", "torchesnufft 0.1.2"
+)
 def exponential_nonuniform() -> Built:
     from torchesnufft import functional
 

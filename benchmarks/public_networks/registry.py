@@ -43,6 +43,8 @@ def network(title: str, package: str) -> Callable[[Build], Build]:
             torch.manual_seed(0)
             return build()
 
+        if build.__name__ in NETWORKS:
+            raise ValueError(f"two networks are called {build.__name__}")
         NETWORKS[build.__name__] = PublicNetwork(title, package, seeded)
         return seeded
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, assert_same, rewrite
+from affnet.export.fourier.rewrite import rewrite_program
+from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, Program, assert_same, rewrite
 
 pytestmark = THIRD_PARTY_WARNINGS
 
@@ -59,3 +60,12 @@ def test_bicubic_interpolation_is_two_products(sizes: list[int], options: Any) -
     assert_same(function, X)
     assert not names(function) & {"_unsafe_index", "upsample_bicubic2d"}
     assert names(function) <= {"linear", "matmul", "relu", "transpose", "clone", "permute"}
+
+
+def test_litert_gets_interpolation_as_torch_takes_it_apart() -> None:
+    def function(x: Tensor) -> Tensor:
+        return torch.fft.fft(aten.upsample_bicubic2d(x, [9, 12], True)).real
+
+    program = torch.export.export(Program(function), (X,))
+    nodes = rewrite_program(program, runtime="litert").program.graph.nodes
+    assert any(node.target is aten._unsafe_index.Tensor for node in nodes)

@@ -17,6 +17,12 @@ from affnet.export.fourier.rewrite.formulas import formula
 
 aten = torch.ops.aten
 
+OPERATORS = (
+    aten.upsample_linear1d.default,
+    aten.upsample_bilinear2d.default,
+    aten.upsample_bicubic2d.default,
+)
+
 _MAX_ELEMENTS = 1 << 18  # of a matrix; beyond that its product costs more than gathering
 _CUBIC = -0.75  # the parameter of Keys' kernel, as torch and OpenCV have it
 

@@ -80,7 +80,7 @@ def rewrite_program(
     nodes = (node for module in graph_modules(program) for node in module.graph.nodes)
     if not any(map(needs_rewriting, nodes)):
         return RewrittenProgram(program)
-    decomposed = decompose(program)
+    decomposed = decompose(program, runtime)
     rewritten = _ProgramRewriter(decomposed, half, runtime).run()
     check_real(rewritten.program)
     return rewritten

@@ -97,7 +97,7 @@ def subclasses_of_results() -> Iterator[None]:
             return usual(cls, *args, **kwargs)
         return Tensor._make_subclass(cls, args[0], args[0].requires_grad)
 
-    Tensor.__new__ = staticmethod(new)  # type: ignore[assignment, method-assign]
+    Tensor.__new__ = staticmethod(new)  # type: ignore[method-assign]
     try:
         yield
     finally:

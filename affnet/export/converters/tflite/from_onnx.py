@@ -22,6 +22,7 @@ from torch import nn
 from affnet.errors import ConversionError, reason_of
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.onnx import converter as onnx_converter
+from affnet.export.converters.onnx.apart import try_torchscript
 from affnet.export.converters.tflite.from_onnx_operators import NODES
 from affnet.export.converters.tflite.writer import TO_FIRST, TO_LAST, GraphWriter
 
@@ -45,9 +46,11 @@ def convert_through_onnx(network: nn.Module, request: ConversionRequest) -> byte
     """Return the TFLite file of ``network``, which takes its input in ``request.layout``.
 
     Raises:
-        ConversionError: torch cannot write it as ONNX, or a node has no counterpart here.
+        ConversionError: torch crashes, or cannot write it as ONNX; or a node has no counterpart.
     """
     request = dataclasses.replace(request, route="TorchScript")
+    if not request.input.is_image:  # any network, and not one of ours
+        try_torchscript(network, request, _OPSET)
     return Bridge(onnx_converter.exported_model(network, request, _OPSET), request).converted()
 
 

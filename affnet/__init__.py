@@ -7,6 +7,7 @@ path.  Importing this package loads neither torch nor a converter: names are res
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
     from affnet.preprocessing import Preprocessing as Preprocessing
 
 __version__ = "0.1.0"
+
+# ONNX Runtime from 1.29 on reports each process and session to its makers, from a thread of its
+# own, and keeps a number for the machine (its Privacy.md).  Exports import it through other
+# packages too, so it is told here; a value that stands wins, and child processes inherit it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _PUBLIC = {
     "load_source": "affnet.model.source",

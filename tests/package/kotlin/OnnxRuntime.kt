@@ -2,6 +2,7 @@
 
 package ai.onnxruntime
 
+import android.system.Os
 import doubles.Recorded
 import java.nio.ByteBuffer
 import java.nio.FloatBuffer
@@ -41,7 +42,10 @@ class OrtEnvironment {
     }
 
     companion object {
-        fun getEnvironment(): OrtEnvironment = OrtEnvironment()
+        fun getEnvironment(): OrtEnvironment {
+            check(Os.environment["ORT_DISABLE_TELEMETRY"] == "1")
+            return OrtEnvironment()
+        }
     }
 }
 

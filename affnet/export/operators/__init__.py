@@ -68,7 +68,8 @@ def replace_operators(program: ExportedProgram, format_: str | None) -> Exported
         if not unknown:
             break
     if most := getattr(table, "MOST_AXES", None):
-        program = without_wide_tensors(program, most, str(format_))
+        some_may_stay = getattr(table, "MORE_AXES_MAY_STAY", False)
+        program = without_wide_tensors(program, most, str(format_), some_may_stay=some_may_stay)
     return program
 
 

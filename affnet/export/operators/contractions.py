@@ -14,6 +14,8 @@ from torch import Tensor
 def einsum(equation: str, tensors: Sequence[Tensor], *, path: Any = None) -> Any:  # noqa: ARG001
     """`torch.einsum` of two tensors after another, axes named, as coremltools knows it."""
     given, arrow, wanted = equation.replace(" ", "").partition("->")
+    if arrow and (found := _multiplied(given.split(","), wanted, tensors)) is not None:
+        return found
     if not arrow or (len(tensors) <= 2 and "." not in equation):
         return NotImplemented
     spare = [letter for letter in string.ascii_letters if letter not in equation]
@@ -37,6 +39,23 @@ def einsum(equation: str, tensors: Sequence[Tensor], *, path: Any = None) -> Any
     return result if len(tensors) > 1 else torch.einsum(f"{names}->{wanted}", result)
 
 
+def _multiplied(terms: list[str], wanted: str, tensors: Sequence[Tensor]) -> Tensor | None:
+    """Return the product of two tensors of which no axis is summed, None if one is.
+
+    torch and converters make products of 1 x 1 matrices of it.
+    """
+    named_once = all(len(set(names)) == len(names) for names in (*terms, wanted))
+    if len(terms) != 2 or not named_once or {*terms[0], *terms[1]} != {*wanted} or "." in wanted:
+        return None
+    placed = []
+    for term, x in zip(terms, tensors, strict=True):
+        x = x.permute([term.index(name) for name in wanted if name in term])
+        for axis, name in enumerate(wanted):
+            x = x if name in term else x.unsqueeze(axis)
+        placed.append(x)
+    return placed[0] * placed[1]
+
+
 #: Up to so many multiplications at each place of shared axes cost less than a product there.
 _FEW = 128
 #: In fewer products than this there is little to gain.
@@ -54,6 +73,8 @@ def as_product(equation: str, tensors: Sequence[Tensor], *, path: Any = None) ->
     terms = given.split(",")
     if not arrow or "." in equation or len(terms) != 2:
         return NotImplemented
+    if (found := _multiplied(terms, wanted, tensors)) is not None:
+        return found
     left, right = terms
     shared = [name for name in wanted if name in left and name in right]
     rows = [name for name in wanted if name not in right]

@@ -32,6 +32,8 @@ from affnet.export.operators.summed_axes import in_another_order
 aten = torch.ops.aten
 
 NUMBERS = False  # symbols of numbers that depend on the input
+MOST_AXES = 5  # of a tensor, for many of LiteRT's kernels and of XNNPACK's
+MORE_AXES_MAY_STAY = True
 DOUBLES = False  # LiteRT has no kernels of float64
 
 RULES: dict[Any, Rule] = {
@@ -68,7 +70,6 @@ RULES: dict[Any, Rule] = {
     aten.fmin.default: magnitudes.fmin,
     aten.hypot.default: magnitudes.hypot,
     aten.index.Tensor: indexing.index,
-    aten.index_add.default: places.index_add,
     aten.index_put.default: indexing.fill_by_mask,
     aten.kthvalue.default: order_statistics.kthvalue,
     aten.log1p.default: logarithms.log1p,
@@ -80,12 +81,12 @@ RULES: dict[Any, Rule] = {
     aten.median.default: order_statistics.median,
     aten.median.dim: order_statistics.median_of_axis,
     aten.one_hot.default: places.one_hot,
+    aten.pow.Tensor_Scalar: magnitudes.power,
     aten.repeat.default: repetition.repeat,
     aten.repeat_interleave.self_Tensor: repetition.repeat_interleave_each,
     aten.repeat_interleave.self_int: repetition.repeat_interleave,
     aten.rrelu.default: activations.rrelu,
     aten.scaled_dot_product_attention.default: attention.scaled_dot_product_attention,
-    aten.scatter_add.default: places.scatter_add,
     aten.searchsorted.Tensor: places.searchsorted,
     aten.sort.default: order_statistics.sort,
     aten.tile.default: repetition.tile,

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_MOST_REPEATED = 4  # axes of what a number is joined with in TFLite
+
 
 def hypot(x: Tensor, y: Tensor) -> Tensor:
     """Return the root of x^2 + y^2, whose squares need not be finite: ``aten.hypot``."""
@@ -36,6 +38,16 @@ def copysign(x: Tensor, y: Any) -> Tensor:
         return -x.abs() if math.copysign(1, y) < 0 else x.abs()
     is_negative = (y < 0) | (torch.ones_like(y) / y < 0)
     return torch.where(is_negative, -x.abs(), x.abs())
+
+
+def power(x: Tensor, exponent: Any) -> Any:
+    """Return ``x`` to a number's power, as one axis where it has more than four: ``aten.pow``.
+
+    TFLite repeats a number over four axes, and litert-torch refuses some powers of more.
+    """
+    if x.dim() <= _MOST_REPEATED:
+        return NotImplemented
+    return torch.pow(x.reshape(-1), exponent).view(x.shape)
 
 
 def lerp(start: Tensor, end: Tensor, weight: Any) -> Any:

@@ -1,8 +1,4 @@
-"""Places counted and sums at places, written with comparisons: where converters lack the operators.
-
-LiteRT loads no ``stablehlo.scatter`` that adds up what torch's ``index_add`` and ``scatter_add``
-put in one place; a product with zeros and ones does.
-"""
+"""Places counted, written with comparisons: where converters lack the operators."""
 
 from __future__ import annotations
 
@@ -10,9 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-
-#: Ones and zeros of a product; beyond it the operator stays.
-_MAX_ELEMENTS = 1 << 20
 
 
 def bucketize(x: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Any:
@@ -50,36 +43,3 @@ def one_hot(x: Tensor, num_classes: int = -1) -> Any:
     if num_classes < 1:
         return NotImplemented
     return (x.unsqueeze(-1) == torch.arange(num_classes, device=x.device)).to(torch.int64)
-
-
-def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Any:
-    """Return ``x`` with slices of ``source`` added at the places: ``aten.index_add``."""
-    if x.dim() == 0 or not _fits(x, x.shape[dim], index.numel()):
-        return NotImplemented
-    ones = _ones(index.reshape(-1), x.shape[dim], x.dtype)
-    added = (source.movedim(dim, -1) @ ones).movedim(-1, dim)
-    return x + (added if alpha == 1 else alpha * added)
-
-
-def scatter_add(x: Tensor, dim: int, index: Tensor, source: Tensor) -> Any:
-    """Return ``x`` with each number of ``source`` added at its place: ``aten.scatter_add``."""
-    if x.dim() == 0 or not _fits(x, x.shape[dim], index.numel()):
-        return NotImplemented
-    for axis in range(x.dim()):
-        source = source.narrow(axis, 0, index.shape[axis])
-        if axis != dim % x.dim() and index.shape[axis] != x.shape[axis]:
-            return NotImplemented
-    ones = _ones(index.movedim(dim, -1), x.shape[dim], x.dtype)
-    added = source.movedim(dim, -1).unsqueeze(-2) @ ones
-    return x + added.squeeze(-2).movedim(-1, dim)
-
-
-def _fits(x: Tensor, length: Any, count: Any) -> bool:
-    fixed = isinstance(length, int) and isinstance(count, int)
-    return x.is_floating_point() and fixed and length * count <= _MAX_ELEMENTS
-
-
-def _ones(index: Tensor, length: int, dtype: torch.dtype) -> Tensor:
-    """Return 1 in the column of each place, else 0."""
-    is_there = index.unsqueeze(-1) == torch.arange(length, device=index.device)
-    return torch.where(is_there, 1.0, 0.0).to(dtype)

@@ -25,7 +25,7 @@ def in_another_order(rule: Callable[..., Any]) -> Callable[..., Any]:
             [name for name in term if name in other and name not in wanted]
             for term, other in ((left, right), (right, left))
         ]
-        if summed[0] == summed[1]:
+        if summed[0] and summed[0] == summed[1]:
             return NotImplemented
         return rule(f"{left},{right}->{wanted}", tensors, path=path)
 

@@ -38,6 +38,9 @@ def tensor(term: str) -> Tensor:
         "abd,bd->a",  # a dot product
         "bd,bd->b",
         "fabd,dbef->aef",
+        "ab,ab->ab",  # nothing is summed
+        "abcd,abecd->abecd",
+        "ad,b->bda",
     ],
 )
 def test_products_are_torchs(equation: str) -> None:
@@ -49,7 +52,7 @@ def test_products_are_torchs(equation: str) -> None:
 
 @pytest.mark.parametrize(
     "equation",
-    ["ab,bd", "aa,ad->d", "ab,bd->d", "ab,ab->ab", "...b,bd->...d", "ab,bd,de->ae", "ab->ba"],
+    ["ab,bd", "aa,ad->ad", "aa,ad->d", "ab,bd->d", "...b,bd->...d", "ab,bd,de->ae", "ab->ba"],
 )
 def test_what_is_no_such_product_stays(equation: str) -> None:
     terms = equation.partition("->")[0].replace("...", "a").split(",")

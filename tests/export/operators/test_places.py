@@ -1,4 +1,4 @@
-"""Places counted and sums at places, written with comparisons."""
+"""Places counted, written with comparisons, and what else converters lack."""
 
 from __future__ import annotations
 
@@ -46,32 +46,6 @@ def test_sides_numbers_and_sorters() -> None:
     assert places.bucketize(0.5, boundaries) is NotImplemented
     given = places.searchsorted(boundaries, VALUES, sorter=torch.arange(3))
     assert given is NotImplemented
-
-
-@pytest.mark.parametrize("dim", [0, 1, 2, -1])
-def test_sums_at_places_are_torchs(dim: int) -> None:
-    torch.manual_seed(0)
-    x, source = torch.randn(3, 4, 5), torch.randn(3, 4, 5)
-    index = torch.randint(x.shape[dim], x.shape[dim : dim + 1 or None])
-    expected = x.index_add(dim, index, source, alpha=2)
-    found = places.index_add(x, dim, index, source, alpha=2)
-    torch.testing.assert_close(found, expected)
-    index = torch.randint(x.shape[dim], x.shape)
-    found = places.scatter_add(x, dim, index, source)
-    torch.testing.assert_close(found, x.scatter_add(dim, index, source))
-
-
-def test_sums_that_stay() -> None:
-    x, source = torch.zeros(3, 4), torch.ones(3, 4)
-    index = torch.zeros(2, 3, dtype=torch.int64)
-    assert places.scatter_add(x, 0, index, source) is NotImplemented  # beside columns
-    found = places.scatter_add(x, 0, torch.zeros(2, 4, dtype=torch.int64), source)
-    torch.testing.assert_close(found, torch.tensor([[2.0], [0.0], [0.0]]).expand(3, 4))
-    whole = torch.zeros(3, dtype=torch.int64)
-    assert places.index_add(whole, 0, whole, whole) is NotImplemented
-    many = torch.zeros(2000)
-    index = torch.zeros(2000, dtype=torch.int64)
-    assert places.index_add(many, 0, index, many) is NotImplemented
 
 
 def test_powers_of_two_slopes_and_classes() -> None:

@@ -61,6 +61,24 @@ def test_repetitions_are_torchs(function: Function) -> None:
     assert_same(function, torch.randn(1, 4, 5, 6))
 
 
+def test_powers_of_many_axes_are_of_one() -> None:
+    assert_same(lambda x: x**2 + x.abs() ** 0.5, torch.randn(1, 2, 3, 1, 4))
+    for shape, axes in (((1, 2, 3, 4), 4), ((1, 2, 3, 1, 4), 1)):
+        program = torch.export.export(Applied(lambda x: x**2), (torch.randn(shape),))
+        graph = replace_operators(program, "tflite").graph
+        powers = graph.find_nodes(op="call_function", target=torch.ops.aten.pow.Tensor_Scalar)
+        assert [node.meta["val"].dim() for node in powers] == [axes]
+
+
+def test_products_of_which_nothing_is_summed_are_no_contractions() -> None:
+    program = torch.export.export(
+        Applied(lambda x: torch.einsum("abcd,cd->abdc", x, x[0, 0])), (torch.randn(1, 2, 3, 4),)
+    )
+    for format_ in ("tflite", "coreml", "onnx"):
+        assert torch.ops.aten.einsum.default not in targets(replace_operators(program, format_))
+    assert_same(lambda x: torch.einsum("abcd,cd->abdc", x, x[0, 0]), torch.randn(1, 2, 3, 4))
+
+
 @pytest.mark.parametrize(
     "function",
     [

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from affnet.errors import RewriteError
+from affnet.export.operators import replace_operators
 from affnet.export.operators.wide_tensors import without_wide_tensors
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, Program
 from tests.export.operators.test_rules import in_file
@@ -113,6 +114,37 @@ def test_what_needs_its_axes_is_refused(function: Any, shape: tuple[int, ...]) -
         without_wide_tensors(program, 5, "coreml")
     assert "of 7 axes" in caught.value.problem or "has 7 axes" in caught.value.problem
     assert caught.value.remedy is not None and "flatten" in caught.value.remedy
+
+
+def test_a_format_may_hold_more_axes_for_some_operators() -> None:
+    def function(x: Tensor) -> Tensor:
+        wide = x.view(SHAPE)
+        picked = wide.gather(1, torch.zeros((2, 1, 1, 1, 1, 1, 1)).long())
+        return picked.flatten(1) + wide.permute(0, 2, 1, 4, 3, 6, 5).flatten(1)
+
+    program = torch.export.export(Program(function), (torch.randn(6, 24),))
+    found = replace_operators(program, "tflite")
+    wide = {
+        node.target
+        for node in found.graph.nodes
+        if node.op == "call_function" and node.meta["val"].dim() > 5
+    }
+    assert wide == {torch.ops.aten.gather.default, torch.ops.aten.view.default}
+    x = torch.randn(6, 24)
+    torch.testing.assert_close(found.module()(x), function(x))
+
+
+@pytest.mark.converters
+@pytest.mark.slow
+def test_a_tflite_file_of_six_axes(tmp_path: Path) -> None:
+    """LiteRT has no product of matrices of six axes, and XNNPACK joins none of seven."""
+
+    def wide(x: Tensor) -> Tensor:
+        x = x.view(1, 2, 3, 2, 4, 4)
+        return torch.einsum("...ij,...jk->...ik", x, x.flip(1)).unfold(-1, 2, 1).flatten(1)
+
+    x = torch.randn(1, 6, 32)
+    torch.testing.assert_close(in_file(wide, x, "tflite", tmp_path), wide(x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.converters

@@ -29,6 +29,7 @@ from affnet.export.converters.tflite.quantization import (
     with_int8_weights,
 )
 from affnet.export.converters.tflite.quantizer import QUANTIZER
+from affnet.export.converters.tflite.scattering import with_loadable_scattering
 from affnet.export.fourier.forward_only import replace_native_transforms
 from affnet.export.passes.chunked_filter import chunk_filters
 from affnet.export.passes.folding import fold_batch_norms
@@ -153,7 +154,7 @@ def _converted(network: nn.Module, request: ConversionRequest) -> bytes:
                 register_lowering()
             with with_fewer_traces():
                 model: Any = litert_torch.convert(network, example)
-            return bytes(model.model_content())
+            return with_loadable_scattering(bytes(model.model_content()))
         except (MissingError, ConversionError):
             raise
         except Exception as error:  # torch.export and MLIR raise nearly every kind

@@ -12,7 +12,9 @@ from affnet.commands.export_cluster import exporter, show_outcomes
 from affnet.commands.options import (
     PRECISIONS,
     ClusterOption,
+    ComplexOption,
     ConfigOption,
+    DynamicOption,
     Head,
     InsecureOption,
     IoType,
@@ -153,14 +155,8 @@ def export(
             "for: a name, user@host."
         ),
     ] = "host",
-    dynamic: Annotated[
-        str | None,
-        typer.Option(
-            metavar="AXES",
-            help="Open axes: batch; of own networks also time or x:2=time, with :MIN..MAX.",
-            rich_help_panel="File",
-        ),
-    ] = None,
+    dynamic: DynamicOption = None,
+    complex_as: ComplexOption = "pair",
     head: Annotated[
         Head | None,
         typer.Option(
@@ -254,6 +250,7 @@ def export(
         fft=fft,
         device=device,
         dynamic=dynamic,
+        complex_as=complex_as,
         head=head,
         layout=layout,
         preprocess=preprocess,

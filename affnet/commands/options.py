@@ -121,6 +121,23 @@ InsecureOption = Annotated[
         rich_help_panel="Cluster",
     ),
 ]
+ComplexOption = Annotated[
+    Literal["pair", "parts"],
+    typer.Option(
+        "--complex",
+        help="Complex inputs and outputs of own networks: pair, a last axis of 2; parts, two "
+        "tensors, x_real and x_imag.",
+        rich_help_panel="File",
+    ),
+]
+DynamicOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AXES",
+        help="Open axes: batch; of own networks also time or x:2=time, with :MIN..MAX.",
+        rich_help_panel="File",
+    ),
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(

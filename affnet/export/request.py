@@ -43,6 +43,7 @@ class ExportRequest:
     fft: str = "auto"
     device: str = "host"  # that ``measure`` and the precision ``auto`` time on, or of ``repair``
     dynamic: str | None = None  # axes whose lengths are open, of `affnet.dynamic_axes`
+    complex_as: str = "pair"  # what own networks' complex tensors are: a pair or its parts
     head: str | None = None
     layout: str | None = None
     preprocess: str = "spec"  # graph: the file has resize, crop and scaling inside

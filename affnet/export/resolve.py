@@ -132,6 +132,7 @@ def _source(request: ExportRequest) -> Source:
         labels=Path(request.labels) if request.labels else None,
         ema=request.ema,
         dynamic=request.dynamic,
+        complex_as=request.complex_as,
     )
 
 

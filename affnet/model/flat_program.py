@@ -210,6 +210,21 @@ def _free(wanted: str, taken: Iterable[str]) -> str:
     return name
 
 
+def _leave_out_guards(graph: Graph) -> None:
+    """Have torch write no checks of open lengths, which would call inputs by their nested names.
+
+    It writes none of a length that a constant gives.
+    """
+    from torch._dynamo.source import ConstantSource
+
+    for node in graph.find_nodes(op="placeholder"):
+        mode = getattr(node.meta.get("val"), "fake_mode", None)
+        if mode is not None and mode.shape_env is not None:
+            for sources in mode.shape_env.var_to_sources.values():
+                sources.append(ConstantSource("flat"))
+            return
+
+
 def _rebuilt(
     program: ExportedProgram, dropped: set[str], kept: list[str], example: Any
 ) -> ExportedProgram:
@@ -240,6 +255,7 @@ def _rebuilt(
         out_spec=pytree.tree_structure(0 if count == 1 else (0,) * count),
         forward_arg_names=kept,
     )
+    _leave_out_guards(graph)
     return ExportedProgram(
         root=program.graph_module,
         graph=graph,

@@ -85,8 +85,9 @@ def opened(
     """Find the axes that ``dynamic`` names in the example of a network.
 
     Raises:
-        UsageError: as `affnet.dynamic_axes.place`.
+        UsageError: as `affnet.dynamic_axes.place`, or forward does not name its arguments.
     """
+    _check_named(network, args, kwargs)
     names = _leaf_names(network, args, kwargs)
     tensors = dict(zip(names, pytree.tree_leaves((args, kwargs)), strict=True))
     tensors = {name: leaf for name, leaf in tensors.items() if isinstance(leaf, Tensor)}
@@ -104,6 +105,17 @@ def opened(
     return OpenCall(
         args, kwargs, placed, tuple(name if name in tensors else None for name in names)
     )
+
+
+def _check_named(network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Refuse what torch 2.13 opens no axes of: an assertion in it fails."""
+    bound = inspect.signature(network.forward).bind(*args, **kwargs)
+    for name in bound.arguments:
+        if bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            raise UsageError(
+                f"torch.export opens no axes of arguments that forward takes as **{name}",
+                "name them in forward's signature, or drop --dynamic.",
+            )
 
 
 def _leaf_names(network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:

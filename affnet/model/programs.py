@@ -20,6 +20,7 @@ from affnet.exported_program import load_exported_program
 from affnet.graph_code import graph_code_when_run
 from affnet.model.arguments import RETURNS, check_built
 from affnet.model.capture import capture, check_program, check_runs
+from affnet.model.complex_parts import PAIR, PARTS, check_complex, in_parts
 from affnet.model.export_failures import remedy_for
 from affnet.model.open_lengths import check_lengths_run, opened
 from affnet.model.program_interface import LoadedProgram, described
@@ -35,23 +36,27 @@ def is_function(source: str) -> bool:
 
 
 @graph_code_when_run()
-def load_program(path: Path, dynamic: str | None = None) -> LoadedProgram:
-    """Load a ``.pt2`` file, none of whose axes can be opened by ``dynamic`` any more.
+def load_program(path: Path, dynamic: str | None = None, complex_as: str = PAIR) -> LoadedProgram:
+    """Load a ``.pt2`` file, of which ``dynamic`` and ``complex_as`` can change nothing any more.
 
     Raises:
         UsageError: the file is missing or damaged, or the network is none of tensors in and
             tensors out, of static shapes, in eval mode.
     """
     check_program_file(path)
-    _check_closed(path.name, dynamic)
+    _check_closed(path.name, dynamic, complex_as)
     return _of_program(path.name, load_exported_program(path))
 
 
 @graph_code_when_run()
-def build_program(function: str, seed: int, dynamic: str | None = None) -> LoadedProgram:
+def build_program(
+    function: str, seed: int, dynamic: str | None = None, complex_as: str = PAIR
+) -> LoadedProgram:
     """Call ``module:function`` and export the network it returns.
 
     ``dynamic`` names the axes whose lengths are left open, as `affnet.dynamic_axes` reads them.
+    ``complex_as`` says what a complex tensor is that it takes or gives: a ``pair``, real with a
+    last axis of 2, or its ``parts``, two real tensors.
 
     It is found from the working directory or wherever Python finds modules, and called without
     arguments, after a seed of PyTorch's generator for the CPU, so that random weights are the same
@@ -63,10 +68,13 @@ def build_program(function: str, seed: int, dynamic: str | None = None) -> Loade
     """
     built = _call(function, seed)
     if isinstance(built, ExportedProgram):
-        _check_closed(function, dynamic)
+        _check_closed(function, dynamic, complex_as)
         return _of_program(function, built)
     network, args, kwargs = check_built(function, built)
+    if complex_as == PARTS:
+        network, args, kwargs = in_parts(network, args, kwargs)
     check_runs(function, network, args, kwargs)
+    check_complex(function, network)
     call = opened(network, args, kwargs, dynamic) if dynamic is not None else None
     if call is not None:
         check_lengths_run(function, network, call)
@@ -80,13 +88,14 @@ def build_program(function: str, seed: int, dynamic: str | None = None) -> Loade
     )
 
 
-def _check_closed(name: str, dynamic: str | None) -> None:
-    """Refuse to open axes of a network that is a program already."""
-    if dynamic is not None:
-        raise UsageError(
-            f"--dynamic does not apply to {name}, a program whose axes torch.export has fixed",
-            "name a function that builds the network, module:function.",
-        )
+def _check_closed(name: str, dynamic: str | None, complex_as: str) -> None:
+    """Refuse to change what a network takes and gives that is a program already."""
+    for option, given in (("--dynamic", dynamic is not None), ("--complex", complex_as != PAIR)):
+        if given:
+            raise UsageError(
+                f"{option} does not apply to {name}, a program whose inputs torch.export has fixed",
+                "name a function that builds the network, module:function.",
+            )
 
 
 def _of_program(name: str, given: ExportedProgram) -> LoadedProgram:

@@ -10,6 +10,7 @@ from affnet.errors import UnknownNameError, UsageError
 from affnet.files import content_sha256, portable
 from affnet.model.bundled import BUNDLED, bundled_folder
 from affnet.model.checkpoint import read_checkpoint
+from affnet.model.complex_parts import PAIR
 from affnet.model.create import NETWORKS, Network, create_model
 from affnet.model.dense.deeplabv3 import PUBLISHED_ON_VOC, DeepLabv3
 from affnet.model.mixers import get_mixer
@@ -57,6 +58,7 @@ def load_source(
     weights: Path | None = None,
     labels: Path | None = None,
     dynamic: str | None = None,
+    complex_as: str = PAIR,
 ) -> Source:
     """Load SOURCE.
 
@@ -71,7 +73,9 @@ def load_source(
     width, if it is not the source's own: a token mixer may be made for maps of one size.
     ``weights`` are those of a peer: a file of weights, or its folder, as ``save_pretrained``
     writes it.  ``labels`` is a text file of class names, one a line, instead of its own.
-    ``dynamic`` names open axes of a function's network, as `affnet.dynamic_axes` reads them.
+    ``dynamic`` names open axes of a function's network, as `affnet.dynamic_axes` reads them, and
+    ``complex_as`` says what complex tensors are that it takes or gives: a ``pair``, real with a
+    last axis of 2, or its ``parts``, two real tensors.
 
     Raises:
         UsageError: ``source`` is neither a known name nor a file, or an option does not apply.
@@ -85,10 +89,13 @@ def load_source(
             "image_size": image_size,
             "weights": weights,
             "dynamic": dynamic,
+            "complex_as": complex_as,
         }
         return with_labels(load_source(source, **options, **given), labels)  # type: ignore[arg-type]
     if weights is not None and not is_peer(source):
         raise UsageError(f"--weights fills a peer, such as mobilevit_xxs; {source!r} is none.")
+    if complex_as != PAIR and not _is_own(source):
+        raise UsageError(f"--complex is for networks of your own, and {source!r} is none.")
     name, sign, mixer = source.partition(_MIXER_SIGN)
     if name in NETWORKS:
         with_mixer = {"mixer": mixer, "image_size": image_size} if sign else {}
@@ -105,10 +112,10 @@ def load_source(
         _refuse_options(source, {**options, "variant": variant})
         return _from_bundled(source)
     path = Path(source)
-    if path.suffix == PROGRAM_SUFFIX or (is_function(source) and not path.exists()):
+    if _is_own(source):
         _refuse_options(source, {**options, "variant": variant})
         own = _from_program if path.suffix == PROGRAM_SUFFIX else _from_function
-        return own(source, dynamic)
+        return own(source, dynamic, complex_as)
     if path.suffix in EXPORTED_SUFFIXES:
         raise UsageError(
             f"{source} is a file for a runtime, not a network to load",
@@ -117,6 +124,13 @@ def load_source(
     if not path.exists() and path.suffix == "" and path.parent == Path():
         raise UnknownNameError("source", source, (*source_names(), "a path, or module:function"))
     return _from_checkpoint(path, variant=variant, **options)
+
+
+def _is_own(source: str) -> bool:
+    """Return whether ``source`` is a program or a function of the user's."""
+    if Path(source).suffix == PROGRAM_SUFFIX:
+        return True
+    return is_function(source) and not is_of_library(source) and not Path(source).exists()
 
 
 def check_source(source: str, **options: Any) -> None:
@@ -257,17 +271,18 @@ def _published(model: Network) -> Published | None:
     return None
 
 
-def _from_program(name: str, dynamic: str | None) -> Source:
-    loaded, path = load_program(Path(name), dynamic), Path(name)
+def _from_program(name: str, dynamic: str | None, complex_as: str) -> Source:
+    loaded, path = load_program(Path(name), dynamic, complex_as), Path(name)
     sha256 = content_sha256(path)
     files.remember(sha256, path)
     provenance = Provenance("program", portable(path), "as given", sha256, {})
     return _of_your_own(loaded, path.stem, provenance)
 
 
-def _from_function(name: str, dynamic: str | None) -> Source:
-    loaded = build_program(name, SEED, dynamic)
+def _from_function(name: str, dynamic: str | None, complex_as: str) -> Source:
+    loaded = build_program(name, SEED, dynamic, complex_as)
     settings = {} if dynamic is None else {"dynamic": dynamic}
+    settings |= {} if complex_as == PAIR else {"complex_as": complex_as}
     provenance = Provenance("function", name, "as given", None, settings)
     return _of_your_own(loaded, _function_name(name), provenance)
 

@@ -106,6 +106,7 @@ def test_weights_are_stored_with_fewer_axes() -> None:
     [
         (lambda x: x.view(SHAPE).gather(1, torch.zeros((2, 1, 1, 1, 1, 1, 1)).long()), (6, 24)),
         (lambda x: x * 2, SHAPE),  # the border of the network
+        (lambda x: x.view(SHAPE), (6, 24)),
     ],
 )
 def test_what_needs_its_axes_is_refused(function: Any, shape: tuple[int, ...]) -> None:

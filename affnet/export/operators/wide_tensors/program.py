@@ -20,7 +20,10 @@ _MAX_ROUNDS = 6  # of composite operators in composite operators
 _VIEWS = (aten.view.default, aten._unsafe_view.default, aten.reshape.default)
 _COPIES = (aten.clone.default, aten.alias.default, aten.contiguous.default)
 _ONLY_SHAPES = {*_VIEWS, *_COPIES}
-_REMEDY = "merge axes that stay neighbors there, as x.flatten(0, 1) does, or choose --format onnx."
+_REMEDY = (
+    "merge axes that stay neighbors there, as x.flatten(0, 1) does, give complex tensors by "
+    "--complex parts, or choose --format onnx."
+)
 
 
 def without_wide_tensors(
@@ -122,6 +125,8 @@ def _check(program: ExportedProgram, most: int, format_: str) -> None:
             continue
         if node.op == "placeholder":
             what = f"The input {node.name!r} has {rank} axes"
+        elif not source_line(node) and any(user.op == "output" for user in node.users):
+            what = f"An output has {rank} axes"
         else:
             line = f", from {source_line(node)}," if source_line(node) else ""
             what = f"{node.target}{line} takes or gives a tensor of {rank} axes"

@@ -56,6 +56,7 @@ RULES: dict[Any, Rule] = {
     aten.conv3d.padding: grouped_convolution.conv3d,
     aten.conv_transpose1d.default: transposed_convolution.conv_transpose1d,
     aten.conv_transpose2d.input: transposed_convolution.conv_transpose2d,
+    aten.convolution.default: transposed_convolution.recorded,
     aten.copysign.Scalar: magnitudes.copysign,
     aten.copysign.Tensor: magnitudes.copysign,
     aten.einsum.default: in_another_order(contractions.as_product),

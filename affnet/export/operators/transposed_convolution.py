@@ -65,6 +65,24 @@ def conv_transpose1d(
     return y.squeeze(-2)
 
 
+def recorded(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    output_padding: Sequence[int],
+    groups: int,
+) -> Any:
+    """Any convolution, as a recording of a network has it: ``aten.convolution``."""
+    rule = {1: conv_transpose1d, 2: conv_transpose2d}.get(x.dim() - 2)
+    if not transposed or rule is None:
+        return NotImplemented
+    return rule(x, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
 def _pair(given: Sequence[int]) -> tuple[int, ...]:
     return tuple(given) * (2 if len(given) == 1 else 1)
 

@@ -165,7 +165,14 @@ def test_transposed_convolutions_are_torchs(
     layer = (nn.ConvTranspose1d, nn.ConvTranspose2d)[axes - 1](
         4, 8, kernel, stride, padding, output_padding, groups, bias, dilation
     )
-    assert_same(layer, torch.randn((2, 4, 5, 6)[: axes + 2]), tolerance=1e-6)
+    x = torch.randn((2, 4, 5, 6)[: axes + 2])
+    assert_same(layer, x, tolerance=1e-6)
+
+    def recorded(x: Tensor) -> Tensor:
+        settings = ([stride], [padding], [dilation], True, [output_padding], groups)
+        return torch.ops.aten.convolution(x, layer.weight, layer.bias, *settings)
+
+    assert_same(recorded, x, tolerance=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,10 @@ from affnet.errors import ConversionError, MissingError, UsageError, reason_of
 from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.tflite.borders import with_borders
 from affnet.export.converters.tflite.from_onnx import convert_through_onnx
-from affnet.export.converters.tflite.lowering import with_fewer_traces
+from affnet.export.converters.tflite.lowering import (
+    with_constants_kept_apart,
+    with_fewer_traces,
+)
 from affnet.export.converters.tflite.metadata import Described, with_metadata
 from affnet.export.converters.tflite.native_fft import LiteRtFFT, register_lowering
 from affnet.export.converters.tflite.pixels import pixels_alone, with_pixels
@@ -152,7 +155,7 @@ def _converted(network: nn.Module, request: ConversionRequest) -> bytes:
             litert_torch = _import_litert_torch()
             if request.native_fft:
                 register_lowering()
-            with with_fewer_traces():
+            with with_fewer_traces(), with_constants_kept_apart():
                 model: Any = litert_torch.convert(network, example)
             return with_loadable_scattering(bytes(model.model_content()))
         except (MissingError, ConversionError):

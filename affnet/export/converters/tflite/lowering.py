@@ -1,4 +1,4 @@
-"""litert-torch's way from a network to its program, without what it does twice.
+"""litert-torch's way from a network to its program, without what it does twice or mixes up.
 
 It traces a network, decomposes what it traced, traces that again with its maps channels last, and a
 third time to decompose the two operators that the second kept for nobody.
@@ -33,6 +33,29 @@ _CONVOLUTION = aten.convolution.default
 def with_fewer_traces() -> Iterator[None]:
     """Have litert-torch trace a network twice, where it needs no more, instead of four times."""
     with run_once(), _traced_and_decomposed_at_once(), _without_a_third_trace():
+        yield
+
+
+@contextmanager
+def with_constants_kept_apart() -> Iterator[None]:
+    """Have litert-torch 0.10 take no constant for another.
+
+    It knows those that it has written by their address in memory, also those that it copied to
+    write them, as it does with transposed ones, and freed: the next copy of the same shape at that
+    address became the first one's values, without a word.  Held here, no address comes twice.
+    """
+    module: Any = import_module("litert_torch.backend.inline_consts")
+    fingerprint = getattr(module, "_ConstantFingerprint", None)
+    if not hasattr(fingerprint, "from_tensor"):
+        yield
+        return
+    known, held = fingerprint.from_tensor, []
+
+    def from_tensor(tensor: torch.Tensor) -> Any:
+        held.append(tensor)
+        return known(tensor)
+
+    with replaced(fingerprint, "from_tensor", staticmethod(from_tensor)):
         yield
 
 

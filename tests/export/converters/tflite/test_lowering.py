@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from affnet.export.converters.tflite.lowering import with_fewer_traces
+from affnet.export.converters.tflite.lowering import (
+    with_constants_kept_apart,
+    with_fewer_traces,
+)
+from tests.export.operators.test_rules import in_file
 
 pytestmark = [pytest.mark.converters, pytest.mark.filterwarnings("ignore")]
 
@@ -52,8 +57,27 @@ def test_a_version_with_other_names_is_left_alone(monkeypatch: pytest.MonkeyPatc
     from affnet.export.converters.tflite import lowering
 
     monkeypatch.setattr(lowering, "import_module", lambda _: SimpleNamespace(other=1))
-    with with_fewer_traces():
+    with with_fewer_traces(), with_constants_kept_apart():
         assert vars(lowering.import_module("core")) == {"other": 1}
+
+
+class Transposed(nn.Module):
+    """Constants that litert-torch copies, as they lie otherwise in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        for number in range(16):
+            self.register_buffer(f"matrix_{number}", torch.randn(64, 64).t())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([x @ matrix for matrix in self.buffers()])
+
+
+def test_transposed_constants_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    network, x = Transposed().eval(), torch.randn(1, 64)
+    found = in_file(network, x, "tflite", tmp_path)
+    torch.testing.assert_close(found, network(x), rtol=1e-4, atol=1e-4)
 
 
 def test_what_is_not_traced_once_is_left_to_litert_torch(monkeypatch: pytest.MonkeyPatch) -> None:

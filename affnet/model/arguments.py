@@ -32,7 +32,8 @@ def check_built(function: str, built: Any) -> tuple[nn.Module, tuple[Any, ...], 
     network, args, *rest = built
     kwargs = rest[0] if rest else {}
     if isinstance(args, dict) and not rest:
-        args, kwargs = (), args
+        single = _fits(network, args) and not _fits(network, **args)  # forward takes a dictionary
+        args, kwargs = ((args,), {}) if single else ((), args)
     if isinstance(args, Tensor):
         args = (args,)
     if not (isinstance(args, tuple) and isinstance(kwargs, dict)):
@@ -59,6 +60,14 @@ def check_built(function: str, built: Any) -> tuple[nn.Module, tuple[Any, ...], 
             "return the arguments that forward takes.",
         ) from error
     return network.eval(), args, kwargs
+
+
+def _fits(network: nn.Module, *args: Any, **kwargs: Any) -> bool:
+    try:
+        inspect.signature(network.forward).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
 
 
 def _kind(built: Any) -> str:

@@ -189,7 +189,7 @@ def _output_names(
                     "so not in the file."
                 )
             continue
-        names.append(_free(wanted, names))
+        names.append(free_name(wanted, names))
         if names[-1] != wanted:
             notes.append(f"Two outputs of {name} are called {wanted}; the later is {names[-1]}.")
     if len(names) == 1:
@@ -202,7 +202,8 @@ def _identifier(path: Any) -> str:
     return text if text and not text[0].isdigit() else f"output_{text}".rstrip("_")
 
 
-def _free(wanted: str, taken: Iterable[str]) -> str:
+def free_name(wanted: str, taken: Iterable[str]) -> str:
+    """Return ``wanted``, with a number where it is among those ``taken``."""
     name, number = wanted, 1
     while name in taken:
         number += 1
@@ -230,6 +231,8 @@ def _rebuilt(
 ) -> ExportedProgram:
     """Return ``program`` without some of its inputs and with what is nested laid out flat."""
     graph: Graph = copy.deepcopy(program.graph)
+    for node, original in zip(graph.nodes, program.graph.nodes, strict=True):
+        node.name = original.name  # a copy is called input_1 where the name is a Python builtin
     for node in [node for node in graph.nodes if node.op == "placeholder"]:
         if node.name in dropped:
             for dead in reversed(_dependents(node)):

@@ -14,7 +14,7 @@ from torch.fx import Node
 from affnet.artifact import Arrays, TensorSpec
 from affnet.dynamic_axes import DynamicAxis
 from affnet.errors import UsageError
-from affnet.model.flat_program import FlatNetwork, FlatProgram, flatten
+from affnet.model.flat_program import FlatNetwork, FlatProgram, flatten, free_name
 from affnet.model.open_lengths import OpenCall, output_shape, resized
 from affnet.model.token_ranges import integer_range
 
@@ -72,7 +72,7 @@ def described(
     for label, result in zip(flat.outputs, program.graph_signature.user_outputs, strict=True):
         value = nodes[result].meta["val"]
         spec, note = _spec(name, "output", label, value, lengths.of_output(value))
-        outputs.append(_not_called(spec, flat.inputs))
+        outputs.append(_not_called(spec, flat.inputs, flat.outputs))
         notes += note
     if model is None:
         model = program.module()
@@ -196,11 +196,11 @@ def _with_range(spec: TensorSpec, node: Node, example: Tensor | None) -> TensorS
     return replace(spec, range=integer_range(node, example))
 
 
-def _not_called(spec: TensorSpec, taken: tuple[str, ...]) -> TensorSpec:
+def _not_called(spec: TensorSpec, taken: tuple[str, ...], given: tuple[str, ...]) -> TensorSpec:
     """Return the spec of an output under a name that no input has: files hold each name once."""
     if spec.name not in taken:
         return spec
-    return replace(spec, name=f"output_{spec.name}")
+    return replace(spec, name=free_name(f"output_{spec.name}", (*taken, *given)))
 
 
 def _as_real(value: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from affnet.artifact import Artifact
 from affnet.errors import UsageError
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.source import Source, load_source
+from affnet.runtimes import runtime_for
 from tests.conftest import Finished
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
 
@@ -84,6 +85,31 @@ def test_no_two_tensors_of_a_file_have_one_name() -> None:
     assert [given.name for given in source.outputs] == ["a_b", "a_b_2", "output_x"]
     assert any("Two outputs of" in note and "a_b_2" in note for note in source.notes)
     assert any("is 3 and no tensor" in note for note in source.notes)
+
+
+PASSED = ["same", "output_mul_2", "output_mul", "again", "output_y", "abs"]
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_inputs_that_are_returned_keep_their_names(format_: str, tmp_path: Path) -> None:
+    artifact = exported("passing", format_, tmp_path)
+    assert [given.name for given in artifact.manifest.outputs] == PASSED
+    inside = runtime_for(format_).describe(artifact.path)
+    if format_ in ("onnx", "coreml"):  # the others go by place
+        assert [taken.name for taken in inside.inputs] == ["mul", "y"]
+        assert [given.name for given in inside.outputs] == PASSED
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_arguments_may_be_called_like_functions_of_python(format_: str, tmp_path: Path) -> None:
+    artifact = exported("builtins", format_, tmp_path)
+    assert [taken.name for taken in artifact.manifest.inputs] == ["input", "filter", "min"]
+    assert [given.name for given in artifact.manifest.outputs] == ["sum", "max"]
+
+
+def test_a_dictionary_alone_is_the_argument_of_a_forward_that_takes_one() -> None:
+    source = network("options")
+    assert [taken.name for taken in source.inputs] == ["parts_a", "parts_b"]
 
 
 def test_numbers_are_constants_and_a_note_says_so() -> None:

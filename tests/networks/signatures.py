@@ -92,6 +92,56 @@ def clash() -> Any:
     return Clash(), (torch.linspace(0, 1, 8), torch.ones(4))
 
 
+class Passing(nn.Module):
+    """Returns its inputs as they are, one twice, beside outputs called like them."""
+
+    def forward(self, mul: Tensor, y: Tensor) -> dict[str, Tensor]:
+        low = torch.fft.rfft(mul).abs() + y
+        return {
+            "same": mul,
+            "mul": y * 2,
+            "output_mul": low,
+            "again": mul.clone(),
+            "y": y,
+            "abs": low,
+        }
+
+
+def passing() -> Any:
+    """Return the network, and its arguments."""
+    return Passing(), (torch.linspace(0, 1, 8), torch.linspace(0, 1, 5))
+
+
+class Builtins(nn.Module):
+    """Takes arguments that are called like functions of Python's, and returns a dictionary."""
+
+    def forward(
+        self,
+        input: Tensor,  # noqa: A002
+        filter: Tensor | None = None,  # noqa: A002
+        **more: Tensor,
+    ) -> dict[str, Tensor]:
+        assert filter is not None
+        return {"sum": torch.fft.rfft(input).abs() * filter, "max": more["min"] + 1}
+
+
+def builtins() -> Any:
+    """Return the network, and its arguments by place and by name."""
+    return Builtins(), (torch.linspace(-1, 1, 8),), {"filter": torch.ones(5), "min": torch.ones(3)}
+
+
+class Options(nn.Module):
+    """Takes one dictionary."""
+
+    def forward(self, parts: dict[str, Tensor]) -> Tensor:
+        return torch.fft.rfft(parts["a"]).abs() + parts["b"]
+
+
+def options() -> Any:
+    """Return the network, and the dictionary alone."""
+    return Options(), {"a": torch.linspace(0, 1, 8), "b": torch.ones(5)}
+
+
 class Wide(nn.Module):
     """Computes in float64."""
 

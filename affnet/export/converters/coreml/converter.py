@@ -39,6 +39,7 @@ from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.coreml.compression import COMPRESSED, compressed
 from affnet.export.converters.coreml.float16 import HalfSelector
 from affnet.export.converters.coreml.nms import suppressed
+from affnet.export.converters.coreml.outputs import compute_outputs
 from affnet.export.converters.coreml.pipeline import Rows, program_request, with_suppression
 from affnet.export.converters.coreml.upkeep import little_upkeep
 from affnet.export.converters.tracing import decomposed, dynamic_shapes
@@ -178,22 +179,8 @@ def _export(network: nn.Module, request: ConversionRequest) -> Any:
     aten = torch.ops.aten
     for node in program.graph.find_nodes(op="call_function", target=aten.alias.default):
         node.target = aten.clone.default  # of x[:]; coremltools knows only this one
-    _compute_outputs(program)
+    compute_outputs(program)
     return program
-
-
-def _compute_outputs(program: torch.export.ExportedProgram) -> None:
-    """Multiply by 1 what a program gives back as it took it, for which coremltools has no name."""
-    (output,) = program.graph.find_nodes(op="output")
-    for taken in program.graph.find_nodes(op="placeholder"):
-        if taken in output.args[0]:
-            with program.graph.inserting_before(output):
-                given = program.graph.call_function(torch.ops.aten.mul.Tensor, (taken, 1.0))
-            given.meta = dict(taken.meta)
-            output.replace_input_with(taken, given)
-            for spec in program.graph_signature.output_specs:
-                if spec.arg.name == taken.name:
-                    spec.arg.name = given.name
 
 
 def _as_taken(sample: Arrays, request: ConversionRequest) -> Arrays:

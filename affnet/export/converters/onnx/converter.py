@@ -24,6 +24,7 @@ from affnet.export.converters import Conversion, ConversionRequest
 from affnet.export.converters.half_parts import parts_in_float32
 from affnet.export.converters.mixed_precision import choose_float32
 from affnet.export.converters.onnx.axes import name_axes
+from affnet.export.converters.onnx.borders import name_borders
 from affnet.export.converters.onnx.capture import calls, capture, translations, unread_library
 from affnet.export.converters.onnx.float16 import in_float16
 from affnet.export.converters.onnx.float16_trial import OnnxHalfProgram, named
@@ -197,6 +198,7 @@ def _by_torch_export(network: nn.Module, request: ConversionRequest, opset: int)
     program = program or translated(network)
     fold_constants(program.model)
     model: onnx.ModelProto = program.model_proto
+    name_borders(model, request.input_names, request.output_names)
     return model
 
 

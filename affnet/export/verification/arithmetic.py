@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from affnet.export.verification.ties import ordered
+
 _WIDER = {torch.float32: torch.float64, torch.complex64: torch.complex128}
 _NARROWER = {wide: narrow for narrow, wide in _WIDER.items()}
 _ROUNDING = 2.0**-23  # of float32, relative
@@ -59,6 +61,7 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self._magnitudes: Magnitudes = {} if magnitudes is None else magnitudes
         self._calls = 0  # that asked for magnitudes
+        self._seed = seed
         self._generator = None if seed is None else torch.Generator().manual_seed(seed)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -71,7 +74,10 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 value if place == factor else pytree.tree_map_only(Tensor, self._perturbed, value)
                 for place, value in enumerate(args)
             )
-        result = pytree.tree_map(wide, func(*args, **kwargs))
+        result = self._of_equal_numbers(func, args, kwargs)
+        if result is None:
+            result = func(*args, **kwargs)
+        result = pytree.tree_map(wide, result)
         if rounds and func in _TRANSFORMS:
             result = self._accumulated(func, args, result)
         if is_long:
@@ -79,6 +85,12 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if rounds and _is_transform_over_axes(func, args):
             result = self._with_zeros_of_either_sign(result)
         return pytree.tree_map_only(Tensor, self._rounded, result) if rounds else result
+
+    def _of_equal_numbers(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Return what sorts or picks in an order of equal numbers by seed, None of others."""
+        if self._seed is None:
+            return None
+        return ordered(func, args, kwargs, last_first=self._seed % 2 == 1)
 
     def _accumulated(self, func: Any, args: Any, result: Tensor) -> Tensor:
         """Return a transform's result as a plain sum of its terms leaves it; exact zeros stay.

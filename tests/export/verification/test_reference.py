@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,17 @@ class Normalised(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x - x.mean(-1, keepdim=True)
         return x / x.norm(dim=-1, keepdim=True)
+
+
+class Picked(nn.Module):
+    """The places of numbers by their order."""
+
+    def __init__(self, pick: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.pick = pick
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pick(x)
 
 
 class InHalf(nn.Module):
@@ -128,6 +140,27 @@ def test_what_a_transform_has_exactly_stays_so() -> None:
     signal = np.random.default_rng(0).standard_normal((1, 16))
     assert spread(Spectrum(), signal)[0, [0, 8], 1].max() == 0  # a real signal's real bins
     assert spread(Spectrum(), np.zeros((1, 16))).max() == 0  # silence
+
+
+@pytest.mark.parametrize(
+    ("pick", "first"),
+    [
+        (lambda x: x.topk(3, -1).indices, [0, 1, 2]),
+        (lambda x: x.topk(3, 0, largest=False).indices, [0, 1, 2]),
+        (lambda x: x.sort(descending=True).indices, range(20)),
+        (lambda x: x.kthvalue(4).indices, 0),
+        (lambda x: x.median(-1, keepdim=True).indices, [0]),
+    ],
+)
+def test_the_order_of_equal_numbers_is_open(pick: Callable[[Tensor], Tensor], first: Any) -> None:
+    equal = np.zeros(20)
+    by_torch = pick(torch.zeros(20)).numpy()
+    assert np.all(spread(Picked(pick), equal) >= np.abs(by_torch - np.array(first)))
+    assert spread(Picked(pick), np.arange(20)).max() == 0
+
+
+def test_the_first_of_equal_numbers_is_taken_where_pytorch_says_so() -> None:
+    assert spread(Picked(lambda x: x.argmax(-1)), np.zeros(20)) == 0
 
 
 def test_cancellation_leaves_everything_open() -> None:

@@ -32,7 +32,7 @@ def check_built(function: str, built: Any) -> tuple[nn.Module, tuple[Any, ...], 
     network, args, *rest = built
     kwargs = rest[0] if rest else {}
     if isinstance(args, dict) and not rest:
-        single = _fits(network, args) and not _fits(network, **args)  # forward takes a dictionary
+        single = _misfit(network, **args) and not _misfit(network, args)  # one dictionary
         args, kwargs = ((args,), {}) if single else ((), args)
     if isinstance(args, Tensor):
         args = (args,)
@@ -51,23 +51,42 @@ def check_built(function: str, built: Any) -> tuple[nn.Module, tuple[Any, ...], 
                 f"{function}'s example holds {type(leaf).__name__}, which is no tensor",
                 "turn it into one, as by torch.as_tensor.",
             )
-    try:
-        inspect.signature(network.forward).bind(*args, **kwargs)
-    except TypeError as error:
-        takes = ", ".join(map(str, inspect.signature(network.forward).parameters.values()))
+    if misfit := _misfit(network, *args, **kwargs):
+        takes = ", ".join(map(str, signature_of(network).parameters.values()))
         raise UsageError(
-            f"{function}'s example does not fit its network's forward({takes}): {error}",
+            f"{function}'s example does not fit its network's forward({takes}): {misfit}",
             "return the arguments that forward takes.",
-        ) from error
+        )
     return network.eval(), args, kwargs
 
 
-def _fits(network: nn.Module, *args: Any, **kwargs: Any) -> bool:
+def signature_of(network: nn.Module) -> inspect.Signature:
+    """Return what the forward of ``network`` takes; TorchScript's has a schema of its own."""
     try:
-        inspect.signature(network.forward).bind(*args, **kwargs)
-    except TypeError:
-        return False
-    return True
+        return inspect.signature(network.forward)
+    except ValueError:
+        _, *taken = network.forward.schema.arguments  # type: ignore[union-attr]  # but for self
+        return inspect.Signature(
+            [
+                inspect.Parameter(
+                    argument.name,
+                    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                    default=argument.default_value
+                    if argument.has_default_value()
+                    else inspect.Parameter.empty,
+                )
+                for argument in taken
+            ]
+        )
+
+
+def _misfit(network: nn.Module, *args: Any, **kwargs: Any) -> str | None:
+    """Return why forward does not take these, None where it does."""
+    try:
+        signature_of(network).bind(*args, **kwargs)
+    except TypeError as error:
+        return str(error)
+    return None
 
 
 def _kind(built: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from torch.utils import _pytree as pytree
 
 from affnet.dynamic_axes import DynamicAxis, Placed, parse_dynamic, place, runs
 from affnet.errors import UsageError, reason_of
+from affnet.model.arguments import signature_of
 
 #: What a file calls its only input, whatever its network does.
 ONLY_INPUT = "input"
@@ -122,7 +122,7 @@ def _leaf_names(network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
     """Return a name for each leaf of the arguments, as `torch.export` names them."""
     leaves, tree = pytree.tree_flatten((args, kwargs))
     numbered = pytree.tree_unflatten(list(range(len(leaves))), tree)
-    bound = inspect.signature(network.forward).bind(*numbered[0], **numbered[1]).arguments
+    bound = signature_of(network).bind(*numbered[0], **numbered[1]).arguments
     paths, _ = pytree.tree_flatten_with_path(dict(bound))
     names = [""] * len(leaves)
     for path, number in paths:

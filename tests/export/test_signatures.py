@@ -107,6 +107,18 @@ def test_arguments_may_be_called_like_functions_of_python(format_: str, tmp_path
     assert [given.name for given in artifact.manifest.outputs] == ["sum", "max"]
 
 
+def test_where_pytorch_raises_for_a_singular_matrix_nothing_is_compared(tmp_path: Path) -> None:
+    parity = exported("inverse", "onnx", tmp_path).manifest.parity
+    assert parity is not None
+    compared = {one.name: one.compared for one in parity.details}
+    assert compared["zeros"] == 0
+    assert compared["normal noise"] == compared["the example"] == 1
+
+
+def test_a_gradient_is_given(tmp_path: Path) -> None:
+    exported("slope", "onnx", tmp_path)
+
+
 def test_a_dictionary_alone_is_the_argument_of_a_forward_that_takes_one() -> None:
     source = network("options")
     assert [taken.name for taken in source.inputs] == ["parts_a", "parts_b"]

@@ -130,6 +130,33 @@ def builtins() -> Any:
     return Builtins(), (torch.linspace(-1, 1, 8),), {"filter": torch.ones(5), "min": torch.ones(3)}
 
 
+class Inverse(nn.Module):
+    """Inverts its input, which zeros do not have."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.linalg.inv(torch.fft.fft(x)).abs()
+
+
+def inverse() -> Any:
+    """Return the network, and its input."""
+    return Inverse(), torch.tensor([[1.0, 2.0], [0.5, -1.0]])
+
+
+class Slope(nn.Module):
+    """Gives a gradient, which it has autograd find."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            power = torch.fft.rfft(x).abs().square().sum()
+        return torch.autograd.grad(power, x)[0]
+
+
+def slope() -> Any:
+    """Return the network, and its input."""
+    return Slope(), torch.linspace(-1, 1, 16)
+
+
 class Options(nn.Module):
     """Takes one dictionary."""
 

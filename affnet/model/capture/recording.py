@@ -37,6 +37,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from affnet.model.arguments import signature_of
 from affnet.model.capture.calls import (
     copied,
     dense,
@@ -86,7 +87,7 @@ def record(network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
         result = network(*args, **kwargs)
     outputs, spec = pytree.tree_flatten(result)
     recorder.graph.output([recorder.value(leaf) for leaf in outputs])
-    replay = _Replay(recorder.graph, recorder.tensors, spec, inspect.signature(network.forward))
+    replay = _Replay(recorder.graph, recorder.tensors, spec, signature_of(network))
     return Recording(replay, tuple(dict.fromkeys(recorder.doubts)))
 
 

@@ -331,6 +331,15 @@ def test_a_program_without_such_operators_is_left_as_it_is() -> None:
     assert replace_operators(program, "coreml") is program
 
 
+def _convolved_as_torchscript_does(x: Tensor) -> Tensor:
+    sizes = ([1], [0], [1], False, [0], 1)
+    settings = (False, False, True, True)  # of cuDNN
+    y: Tensor = torch.ops.aten._convolution.default(
+        x[None], torch.ones(2, 2, 3), None, *sizes, *settings
+    )
+    return y[0]
+
+
 @pytest.mark.parametrize(
     "format_",
     [
@@ -356,6 +365,7 @@ def test_operators_under_other_names_in_files(format_: str, tmp_path: Path) -> N
             aten.slice_copy.Tensor(x, 1, 2, 4),
             aten.select_copy.int(x, 0, 1).view(2, 2),
             aten.unfold_copy.default(x, 1, 2, 1)[:, 1],
+            _convolved_as_torchscript_does(x),
         ]
         return torch.cat([part * number for number, part in enumerate(parts, 1)], 1)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from affnet.errors import ConversionError
+from affnet.errors import ConversionError, UsageError
+from affnet.model.arguments import check_built
 from affnet.model.capture import Captured, capture, check_runs
 from affnet.model.capture.recording import record
 from affnet.silence import silenced
@@ -78,6 +81,39 @@ def test_constants_are_stored_without_what_repeats() -> None:
     shapes = {tuple(tensor.shape) for tensor in network.buffers()}
     assert shapes == {(1, 1, 1), (1, 1, 16), (2, 1, 1)}
     assert torch.equal(network(x), Accumulates()(x))
+
+
+class Filtered(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.filter = nn.Conv1d(1, 2, 3)
+
+    def forward(self, x: Tensor, gain: float = 2.0) -> Tensor:
+        return torch.fft.rfft(self.filter(x)).abs() * gain
+
+
+@pytest.mark.parametrize(
+    "compiled",
+    [
+        lambda network, x: torch.jit.trace(network, x),
+        lambda network, _: torch.jit.script(network),
+        lambda network, _: torch.jit.freeze(torch.jit.script(network)),
+    ],
+    ids=["traced", "scripted", "frozen"],
+)
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_torchscript_is_recorded(compiled: Callable[[nn.Module, Tensor], nn.Module]) -> None:
+    torch.manual_seed(0)
+    network = Filtered().eval()
+    script = compiled(network, torch.randn(2, 1, 16))
+    check_built("nets:build", (script, torch.randn(2, 1, 16)))
+    found = captured(script, torch.randn(2, 1, 16))
+    assert found.program.graph_signature.user_inputs[0] == "x"
+    with pytest.raises(UsageError, match=r"does not fit its network's forward\(.*x"):
+        check_built("nets:build", (script, (torch.randn(2, 1, 16), 1.0, 2.0)))
+    x = torch.randn(2, 1, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(found.program.module()(x), network(x))
 
 
 def test_weights_keep_their_names() -> None:

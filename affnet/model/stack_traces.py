@@ -24,6 +24,7 @@ _AFFNET = str(Path(__file__).parents[1])
 _LIBRARY = str(Path(traceback.__file__).parent)  # Python's own, above the packages' folder
 _TORCH = re.compile(r"-packages[/\\]torch[/\\]")
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in [^\n]*\n(?P<code>[^\n]*)')
+_LONGEST_LINE = 160  # of the user's code, in a message
 _FILTER = "_filter_traceback_frames"  # "can be overridden to customize the frame filtering logic"
 
 
@@ -70,7 +71,10 @@ def source_line(node: Node) -> str:
 
 
 def _line(frame: FrameSummary) -> str:
-    return f"{Path(frame.filename).name}:{frame.lineno} `{(frame.line or '').strip()}`"
+    code = (frame.line or "").strip()
+    if len(code) > _LONGEST_LINE:
+        code = f"{code[:_LONGEST_LINE]}.."
+    return f"{Path(frame.filename).name}:{frame.lineno} `{code}`"
 
 
 def _is_pythons(file: str) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.fx.proxy import TracerBase
 
 from affnet.model import stack_traces
-from affnet.model.stack_traces import helpers_noted, source_line, users_frames
+from affnet.model.stack_traces import helpers_noted, place_of, source_line, users_frames
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
 
 pytestmark = THIRD_PARTY_WARNINGS
@@ -74,3 +74,9 @@ def test_frames_of_torch_python_and_what_called_affnet_are_not_the_users() -> No
     ]
     frames = [FrameSummary(file, 1, "f", lookup_line=False) for file in files]
     assert [frame.filename for frame in users_frames(frames)] == files[5:7]
+
+
+def test_long_lines_are_cut() -> None:
+    code = "return " + " + ".join(map(str, range(100)))
+    line = place_of([FrameSummary("net.py", 7, "forward", lookup_line=False, line=code)])
+    assert line == f"net.py:7 `{code[:160]}..`"

@@ -53,9 +53,15 @@ def with_line(error: AffnetError, program: ExportedProgram) -> AffnetError:
             if _whole(node.target._schema.name.removeprefix("aten::").strip("_")) != name:
                 continue
             if line := source_line(node):
-                remedy = _INSTEAD.get(name, _OTHERWISE)
-                return type(error)(f"{error.problem}; {name} is from {line}", remedy)
+                return _with_line(error, name, line)
     return error
+
+
+def _with_line(error: AffnetError, name: str, line: str) -> AffnetError:
+    if line in error.problem:  # of the rewrite, which is the same for every format
+        return type(error)(error.problem, _INSTEAD.get(name))
+    remedy = _INSTEAD.get(name, _OTHERWISE)
+    return type(error)(f"{error.problem}; {name} is from {line}", remedy)
 
 
 def _whole(name: str) -> str:

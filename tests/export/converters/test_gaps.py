@@ -14,6 +14,7 @@ from affnet.artifact import TensorSpec
 from affnet.errors import ConversionError
 from affnet.export.converters import ConversionRequest, get_converter
 from affnet.export.converters.gaps import with_line
+from affnet.export.fourier.rewrite import rewrite_program
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, Program
 
 pytestmark = THIRD_PARTY_WARNINGS
@@ -43,6 +44,37 @@ def test_the_line_of_an_operator_is_named(problem: str, line: str) -> None:
     assert " is from test_gaps.py:" in error.problem
     assert line in error.problem
     assert error.remedy is not None
+
+
+def _refusal(network: nn.Module, x: Tensor) -> ConversionError:
+    program = torch.export.export(network, (x,))
+    with pytest.raises(ConversionError) as caught:
+        rewrite_program(program)
+    error = with_line(caught.value, program)
+    assert isinstance(error, ConversionError)
+    return error
+
+
+def test_another_format_is_no_remedy_for_what_the_rewrite_refuses() -> None:
+    error = _refusal(Program(lambda x: torch.linalg.eigvals(x)), torch.eye(3))
+    assert error.problem.count("rewriting.py:") == 1
+    assert error.remedy is None  # the problem says what to write instead
+    solved = _refusal(Program(lambda x: torch.linalg.inv(torch.fft.fft(x))), torch.eye(4))
+    assert solved.remedy is not None
+    assert solved.remedy.startswith("systems of up to 3 unknowns")
+
+
+class Masked(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        z = torch.fft.fft(x)
+        z[z.real > 0] *= 2
+        return z.abs()
+
+
+def test_a_mask_that_picks_complex_values_is_refused_with_what_to_write() -> None:
+    error = _refusal(Masked(), torch.ones(4))
+    assert "`z[z.real > 0] *= 2`" in error.problem
+    assert error.problem.endswith("torch.where(mask, a, b) in place of x[mask].")
 
 
 @pytest.mark.converters

@@ -182,6 +182,9 @@ def elementary(a: Tensor, b: Tensor) -> list[Tensor]:
         a.isfinite() & ~a.isnan(),
         a.isinf() | a.logical_not(),
         a.logical_and(a.real) ^ a.logical_xor(b.T[:1]),
+        a.view(torch.float64),
+        a.real.contiguous().view(torch.complex128),
+        a.view(torch.complex128) * 2,
     ]
 
 
@@ -204,6 +207,9 @@ def reductions(a: Tensor, b: Tensor) -> list[Tensor]:
         a.trace(),
         a.all(1),
         a.any(),
+        torch.count_nonzero(a) + torch.count_nonzero(a - a.real, 1),
+        torch.block_diag(a, b[0], b.T),
+        F.embedding(torch.tensor([[2, 0], [1, 1]]), a),
         torch.addmv(a[:, 0], a, b[:, 0], beta=0.5, alpha=2j),
         torch.addr(a, a[:, 0], b[:, 0], alpha=2j),
         torch.trapezoid(a),

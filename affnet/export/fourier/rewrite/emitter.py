@@ -231,7 +231,10 @@ class Emitter:
                 shape = list(map(str, value.shape))
                 if name in shape:
                     return self.call(aten.sym_size.int, node, shape.index(name))
-        self.refuse(f"no tensor has the symbolic length {name}; export it with fixed shapes")
+        self.refuse(
+            "the values of the input decide the size of its result; choose between values with "
+            "torch.where(mask, a, b) in place of x[mask]"
+        )
 
     def cast(self, node: Node, dtype: torch.dtype) -> Node:
         """Return ``node`` in ``dtype``."""

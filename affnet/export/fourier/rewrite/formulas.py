@@ -47,6 +47,8 @@ def formula(*operators: Any, real: bool = False) -> Callable[[F], F]:
 def _is_complex(value: Any) -> bool:
     if isinstance(value, Tensor):
         return value.is_complex()
+    if isinstance(value, list | tuple):
+        return any(map(_is_complex, value))
     return isinstance(value, complex) or (isinstance(value, torch.dtype) and value.is_complex)
 
 

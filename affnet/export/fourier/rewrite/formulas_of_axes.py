@@ -183,3 +183,29 @@ def _all(z: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 @formula(aten.any.default, aten.any.dim, aten.any.dims)
 def _any(z: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return torch.any(z != 0, *args, **kwargs)
+
+
+@formula(aten.count_nonzero.default, aten.count_nonzero.dim_IntList)
+def _count_nonzero(z: Tensor, dim: Any = None) -> Tensor:
+    return (z != 0).sum(dim)
+
+
+@formula(aten.block_diag.default)
+def _block_diag(tensors: list[Tensor]) -> Tensor:
+    blocks = [torch.atleast_2d(tensor) for tensor in tensors]
+    width, rows, before = sum(block.shape[1] for block in blocks), [], 0
+    for block in blocks:
+        after = width - before - block.shape[1]
+        rows.append(torch.nn.functional.pad(block, (before, after)))
+        before += block.shape[1]
+    return torch.cat(rows)
+
+
+@formula(aten.view.dtype)
+def _viewed(z: Tensor, dtype: torch.dtype) -> Tensor:
+    """Real numbers as pairs, or pairs as twice as many real numbers, of one precision."""
+    if z.is_complex() and dtype is z.real.dtype:
+        return torch.view_as_real(z).flatten(-2)
+    if dtype.is_complex and dtype.to_real() is z.dtype:
+        return torch.view_as_complex(z.unflatten(-1, (-1, 2)))
+    return z if dtype is z.dtype else NotImplemented

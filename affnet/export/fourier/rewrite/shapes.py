@@ -28,6 +28,7 @@ _DATA_ARGUMENTS: dict[Any, tuple[int, ...]] = {
     aten.detach.default: _FIRST,
     aten.col2im.default: _FIRST,
     aten.diag_embed.default: _FIRST,
+    aten.embedding.default: _FIRST,
     aten.diagonal.default: _FIRST,
     aten.diagonal_scatter.default: (0, 1),
     aten.expand.default: _FIRST,

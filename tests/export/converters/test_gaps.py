@@ -74,7 +74,7 @@ class Masked(nn.Module):
 def test_a_mask_that_picks_complex_values_is_refused_with_what_to_write() -> None:
     error = _refusal(Masked(), torch.ones(4))
     assert "`z[z.real > 0] *= 2`" in error.problem
-    assert error.problem.endswith("torch.where(mask, a, b) in place of x[mask].")
+    assert error.problem.endswith("torch.where(mask, a, b) in place of x[mask]")
 
 
 @pytest.mark.converters

@@ -21,7 +21,7 @@ _CONSTANTS = (bool, int, float, complex, str, torch.dtype, torch.device, type(No
 
 
 def check_built(function: str, built: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
-    """Return the network that ``function`` built in eval mode, and its example's arguments.
+    """Return the network that ``function`` built, and its example's arguments.
 
     Raises:
         UsageError: it returned something else, or arguments that forward does not have or that
@@ -57,7 +57,31 @@ def check_built(function: str, built: Any) -> tuple[nn.Module, tuple[Any, ...], 
             f"{function}'s example does not fit its network's forward({takes}): {misfit}",
             "return the arguments that forward takes.",
         )
-    return network.eval(), args, kwargs
+    return network, args, kwargs
+
+
+def in_eval_mode(function: str, network: nn.Module) -> tuple[str, ...]:
+    """Bring a network into eval mode, and return a note where it computes otherwise then."""
+    layers = [
+        f"{name or 'itself'} ({type(module).__name__})"
+        for name, module in network.named_modules()
+        if module.training and _trains(module)
+    ]
+    network.eval()
+    if not layers:
+        return ()
+    more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
+    return (
+        f"{function} returns its network in training mode; the file computes what it gives in "
+        f"eval mode, in which {layers[0]}{more} differs.",
+    )
+
+
+def _trains(module: nn.Module) -> bool:
+    """Return whether a layer of torch's computes otherwise in training."""
+    if isinstance(module, nn.modules.batchnorm._NormBase):
+        return module.track_running_stats
+    return isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0
 
 
 def signature_of(network: nn.Module) -> inspect.Signature:

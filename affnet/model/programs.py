@@ -18,7 +18,7 @@ from torch.export import ExportedProgram
 from affnet.errors import AffnetError, MissingError, UsageError, first_line
 from affnet.exported_program import load_exported_program
 from affnet.graph_code import graph_code_when_run
-from affnet.model.arguments import RETURNS, check_built
+from affnet.model.arguments import RETURNS, check_built, in_eval_mode
 from affnet.model.capture import capture, check_program, check_runs
 from affnet.model.complex_parts import PAIR, PARTS, check_complex, in_parts
 from affnet.model.export_failures import remedy_for
@@ -71,6 +71,7 @@ def build_program(
         _check_closed(function, dynamic, complex_as)
         return _of_program(function, built)
     network, args, kwargs = check_built(function, built)
+    mode_notes = in_eval_mode(function, network)
     if complex_as == PARTS:
         network, args, kwargs = in_parts(network, args, kwargs)
     check_runs(function, network, args, kwargs)
@@ -83,7 +84,7 @@ def build_program(
     loaded = described(function, program, network, call)
     return replace(
         loaded,
-        notes=(*loaded.notes, *captured.notes, *kept_notes),
+        notes=(*loaded.notes, *mode_notes, *captured.notes, *kept_notes),
         captured=captured.record(),
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import operator
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import compress
 from typing import Any
 
@@ -39,7 +40,7 @@ _SAME = 1e-4  # of the largest output: what the order of sums may change between
 def check_runs(
     function: str, network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
 ) -> None:
-    """Run the network that ``function`` built on its example, twice.
+    """Run the network that ``function`` built on its example, twice, and another input between.
 
     What it caches are numbers then: `torch.export` alone would leave its stand-ins for tensors in
     such a cache.
@@ -54,16 +55,18 @@ def check_runs(
         with torch.no_grad():
             register_dataclasses(network(*copied(args), **copied(kwargs)))
             first = copied(pytree.tree_leaves(network(*copied(args), **copied(kwargs))))
+            _run_on_another(network, args, kwargs)
             with subclasses_of_results(), random:
                 second = pytree.tree_leaves(network(*copied(args), **copied(kwargs)))
     except Exception as error:  # the user's own code
         raise own_failure(function, error) from error
     if difference(second, first) > (0 if random.places else _SAME):
-        if not random.places and (changed := _changed_buffer(network, args, kwargs)):
+        if not random.places and (changed := _changed(network, args, kwargs)):
+            kind, name = changed
             raise UsageError(
-                f"The network of {function} changes its buffer {changed!r} when it runs, and its "
+                f"The network of {function} changes its {kind} {name!r} when it runs, and its "
                 "output depends on what it was; a file keeps nothing from run to run",
-                f"make {changed!r} an input of forward, and its new value an output.",
+                f"make {name!r} an input of forward, and its new value an output.",
             )
         where = f" at {random.places[0]}" if random.places and random.places[0] else ""
         raise UsageError(
@@ -74,17 +77,39 @@ def check_runs(
         )
 
 
-def _changed_buffer(
+def _run_on_another(network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Run on half the example, of which nothing may be left; the network may not take it."""
+
+    def halved(leaf: Any) -> Any:
+        is_number = isinstance(leaf, Tensor) and (leaf.is_floating_point() or leaf.is_complex())
+        return leaf * 0.5 if is_number else leaf
+
+    others, named = pytree.tree_map(halved, copied((args, kwargs)))
+    with suppress(Exception):
+        network(*others, **named)
+
+
+def _changed(
     network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> str | None:
-    """Return the name of a parameter or buffer that a run changes, None where none is."""
-    before = {name: tensor.detach().clone() for name, tensor in named_tensors(network)}
+) -> tuple[str, str] | None:
+    """Return a buffer or attribute that a run on another input changes by its name, if one is."""
+    before = {name: tensor.detach().clone() for name, tensor in _kept(network)}
     with torch.no_grad():
-        network(*copied(args), **copied(kwargs))
-    for name, tensor in named_tensors(network):
-        if name in before and not torch.equal(tensor, before[name]):
-            return name
+        _run_on_another(network, args, kwargs)
+    buffers = dict(named_tensors(network))
+    for name, tensor in _kept(network):
+        if name not in before or not torch.equal(tensor, before[name]):
+            return "buffer" if name in buffers else "attribute", name
     return None
+
+
+def _kept(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield parameters, buffers and tensors that are attributes, each with its name."""
+    yield from named_tensors(network)
+    for path, module in network.named_modules():
+        for name, value in vars(module).items():
+            if isinstance(value, Tensor):
+                yield f"{path}.{name}".lstrip("."), value
 
 
 def _check_devices(function: str, network: nn.Module, inputs: Iterable[Any]) -> None:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from affnet.errors import AffnetError, MissingError, UsageError
+from affnet.model.arguments import in_eval_mode
 from affnet.model.capture import check_program, check_runs
 from affnet.model.source import load_source
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
@@ -129,6 +130,38 @@ def test_state_that_an_output_depends_on_is_refused() -> None:
     assert (
         caught.value.remedy == "make 'previous' an input of forward, and its new value an output."
     )
+
+
+class Last(nn.Module):
+    """The difference from the input of the run before, kept as an attribute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = torch.zeros(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y, self.last = x - self.last, x
+        return y
+
+
+@pytest.mark.parametrize(
+    ("network", "what"), [(Last(), "attribute 'last'"), (Previous(), "buffer 'previous'")]
+)
+def test_what_one_input_leaves_for_the_next_is_refused_by_its_name(
+    network: nn.Module, what: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_runs("nets:build", network, (torch.ones(3),))
+    assert caught.value.problem.startswith(f"The network of nets:build changes its {what} when")
+
+
+def test_layers_that_were_left_in_training_are_noted() -> None:
+    layers = nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.1), nn.Dropout(0.0), nn.BatchNorm1d(3))
+    (note,) = in_eval_mode("nets:build", layers)
+    assert note.endswith("in eval mode, in which 1 (Dropout) and 1 more differs.")
+    assert not layers.training
+    assert in_eval_mode("nets:build", layers) == ()
+    assert in_eval_mode("nets:build", nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.0))) == ()
 
 
 @pytest.mark.parametrize("returns", ["what it wrote", "another tensor"])

@@ -25,6 +25,10 @@ _REMEDIES = {
         "It depends on the values of a tensor, and a file holds one fixed sequence of operators: "
         + OF_VALUES
     ),
+    r"Constraints violated|Specializations unexpectedly": (
+        "Compute sizes from x.shape by +, -, * and // alone, without int() and conditions, or omit "
+        "that axis from --dynamic."
+    ),
     r"\.numpy\(\)": "Use torch's functions in forward, or compute it once in __init__.",
     r"missing a required|takes \d+ positional|unexpected keyword": (
         "Return one example input for each argument of forward."
@@ -32,6 +36,11 @@ _REMEDIES = {
 }
 _OTHERWISE = (
     "Write that line otherwise; torch.export.draft_export(network, (example,)) lists all that fail."
+)
+# How torch.export names an axis that dynamic_shapes leave open and forward does not.
+_FIXED_AXIS = re.compile(
+    r"(?:Constraints violated|Specializations unexpectedly required) "
+    r"\(L\[.*?'?(\w+)'?\]\.size\(\)\[(\d+)\]"
 )
 _DEBUGGING = re.compile(r" \(unhinted: .*")  # of torch's own developers
 # By what torch says where a network fails to run: the remedy.
@@ -103,6 +112,8 @@ def described_failure(error: Exception) -> str:
 
 
 def _plain(error: Exception) -> str:
+    if fixed := _FIXED_AXIS.search(str(error)):
+        return f"forward needs axis {fixed[2]} of {fixed[1]} to have the length of its example"
     return _DEBUGGING.sub("", reason_of(error))
 
 

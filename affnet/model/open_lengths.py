@@ -147,8 +147,9 @@ def check_lengths_run(function: str, network: nn.Module, call: OpenCall) -> None
             text = ", ".join(f"{name} {length}" for name, length in lengths.items())
             raise UsageError(
                 f"The network of {function} does not run at {text}: {reason_of(error)}",
-                "give lengths that it takes by --dynamic of affnet export: "
-                f"{','.join(f'{name}:MIN..MAX' for name in lengths)}.",
+                "by --dynamic of affnet export give lengths that it takes, "
+                f"{','.join(f'{name}:MIN..MAX' for name in lengths)}, omit an axis that has one "
+                "length, or name another, as x:1=time.",
             ) from error
 
 

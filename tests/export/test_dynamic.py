@@ -11,7 +11,7 @@ import torch
 
 from affnet.artifact import Artifact, Manifest
 from affnet.dynamic_axes import DynamicAxis
-from affnet.errors import UsageError
+from affnet.errors import ConversionError, UsageError
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.model.source import load_source
 from affnet.runtimes import runtime_for
@@ -77,6 +77,7 @@ def test_a_front_end_and_a_network_take_any_batch_and_time(
     [
         ("log_mel", "onnx"),
         ("denoise", "onnx"),
+        ("denoise_all", "onnx"),
         ("log_mel", "torch"),
         pytest.param("log_mel", "coreml", marks=pytest.mark.converters),
         pytest.param("log_mel", "executorch", marks=pytest.mark.converters),
@@ -109,7 +110,27 @@ def test_a_transform_over_a_dynamic_axis_is_refused_with_its_line(tmp_path: Path
 def test_a_network_for_one_length_is_refused() -> None:
     with pytest.raises(UsageError, match="does not run at batch 1, time 200") as refused:
         load_source(f"{NETWORKS}:fixed", dynamic="batch,time")
-    assert "--dynamic of affnet export: batch:MIN..MAX,time:MIN..MAX" in str(refused.value)
+    assert "that it takes, batch:MIN..MAX,time:MIN..MAX, omit an axis" in str(refused.value)
+
+
+def test_a_length_that_forward_fixes_is_refused_by_its_axis() -> None:
+    with pytest.raises(ConversionError) as refused:
+        load_source(f"{NETWORKS}:checked", dynamic="time:400..800")
+    assert "forward needs axis 1 of x to have the length of its example" in str(refused.value)
+    assert "omit that axis from --dynamic" in str(refused.value)
+
+
+def test_a_signal_may_be_as_long_as_the_input() -> None:
+    """As torch.export alone does not take it; the files are among the exhaustive tests."""
+    torch.manual_seed(0)
+    source = load_source(f"{NETWORKS}:denoise_all", dynamic="batch,time")
+    program = source.program
+    assert program is not None
+    network, _ = dynamic_networks.denoise_all()
+    for batch, time in ((1, 200), (3, 415), (4, 800)):
+        x = torch.randn(batch, time)
+        with torch.no_grad():
+            torch.testing.assert_close(program.module()(x), network(x))
 
 
 @pytest.mark.parametrize("format_", ["ncnn", "mnn", "tflite", "coreai"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch.utils import _pytree as pytree
 from affnet.model.capture.assertions import Assertion, failing_assertion, without_assertions
 from affnet.model.capture.calls import copied, is_sparse
 from affnet.model.capture.comparison import compare
+from affnet.model.capture.open_frames import open_lengths_taken
 from affnet.model.capture.recording import record
 from affnet.model.export_failures import capture_failure, described_failure
 from affnet.model.open_lengths import OpenCall
@@ -90,7 +91,8 @@ class _NotApplicableError(Exception):
 
 
 def _exported(call: _Call, _: Exception | None = None) -> tuple[ExportedProgram, list[str]]:
-    with helpers_noted():
+    taken = open_lengths_taken() if call.dynamic_shapes is not None else nullcontext()
+    with helpers_noted(), taken:
         program = torch.export.export(
             call.network, call.args, call.kwargs, dynamic_shapes=call.dynamic_shapes
         )

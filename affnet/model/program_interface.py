@@ -160,7 +160,8 @@ def _spec(
     """Return the spec of an input or output, and a note where it is complex."""
     called = kind if label == kind else f"{kind} {label!r}"
     if value.dtype not in _TYPES:
-        remedy = "give an example in float32" if kind == "input" else "return it as .float()"
+        wide = "complex64" if value.dtype.is_complex else "float32"
+        remedy = f"give an example in {wide}" if kind == "input" else f"return it in {wide}"
         raise UsageError(
             f"{name}'s {called} is of the type {_text(value.dtype)}, which files do not hold",
             f"{remedy}.",

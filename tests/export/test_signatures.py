@@ -115,6 +115,14 @@ def test_where_pytorch_raises_for_a_singular_matrix_nothing_is_compared(tmp_path
     assert compared["normal noise"] == compared["the example"] == 1
 
 
+def test_no_classes_are_compared_where_there_are_none(
+    run: Callable[..., Finished], tmp_path: Path
+) -> None:
+    found = run("export", f"{NETWORKS}:passing", "-o", tmp_path)
+    assert "agrees with PyTorch" in found.out
+    assert "top-1" not in found.out
+
+
 def test_a_gradient_is_given(tmp_path: Path) -> None:
     exported("slope", "onnx", tmp_path)
 

@@ -75,7 +75,11 @@ def load_calibration(
         DatasetError: a folder that is empty or holds no image that can be decoded.
     """
     if not network.input.is_image:
-        raise UsageError(f"{network.name} takes no images, so it cannot be calibrated with any.")
+        raise UsageError(
+            f"{network.name} is a network of one's own or takes no images, and int8 is calibrated "
+            "with images of this package's networks and peers alone",
+            "take --precision fp16, or int8-weights where the format has it.",
+        )
     if samples < 1:
         raise UsageError(f"--calibration-samples must be at least 1, not {samples}.")
     if data is None and network.provenance.kind != "bundled":

@@ -98,8 +98,10 @@ def _verdict(subject: Subject, parity: Parity) -> dict[str, str]:
         "largest error": f"{parity.max_rel_error:.1e} of the largest output{worst} "
         f"({parity.tolerance:.0e} allowed)",
         "PSNR": f"{parity.psnr_db:.1f} dB",
-        "top-1 agreement": PERCENT.text(parity.top1_agreement),
     }
+    if subject.input.is_image or any(one.class_axis is not None for one in subject.outputs):
+        # of any other numbers the largest means nothing, and where two are equal it is of rounding
+        fields["top-1 agreement"] = PERCENT.text(parity.top1_agreement)
     if left := [one for one in parity.details if one.note]:
         fields["remarks"] = "; ".join(f"{one.name}: {one.note}" for one in left)
     return fields

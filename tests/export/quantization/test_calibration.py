@@ -94,5 +94,6 @@ def test_wrong_numbers_and_networks() -> None:
         load_calibration(load_source("digits"), None, 0)
     source = tiny_source()
     object.__setattr__(source, "inputs", (TensorSpec("x", (1, 4), "float32"),))
-    with pytest.raises(UsageError, match="takes no images"):
+    with pytest.raises(UsageError, match="takes no images") as refused:
         load_calibration(source, "bundled", 5)
+    assert refused.value.remedy is not None and "--precision fp16" in refused.value.remedy

@@ -94,6 +94,7 @@ RULES: dict[Any, Rule] = {
     aten.hypot.default: magnitudes.hypot,
     aten.index_put.default: indexing.index_put,
     aten.kthvalue.default: order_statistics.kthvalue,
+    aten.sort.stable: order_statistics.plain_sort,
     aten.lerp.Scalar: magnitudes.lerp,
     aten.lerp.Tensor: magnitudes.lerp,
     aten.linalg_vector_norm.default: statistics.vector_norm,

@@ -32,6 +32,7 @@ RULES: dict[Any, Rule] = {
     aten.fmin.default: magnitudes.fmin,
     aten.hypot.default: magnitudes.hypot,
     aten.kthvalue.default: order_statistics.kthvalue,
+    aten.sort.stable: order_statistics.plain_sort,
     aten.log1p.default: logarithms.log1p,
     aten.log_sigmoid.default: logarithms.log_sigmoid,
     aten.matmul.default: contractions.matmul,

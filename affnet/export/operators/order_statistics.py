@@ -1,10 +1,12 @@
 """The value of a place in the order of an axis, by the largest or smallest that lead to it.
 
-torch.onnx, litert-torch, coremltools and ExecuTorch have `topk`, and no median.
+torch.onnx, litert-torch, coremltools and ExecuTorch have `topk`, and no median.  None has a stable
+sort, and litert-torch and ExecuTorch sort for a quantile what their runtimes do not sort.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -65,3 +67,57 @@ def argsort(x: Tensor, dim: int = -1, descending: bool = False) -> Any:
     """Return the places of an axis's values in their order: ``aten.argsort``."""
     found = sort(x, dim, descending)
     return found if found is NotImplemented else found[1]
+
+
+def stable_sort(
+    x: Tensor,
+    *,
+    stable: bool | None = None,  # noqa: ARG001 - whether or not: topk takes the first of equals
+    dim: int = -1,
+    descending: bool = False,
+) -> Any:
+    """Return `sort`: ``aten.sort.stable``."""
+    return sort(x, dim, descending)
+
+
+def plain_sort(
+    x: Tensor,
+    *,
+    stable: bool | None = None,  # noqa: ARG001
+    dim: int = -1,
+    descending: bool = False,
+) -> Any:
+    """Return the same by the operator of converters that have one."""
+    return torch.ops.aten.sort.default(x, dim, descending)
+
+
+def msort(x: Tensor) -> Any:
+    """Return all values of the first axis in their order: ``aten.msort``."""
+    found = sort(x, 0)
+    return found if found is NotImplemented else found[0]
+
+
+def quantile(
+    x: Tensor,
+    q: float,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Any:
+    """Return the value below which a part ``q`` of those along ``dim`` lies: ``aten.quantile``."""
+    if dim is None:
+        found = quantile(x.reshape(-1), q, 0, interpolation=interpolation)
+        return found.reshape([1] * x.dim()) if found is not NotImplemented and keepdim else found
+    ordered = sort(x, dim)
+    if ordered is NotImplemented:
+        return NotImplemented
+    place = q * (x.shape[dim] - 1)
+    below, above = math.floor(place), math.ceil(place)
+    part = {
+        "linear": place - below, "lower": 0, "higher": 1, "midpoint": 0.5,
+        "nearest": round(place) - below,
+    }[interpolation]  # fmt: skip
+    low, high = (ordered[0].select(dim, each) for each in (below, above))
+    result = low if part == 0 or below == above else low + (high - low) * part
+    return result.unsqueeze(dim) if keepdim else result

@@ -33,6 +33,15 @@ def test_rules_are_torchs(x: Tensor) -> None:
         torch.testing.assert_close(actual, tuple(x.sort(0, descending)))
 
 
+@pytest.mark.parametrize("interpolation", ["linear", "lower", "higher", "midpoint", "nearest"])
+@pytest.mark.parametrize("q", [0.0, 0.3, 0.5, 1.0])
+def test_quantiles_are_torchs(q: float, interpolation: str) -> None:
+    for dim, keepdim in ((None, False), (None, True), (0, False), (-1, True)):
+        actual = order_statistics.quantile(NUMBERS, q, dim, keepdim, interpolation=interpolation)
+        wanted = NUMBERS.quantile(q, dim, keepdim, interpolation=interpolation)
+        torch.testing.assert_close(actual, wanted)
+
+
 def of_an_order(x: Tensor) -> Tensor:
     """Return values alone: where nothing asks for places, litert-torch has another operator."""
     parts: tuple[Callable[[Tensor], Tensor], ...] = (
@@ -44,6 +53,10 @@ def of_an_order(x: Tensor) -> Tensor:
         lambda x: x.sort(-1, descending=True).values,
         lambda x: x.topk(3, 1).values,
         lambda x: x.argsort(1).to(torch.float32),
+        lambda x: x.sort(dim=1, stable=True, descending=True).values,
+        lambda x: x.msort(),
+        lambda x: x.quantile(0.3),
+        lambda x: x.quantile(0.8, dim=1, keepdim=True, interpolation="higher"),
     )
     return torch.cat([part(x).reshape(-1) for part in parts])
 

@@ -89,7 +89,7 @@ def signature_of(network: nn.Module) -> inspect.Signature:
     try:
         return inspect.signature(network.forward)
     except ValueError:
-        _, *taken = network.forward.schema.arguments  # type: ignore[union-attr]  # but for self
+        _, *taken = network.forward.schema.arguments  # type: ignore[attr-defined]  # but for self
         return inspect.Signature(
             [
                 inspect.Parameter(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import re
 import sys
 import traceback
@@ -131,6 +132,7 @@ def _call(function: str, seed: int) -> Any:
         raise _build_failure(function, error) from error
     finally:
         sys.path.remove(here)
+        os.chdir(here)  # files are named from here, wherever a package went to find its weights
 
 
 def _check_takes_nothing(function: str, build: Callable[..., Any]) -> None:

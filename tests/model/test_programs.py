@@ -95,6 +95,18 @@ def test_operators_of_a_function_s_network_know_the_helper_that_made_them(
     assert source_line(node) == f"{tmp_path.name}.py:4 `return torch.tan(x)`"
 
 
+def test_a_function_that_changes_the_working_directory_is_brought_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "moving.py").write_text(
+        "import os\nimport torch\n"
+        "def build():\n    os.chdir('/')\n    return torch.nn.Linear(3, 2), torch.ones(1, 3)\n"
+    )
+    load_source("moving:build")
+    assert Path.cwd() == tmp_path
+
+
 def test_complex_borders_become_real_and_it_says_so(tmp_path: Path) -> None:
     path = saved(tmp_path / "net.pt2", Spectrum(), torch.zeros(2, 8))
     source = load_source(str(path))

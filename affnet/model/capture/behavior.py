@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import traceback
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import compress
@@ -159,16 +160,22 @@ def check_program(name: str, program: ExportedProgram) -> tuple[ExportedProgram,
         raise UsageError(f"{name} returns no tensor", "let its forward return one.")
     notes: tuple[str, ...] = ()
     if _writes_to_given(program):
-        functional = program.run_decompositions({})  # in which each change is an output
+        functional = _functional(program)  # in which each change is an output
         notes = _changes(name, functional)
         program = _without_changes(functional)
-    if not _depends(program) and not _depends(program.run_decompositions({})):
+    if not _depends(program) and not _depends(_functional(program)):
         raise UsageError(
             f"The output of {name} does not depend on its input",
             "let forward compute it from its argument with torch's functions; what went "
             "through numpy, .item() or .tolist() is a constant.",
         )
     return program, notes
+
+
+def _functional(program: ExportedProgram) -> ExportedProgram:
+    with warnings.catch_warnings():  # torch copies its own trees in a way that it warns of
+        warnings.simplefilter("ignore", FutureWarning)
+        return program.run_decompositions({})
 
 
 def _changes(name: str, program: ExportedProgram) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def open_lengths_taken() -> Iterator[None]:
 
     method = Tensor.istft
     torch.istft = istft
-    Tensor.istft = istft  # type: ignore[method-assign,assignment]
+    Tensor.istft = istft  # type: ignore[method-assign]
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,13 @@ def test_layers_that_were_left_in_training_are_noted() -> None:
     assert not layers.training
     assert in_eval_mode("nets:build", layers) == ()
     assert in_eval_mode("nets:build", nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.0))) == ()
+
+
+def test_changes_are_looked_for_without_warnings_of_torchs_own() -> None:
+    given = program(Counts())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_program("nets:build", given)
 
 
 @pytest.mark.parametrize("returns", ["what it wrote", "another tensor"])

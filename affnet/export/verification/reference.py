@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]  # it is documented there
 
 from affnet.artifact import Arrays, TensorSpec
 from affnet.errors import UsageError, first_line
@@ -53,7 +54,7 @@ def reference_outputs(source: Source, arrays: Arrays) -> Outputs:
                 outputs = outputs_of(source.model(*map(torch.tensor, arrays)))
                 return [output.detach().numpy() for output in outputs]
         except Exception as error:  # the user's own code
-            if isinstance(error, torch.linalg.LinAlgError) and _gives_floats(source):
+            if isinstance(error, LinAlgError) and _gives_floats(source):
                 # a singular matrix, as zeros are: no number is right, and none is compared
                 return [np.full(one.static_shape(), np.nan, one.dtype) for one in source.outputs]
             raise UsageError(

@@ -175,7 +175,8 @@ def check_program(name: str, program: ExportedProgram) -> tuple[ExportedProgram,
 def _functional(program: ExportedProgram) -> ExportedProgram:
     with warnings.catch_warnings():  # torch copies its own trees in a way that it warns of
         warnings.simplefilter("ignore", FutureWarning)
-        return program.run_decompositions({})
+        functional: ExportedProgram = program.run_decompositions({})
+        return functional
 
 
 def _changes(name: str, program: ExportedProgram) -> tuple[str, ...]:

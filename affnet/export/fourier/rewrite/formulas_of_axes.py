@@ -192,7 +192,7 @@ def _count_nonzero(z: Tensor, dim: Any = None) -> Tensor:
 
 @formula(aten.block_diag.default)
 def _block_diag(tensors: list[Tensor]) -> Tensor:
-    blocks = [torch.atleast_2d(tensor) for tensor in tensors]
+    blocks = [tensor.reshape(-1, tensor.shape[-1] if tensor.dim() else 1) for tensor in tensors]
     width, rows, before = sum(block.shape[1] for block in blocks), [], 0
     for block in blocks:
         after = width - before - block.shape[1]
@@ -207,5 +207,5 @@ def _viewed(z: Tensor, dtype: torch.dtype) -> Tensor:
     if z.is_complex() and dtype is z.real.dtype:
         return torch.view_as_real(z).flatten(-2)
     if dtype.is_complex and dtype.to_real() is z.dtype:
-        return torch.view_as_complex(z.unflatten(-1, (-1, 2)))
+        return torch.view_as_complex(z.reshape(*z.shape[:-1], z.shape[-1] // 2, 2))
     return z if dtype is z.dtype else NotImplemented

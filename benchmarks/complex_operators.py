@@ -26,9 +26,9 @@ from torch.utils import _pytree as pytree
 
 from affnet.errors import ConversionError
 from affnet.export.fourier.rewrite import rewrite_program
+from affnet.export.fourier.rewrite.elimination import LARGEST_SYSTEM
 from affnet.export.fourier.rewrite.formulas import FORMULAS
 from affnet.export.fourier.rewrite.registry import COMPLEX_RULES
-from affnet.export.fourier.rewrite.small_matrices import LARGEST_MATRIX
 from affnet.silence import silenced
 
 TOLERANCE = 1e-4  # of the largest output
@@ -156,9 +156,9 @@ operators of ATen take complex tensors. Any other is refused by name, with the l
 
 {_listed(formulas)}
 
-Inverse, solution and determinant are those of matrices up to {LARGEST_MATRIX} x {LARGEST_MATRIX}:
-larger ones need pivots, which depend on the values. Decompositions (`eig`, `svd`, `qr`, `cholesky`)
-have no form of fixed steps.
+Inverse, solution, determinant and Cholesky factor are those of matrices of up to {LARGEST_SYSTEM}
+rows: a larger one would take thousands of operators. Other decompositions (`eig`, `svd`, `qr`) have no form
+of fixed steps here.
 """
 
 

@@ -19,7 +19,7 @@ OF_VALUES = (
 _REMEDIES = {
     r"linalg_lstsq|linalg\.lstsq": (
         "No format has least squares: solve the normal equations with torch.linalg.solve, of up to "
-        "3 unknowns, or move it out of forward."
+        "64 unknowns, or move it out of forward."
     ),
     r"data-dependent|data is not allocated": (
         "It depends on the values of a tensor, and a file holds one fixed sequence of operators: "
@@ -47,7 +47,7 @@ _DEBUGGING = re.compile(r" \(unhinted: .*")  # of torch's own developers
 _OWN_REMEDIES = {
     r"linalg_lstsq|linalg\.lstsq": (
         "No format has least squares: solve the normal equations with torch.linalg.solve, of up to "
-        "3 unknowns, or move it out of forward."
+        "64 unknowns, or move it out of forward."
     ),
     r"CUDA|cuda|NVIDIA|HIP|not linked with support for \w+ devices|MPS": (
         "files are made on the CPU: build the network without .cuda() or .to('cuda'), and take the "

@@ -15,8 +15,9 @@ _OPERATOR = re.compile(r"\b(?:aten(?:\.|::)|fx node |op ')_?(\w+)")
 _SORT = "sort the values and take those of a place: x.sort(dim).values.select(dim, place)."
 _SCAN = "write the steps out: each is a slice and a product or maximum with the one before."
 _SOLVE = (
-    "systems of up to 3 unknowns are solved: take a fixed number of steps of an iteration "
-    "(conjugate gradients), or solve it outside of the network."
+    "systems of up to 64 unknowns are solved, in networks with transforms or complex values: take "
+    "a fixed number of steps of an iteration (conjugate gradients), or solve it outside of the "
+    "network."
 )
 _INSTEAD = {
     "median": _SORT,

@@ -157,8 +157,8 @@ operators of ATen take complex tensors. Any other is refused by name, with the l
 {_listed(formulas)}
 
 Inverse, solution, determinant and Cholesky factor are those of matrices of up to {LARGEST_SYSTEM}
-rows: a larger one would take thousands of operators. Other decompositions (`eig`, `svd`, `qr`) have no form
-of fixed steps here.
+rows: a larger one would take thousands of operators. Other decompositions (`eig`, `svd`, `qr`) have
+no form of fixed steps here.
 """
 
 

@@ -82,6 +82,8 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
             result = self._accumulated(func, args, result)
         if is_long:
             result = self._summed(func, args, result)
+        if rounds and func is torch.ops.aten.cumsum.default:
+            result = self._scanned(result, args[1])
         if rounds and _is_transform_over_axes(func, args):
             result = self._with_zeros_of_either_sign(result)
         return pytree.tree_map_only(Tensor, self._rounded, result) if rounds else result
@@ -123,6 +125,16 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         noise = torch.rand(result.shape, generator=self._generator, dtype=result.dtype)
         moved = result + (_ROUNDING / 2) * sums * (2 * noise - 1)
         return torch.where(result == 0, result, moved)
+
+    def _scanned(self, result: Tensor, dim: int) -> Tensor:
+        """Return running sums as one addition after the other leaves them: each rounds the last.
+
+        PyTorch adds them up in float64 on a CPU; files do so in float32, one after the other.
+        """
+        if not (result.is_floating_point() or result.is_complex()):
+            return result
+        noise = torch.rand(result.shape, generator=self._generator, dtype=torch.float64)
+        return result + (result * (noise * 2 - 1) * (_ROUNDING / 2)).cumsum(dim)
 
     def _once(self, func: Any, args: Any, compute: Callable[[], Tensor]) -> Tensor:
         """Return what ``compute`` gives, from the first of the runs that came here."""

@@ -47,6 +47,11 @@ class Picked(nn.Module):
         return self.pick(x)
 
 
+class RunningSums(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.cumsum(-1)
+
+
 class InHalf(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.half().float()
@@ -179,3 +184,13 @@ def test_types_that_the_network_names_are_kept_or_widened() -> None:
 
 def test_a_network_for_float32_only_leaves_nothing_open() -> None:
     assert spread(Float32Only(), np.ones((1, 3))).max() == pytest.approx(0)
+
+
+def test_running_sums_are_open_by_what_each_addition_rounds() -> None:
+    """A file adds them up in float32, one after the other; PyTorch does so in float64."""
+    signal = np.random.default_rng(0).random((64, 4096)).astype(np.float32)
+    found = spread(RunningSums(), signal)[:, -1]
+    one_by_one = np.cumsum(signal, axis=-1, dtype=np.float32)[:, -1]
+    error = np.abs(one_by_one - signal.astype(np.float64).sum(-1))
+    assert np.median(found) > np.median(error)
+    assert found.max() < 4096 * 2.0**-24 * signal.sum(-1).max()  # the sum of all roundings

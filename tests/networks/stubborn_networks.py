@@ -279,6 +279,18 @@ class MaskedFrequencies(nn.Module):
         return picked.abs().reshape(x.shape[0], count) / torch.nonzero(kept).shape[0]
 
 
+class RepeatedMask(nn.Module):
+    """ReFNO: masked_select by a mask that is repeated over channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("kept", torch.fft.rfftfreq(16) < 0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        spectrum = torch.fft.rfft(x).abs()[..., None] * torch.arange(1, 4)
+        return torch.masked_select(spectrum, self.kept[:, None]).reshape(x.shape[0], -1, 3)
+
+
 class Recurrent(nn.Module):
     """A recurrent layer and attention behind a check of its front end."""
 
@@ -356,6 +368,7 @@ CAPTURED: dict[str, Built] = {
     "subclass of results": (Diffracts, (2, 16)),
     "autograd function": (CustomKernel, (2, 16)),
     "constant mask and numpy": (MaskedFrequencies, (2, 16)),
+    "repeated mask": (RepeatedMask, (2, 16)),
     "recurrent layers": (Recurrent, (1, 64)),
     "check of the input": (ChecksInput, (2, 16)),
 }

@@ -161,8 +161,10 @@ def with_fixed_shape(
     func: Any, args: tuple[Any, ...], is_live: Callable[[Any], bool]
 ) -> tuple[Any, tuple[Any, ...]]:
     """Return a call that picks by masks which are constants as one that picks by places."""
-    if func is aten.masked_select.default and args[0].shape == args[1].shape:
-        func, args = aten.index.Tensor, (args[0], [args[1]])
+    if func is aten.masked_select.default and not is_live(args[1]):
+        values, mask = args
+        if torch.broadcast_shapes(values.shape, mask.shape) == values.shape:
+            func, args = aten.index.Tensor, (values, [mask.expand(values.shape)])
     if func not in _INDEXED or any(is_live(index) for index in args[1] if _is_mask(index)):
         return func, args
     places: list[Any] = []

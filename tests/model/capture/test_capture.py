@@ -23,6 +23,7 @@ pytestmark = THIRD_PARTY_WARNINGS
 FAILS_LATER = {
     "pads as it can": "Padding size should be less",
     "writes by mask": "a mask of constants",
+    "repeated mask": "a mask of constants",
     "mapped constants": "a tensor of a torch.vmap that has ended",
     "sparse kernel": "kernel is a sparse tensor, which no file holds",
 }

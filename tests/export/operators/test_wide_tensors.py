@@ -165,3 +165,17 @@ def test_a_core_ml_file_of_windows_assigned_places_and_contractions(tmp_path: Pa
     torch.testing.assert_close(
         in_file(assigned, x, "coreml", tmp_path), assigned(x), rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.converters
+def test_parts_of_six_axes_are_written_in_tflite(tmp_path: Path) -> None:
+    """AFNO writes each frequency's block, real and imaginary part apart; TFLite pads five axes."""
+
+    def written(x: Tensor) -> Tensor:
+        x = x.reshape(2, 3, 4, 2, 2, 1)
+        part = torch.select_scatter(torch.zeros(2, 3, 4, 2, 2, 2), x[..., 0].relu(), -1, 1)
+        y = torch.slice_scatter(torch.ones(2, 5, 4, 2, 2, 2), part, 1, 1, 4)
+        return F.pad(y, (0, 0, 1, 0, 0, 0, 0, 1)).sum((3, 4))
+
+    x = torch.randn(6, 16)
+    torch.testing.assert_close(in_file(written, x, "tflite", tmp_path), written(x))

@@ -35,6 +35,10 @@ from affnet.model.stack_traces import place_of, users_frames
 
 _INPUT = OutputKind.USER_INPUT_MUTATION
 _CHANGES = (OutputKind.BUFFER_MUTATION, OutputKind.PARAMETER_MUTATION, _INPUT)
+_COPIES = (
+    *(torch.ops.aten.alias.default, torch.ops.aten.clone.default),
+    *(torch.ops.aten.detach.default, torch.ops.aten._to_copy.default),
+)
 _SAME = 1e-4  # of the largest output: what the order of sums may change between two runs
 
 
@@ -189,6 +193,8 @@ def _changes(name: str, program: ExportedProgram) -> tuple[str, ...]:
     stored = {str(spec.target): spec.arg.name for spec in signature.input_specs if spec.target}
     for spec in signature.output_specs:
         target = str(spec.target)
+        if target in stored and _is_kept(program, spec.arg.name, stored[target]):
+            continue  # self.window = self.window.to(x.device)
         if spec.kind is _INPUT:
             notes.append(f"{name} changes its input {target!r} in place; the file leaves it as is.")
         elif spec.kind in _CHANGES and stored[target] in sources:
@@ -203,6 +209,15 @@ def _changes(name: str, program: ExportedProgram) -> tuple[str, ...]:
                 "outputs do not depend on it."
             )
     return tuple(notes)
+
+
+def _is_kept(program: ExportedProgram, new: str, old: str) -> bool:
+    """Return whether what is stored as the ``new`` value is the ``old`` one, or a copy of it."""
+    nodes = {node.name: node for node in program.graph.nodes}
+    node = nodes[new]
+    while node.target in _COPIES and node.meta["val"].dtype == node.args[0].meta["val"].dtype:
+        node = node.args[0]
+    return node is nodes[old]
 
 
 def _is_training(node: Node) -> bool:

@@ -190,6 +190,21 @@ def test_a_change_of_the_input_stays_in_the_network(returns: str) -> None:
     assert torch.equal(result, Centers()(torch.arange(3.0)))
 
 
+def test_a_buffer_that_is_stored_as_it_was_is_no_change() -> None:
+    class Moves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("window", torch.ones(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.window = self.window.to(x.device, x.dtype).clone()
+            return x * self.window
+
+    kept, notes = check_program("nets:build", program(Moves()))
+    assert notes == ()
+    assert [spec.kind.name for spec in kept.graph_signature.output_specs] == ["USER_OUTPUT"]
+
+
 def test_state_that_no_output_depends_on_is_dropped_with_a_note() -> None:
     kept, (note,) = check_program("nets:build", program(Counts()))
     assert note.startswith("nets:build changes its buffer 'runs' when it runs; the file does not")

@@ -131,7 +131,7 @@ def verify(
         if bisect:
             check_cuttable(subject.format)
         more = read_inputs(verify_on, subject.network_inputs(source)) if verify_on else ()
-        inputs = [*inputs_for(subject, source), *more]
+        inputs = [*inputs_for(subject, source, show), *more]
         parity = compare.verify_against(subject, source, inputs)
         agreement = compare.verify_held_out(subject, source) if held_out else None
         file = opened or subject.as_artifact()

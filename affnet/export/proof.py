@@ -55,6 +55,10 @@ def proven(
     if not parity.passed:
         raise VerificationError(_disagreement(artifact, parity))
     artifact = artifact.with_manifest(parity=parity, dynamic=verified(source.dynamic))
+    if reference.rejected:
+        progress(reference.not_compared())
+        details = artifact.manifest.details | {"rejected_inputs": reference.rejected}
+        artifact = artifact.with_manifest(details=details)
     artifact = _proven_on_devices(artifact, source, inputs, options, reference, progress)
     if calibration is None:
         return artifact

@@ -28,7 +28,7 @@ _SCALES = {"/ 1000": 1e-3, "/ 30": 1 / 30, "x 30": 30.0, "x 255": 255.0}
 _SIGNAL_RANK = 3  # N x channels x samples at most; what has more axes is no signal
 _SIGNAL_LENGTH = 16  # of the last axis, at least
 _SINE_CYCLES = 5.5  # between two frequencies of the transform, so that it falls on all of them
-_EXAMPLE, _SMALLEST, _LARGEST = "the example", "the smallest values", "the largest values"
+EXAMPLE, _SMALLEST, _LARGEST = "the example", "the smallest values", "the largest values"
 _NOISE = "normal noise"
 #: What a network is verified on that takes no floats.
 _DISCRETE = (_SMALLEST, _LARGEST, *(f"random values {number}" for number in range(1, 5)))
@@ -102,7 +102,7 @@ def tensor_inputs(
             floats[index] = _float_inputs(spec, given, np.random.default_rng(_SEED + index), half)
             names |= dict.fromkeys(floats[index])
     if not floats:
-        names = dict.fromkeys([_EXAMPLE] * (example is not None) + [*_DISCRETE])
+        names = dict.fromkeys([EXAMPLE] * (example is not None) + [*_DISCRETE])
     inputs: list[VerificationInput] = []
     for name in names:
         arrays = []
@@ -138,7 +138,7 @@ def sized_inputs(
         inputs += [
             VerificationInput(f"{one.name}, {text}", one.arrays)
             for one in tensor_inputs(sized, longer)
-            if one.name in (_EXAMPLE, _NOISE, _DISCRETE[-1])
+            if one.name in (EXAMPLE, _NOISE, _DISCRETE[-1])
         ]
     return inputs
 
@@ -149,7 +149,7 @@ def _discrete_input(
     """Return integers or truth values for the input called ``name``."""
     shape = spec.static_shape()
     low, high = spec.range or (0, 1)
-    if example is not None and name.startswith(_EXAMPLE):
+    if example is not None and name.startswith(EXAMPLE):
         return example
     if name in ("zeros", _SMALLEST):
         return np.full(shape, low)
@@ -172,8 +172,8 @@ def _float_inputs(
     shape = spec.static_shape()
     inputs: dict[str, NDArray[Any]] = {}
     if example is not None:
-        inputs[_EXAMPLE] = example
-        inputs |= {f"{_EXAMPLE} {name}": example * scale for name, scale in _SCALES.items()}
+        inputs[EXAMPLE] = example
+        inputs |= {f"{EXAMPLE} {name}": example * scale for name, scale in _SCALES.items()}
     inputs["zeros"] = np.zeros(shape)
     inputs["ones"] = np.ones(shape)
     if not half:  # a variance taken from sums of squares loses its digits here

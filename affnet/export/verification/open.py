@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from affnet.artifact import Artifact, TensorSpec, exists, manifest_path
@@ -16,9 +17,9 @@ from affnet.export.verification.inputs import (
     VerificationInput,
     calibration_inputs,
     sized_inputs,
-    usual_inputs,
 )
 from affnet.export.verification.pictures import on_pictures
+from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Subject
 from affnet.model.source import Source, load_source, reload_source
 from affnet.runtimes import get_runtime, runtime_for, runtime_of_file
@@ -82,9 +83,12 @@ def in_runtime(subject: Subject, name: str | None) -> Subject:
     return dataclasses.replace(subject, runtime=name)
 
 
-def inputs_for(subject: Subject, source: Source) -> list[VerificationInput]:
+def inputs_for(
+    subject: Subject, source: Source, progress: Callable[[str], None] = lambda _: None
+) -> list[VerificationInput]:
     """Return what a file is compared on by default.
 
+    What the network itself raises on is left out, and told to ``progress``.
     One of 8 bits saw images like those of its network's training when its ranges were chosen, and
     promises nothing about others.
     """
@@ -95,7 +99,10 @@ def inputs_for(subject: Subject, source: Source) -> list[VerificationInput]:
         return calibration_inputs(calibration.images)
     half = subject.precision in get_converter(subject.format).computes_in_half
     half = half and not (taken.is_image and taken.dtype == "uint8")
-    usual = usual_inputs(subject.network_inputs(source), source.example, half=half)
+    reference = Reference(source)
+    usual = reference.usual_inputs(subject.network_inputs(source), half=half)
+    if reference.rejected:
+        progress(reference.not_compared())
     return [*usual, *sized_inputs(source.inputs, source.dynamic, source.example)]
 
 

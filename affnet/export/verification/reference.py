@@ -25,12 +25,15 @@ from affnet.artifact import Arrays, TensorSpec
 from affnet.errors import UsageError, first_line
 from affnet.export.passes.heads import AnchorBoxes, ClassMap, Detector, Probabilities
 from affnet.export.verification.arithmetic import Arithmetic, Magnitudes, wide
-from affnet.export.verification.inputs import VerificationInput, usual_inputs
+from affnet.export.verification.inputs import EXAMPLE, VerificationInput, usual_inputs
 from affnet.export.verification.subject import Outputs, split_outputs
 from affnet.model.source import Source
 
 #: How often to run again with other roundings: few times, and more where that explains nothing.
 RERUNS = (6, 16)
+
+#: So many inputs a network must take, its example among them.
+_FEWEST = 3
 
 
 def outputs_of(result: Any) -> tuple[Tensor, ...]:
@@ -85,15 +88,45 @@ class Reference:
             network = network.network
         self.network = network
         self.source = dataclasses.replace(source, model=network)  # without a head
+        #: Inputs of `usual_inputs` that the network raises on, and how.
+        self.rejected: dict[str, str] = {}
         self._usual: dict[tuple[tuple[TensorSpec, ...], bool], list[VerificationInput]] = {}
         self._outputs: dict[tuple[int, ...], tuple[Arrays, Outputs]] = {}  # by arrays' ids
 
     def usual_inputs(self, taken: tuple[TensorSpec, ...], *, half: bool) -> list[VerificationInput]:
-        """Return `affnet.export.verification.inputs.usual_inputs`, the same ones each time."""
+        """Return `affnet.export.verification.inputs.usual_inputs`, the same ones each time.
+
+        Without those that a network of the user's own raises on, which are then in `rejected`: a
+        measure of pictures takes numbers of 0..1, a system of equations no zeros.
+
+        Raises:
+            UsageError: it raises on its example, or on most of them.
+        """
         key = (taken, half)
         if key not in self._usual:
-            self._usual[key] = usual_inputs(taken, self.source.example, half=half)
+            found = usual_inputs(taken, self.source.example, half=half)
+            self._usual[key] = found if self.source.input.is_image else self._taken(found)
         return self._usual[key]
+
+    def not_compared(self) -> str:
+        """Return what to say of the inputs that were left out, of which there are some."""
+        name, reason = next(iter(self.rejected.items()))
+        return f"Not compared on {len(self.rejected)} inputs that it raises on: {name} ({reason})"
+
+    def _taken(self, inputs: list[VerificationInput]) -> list[VerificationInput]:
+        taken, last = [], None
+        for one in inputs:
+            try:
+                self.outputs([one.arrays])
+                taken.append(one)
+            except UsageError as error:
+                if one.name == EXAMPLE:
+                    raise
+                last = error
+                self.rejected[one.name] = first_line(error.__cause__ or error)
+        if last is not None and len(taken) < _FEWEST:
+            raise last
+        return taken
 
     def outputs(self, inputs: Sequence[Arrays]) -> list[Outputs]:
         """Return the outputs for each of ``inputs``; images may be several, N x 3 x H x W."""

@@ -17,6 +17,7 @@ from affnet.export.operators import (
 )
 from affnet.export.operators.broadcast_terms import without_ones
 from affnet.export.operators.rule import Rule
+from affnet.export.operators.without_doubles import ONNX_RUNTIME, in_single
 
 aten = torch.ops.aten
 
@@ -41,3 +42,5 @@ RULES: dict[Any, Rule] = {
     aten.scaled_dot_product_attention.default: attention.scaled_dot_product_attention,
     aten.searchsorted.Tensor: places.searchsorted,
 }
+_ANGLES = (aten.angle.default, aten.atan2.default)  # by an arc tangent
+RULES |= {target: in_single(target, RULES.get(target)) for target in (*ONNX_RUNTIME, *_ANGLES)}

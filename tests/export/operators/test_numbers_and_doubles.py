@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from affnet.artifact import TensorSpec
@@ -91,3 +92,19 @@ def test_a_tflite_file_of_numbers_doubles_and_a_unit_matrix(tmp_path: Path) -> N
 
     x = torch.randn(2, 8, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(in_file(both, x, "tflite", tmp_path), both(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.converters
+def test_doubles_that_onnx_runtime_has_no_kernel_for_are_computed_in_single(tmp_path: Path) -> None:
+    kernel = torch.randn(2, 2, 3, 3, dtype=torch.float64)
+
+    def of_doubles(x: Tensor) -> Tensor:
+        y = F.conv2d(x.double(), kernel, padding=1)
+        y = F.avg_pool2d(F.conv_transpose2d(y, kernel, stride=2), 2)
+        y = F.interpolate(F.group_norm(F.softplus(y), 2), scale_factor=2.0, mode="bilinear")
+        return torch.atan2(F.gelu(y), y.erf() + 2).float()
+
+    x = torch.randn(1, 2, 8, 8)
+    torch.testing.assert_close(
+        in_file(of_doubles, x, "onnx", tmp_path), of_doubles(x), rtol=1e-4, atol=1e-5
+    )

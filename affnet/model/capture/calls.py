@@ -163,7 +163,7 @@ def with_fixed_shape(
     """Return a call that picks by masks which are constants as one that picks by places."""
     if func is aten.masked_select.default and not is_live(args[1]):
         values, mask = args
-        if torch.broadcast_shapes(values.shape, mask.shape) == values.shape:
+        if torch.broadcast_shapes(values.shape, mask.shape) == values.shape:  # type: ignore[no-untyped-call]
             func, args = aten.index.Tensor, (values, [mask.expand(values.shape)])
     if func not in _INDEXED or any(is_live(index) for index in args[1] if _is_mask(index)):
         return func, args

@@ -48,8 +48,8 @@ def compare(
             continue
         error_found = difference(_results(captured, inputs, named), expected)
         if error_found > _TOLERANCE:
-            off = "of other finite values" if math.isinf(error_found) else f"{error_found:.0%}"
-            raise DependsOnValuesError(doubts, f"off by {off} on {name}")
+            off = "not finite alike" if math.isinf(error_found) else f"off by {error_found:.0%}"
+            raise DependsOnValuesError(doubts, f"{off} on {name}")
         agreed += 1
     if agreed < 1:
         raise DependsOnValuesError(doubts, f"no other input can be compared: {reason}")

@@ -215,3 +215,12 @@ def test_assertions_are_back_after_a_capture() -> None:
     code = type(network).forward.__code__
     captured(network, x)
     assert type(network).forward.__code__ is code
+
+
+def test_a_recording_that_is_finite_where_the_network_is_not_is_said_in_words() -> None:
+    class Overflows(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.fft.rfft(x).abs() / float(x[0, 0] == 0)
+
+    with pytest.raises(ConversionError, match="recording: not finite alike on "):
+        captured(Overflows(), torch.cat((torch.zeros(1, 1), torch.ones(1, 15)), 1))

@@ -17,7 +17,7 @@ LARGEST_SYSTEM = 64
 
 def solve(matrix: Tensor, right: Tensor) -> Tensor:
     """Return X of ``matrix`` X = ``right``, (.., n, n) and (.., n, k)."""
-    batch = torch.broadcast_shapes(matrix.shape[:-2], right.shape[:-2])
+    batch = torch.broadcast_shapes(matrix.shape[:-2], right.shape[:-2])  # type: ignore[no-untyped-call]
     size = matrix.shape[-1]
     matrix, right = (x.expand(*batch, *x.shape[-2:]) for x in (matrix, right))
     left = torch.cat([matrix, right.to(matrix.dtype)], -1)

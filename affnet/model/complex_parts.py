@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from affnet.errors import UsageError
+from affnet.model.arguments import signature_of
 
 PAIR, PARTS = "pair", "parts"  # of a complex tensor at a file's border
 
@@ -29,10 +29,11 @@ class InParts(nn.Module):
         self.network = network
         self.has_complex = False  # of a run
 
-        @functools.wraps(network.forward)  # whose arguments' names are those of files
         def forward(*args: Any, **kwargs: Any) -> Any:
             return self._run(args, kwargs)
 
+        # whose arguments' names are those of files
+        forward.__signature__ = signature_of(network)  # type: ignore[attr-defined]
         self.forward = forward
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
+from inspect import Parameter
 from typing import Any
 
 import torch
@@ -109,9 +110,9 @@ def opened(
 
 def _check_named(network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Refuse what torch 2.13 opens no axes of: an assertion in it fails."""
-    bound = inspect.signature(network.forward).bind(*args, **kwargs)
+    bound = signature_of(network).bind(*args, **kwargs)
     for name in bound.arguments:
-        if bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+        if bound.signature.parameters[name].kind is Parameter.VAR_KEYWORD:
             raise UsageError(
                 f"torch.export opens no axes of arguments that forward takes as **{name}",
                 "name them in forward's signature, or drop --dynamic.",

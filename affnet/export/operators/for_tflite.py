@@ -28,7 +28,6 @@ from affnet.export.operators import (
 )
 from affnet.export.operators.rule import Rule
 from affnet.export.operators.summed_axes import in_another_order
-from affnet.export.operators.wide_tensors.rules import rule_of
 
 aten = torch.ops.aten
 
@@ -100,11 +99,3 @@ RULES: dict[Any, Rule] = {
     aten.upsample_bilinear2d.vec: resampling.upsample_linear,
     aten.upsample_nearest2d.vec: resampling.upsample_nearest,
 }
-
-#: Of a tensor that TFLite pads or cuts.  Other operators take more.
-_MOST_AXES = 5
-_LIMITED = (
-    *(aten.constant_pad_nd.default, aten.pad.default),
-    *(aten.select_scatter.default, aten.slice_scatter.default),
-)
-RULES |= {target: rule for target in _LIMITED if (rule := rule_of(target, _MOST_AXES))}

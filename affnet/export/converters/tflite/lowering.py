@@ -45,7 +45,7 @@ def with_constants_kept_apart() -> Iterator[None]:
     address became the first one's values, without a word.  Held here, no address comes twice.
     """
     module: Any = import_module("litert_torch.backend.inline_consts")
-    fingerprint = getattr(module, "_ConstantFingerprint", None)
+    fingerprint: Any = getattr(module, "_ConstantFingerprint", None)
     if not hasattr(fingerprint, "from_tensor"):
         yield
         return

@@ -12,6 +12,8 @@ from affnet.model.stack_traces import source_line
 
 #: As torch, coremltools and litert-torch name one.
 _OPERATOR = re.compile(r"\b(?:aten(?:\.|::)|fx node |op ')_?(\w+)")
+#: What converters say in place of an operator's name.
+_MEANT = {"boolean indices must be concrete": "index"}
 _SORT = "sort the values and take those of a place: x.sort(dim).values.select(dim, place)."
 _SCAN = "write the steps out: each is a slice and a product or maximum with the one before."
 _SOLVE = (
@@ -28,6 +30,10 @@ _INSTEAD = {
     "cummin": _SCAN,
     "logcumsumexp": _SCAN,
     "searchsorted": "compare with all bounds and sum: (x[..., None] > bounds).sum(-1).",
+    "index": (
+        "choose between values by torch.where(mask, x, 0), as how many a mask picks depends on "
+        "values, or export to another format (--format)."
+    ),
     "linalg_solve": _SOLVE,
     "linalg_inv": _SOLVE,
     "linalg_lstsq": _SOLVE,
@@ -47,6 +53,7 @@ def with_line(error: AffnetError, program: ExportedProgram) -> AffnetError:
     if error.remedy is not None:
         return error
     named = dict.fromkeys(_OPERATOR.findall(error.problem))
+    named |= dict.fromkeys(name for said, name in _MEANT.items() if said in error.problem)
     for name in map(_whole, named):
         for node in program.graph.nodes:
             if not isinstance(node.target, OpOverload):

@@ -83,7 +83,8 @@ def fill_by_mask(
     """``x[mask] = value`` of one value and a mask of the first axes, as `torch.where`."""
     mask = indices[0]
     is_mask = len(indices) == 1 and mask is not None and mask.dtype == torch.bool
-    if accumulate or values.numel() != 1 or not is_mask:
+    is_one = all(isinstance(n, int) and n == 1 for n in values.shape)  # not as many as are true
+    if accumulate or not is_one or not is_mask:
         return NotImplemented
     assert mask is not None
     spread = mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim))

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from affnet.export.operators import indexing
+from affnet.errors import ConversionError
+from affnet.export.converters.gaps import with_line
+from affnet.export.operators import indexing, replace_operators
 from affnet.export.operators.contractions import as_product
 from affnet.export.operators.summed_axes import in_another_order
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
@@ -36,6 +38,22 @@ def test_one_value_is_put_by_a_mask() -> None:
     places = torch.tensor([0, 2])
     assert indexing.fill_by_mask(x, [places], torch.tensor(2.0)) is NotImplemented
     assert indexing.fill_by_mask(x, [x > 0], torch.ones(int((x > 0).sum()))) is NotImplemented
+
+
+class Marked(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        marks = torch.zeros_like(x)
+        marks[x > 0] = x[x > 0] * 2
+        return marks
+
+
+def test_as_many_values_as_a_mask_picks_stay() -> None:
+    program = torch.export.export(Marked(), (torch.randn(8),))
+    held = {node.target for node in replace_operators(program, "tflite").graph.nodes}
+    assert torch.ops.aten.index_put.default in held
+    error = with_line(ConversionError("Array boolean indices must be concrete; got x"), program)
+    assert "index is from test_summed_axes.py" in error.problem
+    assert error.remedy is not None and error.remedy.startswith("choose between values by torch")
 
 
 @pytest.mark.converters

@@ -49,11 +49,13 @@ def verify_artifact(
     """
     from affnet.export.verification.compare import verify_against
     from affnet.export.verification.open import inputs_for, open_subject
+    from affnet.export.verification.reference import Reference
 
     subject, _, source = open_subject(
         Path(path), against, Path(config) if config else None, Path(weights) if weights else None
     )
-    return verify_against(subject, source, inputs_for(subject, source))
+    reference = Reference(source)
+    return verify_against(subject, source, inputs_for(subject, reference), reference)
 
 
 def measure_artifacts(

@@ -125,14 +125,16 @@ def verify(
         from affnet.export.reporting.verification import Verification
         from affnet.export.verification import compare
         from affnet.export.verification.open import inputs_for, open_subject
+        from affnet.export.verification.reference import Reference
         from affnet.export.verification.user_inputs import read_inputs
 
         subject, opened, source = open_subject(artifact, against, config, weights, runtime)
         if bisect:
             check_cuttable(subject.format)
         more = read_inputs(verify_on, subject.network_inputs(source)) if verify_on else ()
-        inputs = [*inputs_for(subject, source, show), *more]
-        parity = compare.verify_against(subject, source, inputs)
+        reference = Reference(source)
+        inputs = [*inputs_for(subject, reference, show), *more]
+        parity = compare.verify_against(subject, source, inputs, reference)
         agreement = compare.verify_held_out(subject, source) if held_out else None
         file = opened or subject.as_artifact()
         proofs = _proofs(file, source, inputs, places, limit if held_out else None, record, show)

@@ -21,6 +21,7 @@ from affnet.export.fourier.plans.dense import DensePlan
 from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.verification.compare import verify_against
 from affnet.export.verification.open import inputs_for
+from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Subject
 from affnet.model.source import load_source
 from tests.tiny import tiny_source
@@ -72,7 +73,7 @@ def test_without_verification_the_manifest_holds_no_parity(tmp_path: Path) -> No
     artifact = export_artifact(tiny_source(), options, tmp_path)
     assert artifact.manifest.parity is None
     subject, source = Subject.of(Artifact.open(artifact.path)), tiny_source()
-    assert not verify_against(subject, source, inputs_for(subject, source)).passed
+    assert not verify_against(subject, source, inputs_for(subject, Reference(source))).passed
 
 
 def test_a_conversion_that_fails_leaves_what_stood_there(

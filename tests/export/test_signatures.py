@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from affnet.artifact import Artifact
+from affnet.artifact import Arrays, Artifact
 from affnet.errors import UsageError
 from affnet.export.pipeline import ExportOptions, export_artifact
+from affnet.export.verification import reference
 from affnet.model.source import Source, load_source
 from affnet.runtimes import runtime_for
 from tests.conftest import Finished
@@ -113,6 +115,22 @@ def test_where_pytorch_raises_for_a_singular_matrix_nothing_is_compared(tmp_path
     compared = {one.name: one.compared for one in manifest.parity.details}
     assert compared["normal noise"] == compared["the example"] == 1
     assert "zeros" not in compared and "singular" in manifest.details["rejected_inputs"]["zeros"]
+
+
+def test_verify_runs_the_network_once_on_each_input(
+    run: Callable[..., Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = exported("inverse", "onnx", tmp_path)
+    given, own = [], reference.reference_outputs
+
+    def outputs(source: Source, arrays: Arrays) -> Any:
+        given.append(b"".join(array.tobytes() for array in arrays))
+        return own(source, arrays)
+
+    monkeypatch.setattr(reference, "reference_outputs", outputs)
+    done = run("verify", artifact.path)
+    assert (done.code, "that it raises on: zeros" in " ".join(done.err.split())) == (0, True)
+    assert len(given) == len(set(given)) > 5
 
 
 def test_no_classes_are_compared_where_there_are_none(

@@ -16,6 +16,7 @@ from affnet.export.pipeline import ExportOptions, export_artifact
 from affnet.export.token_mixers import export_mixer
 from affnet.export.verification.compare import verify_against
 from affnet.export.verification.open import inputs_for
+from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Subject
 from affnet.model.mixers import MIXERS, create_mixer, in_residual
 from affnet.model.mixers.alone import mixer_source
@@ -93,4 +94,6 @@ def test_a_network_with_another_mixer_is_exported_and_built_again_for_its_image_
     again = reload_source(Artifact.open(artifact.path).manifest.provenance)
     assert again.input.image_size() == (64, 96)
     subject = Subject.of(artifact)
-    assert verify_against(subject, again, inputs_for(subject, again)).max_rel_error < 1e-5
+    reference = Reference(again)
+    parity = verify_against(subject, again, inputs_for(subject, reference), reference)
+    assert parity.max_rel_error < 1e-5

@@ -84,7 +84,7 @@ def in_runtime(subject: Subject, name: str | None) -> Subject:
 
 
 def inputs_for(
-    subject: Subject, source: Source, progress: Callable[[str], None] = lambda _: None
+    subject: Subject, reference: Reference, progress: Callable[[str], None] = lambda _: None
 ) -> list[VerificationInput]:
     """Return what a file is compared on by default.
 
@@ -93,13 +93,12 @@ def inputs_for(
     promises nothing about others.
     """
     runtime_for(subject.format)  # a format that nothing runs is refused as such
-    taken = subject.input
+    taken, source = subject.input, reference.source
     if subject.precision in CALIBRATED and source.provenance.kind == "bundled":
         calibration = load_calibration(source, None, REAL_IMAGES, taken.image_size())
         return calibration_inputs(calibration.images)
     half = subject.precision in get_converter(subject.format).computes_in_half
     half = half and not (taken.is_image and taken.dtype == "uint8")
-    reference = Reference(source)
     usual = reference.usual_inputs(subject.network_inputs(source), half=half)
     if reference.rejected:
         progress(reference.not_compared())

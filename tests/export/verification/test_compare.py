@@ -16,7 +16,7 @@ from affnet.export.reporting.artifact import plan_text
 from affnet.export.verification.compare import verify_against, verify_held_out
 from affnet.export.verification.inputs import image_inputs
 from affnet.export.verification.open import inputs_for
-from affnet.export.verification.reference import reference_outputs
+from affnet.export.verification.reference import Reference, reference_outputs
 from affnet.export.verification.subject import Subject, run_batches
 from affnet.model.bundled import HeldOut, load_held_out
 from affnet.model.source import Source, load_source
@@ -49,7 +49,7 @@ def with_batch(artifact: Artifact, batch: int | str) -> Artifact:
 def compared(artifact: Artifact, source: Source) -> Parity:
     """Compare a file with a source on the usual inputs."""
     subject = Subject.of(artifact)
-    return verify_against(subject, source, inputs_for(subject, source))
+    return verify_against(subject, source, inputs_for(subject, Reference(source)))
 
 
 def test_reference_outputs_are_the_networks_logits() -> None:

@@ -12,6 +12,7 @@ from affnet.artifact import Artifact, TensorSpec
 from affnet.errors import ArtifactError, UsageError
 from affnet.export.verification.compare import verify_against
 from affnet.export.verification.open import inputs_for, open_foreign, open_subject
+from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Subject
 from affnet.model.source import Source, load_source
 from affnet.parity import Parity
@@ -26,7 +27,7 @@ SHAPE = (2, 4, 16, 24)
 
 def compared(subject: Subject, source: Source) -> Parity:
     """Compare a file with a source on the usual inputs."""
-    return verify_against(subject, source, inputs_for(subject, source))
+    return verify_against(subject, source, inputs_for(subject, Reference(source)))
 
 
 def network(seed: int = 0) -> nn.Module:

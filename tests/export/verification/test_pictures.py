@@ -23,6 +23,7 @@ from affnet.export.reporting.artifact import inspection_fields, inspection_recor
 from affnet.export.verification.compare import verify_against
 from affnet.export.verification.open import inputs_for
 from affnet.export.verification.pictures import on_pictures
+from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Subject
 from affnet.preprocessing import Preprocessing, published
 from affnet.runtimes import get_runtime, openvino, runtime_for
@@ -141,7 +142,7 @@ def test_a_wrong_file_of_pictures_is_found_wrong(tmp_path: Path) -> None:
     with torch.no_grad():
         next(source.model.parameters()).mul_(1.01)
     subject = Subject.of(artifact)
-    assert not verify_against(subject, source, inputs_for(subject, source)).passed
+    assert not verify_against(subject, source, inputs_for(subject, Reference(source))).passed
 
 
 def test_other_pixels_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
 from affnet.export.verification import compare
 from affnet.export.verification.open import in_runtime, inputs_for
+from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Subject
 from affnet.model.source import Source, load_source
 from affnet.model.variants import VARIANTS
@@ -70,7 +71,8 @@ def row(network: str, options: ExportOptions, folder: Path, runtime: str | None)
 def parity_in(runtime: str, artifact: Artifact, source: Source) -> Parity:
     """Run a file in another runtime than that which proved it, as ``affnet verify`` does."""
     subject = in_runtime(Subject.of(artifact), runtime)
-    return compare.verify_against(subject, source, inputs_for(subject, source))
+    reference = Reference(source)
+    return compare.verify_against(subject, source, inputs_for(subject, reference), reference)
 
 
 def kept(folder: Path) -> Artifact | None:

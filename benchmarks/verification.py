@@ -33,11 +33,13 @@ source = reload_source(artifact.manifest.provenance)
 try:
     from affnet.export.verification.compare import verify_against
     from affnet.export.verification.open import inputs_for
+    from affnet.export.verification.reference import Reference
     from affnet.export.verification.subject import Subject
 
     def verify():
         subject = Subject.of(artifact)
-        verify_against(subject, source, inputs_for(subject, source))
+        reference = Reference(source)
+        verify_against(subject, source, inputs_for(subject, reference), reference)
 except ImportError:  # up to 12eeb20
     from affnet.export.verification import Subject, verify_against
 

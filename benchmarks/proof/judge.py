@@ -16,6 +16,7 @@ from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
 from affnet.export.verification.compare import verify_against
 from affnet.export.verification.open import inputs_for
+from affnet.export.verification.reference import Reference
 from affnet.export.verification.subject import Subject
 from affnet.model.source import Source, load_source
 from affnet.parity import TOLERANCES
@@ -149,7 +150,8 @@ def _verdict(artifact: Artifact, source: Source) -> tuple[str, str]:
     """Judge as an export does."""
     subject = Subject.of(artifact)
     try:
-        parity = verify_against(subject, source, inputs_for(subject, source))
+        reference = Reference(source)
+        parity = verify_against(subject, source, inputs_for(subject, reference), reference)
     except AffnetError as error:
         return "refused", str(error)
     except Exception as error:  # a judge that stumbles refuses with a traceback

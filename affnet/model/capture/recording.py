@@ -55,6 +55,7 @@ from affnet.model.capture.calls import (
     without_repeats,
     written_arguments,
 )
+from affnet.model.capture.module_calls import ModuleCalls
 from affnet.model.export_failures import DependsOnValuesError
 from affnet.model.stack_traces import place_of, users_frames
 
@@ -83,7 +84,8 @@ def record(network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     for number, leaf in enumerate(pytree.tree_leaves((args, kwargs))):
         recorder.input(leaf, number)
     reads = reads_noted(recorder.read)
-    with torch.no_grad(), plain_kernels(), reads, subclasses_of_results(), recorder:
+    modules = recorder.modules.followed()
+    with torch.no_grad(), plain_kernels(), reads, subclasses_of_results(), modules, recorder:
         result = network(*args, **kwargs)
     outputs, spec = pytree.tree_flatten(result)
     recorder.graph.output([recorder.value(leaf) for leaf in outputs])
@@ -134,6 +136,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.constants = WeakTensorKeyDictionary()  # to (version, node)
         self.views = WeakTensorKeyDictionary()  # of constants, to _View
         self.live: dict[StorageWeakRef, dict[Any, Node]] = {}  # to nodes by their layout
+        self.modules = ModuleCalls(network)
         self.named = {
             id(tensor): (name, version_of(tensor)) for name, tensor in named_tensors(network)
         }
@@ -188,6 +191,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.doubts.append(place_of(stack))
             return result
         node = self.graph.call_function(func, tuple(new_args), new_kwargs)
+        node.meta["nn_module_stack"] = self.modules.stack()
         if stack:
             node.meta["stack_trace"] = "".join(StackSummary.from_list(stack).format())
         for tensor, memory in zip(written, memories, strict=True):

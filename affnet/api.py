@@ -34,6 +34,7 @@ def verify_artifact(
     against: str | None = None,
     config: str | Path | None = None,
     weights: str | Path | None = None,
+    verify_on: str | Path | None = None,
 ) -> Parity:
     """Run a file beside PyTorch, as `affnet verify` does, and return how closely they agree.
 
@@ -42,20 +43,26 @@ def verify_artifact(
         against: The source to compare with, as of `affnet export`; by default the artifact's own.
         config: The training config of ``against``, where that is a checkpoint.
         weights: Of ``against``, where that is a peer.
+        verify_on: A folder of pictures or arrays, or an .npz file, to compare on too: what a file
+            in 8 bits of a network of the user's own needs.
 
     Raises:
-        UsageError: a file without a manifest, and no ``against``.
+        UsageError: a file without a manifest, and no ``against``; nothing in ``verify_on`` that
+            fits, or none where it is needed.
         MissingError: the runtime is not installed.
     """
     from affnet.export.verification.compare import verify_against
     from affnet.export.verification.open import inputs_for, open_subject
     from affnet.export.verification.reference import Reference
+    from affnet.export.verification.user_inputs import read_inputs
 
     subject, _, source = open_subject(
         Path(path), against, Path(config) if config else None, Path(weights) if weights else None
     )
+    taken = subject.network_inputs(source)
+    more = read_inputs(Path(verify_on), taken) if verify_on is not None else ()
     reference = Reference(source)
-    return verify_against(subject, source, inputs_for(subject, reference), reference)
+    return verify_against(subject, source, inputs_for(subject, reference, more), reference)
 
 
 def measure_artifacts(

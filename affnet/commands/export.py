@@ -56,7 +56,8 @@ CalibrationDataOption = Annotated[
     str | None,
     typer.Option(
         metavar="FOLDER|bundled",
-        help="Calibration images, one folder per class; they also show what quantization costs.",
+        help="Calibration images, one folder per class, which also show what quantization costs; "
+        "for a network of your own arrays or pictures, as --verify-on takes them.",
         rich_help_panel="Precision",
     ),
 ]

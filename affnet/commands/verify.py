@@ -133,7 +133,7 @@ def verify(
             check_cuttable(subject.format)
         more = read_inputs(verify_on, subject.network_inputs(source)) if verify_on else ()
         reference = Reference(source)
-        inputs = [*inputs_for(subject, reference, show), *more]
+        inputs = inputs_for(subject, reference, more, show)
         parity = compare.verify_against(subject, source, inputs, reference)
         agreement = compare.verify_held_out(subject, source) if held_out else None
         file = opened or subject.as_artifact()

@@ -13,7 +13,9 @@ from affnet.export.converters.fallbacks import Attempt
 from affnet.export.options import SPEC, ExportOptions
 from affnet.export.passes.graph_pixels import GraphPixels
 from affnet.export.passes.heads import NO_HEAD
-from affnet.export.quantization.layers import KeptParts
+from affnet.export.quantization import LOSSY
+from affnet.export.quantization.layers import Kept, KeptModules, KeptParts
+from affnet.export.quantization.own_layers import quantized_modules
 from affnet.export.verification.half_trial import DeviceTrial
 from affnet.export.verification.reference import Reference
 from affnet.layouts import as_input
@@ -52,16 +54,35 @@ def conversion_request(
         io_type=options.io_type,
         image_input=options.image_input,
         deployment_target=options.deployment_target,
-        calibration=options.calibration.images if options.calibration else None,
-        keep_float=KeptParts(
-            frozenset(kept.part for kept in options.kept_float), options.keep_float
-        ),
+        calibration=_calibration(source, inputs, options),
+        keep_float=_kept(source, attempt.precision, options),
         target=options.target,
         samples=_samples(reference, taken, inputs, options) if half else (),
         half_trial=(
             _half_trial(reference, taken, (inputs, outputs), options, progress) if half else None
         ),
     )
+
+
+def _kept(source: Source, precision: str, options: ExportOptions) -> Kept:
+    """Return what stays in float."""
+    if source.program is None:
+        parts = frozenset(kept.part for kept in options.kept_float)
+        return KeptParts(parts, options.keep_float)
+    quantized = quantized_modules(source.program) if precision in LOSSY else None
+    return KeptModules(options.keep_float, quantized)
+
+
+def _calibration(
+    source: Source, held_as: Sequence[TensorSpec], options: ExportOptions
+) -> tuple[Arrays, ...] | None:
+    """Return what calibrates a file, each as its inputs hold it."""
+    if options.calibration is None:
+        return None
+    arrays = options.calibration.arrays
+    if source.program is None:
+        return arrays
+    return tuple(tuple(map(as_input, one, held_as)) for one in arrays)
 
 
 #: The batch of images: what a file takes of it only memory bounds.

@@ -15,10 +15,12 @@ from affnet.export.fourier.costs import PlanCosts
 from affnet.export.fourier.planner import FFT_CHOICES
 from affnet.export.passes.graph_pixels import LARGEST_SIDE
 from affnet.export.passes.heads import BY_NAME, HEADS, NO_HEAD, OF_BATCHES, TASK_OF, with_head
-from affnet.export.quantization import ANY, CALIBRATED, TARGETS
+from affnet.export.quantization import ANY, CALIBRATED, LOSSY, TARGETS
 from affnet.export.quantization.calibration import Calibration
+from affnet.export.quantization.own_layers import quantized_modules
 from affnet.export.quantization.sensitivity import KeptFloat
 from affnet.export.verification.inputs import VerificationInput
+from affnet.export.verification.samples import Samples
 from affnet.model.source import Source
 
 #: Where pictures are resized, cut and scaled: as the manifest says, or by the file itself.
@@ -54,7 +56,8 @@ class ExportOptions:
     verify_on: tuple[VerificationInput, ...] = ()  # beside what every file is verified on
     prove_on: tuple[Device, ...] = ()  # where the file is run too before it appears
     repair_on: frozenset[str] = frozenset()  # names of those that it is made right on
-    calibration: Calibration | None = None  # images, where ``precision`` needs them
+    #: Images, of networks of the user's own samples, where ``precision`` needs them.
+    calibration: Calibration | Samples | None = None
     kept_float: tuple[KeptFloat, ...] = ()  # parts that ``precision`` leaves out
     keep_float: tuple[str, ...] = ()  # modules that it is to leave out
     max_accuracy_drop: float | None = None  # in points of top-1 on the images of ``calibration``
@@ -76,7 +79,8 @@ def check_options(source: Source, options: ExportOptions) -> None:
         )
     if options.precision in CALIBRATED and options.calibration is None:
         raise UsageError(
-            f"The precision {options.precision} needs images to calibrate with: --calibration-data."
+            f"The precision {options.precision} needs images or samples to calibrate with: "
+            "--calibration-data."
         )
     _check_kept_modules(source, options)
     _check_processors(options)
@@ -197,12 +201,18 @@ def _check_program_options(source: Source, options: ExportOptions) -> None:
             f"dynamic_batch does not apply to {source.name}, whose program says what it takes",
             'open its axes where it is loaded: load_source(.., dynamic="batch").',
         )
-    for option in ("image_size", "layout", "image_input"):
-        if getattr(options, option):
+    for option in ("image_size", "layout", "image_input", "io_type"):
+        if getattr(options, option) not in (None, False, "float32"):
             raise UsageError(
                 f"--{option.replace('_', '-')} does not apply to {source.name}, whose program says "
                 "what it takes."
             )
+    assert source.program is not None  # it is one of the user's own
+    if options.precision in LOSSY and not quantized_modules(source.program):
+        raise UsageError(
+            f"{source.name} has no convolution or linear layer that 8 bits would make smaller",
+            "export it in fp32 or fp16.",
+        )
     if options.fft not in ("auto", "native"):
         raise UsageError(
             f"--fft {options.fft} is a plan for AFFNet's filters; the program {source.name} "

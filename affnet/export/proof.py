@@ -15,12 +15,14 @@ from affnet.export.converters.fallbacks import FULL
 from affnet.export.options import SPEC, ExportOptions
 from affnet.export.passes.heads import with_head
 from affnet.export.quantization import CALIBRATED
+from affnet.export.quantization.calibration import Calibration
 from affnet.export.verification.accuracy_gate import judged
 from affnet.export.verification.compare import has_held_out, verify_against
 from affnet.export.verification.inputs import VerificationInput, calibration_inputs, sized_inputs
 from affnet.export.verification.on_device import DEFAULT_IMAGES, prove, with_proof
 from affnet.export.verification.pictures import on_pictures
 from affnet.export.verification.reference import Reference
+from affnet.export.verification.samples import FEW, Samples
 from affnet.export.verification.subject import Subject
 from affnet.model.source import Source
 from affnet.parity import Parity
@@ -44,11 +46,13 @@ def proven(
         details = artifact.manifest.details | {"pixels": dataclasses.asdict(agreement)}
         artifact = artifact.with_manifest(details=details)
     if calibration and subject.precision in CALIBRATED:
-        inputs = calibration_inputs(calibration.images)
+        inputs = _compared_on(calibration)
     else:
         half = subject.precision in get_converter(options.format).computes_in_half
         half = half and subject.input.dtype.startswith("float")
         inputs = reference.usual_inputs(subject.network_inputs(source), half=half)
+        if isinstance(calibration, Samples):
+            inputs = [*inputs, *_compared_on(calibration)]
     others = sized_inputs(source.inputs, source.dynamic, source.example)
     inputs = [*inputs, *others, *options.verify_on]
     parity = verify_against(subject, source, inputs, reference)
@@ -71,6 +75,13 @@ def proven(
         options.max_accuracy_drop,
         options.prove_on,
     )
+
+
+def _compared_on(calibration: Calibration | Samples) -> list[VerificationInput]:
+    """Return inputs like those that the ranges of a file of 8 bits come from."""
+    if isinstance(calibration, Samples):
+        return list(calibration.inputs[:FEW])
+    return calibration_inputs(calibration.images)
 
 
 def _proven_on_devices(
@@ -110,6 +121,8 @@ def _disagreement(artifact: Artifact, parity: Parity) -> str:
     )
     half = precision in get_converter(artifact.manifest.format).computes_in_half
     remedy = f"; export it with affnet export --precision {FULL}" if half else ""
+    if precision in CALIBRATED:
+        remedy = "; calibrate it on more samples, or keep modules in float32 by --keep-float MODULE"
     return (
         f"The exported {artifact.path.name} disagrees with PyTorch in {precision} on "
         f"{worst.name}: {what}{remedy}."

@@ -26,6 +26,7 @@ from affnet.export.quantization import AUTO, CALIBRATED
 from affnet.export.quantization.calibration import load_calibration
 from affnet.export.request import MEASURE, ExportRequest, check_combination
 from affnet.export.verification.inputs import VerificationInput
+from affnet.export.verification.samples import load_samples
 from affnet.export.verification.user_inputs import read_inputs
 from affnet.model.source import OWN_WEIGHTS, Source, load_source
 from affnet.runtimes import runtime_for
@@ -165,13 +166,16 @@ def _needs_images(request: ExportRequest) -> bool:
 def _with_calibration(
     request: ExportRequest, source: Source, options: ExportOptions, progress: Progress
 ) -> ExportOptions:
-    """Load the images, and bound the accuracy that they show where a bound makes sense."""
+    """Load images or samples, and bound the accuracy that images show where that makes sense."""
     bound = request.max_accuracy_drop
     classifies = source.task == "classification"
     if not classifies and (bound is not None or request.precision == AUTO):
         raise UsageError(
             f"{source.name} is not a classifier; --precision auto and --max-accuracy-drop need one."
         )
+    if source.program is not None:
+        samples = load_samples(source, request.calibration_data, request.calibration_samples)
+        return dataclasses.replace(options, calibration=samples)
     calibration = load_calibration(
         source, request.calibration_data, request.calibration_samples, request.image_size, progress
     )

@@ -5,14 +5,15 @@
 
     python -m benchmarks.public_networks --zoo --timed --formats onnx tflite
 
-Each network is exported and proven in a process of its own.  Prints a row for each network and
-format: the largest error of the proof, of the largest output; what the file has beyond the
-network's weights; with ``--timed``, its time over eager PyTorch's, the median of CPU time in turns,
-on one thread, which Core ML has on Apple's systems alone; and how the network was captured.  At
-the end are the counts for each format, and the message of each that is not right.  ``--record``
-keeps what was tried, and a run that was stopped goes on.  ``--zoo`` takes the six networks whose
-packages the extra `zoo` has.  The packages' versions are pinned without what they require, as some
-exclude each other; torchaudio's release must be the one for torch's.
+Each network is exported and proven in a process of its own. Prints a row for each network and
+format: the largest error of the proof, of the largest output, and its PSNR; what the file has
+beyond the network's weights; with ``--timed``, its time over eager PyTorch's, the median of CPU
+time in turns, on one thread, which Core ML has on Apple's systems alone; and how the network was
+captured. At the end are the counts for each format, and the message of each that is not right.
+``--record`` keeps what was tried, and a run that was stopped goes on. ``--zoo`` takes the six
+networks whose packages the extra `zoo` has. The packages' versions are pinned without what they
+require, as some exclude each other; torchaudio's release must be the one for torch's. With
+``--precision int8`` the files are calibrated on the example, louder, softer and noisy.
 """
 
 from __future__ import annotations
@@ -42,10 +43,11 @@ def row(attempt: Attempt) -> str:
     chosen = NETWORKS[attempt.network]
     cells = [chosen.title, chosen.package, attempt.format]
     if attempt.result != RIGHT:
-        cells += [attempt.result, "", "", ""]
+        cells += [attempt.result, "", "", "", ""]
     else:
         ratio = "" if attempt.ratio is None else f"{attempt.ratio:.2f}"
-        cells += [f"{attempt.error:.1e}", f"{attempt.megabytes:.2f}", ratio, attempt.captured]
+        psnr = "" if attempt.psnr_db is None else f"{attempt.psnr_db:.0f}"
+        cells += [f"{attempt.error:.1e}", psnr, f"{attempt.megabytes:.2f}", ratio, attempt.captured]
     return f"| {' | '.join(cells)} |"
 
 
@@ -77,21 +79,26 @@ def main(given: list[str] | None = None) -> None:
     chosen.add_argument("--only", nargs="+", choices=NETWORKS, metavar="NETWORK")
     chosen.add_argument("--zoo", action="store_true", help="the six of docs/any-network.md")
     parser.add_argument("--timed", action="store_true", help="beside eager PyTorch")
+    parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
     parser.add_argument("--record", type=Path, help="JSON lines of what was tried, to go on from")
     parser.add_argument("--again", action="store_true", help="try what is not right in it again")
     parser.add_argument("--limit", type=int, default=300, help="seconds of CPU time for one")
     arguments = parser.parse_args(given)
     known = read(arguments.record) if arguments.record else {}
-    heads = ("largest error", "MB beyond the weights", "file / eager")
+    heads = ("largest error", "PSNR, dB", "MB beyond the weights", "file / eager")
     print(f"| network | package | format | {' | '.join(heads)} | captured by |")
-    print("| --- | --- | --- | ---: | ---: | ---: | --- |")
+    print("| --- | --- | --- | ---: | ---: | ---: | ---: | --- |")
     done = []
     for format_ in arguments.formats:
         for name in ZOO if arguments.zoo else arguments.only or NETWORKS:
             attempt = known.get((name, format_))
             if attempt is None or (arguments.again and attempt.result != RIGHT):
                 attempt = in_own_process(
-                    name, format_, timed=arguments.timed, limit=arguments.limit
+                    name,
+                    format_,
+                    timed=arguments.timed,
+                    limit=arguments.limit,
+                    precision=arguments.precision,
                 )
                 if arguments.record:
                     write(arguments.record, attempt)

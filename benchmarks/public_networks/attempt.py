@@ -16,16 +16,21 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from affnet.artifact import Artifact
 from affnet.errors import AffnetError
 from affnet.export.options import ExportOptions
 from affnet.export.pipeline import export_artifact
+from affnet.export.quantization import CALIBRATED
+from affnet.export.verification.inputs import VerificationInput
+from affnet.export.verification.samples import Samples
 from affnet.export.verification.subject import Subject
 from affnet.layouts import as_input
-from affnet.model.source import load_source
+from affnet.model.source import Source, load_source
 from affnet.silence import silenced
 from benchmarks.public_networks.registry import NETWORKS, Built
 
@@ -47,6 +52,7 @@ class Attempt:
     captured: str = ""
     ratio: float | None = None  # the file's CPU time over eager PyTorch's
     seconds: float = 0.0  # of CPU time
+    psnr_db: float | None = None  # of the proof
 
 
 def stored_bytes(network: nn.Module) -> int:
@@ -90,7 +96,24 @@ def _calls_of(call: Callable[[], Any], seconds: float = 0.1) -> int:
     return max(1, math.ceil(seconds / max(time.perf_counter() - began, 1e-6)))
 
 
-def export(name: str, format_: str, *, timed: bool) -> Attempt:
+def samples_like(source: Source, count: int = 24) -> Samples:
+    """Return what calibrates a network of random weights: its example, louder, softer and noisy."""
+    generator = np.random.default_rng(0)
+
+    def varied(array: NDArray[Any]) -> NDArray[Any]:
+        if array.dtype.kind != "f":
+            return array
+        noise = generator.standard_normal(array.shape) * 0.1 * array.std()
+        return (array * generator.uniform(0.5, 1.5) + noise).astype(array.dtype)
+
+    example = source.example
+    assert example is not None  # of every network of one's own
+    each = (tuple(map(varied, example)) for _ in range(count))
+    inputs = (VerificationInput(f"sample {n}", arrays) for n, arrays in enumerate(each))
+    return Samples(tuple(inputs), "noise")
+
+
+def export(name: str, format_: str, *, timed: bool, precision: str = "fp32") -> Attempt:
     """Build, export and prove a network in this process."""
     chosen = NETWORKS[name]
     try:
@@ -101,8 +124,10 @@ def export(name: str, format_: str, *, timed: bool) -> Attempt:
         return Attempt(name, format_, NOT_BUILT, f"{type(error).__name__}: {error}")
     try:
         with tempfile.TemporaryDirectory() as folder:
-            options = ExportOptions(format_, precision="fp32")
-            artifact = export_artifact(load_source(chosen.source), options, folder)
+            source = load_source(chosen.source)
+            calibration = samples_like(source) if precision in CALIBRATED else None
+            options = ExportOptions(format_, precision=precision, calibration=calibration)
+            artifact = export_artifact(source, options, folder)
             files = [path for path in Path(folder).rglob("*") if path.is_file()]
             size = sum(path.stat().st_size for path in files) - stored_bytes(built[0])
             ratio = over_eager(artifact, built) if timed else None
@@ -113,15 +138,29 @@ def export(name: str, format_: str, *, timed: bool) -> Attempt:
     parity = artifact.manifest.parity
     assert parity is not None
     by = artifact.manifest.details.get("capture", {}).get("by", "torch.export")
-    return Attempt(name, format_, RIGHT, "", parity.max_rel_error, size / 1e6, by, ratio)
+    return Attempt(
+        name,
+        format_,
+        RIGHT,
+        "",
+        parity.max_rel_error,
+        size / 1e6,
+        by,
+        ratio,
+        psnr_db=parity.psnr_db,
+    )
 
 
-def in_own_process(name: str, format_: str, *, timed: bool, limit: int) -> Attempt:
+def in_own_process(
+    name: str, format_: str, *, timed: bool, limit: int, precision: str = "fp32"
+) -> Attempt:
     """Export in a process that is ended after ``limit`` seconds of CPU time."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, *SLOW_IMPORTS])
     receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(target=_report, args=(sending, name, format_, timed, limit))
+    process = context.Process(
+        target=_report, args=(sending, name, format_, timed, limit, precision)
+    )
     process.start()
     sending.close()
     try:
@@ -133,11 +172,13 @@ def in_own_process(name: str, format_: str, *, timed: bool, limit: int) -> Attem
     return result
 
 
-def _report(sending: Connection, name: str, format_: str, timed: bool, limit: int) -> None:
+def _report(
+    sending: Connection, name: str, format_: str, timed: bool, limit: int, precision: str
+) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
     torch.set_num_threads(1)
     with silenced():
-        attempt = export(name, format_, timed=timed)
+        attempt = export(name, format_, timed=timed, precision=precision)
     sending.send(Attempt(**{**asdict(attempt), "seconds": round(time.process_time(), 1)}))
 
 

@@ -15,6 +15,7 @@ from affnet.export.passes.folding import fold_batch_norms
 from affnet.export.pipeline import export_once
 from affnet.export.prepare import prepare_network
 from affnet.export.quantization import CALIBRATED
+from affnet.export.quantization.calibration import Calibration
 from affnet.export.quantization.sensitivity import Sensitivity, measure_sensitivity
 from affnet.export.verification.reference import Reference
 from affnet.model.source import Source
@@ -69,7 +70,7 @@ def _sensitivity(
     source: Source, options: ExportOptions, progress: Callable[[str], None]
 ) -> Sensitivity:
     converter, calibration = get_converter(options.format), options.calibration
-    assert calibration is not None  # checked
+    assert isinstance(calibration, Calibration)  # checked: it is a classifier of images
     assert options.max_accuracy_drop is not None
     costs = options.costs or PredictedCosts(runtime_for(options.format).name)
     shape = (1, *calibration.images.shape[1:])

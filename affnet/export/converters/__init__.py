@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from affnet.errors import MissingError, UnknownNameError, require
-from affnet.export.quantization.layers import NOTHING_KEPT, KeptParts
+from affnet.export.quantization.layers import NOTHING_KEPT, Kept
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from affnet.artifact import Arrays, TensorSpec
@@ -71,8 +69,8 @@ class ConversionRequest:
     io_type: str = "float32"  # of the borders of a file that computes in 8 bits
     image_input: bool = False  # take 8-bit images instead of floats in 0..1
     deployment_target: str | None = None  # the oldest system the file must run on
-    calibration: NDArray[np.float32] | None = None  # inputs, where the precision needs them
-    keep_float: KeptParts = NOTHING_KEPT  # that neither 8 bits nor float16 may touch
+    calibration: tuple[Arrays, ...] | None = None  # inputs, where the precision needs them
+    keep_float: Kept = NOTHING_KEPT  # that neither 8 bits nor float16 may touch
     target: str = "any"  # processors of 8-bit weights, of `affnet.export.quantization.TARGETS`
     #: Inputs of its static shapes, as the network takes them, that show what float16 cannot hold:
     #: see `affnet.export.converters.mixed_precision`.  Without any, only constants are looked at.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from affnet.artifact import image_spec
+from affnet.artifact import Arrays, image_spec
 from affnet.errors import DatasetError, UsageError
 from affnet.evaluation.classification import batches
 from affnet.evaluation.datasets import open_dataset
@@ -32,6 +32,11 @@ class Calibration:
     labels: NDArray[np.int64] | None  # the network's class of each, None where that is unknown
     source: str  # what a user calls them
     skipped: tuple[str, ...] = ()  # what could not be decoded, a sentence each
+
+    @property
+    def arrays(self) -> tuple[Arrays, ...]:
+        """What a network takes, one image after the other."""
+        return tuple((image[None],) for image in self.images)
 
     @property
     def description(self) -> str:
@@ -76,8 +81,7 @@ def load_calibration(
     """
     if not network.input.is_image:
         raise UsageError(
-            f"{network.name} is a network of one's own or takes no images, and int8 is calibrated "
-            "with images of this package's networks and peers alone",
+            f"{network.name} takes no images, which alone quantized files are judged by here",
             "take --precision fp16, or int8-weights where the format has it.",
         )
     if samples < 1:

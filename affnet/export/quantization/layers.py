@@ -14,7 +14,10 @@ because its products, its mask and the spectrum's product have ranges of their o
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from affnet.errors import ConversionError
 
 _WRAPPED = "network."  # of a network with a head, or with channels last
 _FILTER = re.compile(r"^(.*?\bfilter)(?:\.|$)")
@@ -34,12 +37,22 @@ _PARTS = {
 
 @dataclass(frozen=True)
 class KeptParts:
-    """Parts that stay in float: those of ``parts``, and those that ``modules`` have a share in."""
+    """What of this package's networks stays in float.
+
+    That are the parts of ``parts``, and those that ``modules`` have a share in.
+    """
 
     parts: frozenset[str] = frozenset()
     modules: tuple[str, ...] = ()
 
-    def __contains__(self, part: str) -> bool:
+    def keeps(self, modules: Sequence[str], operator: str) -> bool:
+        """Return whether an operator stays in float.
+
+        Args:
+            modules: those that it computes for, by their paths, the one of its result first.
+            operator: what `part_of` takes.
+        """
+        part = part_of(next(iter(modules), ""), operator)
         path = f"{part.partition(':')[0]}."
         return part in self.parts or any(
             path.startswith(f"{module}.") or f"{module}.".startswith(path)
@@ -47,7 +60,37 @@ class KeptParts:
         )
 
 
+@dataclass(frozen=True)
+class KeptModules:
+    """What of a network of the user's own stays in float.
+
+    That are ``modules`` with all that is in them, and what is not of the modules ``quantized``.
+    """
+
+    modules: tuple[str, ...] = ()
+    quantized: frozenset[str] | None = None  # None: all that may be
+
+    def keeps(self, modules: Sequence[str], operator: str) -> bool:
+        """Return whether an operator stays in float; see `KeptParts.keeps`."""
+        named = any(f"{path}.".startswith(f"{kept}.") for path in modules for kept in self.modules)
+        return named or (self.quantized is not None and self.quantized.isdisjoint(modules))
+
+
+Kept = KeptParts | KeptModules
 NOTHING_KEPT = KeptParts()
+
+
+def check_some_quantized(name: str, some: bool) -> None:
+    """Refuse a file that is to compute in 8 bits and in which nothing does.
+
+    Raises:
+        ConversionError: it is not ``some`` operator at least.
+    """
+    if not some:
+        raise ConversionError(
+            f"Nothing of {name} is in 8 bits, as no layer with weights enough was found in what "
+            "was converted; export it in fp32 or fp16."
+        )
 
 
 def part_of(module: str, operator: str) -> str:

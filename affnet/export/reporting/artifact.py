@@ -237,6 +237,7 @@ def precision_fields(details: dict[str, Any]) -> dict[str, str]:
         fields["preprocessing inside"] = f"{largest}, {equal} equal"
     if "calibration" in details:
         fields["calibrated on"] = details["calibration"]
+    if "float_parts" in details:
         fields["kept in float32"] = _kept_text(details["float_parts"])
     if kept := details.get("float16", {}).get("kept_parts"):
         fields["kept in float32"] = _half_text(kept, details["float16"]["tried_on"])

@@ -15,6 +15,7 @@ from affnet.export.quantization.accuracy import Accuracy, compare_accuracy
 from affnet.export.quantization.calibration import Calibration
 from affnet.export.quantization.sensitivity import KeptFloat
 from affnet.export.verification.reference import Reference
+from affnet.export.verification.samples import Samples
 from affnet.export.verification.subject import Subject, run_batches
 from affnet.runtimes import Session
 
@@ -22,7 +23,7 @@ from affnet.runtimes import Session
 def judged(
     artifact: Artifact,
     reference: Reference,
-    calibration: Calibration,
+    calibration: Calibration | Samples,
     kept_float: Sequence[KeptFloat],
     max_drop: float | None,
     devices: Sequence[Device] = (),
@@ -37,8 +38,9 @@ def judged(
     details: dict[str, Any] = {}
     if artifact.manifest.precision in CALIBRATED:
         details["calibration"] = calibration.description
-        details["float_parts"] = [dataclasses.asdict(kept) for kept in kept_float]
-    if max_drop is not None:
+        if isinstance(calibration, Calibration):
+            details["float_parts"] = [dataclasses.asdict(kept) for kept in kept_float]
+    if max_drop is not None and isinstance(calibration, Calibration):
         accuracy, place = _worst_accuracy(artifact, reference, calibration, devices)
         drop = accuracy.drop_points
         if drop > max_drop:

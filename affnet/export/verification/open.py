@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from affnet.artifact import Artifact, TensorSpec, exists, manifest_path
@@ -84,25 +84,39 @@ def in_runtime(subject: Subject, name: str | None) -> Subject:
 
 
 def inputs_for(
-    subject: Subject, reference: Reference, progress: Callable[[str], None] = lambda _: None
+    subject: Subject,
+    reference: Reference,
+    more: Sequence[VerificationInput] = (),
+    progress: Callable[[str], None] = lambda _: None,
 ) -> list[VerificationInput]:
-    """Return what a file is compared on by default.
+    """Return what a file is compared on: by default, and ``more`` of the user's own.
 
     What the network itself raises on is left out, and told to ``progress``.
-    One of 8 bits saw images like those of its network's training when its ranges were chosen, and
-    promises nothing about others.
+    One of 8 bits saw images like those of its network's training, or samples of the user's, when
+    its ranges were chosen, and promises nothing about others.
+
+    Raises:
+        UsageError: its ranges are of samples that are not known here, and there are no ``more``.
     """
     runtime_for(subject.format)  # a format that nothing runs is refused as such
     taken, source = subject.input, reference.source
     if subject.precision in CALIBRATED and source.provenance.kind == "bundled":
         calibration = load_calibration(source, None, REAL_IMAGES, taken.image_size())
-        return calibration_inputs(calibration.images)
+        return [*calibration_inputs(calibration.images), *more]
+    if subject.calibrated_on and source.program is not None:
+        if not more:
+            raise UsageError(
+                f"{subject.path.name} computes in 8 bits, in ranges that it has from "
+                f"{subject.calibrated_on}",
+                "say by --verify-on what like these to compare it on.",
+            )
+        return [*more]
     half = subject.precision in get_converter(subject.format).computes_in_half
     half = half and not (taken.is_image and taken.dtype == "uint8")
     usual = reference.usual_inputs(subject.network_inputs(source), half=half)
     if reference.rejected:
         progress(reference.not_compared())
-    return [*usual, *sized_inputs(source.inputs, source.dynamic, source.example)]
+    return [*usual, *sized_inputs(source.inputs, source.dynamic, source.example), *more]
 
 
 def open_foreign(path: Path, source: Source) -> Subject:

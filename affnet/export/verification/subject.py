@@ -35,6 +35,7 @@ class Subject:
     precision: str
     runtime: str | None = None  # to run it in; None: that of the format
     target: str = ANY  # processors that its 8-bit weights are for
+    calibrated_on: str = ""  # what the ranges of its 8 bits come from, as the manifest has it
 
     @classmethod
     def of(cls, artifact: Artifact) -> Subject:
@@ -47,6 +48,7 @@ class Subject:
             manifest.outputs,
             manifest.precision,
             target=manifest.details.get("target", ANY),
+            calibrated_on=manifest.details.get("calibration", ""),
         )
 
     def as_artifact(self) -> Artifact:

@@ -20,7 +20,9 @@ from affnet.preprocessing import published
 _ARRAYS = (".npy", ".npz")
 
 
-def read_inputs(path: Path, specs: Sequence[TensorSpec]) -> list[VerificationInput]:
+def read_inputs(
+    path: Path, specs: Sequence[TensorSpec], option: str = "--verify-on"
+) -> list[VerificationInput]:
     """Read what a network that takes ``specs`` is to be verified on.
 
     An array is one input, or several along an axis before those of its spec.  A picture is cut as
@@ -45,8 +47,8 @@ def read_inputs(path: Path, specs: Sequence[TensorSpec]) -> list[VerificationInp
     inputs = [one for file in files for one in _read(file, specs)]
     if not inputs:
         raise UsageError(
-            f"--verify-on {path} holds nothing to verify on; give a folder of pictures or .npy "
-            "files, or an .npz file."
+            f"{option} {path} holds nothing that the network takes; give a folder of pictures or "
+            ".npy files, or an .npz file."
         )
     return inputs
 

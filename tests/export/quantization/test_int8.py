@@ -97,7 +97,7 @@ def test_a_module_that_cannot_stay_in_float32_is_wrong_use(
 
 def test_int8_without_images_is_wrong_use(tmp_path: Path) -> None:
     lacking = dataclasses.replace(options("onnx"), calibration=None)
-    with pytest.raises(UsageError, match="needs images to calibrate with: --calibration-data"):
+    with pytest.raises(UsageError, match="needs images or samples to calibrate with: --cal"):
         export_artifact(tiny_source(), lacking, tmp_path)
     assert list(tmp_path.iterdir()) == []
 

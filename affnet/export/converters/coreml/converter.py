@@ -80,7 +80,7 @@ class CoreMLConverter:
     format = "coreml"
     precisions = ("fp16", "fp32", *COMPRESSED)
     computes_in_half = ("fp16", *COMPRESSED)
-    keeps_float = ()
+    keeps_float = COMPRESSED
     layouts = ("NCHW",)
     routes = ("torch.export", "TorchScript")
     auto_fft = "auto"
@@ -122,7 +122,7 @@ class CoreMLConverter:
             labels = _classes(network, request)
             model = _convert(coremltools, program, request, target, folder, selector, labels)
             if request.precision in COMPRESSED:
-                model = compressed(model, request.precision)
+                model = compressed(model, program, request)
             if given is not None:
                 model = with_suppression(coremltools, model, whole, folder)
             _describe(model, whole)

@@ -91,7 +91,7 @@ def _converted(network: nn.Module, request: ConversionRequest) -> tuple[bytes, d
         try:
             network, details = ExecutorchConverter.in_precision(network, request)
             content, delegation = _lowered(network, request.example(), request)
-        except MissingError:
+        except (MissingError, ConversionError):
             raise
         except Exception as error:  # torch.export and ExecuTorch raise nearly every kind
             reason = (not str(error).strip() and printed.last_line()) or reason_of(error)

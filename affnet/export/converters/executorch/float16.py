@@ -18,17 +18,17 @@ from affnet.export.converters.executorch.half_program import (
     must_be_float32,
     stored,
 )
-from affnet.export.converters.executorch.int8 import part_of_node
+from affnet.export.converters.executorch.int8 import is_kept
 from affnet.export.converters.executorch.tensors import drop_unused_tensors
 from affnet.export.converters.mixed_precision import HalfChoice, choose_float32
-from affnet.export.quantization.layers import NOTHING_KEPT, KeptParts
+from affnet.export.quantization.layers import NOTHING_KEPT, Kept
 
 
 def in_float16(
     network: nn.Module,
     example: tuple[Tensor, ...],
     samples: Sequence[Arrays] = (),
-    keep: KeptParts = NOTHING_KEPT,
+    keep: Kept = NOTHING_KEPT,
 ) -> tuple[GraphModule, HalfChoice]:
     """Return ``network`` as a graph in float16, and what of it stays in float32.
 
@@ -45,7 +45,7 @@ def in_float16(
     program = torch.export.export(network, example).run_decompositions({})  # nothing in place
     graph = program.module(check_guards=False)
     choice = choose_float32(FxHalfProgram(graph), samples)
-    kept = {node.name for node in graph.graph.nodes if part_of_node(node) in keep}
+    kept = {node.name for node in graph.graph.nodes if is_kept(node, keep)}
     _store_in_half(graph, frozenset({*choice.kept, *kept}))
     return graph, choice
 

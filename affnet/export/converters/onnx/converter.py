@@ -33,7 +33,7 @@ from affnet.export.converters.onnx.gemm import split_gemms
 from affnet.export.converters.onnx.int8 import in_int8
 from affnet.export.converters.onnx.nms import append_suppression
 from affnet.export.converters.onnx.norms import part_norms
-from affnet.export.converters.onnx.parts import modules_of, parts_of
+from affnet.export.converters.onnx.parts import kept_nodes, modules_of, parts_of
 from affnet.export.converters.onnx.pixels import pixels_alone, with_pixels
 from affnet.export.converters.tracing import exported
 from affnet.export.passes.chunked_filter import chunk_filters
@@ -135,7 +135,7 @@ def _halved(
     """Return ``model`` in float16 but for what needs float32, and the manifest's words for that."""
     choice = choose_float32(OnnxHalfProgram(named(model)), request.samples)
     details, trial, parts = choice.details(), request.half_trial, parts_of(model, modules)
-    kept = {*choice.kept, *(name for name in parts if parts[name] in request.keep_float)}
+    kept = {*choice.kept, *kept_nodes(model, modules, request.keep_float)}
     if trial is None:
         return in_float16(model, kept), details
     candidate = folder / "candidate.onnx"

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from affnet.artifact import Arrays
 from affnet.errors import ConversionError, OutputError, reason_of
 from affnet.export.converters import ConversionRequest
-from affnet.export.converters.onnx.parts import KINDS, parts_of
+from affnet.export.converters.onnx.parts import KINDS, kept_nodes
 from affnet.export.quantization import ARM
+from affnet.export.quantization.layers import check_some_quantized
 from affnet.files import scratch_folder
 from affnet.silence import silenced
 
@@ -45,8 +44,7 @@ def in_int8(
     """
     assert request.calibration is not None  # the pipeline sees to it
     _number_nodes(model.graph)
-    parts = parts_of(model, modules)
-    excluded = [name for name, part in parts.items() if part in request.keep_float]
+    excluded = kept_nodes(model, modules, request.keep_float)
     _number_values(model.graph)
     try:
         return _quantised(model, request, excluded)
@@ -69,7 +67,8 @@ def _number_nodes(graph: onnx.GraphProto) -> None:
 def _number_values(graph: onnx.GraphProto) -> None:
     """Give short names to all values inside: each stands in several nodes of the result.
 
-    Long ones take a tenth of the file.
+    Long ones take a tenth of the file.  onnxruntime names the copy of a bias that two layers share
+    by a digit behind its name, which must not be that of another value.
     """
     borders = {value.name for value in (*graph.input, *graph.output)}
     short: dict[str, str] = {}
@@ -77,7 +76,7 @@ def _number_values(graph: onnx.GraphProto) -> None:
     def renamed(name: str) -> str:
         if not name or name in borders:
             return name
-        return short.setdefault(name, f"v{len(short)}")
+        return short.setdefault(name, f"v{len(short)}_")
 
     for tensor in graph.initializer:
         tensor.name = renamed(tensor.name)
@@ -99,7 +98,7 @@ def _quantised(
         quantization.quantize_static(
             model,
             path,
-            _Reader(request.input.name, request.calibration),
+            _Reader([taken.name for taken in request.inputs], request.calibration),
             op_types_to_quantize=list(KINDS),
             nodes_to_exclude=excluded,
             per_channel=True,
@@ -108,6 +107,9 @@ def _quantised(
             reduce_range=request.target != ARM,
         )
         result = onnx.load(path)
+    check_some_quantized(
+        request.name, any(node.op_type == "QuantizeLinear" for node in result.graph.node)
+    )
     _share_equal_constants(result.graph)
     return result
 
@@ -115,8 +117,10 @@ def _quantised(
 class _Reader:
     """What onnxruntime's calibration asks for one input after the other."""
 
-    def __init__(self, name: str, images: NDArray[np.float32]) -> None:
-        self._feeds: Iterator[dict[str, Any]] = ({name: image[None]} for image in images)
+    def __init__(self, names: Sequence[str], samples: Sequence[Arrays]) -> None:
+        self._feeds: Iterator[dict[str, Any]] = (
+            dict(zip(names, sample, strict=True)) for sample in samples
+        )
 
     def get_next(self) -> dict[str, Any] | None:
         return next(self._feeds, None)

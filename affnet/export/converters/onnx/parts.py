@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from affnet.export.quantization.layers import part_of
+from affnet.export.quantization.layers import Kept, part_of
 
 if TYPE_CHECKING:
     import onnx
@@ -37,6 +37,28 @@ def modules_of(model: onnx.ModelProto) -> dict[str, str]:
 def parts_of(model: onnx.ModelProto, modules: Mapping[str, str]) -> dict[str, str]:
     """Return the part of each node, by its name, which it must have; in the nodes' order."""
     return {
-        node.name: part_of(modules.get(node.output[0], ""), KINDS.get(node.op_type, node.op_type))
-        for node in model.graph.node
+        node.name: part_of(module, KINDS.get(node.op_type, node.op_type))
+        for node, module in _with_modules(model, modules)
     }
+
+
+def kept_nodes(model: onnx.ModelProto, modules: Mapping[str, str], kept: Kept) -> list[str]:
+    """Return the names of the nodes that stay in float."""
+    return [
+        node.name
+        for node, module in _with_modules(model, modules)
+        if kept.keeps((module,), KINDS.get(node.op_type, node.op_type))
+    ]
+
+
+def _with_modules(
+    model: onnx.ModelProto, modules: Mapping[str, str]
+) -> Iterator[tuple[onnx.NodeProto, str]]:
+    """Yield each node with its module; what rewrites put before a result is of the result's."""
+    known = dict(modules)
+    for node in reversed(model.graph.node):
+        module = known.get(node.output[0])
+        if module is not None:
+            known |= {value: module for value in node.input if value not in known}
+    for node in model.graph.node:
+        yield node, known.get(node.output[0], "")

@@ -53,7 +53,7 @@ class TfliteConverter:
     format = "tflite"
     precisions = ("fp32", "fp16", "int8", "int8-weights")
     computes_in_half = ()  # its float16 is of weights
-    keeps_float = ("int8",)
+    keeps_float = ("int8", "int8-weights")
     layouts = ("NHWC", "NCHW")
     routes = ("torch.export", "ONNX")
     auto_fft = "auto"
@@ -125,7 +125,7 @@ def _in_precision(content: bytes, request: ConversionRequest) -> bytes:
         case "int8":
             return in_int8(content, request)
         case "int8-weights":
-            return with_int8_weights(content)
+            return with_int8_weights(content, request)
     return content
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +12,9 @@ import numpy as np
 from affnet.errors import ConversionError, reason_of
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.tflite.flatbuffer import aligned_builder
+from affnet.export.converters.tflite.quantized_operators import operators, staying
 from affnet.export.converters.tflite.quantizer import QUANTIZER, quantizer_module
-from affnet.export.passes.normalization import ChannelsLastNorm
-from affnet.export.quantization.layers import KeptParts, part_of
+from affnet.export.quantization.layers import check_some_quantized
 from affnet.silence import silenced
 
 _EVERYTHING = ".*"
@@ -27,8 +28,11 @@ _QUANTISED = {
 # transform of two points.  Its scale would be so fine that XNNPACK, which takes ratios of scales
 # below 256, fails on the file; LiteRT 2.3 then aborts the whole process.
 _NOTHING = 1e-3
-# Written operator by operator: a variance in 8 bits would be none.
-_NORM = ChannelsLastNorm.__name__
+# Operators with weights, which 8 bits make smaller, with what `part_of` calls each.
+_WEIGHTED = {
+    "BATCH_MATMUL": "matmul", "CONV_2D": "conv", "DEPTHWISE_CONV_2D": "conv",
+    "EMBEDDING_LOOKUP": "embedding", "FULLY_CONNECTED": "linear", "TRANSPOSE_CONV": "conv",
+}  # fmt: skip
 
 
 def with_float16_weights(content: bytes) -> bytes:
@@ -59,7 +63,7 @@ def with_float16_weights(content: bytes) -> bytes:
         return _quantized(quantizer)
 
 
-def with_int8_weights(content: bytes) -> bytes:
+def with_int8_weights(content: bytes, request: ConversionRequest) -> bytes:
     """Return a TFLite file whose weights are stored in 8 bits, with a scale per channel.
 
     Runtimes widen them when they load the file, and compute in float32.
@@ -69,8 +73,11 @@ def with_int8_weights(content: bytes) -> bytes:
     """
     with silenced():
         every_kind = quantizer_module("qtyping").TFLOperationName.ALL_SUPPORTED
+        spared = list(staying(content, _WEIGHTED, request.keep_float))
+        content = _with_short_names(content)
         quantizer = _quantizer(content)
         quantizer.add_weight_only_config(_EVERYTHING, every_kind, 8)
+        _spare(quantizer, content, spared, request.name)
         return _with_short_names(_quantized(quantizer))
 
 
@@ -81,25 +88,38 @@ def in_int8(content: bytes, request: ConversionRequest) -> bytes:
         ConversionError: the quantizer fails on the file.
     """
     assert request.calibration is not None  # the pipeline sees to it
-    images = request.calibration
+    samples = request.calibration
     if request.layout == "NHWC":
-        images = images.transpose(0, 2, 3, 1)
+        samples = tuple((image.transpose(0, 2, 3, 1),) for (image,) in samples)
     with silenced():
         kinds = quantizer_module("qtyping").TFLOperationName
-        nothing = quantizer_module("algorithm_manager").AlgorithmName.NO_QUANTIZE
+        spared = list(staying(content, _QUANTISED, request.keep_float))
+        content = _with_short_names(content)
         quantizer = _quantizer(content)
         for kind in (*_QUANTISED, *(["SOFTMAX"] if request.io_type != "float32" else [])):
             quantizer.add_static_config(_EVERYTHING, kinds[kind], 8, 8)
-        for kind, tensor in _excluded(content, request.keep_float):
-            quantizer.update_quantization_recipe(
-                f"^{re.escape(tensor)}", kinds[kind], None, nothing
-            )
-        signature, name = _signature(content)
-        feeds = [{name: np.ascontiguousarray(image[None])} for image in images]
+        _spare(quantizer, content, spared, request.name)
+        signature, names = _signature(content)
+        feeds = [
+            dict(zip(names, map(np.ascontiguousarray, sample), strict=True)) for sample in samples
+        ]
         whole = _input_name(content) if request.io_type != "float32" else None
         return _with_short_names(
             _quantized(quantizer, _ranges(content, quantizer, {signature: feeds}, whole))
         )
+
+
+def _spare(quantizer: Any, content: bytes, spared: list[bool | None], name: str) -> None:
+    """Leave the operators in float of which ``spared`` says so; names of tensors are unique."""
+    check_some_quantized(name, False in spared)
+    every_kind = quantizer_module("qtyping").TFLOperationName.ALL_SUPPORTED
+    nothing = quantizer_module("algorithm_manager").AlgorithmName.NO_QUANTIZE
+    for (_, graph, operator), stays in zip(operators(content), spared, strict=True):
+        if stays:
+            result = graph.tensors[operator.outputs[0]].name.decode()
+            quantizer.update_quantization_recipe(
+                f"^{re.escape(result)};", every_kind, None, nothing
+            )
 
 
 def _ranges(
@@ -147,7 +167,7 @@ def _largest(known: dict[str, Any]) -> float:
 
 def _linear_maps(content: bytes) -> Iterator[tuple[str, str]]:
     """Yield the names of input and output of each fully connected layer, in their order."""
-    for kind, graph, operator in _operators(content):
+    for kind, graph, operator in operators(content):
         if kind == "FULLY_CONNECTED":
             names = (
                 graph.tensors[index].name for index in (operator.inputs[0], operator.outputs[0])
@@ -166,40 +186,6 @@ def _widest(known: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _excluded(content: bytes, keep_float: KeptParts) -> Iterator[tuple[str, str]]:
-    """Yield kind and output of each operator that could be quantised, but is not to be."""
-    for kind, graph, operator in _operators(content):
-        if kind not in _QUANTISED:
-            continue
-        tensor = graph.tensors[operator.outputs[0]].name.decode()
-        classes, module = _scope(tensor)
-        if part_of(module, _QUANTISED[kind]) in keep_float or classes[-1:] == [_NORM]:
-            yield kind, tensor
-
-
-def _operators(content: bytes) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the kind of each operator, its graph and itself, in the order of computation."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    kinds = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
-    model = schema.ModelT.InitFromPackedBuf(content)
-    for graph in model.subgraphs:
-        for operator in graph.operators:
-            code = model.operatorCodes[operator.opcodeIndex]
-            yield kinds[max(code.builtinCode, code.deprecatedBuiltinCode)], graph, operator
-
-
-def _scope(tensor: str) -> tuple[list[str], str]:
-    """Return the classes, and the path, of the module that litert-torch names a tensor by.
-
-    ``affnet.model.network.AFFNet/torch.nn.Sequential_layer_1/affnet.model.layers.ConvLayer_0;3``
-    is of the module ``layer_1.0``.
-    """
-    _, *modules = tensor.partition(";")[0].split("/")
-    pairs = [module.rpartition(".")[2].partition("_") for module in modules]
-    return [kind for kind, _, _ in pairs], ".".join(name for _, _, name in pairs)
-
-
 def _input_name(content: bytes) -> str:
     """Return the name of the tensor that is the graph's input."""
     from ai_edge_litert import schema_py_generated as schema
@@ -208,15 +194,21 @@ def _input_name(content: bytes) -> str:
     return str(graph.tensors[graph.inputs[0]].name.decode())
 
 
-def _signature(content: bytes) -> tuple[str, str]:
-    """Return the name of the only signature, and of its input."""
+def _signature(content: bytes) -> tuple[str, list[str]]:
+    """Return the name of the only signature, and of its inputs in the network's order."""
     from ai_edge_litert.interpreter import Interpreter
 
     signatures = Interpreter(model_content=content).get_signature_list()
     if len(signatures) != 1:
         raise ConversionError(f"{QUANTIZER} calibrates files of one signature only.")
     ((name, tensors),) = signatures.items()
-    return name, tensors["inputs"][0]
+    return name, sorted(tensors["inputs"], key=_number)
+
+
+def _number(name: str) -> int:
+    """Return the place of an input that litert-torch calls ``args_10``."""
+    number = name.rpartition("_")[2]
+    return int(number) if number.isdigit() else 0
 
 
 def _quantizer(content: bytes) -> Any:
@@ -237,11 +229,13 @@ def _with_short_names(content: bytes) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(content)
+    numbers = itertools.count()
     for graph in model.subgraphs:
         borders = {*graph.inputs, *graph.outputs}
         for index, tensor in enumerate(graph.tensors):
+            number = next(numbers)
             if index not in borders:
-                tensor.name = f"t{index}".encode()
+                tensor.name = f"t{number}".encode()
     return _packed(model)
 
 

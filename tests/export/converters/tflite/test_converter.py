@@ -315,5 +315,5 @@ def test_affnet_et_agrees_with_pytorch(
     artifact = shared_artifact("affnet_et", "tflite", image_size=size)
     assert_proven(artifact)
     stored = json.loads(manifest_path(artifact.path).read_text())
-    assert stored["inputs"][0]["shape"] == [1, 3, *size]
+    assert stored["inputs"][0]["shape"] == [1, *size, 3]
     assert stored["tools"].keys() >= {"litert-torch", "ai-edge-litert", "torch"}

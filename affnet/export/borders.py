@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule, Interpreter
+from torch.fx import traceback as fx_traceback
 
 from affnet.artifact import TensorSpec
 from affnet.errors import UsageError
@@ -56,6 +58,14 @@ def replaced_types(network: Sequence[TensorSpec], file: Sequence[TensorSpec]) ->
     }
 
 
+def _called(network: nn.Module, given: Sequence[Tensor]) -> Any:
+    """Call a network; a graph so that torch.export keeps whose module each of its calls is."""
+    if not isinstance(network, GraphModule):
+        return network(*given)
+    with fx_traceback.preserve_node_meta():
+        return Interpreter(network).run(*given)
+
+
 class Borders(nn.Module):
     """A network that takes and gives what a file of a format holds."""
 
@@ -70,12 +80,11 @@ class Borders(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Any:
         """Call the network on its own types and shapes."""
-        outputs = self.network(
-            *(
-                x.to(kind) if shape else x.to(kind).reshape(())
-                for x, (kind, shape) in zip(inputs, self._taken, strict=True)
-            )
-        )
+        taken = [
+            x.to(kind) if shape else x.to(kind).reshape(())
+            for x, (kind, shape) in zip(inputs, self._taken, strict=True)
+        ]
+        outputs = _called(self.network, taken)
         if isinstance(outputs, Tensor):
             return outputs.to(self._given[0])
         return tuple(y.to(kind) for y, kind in zip(outputs, self._given, strict=True))

@@ -65,6 +65,26 @@ def blocks() -> tuple[nn.Module, tuple[Tensor]]:
     return Blocks(), (torch.randn(1, 256),)
 
 
+class Words(nn.Module):
+    """FNet's mixing of words that are given by their numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(50, 16)
+        self.wide, self.narrow = nn.Linear(16, 32), nn.Linear(32, 16)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """Return B x words x 16."""
+        hidden = self.embedding(words)
+        mixed = torch.fft.fft(torch.fft.fft(hidden, dim=-1), dim=-2).real
+        result: Tensor = self.narrow(nn.functional.gelu(self.wide(mixed)))
+        return result
+
+
+def words() -> tuple[nn.Module, tuple[Tensor]]:
+    return Words(), (torch.randint(0, 50, (1, 12)),)
+
+
 def recorded() -> tuple[nn.Module, tuple[Tensor]]:
     return Blocks(reads=True), (torch.randn(1, 256),)
 

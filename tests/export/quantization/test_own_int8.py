@@ -83,6 +83,18 @@ def test_layers_of_signals_are_in_8_bits_and_transforms_are_not(
     assert 36 < done.json["psnr_db"] < 60
 
 
+@pytest.mark.parametrize("format_", FORMATS)
+def test_inputs_may_be_numbers_of_words(
+    format_: str, run: Callable[..., Finished], tmp_path: Path
+) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 50, (24, 1, 12)))
+    data = ("--calibration-data", tmp_path / "x.npy", "--output", tmp_path / "out", "--json")
+    source = "tests.networks.quantized_networks:words"
+    done = run("export", source, "--format", format_, "--precision", "int8", *data)
+    assert done.code == 0, done.err
+    assert 36 < done.json["psnr_db"] < 60
+
+
 @pytest.mark.converters
 @pytest.mark.slow
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 import pickletools
+import re
 import zipfile
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from affnet.reading import check_inflation, check_memory, existing_file
 
 SAFETENSORS = ".safetensors"
 PROGRAM_SUFFIX = ".pt2"
+_FUNCTION_OF_FILE = re.compile(r"(.+)\.py:(\w+)")
 _ZIP = b"PK\x03\x04"
 _LEGACY_MAGIC = bytes.fromhex("6cfc9c46f9206aa85019")  # in what torch wrote before archives
 _LARGEST_PICKLE = 1 << 24  # bytes; that of a network with a thousand weights has a hundredth
@@ -30,10 +32,19 @@ def check_source_file(source: str) -> None:
     """Refuse a SOURCE that is the path of a file that cannot be read as one; names pass.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: there is no such file, or a function's is named instead of its module.
         CheckpointError: as `check_weight_file`.
         ArtifactError: it is no exported program.
     """
+    if (of_file := _FUNCTION_OF_FILE.fullmatch(source)) and not os.path.lexists(source):
+        file, function = os.path.normpath(of_file[1]), of_file[2]
+        elsewhere = file.startswith((os.sep, os.pardir))
+        module = os.path.basename(file) if elsewhere else file.replace(os.sep, ".")
+        raise UsageError(
+            f"{source} names a file, not a module",
+            f"name the function as Python imports it from {'there' if elsewhere else 'here'}: "
+            f"{f'cd {os.path.dirname(file)} and ' if elsewhere else ''}{module}:{function}.",
+        )
     path = Path(source)
     if not is_path(source) or (":" in source and not os.path.lexists(source)):
         return  # a name, or a library's network or a function, in which ":" stands

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from affnet.errors import ConversionError, UsageError
 from affnet.model.source import load_source, reload_source
+from affnet.model.source_file import check_source_file
 from affnet.model.stack_traces import source_line
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS
 from tests.networks.fourier_networks import make
@@ -176,6 +177,11 @@ def test_a_module_or_function_that_does_not_exist_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module(tmp_path, monkeypatch, "")
+    with pytest.raises(UsageError, match="names a file, not a module") as refused:
+        check_source_file("./models/nets.py:build")
+    assert refused.value.remedy == (
+        "name the function as Python imports it from here: models.nets:build."
+    )
     with pytest.raises(UsageError, match="There is no module 'nowhere'"):
         load_source("nowhere:build")
     with pytest.raises(UsageError, match="has no function 'build'"):

@@ -20,6 +20,7 @@ from torch.fx.node import map_arg
 from torch.fx.passes.infra.pass_base import PassResult
 from torch.utils import _pytree as pytree
 
+from affnet.export.converters.executorch.partitions import acyclic
 from affnet.export.converters.patches import replaced
 from affnet.export.converters.tracing import run_once, writes
 
@@ -43,10 +44,19 @@ def partitioner_for(base: type[Any]) -> Any:
 
     ExecuTorch decomposes a program again, with some operators disguised, for a partitioner that
     keeps an operator in some places only.  Where it takes the operator in all places of a program,
-    that need not be.
+    that need not be.  Its parts do not wait for each other (`acyclic`).
     """
 
     class Partitioner(base):  # type: ignore[misc]
+        _groups: Any = ()
+
+        def get_matched_nodes_from_configs(self, ep: ExportedProgram) -> Any:
+            self._groups = super().get_matched_nodes_from_configs(ep)
+            return self._groups
+
+        def generate_partitions(self, ep: ExportedProgram) -> Any:
+            return acyclic(ep.graph, super().generate_partitions(ep), self._groups)
+
         def ops_to_not_decompose(self, ep: ExportedProgram) -> Any:
             kept, supported = super().ops_to_not_decompose(ep)
             calls = [node for node in ep.graph.nodes if node.target in kept]

@@ -5,18 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def own_storage(network: nn.Module) -> None:
     """Give each tensor of ``network``, in place, a storage of its own.
 
     A delegated constant is stored by the start of its storage, so that a view of a part of another
-    tensor would become that tensor's first elements.
+    tensor would become that tensor's first elements.  The order of a constant's axes in memory is
+    read off its strides, those of axes of one element too, which `Tensor.is_contiguous` ignores.
     """
-    for tensor in (*network.parameters(), *network.buffers()):
-        if tensor.storage_offset() or not tensor.is_contiguous():
+    held = (value for module in network.modules() for value in vars(module).values())
+    constants = (value for value in held if isinstance(value, Tensor))  # as torch.export keeps them
+    for tensor in (*network.parameters(), *network.buffers(), *constants):
+        if tensor.storage_offset() or tensor.stride() != _row_major(tensor):
             tensor.data = tensor.detach().clone(memory_format=torch.contiguous_format)
+
+
+def _row_major(tensor: Tensor) -> tuple[int, ...]:
+    return torch.empty(tensor.shape, device="meta").stride()
 
 
 def drop_unused_tensors(graph: Any) -> None:

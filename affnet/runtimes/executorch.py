@@ -11,10 +11,11 @@ in use.
 from __future__ import annotations
 
 import collections
+import re
 import struct
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,6 +37,9 @@ _METHOD = "forward"
 _NEEDED = ("_threadpool_get_thread_count", "_unsafe_reset_threadpool")
 # Its scalar types in the order of their numbers.
 _TYPES = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+#: What is printed of an operator without a kernel, and of one whose kernel refuses its tensors.
+_LACKING = re.compile(r"Missing operator: \[\d+\] (\S+)")
+_STOPPED = re.compile(r"KernelCall failed at instruction \S+ in operator (\S+):")
 #: Before the names of delegates among the operators of a program.
 DELEGATE_PREFIX = "delegate::"
 
@@ -129,16 +133,33 @@ class ExecutorchSession:
         _sessions.add(self)
         # the method borrows from the program, and the delegate from its file's bytes
         self._program = _load_program(path)
-        with silenced():
+        with silenced() as printed:
             try:
                 self._method = self._program.load_method(_METHOD)
             except (RuntimeError, KeyError) as error:
+                if lacking := _operators_in(_LACKING, printed.lines()):
+                    raise ArtifactError(
+                        f"ExecuTorch rejects {path}: it has no kernel of {lacking}."
+                    ) from error
                 raise _rejected(path, error) from error
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """See `Session.run`; the outputs are copies."""
-        outputs = self._method.execute([self._from_numpy(array) for array in inputs])
+        given = [self._from_numpy(array) for array in inputs]
+        try:
+            outputs = self._method.execute(given)
+        except RuntimeError as error:
+            if stopped := self._stopped_at(given):
+                raise RuntimeError(f"{first_line(error)} in {stopped}") from error
+            raise
         return [output.numpy() for output in outputs]
+
+    def _stopped_at(self, given: list[Any]) -> str:
+        """Run it again for the operator that it stops at, which is printed and not raised."""
+        with silenced() as printed:
+            with suppress(RuntimeError):
+                self._method.execute(given)
+            return _operators_in(_STOPPED, printed.lines())
 
 
 #: Whose delegates hold the pool of threads that was there when they were loaded.
@@ -216,6 +237,12 @@ def _check_header(path: Path) -> None:
             f"executorch {metadata.version('executorch')} runs {_IDENTIFIER.decode()}."
         )
     raise _damaged(path)
+
+
+def _operators_in(said: re.Pattern[str], lines: list[str]) -> str:
+    """Return the operators, each once, that printed lines name: "aten::a.out, aten::b.out"."""
+    found = (match[1] for line in lines if (match := said.search(line)))
+    return ", ".join(dict.fromkeys(found))
 
 
 def _rejected(path: Path, error: Exception) -> ArtifactError:

@@ -10,7 +10,7 @@ from torch.export import ExportedProgram
 from affnet.errors import AffnetError
 from affnet.model.stack_traces import source_line
 
-#: As torch, coremltools and litert-torch name one.
+#: As torch, coremltools, litert-torch and ExecuTorch name one.
 _OPERATOR = re.compile(r"\b(?:aten(?:\.|::)|fx node |op ')_?(\w+)")
 #: What converters say in place of an operator's name.
 _MEANT = {"boolean indices must be concrete": "index"}
@@ -74,4 +74,4 @@ def _with_line(error: AffnetError, name: str, line: str) -> AffnetError:
 
 def _whole(name: str) -> str:
     """Return the operator that the one called ``name`` is a part of: cdist, linalg_solve."""
-    return name.strip("_").removesuffix("_forward").removesuffix("_ex")
+    return name.strip("_").removesuffix("_forward").removesuffix("_ex").removesuffix("_copy")

@@ -35,11 +35,11 @@ def pad(x: Tensor, widths: Sequence[int], mode: str = "constant", value: Any = N
 
 
 def convolution_padded_by_name(axes: int) -> Any:
-    """Return the rule for ``aten.conv1d.padding`` or ``conv2d.padding``, which litert-torch lacks.
+    """Return the rule for ``aten.conv1d.padding``, ``conv2d.padding`` or ``conv3d.padding``.
 
     As in torch, an odd margin has its larger half behind.
     """
-    convolution = (F.conv1d, F.conv2d)[axes - 1]
+    convolution = (F.conv1d, F.conv2d, F.conv3d)[axes - 1]
 
     def rule(
         x: Tensor,

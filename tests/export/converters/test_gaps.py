@@ -35,6 +35,7 @@ class Several(nn.Module):
         ("coremltools cannot convert net: Unsupported fx node cummax, kind cummax", "cummax"),
         ("PyTorch convert function for op '_cdist_forward' not implemented", "torch.cdist("),
         ("<OpOverload(op='aten._linalg_solve_ex', overload='default')>", "torch.linalg.solve("),
+        ("method->execute() failed with error 0x12 in aten::add_copy.out", "distances + torch.eye"),
         ("@max_pool does not support dilation > 1 (in aten.max_pool2d)", "F.max_pool2d(x, 3, "),
     ],
 )

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from affnet.artifact import TensorSpec
+from affnet.errors import ArtifactError
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.executorch.converter import ExecutorchConverter
 from affnet.runtimes.executorch import ExecutorchRuntime
@@ -68,3 +69,27 @@ def test_strides_of_axes_of_one_element_do_not_matter(
     _assert_right(network, torch.randn(2, 3, 5, 1), route, tmp_path)
     network = Program(lambda x: (F.conv2d(x, network.filters),), filters=filters)
     _assert_right(network, torch.randn(1, 1, 6, 6), route, tmp_path)
+
+
+def _file_of(network: nn.Module, x: Tensor, folder: Path) -> Path:
+    """Return a file of ``network`` as it is, whether or not ExecuTorch has kernels for it."""
+    taken, given = (
+        TensorSpec(name, tuple(value.shape), "float32") for name, value in (("x", x), ("y", x))
+    )
+    request = ConversionRequest("net", (taken,), (given,), "fp32", "portable", native_fft=False)
+    return ExecutorchConverter().convert(network, request, folder).path
+
+
+def test_an_operator_without_a_kernel_is_named(tmp_path: Path) -> None:
+    path = _file_of(
+        nn.Sequential(nn.AvgPool3d(2), nn.AvgPool3d(2)), torch.ones(1, 4, 4, 4, 4), tmp_path
+    )
+    with pytest.raises(ArtifactError, match=r": it has no kernel of aten::avg_pool3d\.out\.$"):
+        ExecutorchRuntime.load(path, threads=1)
+
+
+def test_an_operator_whose_kernel_refuses_its_tensors_is_named(tmp_path: Path) -> None:
+    x = torch.ones(1, 1, 4, 4, 4)
+    session = ExecutorchRuntime.load(_file_of(nn.Conv3d(1, 1, 3), x, tmp_path), threads=1)
+    with pytest.raises(RuntimeError, match=r"error 0x12 in aten::convolution\.out$"):
+        session.run(x.numpy())

@@ -62,6 +62,8 @@ def _group_norm(
     if groups == 1 and x.ndim == 4:
         return _normalised(x, _mean_of_image, weight, bias, channels, eps)
     rows = x.reshape(x.shape[0] * groups, -1)
+    if groups == x.shape[1]:
+        rows = _centred(rows)
     y = _normalised(rows, _mean_of_row, None, None, (), eps).reshape(x.shape)
     return _scaled(y, weight, bias, channels)
 
@@ -79,7 +81,8 @@ def _batch_norm(
     The mean and the scale, of which nothing is made in evaluation, are left to be zeros.
     """
     first = x.transpose(0, 1)
-    y = _normalised(first.reshape(x.shape[1], -1), _mean_of_row, None, None, (), eps)
+    rows = _centred(first.reshape(x.shape[1], -1))
+    y = _normalised(rows, _mean_of_row, None, None, (), eps)
     y = y.reshape(first.shape).transpose(0, 1)
     unused = x.new_zeros(x.shape[1])
     return _scaled(y, weight, bias, (1, -1, *[1] * (x.ndim - 2))), unused, unused
@@ -115,6 +118,15 @@ def _layer_norm(
         return _normalised(x, _mean_of_row, weight, bias, (-1,), eps)
     rows = x.reshape(*x.shape[: x.ndim - len(shape)], -1)
     return _normalised(rows, _mean_of_row, weight, bias, (-1,), eps).reshape(x.shape)
+
+
+def _centred(channels: Tensor) -> Tensor:
+    """Take the mean of each channel off once more than its normalisation does.
+
+    The channels of a constant map are constant too.  What the first mean is off by, some units in
+    the last place, comes out up to ``eps ** -0.5`` times larger; PyTorch's mean is nearly exact.
+    """
+    return channels - _mean_of_row(channels)
 
 
 def _normalised(

@@ -129,6 +129,23 @@ def test_groups_of_almost_equal_values_agree(network: nn.Module, tmp_path: Path)
     torch.testing.assert_close(torch.from_numpy(actual), expected, rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.GroupNorm(4, 4),
+        nn.InstanceNorm2d(4),
+        nn.BatchNorm2d(4, track_running_stats=False),
+    ],
+)
+def test_channels_of_equal_values_are_zero(network: nn.Module, tmp_path: Path) -> None:
+    x = noise(1, 4, 1, 1).expand(2, 4, 7, 9).contiguous()
+    spec = (TensorSpec("map", tuple(x.shape), "float32"),)
+    asked = replace(request(), inputs=spec, outputs=spec)
+    conversion = ExecutorchConverter().convert(network.eval(), asked, tmp_path)
+    (actual,) = ExecutorchRuntime.load(conversion.path, threads=1).run(x.numpy())
+    assert abs(actual).max() < 1e-9
+
+
 class RowsOfAConvolution(nn.Module):
     """A softmax over the last axis of a map, and the GELU by tanh, with convolutions around."""
 

@@ -22,6 +22,7 @@ from affnet.export.operators import (
     places,
     repetition,
     resampling,
+    scattering,
     transposed_convolution,
     window_maxima,
     windows,
@@ -36,7 +37,20 @@ MOST_AXES = 5  # of a tensor, for many of LiteRT's kernels and of XNNPACK's
 MORE_AXES_MAY_STAY = True
 DOUBLES = False  # LiteRT has no kernels of float64
 
+#: Operators that write at places of a tensor.
+WRITING: tuple[Any, ...] = (
+    aten.index_add.default,
+    aten.index_copy.default,
+    aten.index_fill.int_Scalar,
+    aten.index_fill.int_Tensor,
+    aten.scatter.src,
+    aten.scatter.value,
+    aten.scatter_add.default,
+    aten.scatter_reduce.two,
+)
+
 RULES: dict[Any, Rule] = {
+    **{operator: scattering.in_int32(operator) for operator in WRITING},
     aten.__xor__.Tensor: logic.of_truth_values(torch.ne),
     aten._unsafe_view.default: aten.view.default,  # which torch.onnx lacks
     aten._upsample_bicubic2d_aa.vec: resampling.antialiased("bicubic"),
@@ -71,7 +85,7 @@ RULES: dict[Any, Rule] = {
     aten.fmin.default: magnitudes.fmin,
     aten.hypot.default: magnitudes.hypot,
     aten.index.Tensor: indexing.index,
-    aten.index_put.default: indexing.fill_by_mask,
+    aten.index_put.default: scattering.in_int32(aten.index_put.default, indexing.fill_by_mask),
     aten.kthvalue.default: order_statistics.kthvalue,
     aten.msort.default: order_statistics.msort,
     aten.quantile.scalar: order_statistics.quantile,
@@ -92,6 +106,7 @@ RULES: dict[Any, Rule] = {
     aten.rrelu.default: activations.rrelu,
     aten.scaled_dot_product_attention.default: attention.scaled_dot_product_attention,
     aten.searchsorted.Tensor: places.searchsorted,
+    aten.slice_scatter.default: scattering.slice_scatter,
     aten.sort.default: order_statistics.sort,
     aten.tile.default: repetition.tile,
     aten.topk.default: indexing.topk,

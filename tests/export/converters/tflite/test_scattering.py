@@ -37,6 +37,36 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+def whole(x: Tensor) -> Tensor:
+    return (x * 5).round().long()
+
+
+WHOLE: dict[str, Callable[[Tensor], Tensor]] = {
+    "added": lambda x: torch.ones(2, 3, 4).long().scatter_add(2, PLACES, whole(x)),
+    "largest": lambda x: torch.zeros(2, 3, 4).long().scatter_reduce(2, PLACES, whole(x), "amax"),
+    "columns": lambda x: torch.ones(2, 5, 4).long().index_add(1, PLACES[0, :, 0], whole(x)),
+    "pairs": lambda x: (
+        torch.zeros(3, 4)
+        .long()
+        .index_put((PLACES[0, :, 0], PLACES[0, :, 1]), whole(x)[0, :, 0], accumulate=True)
+    ),
+    "written": lambda x: whole(x).scatter(2, x.argsort(-1)[..., :2], whole(x)),
+    "a number": lambda x: whole(x).scatter(2, PLACES, 7),
+    "copied": lambda x: torch.zeros(2, 5, 4).long().index_copy(1, torch.arange(3), whole(x)),
+    "filled": lambda x: whole(x).index_fill(1, torch.tensor([1]), 3),
+    "put": lambda x: whole(x)[0].index_put((torch.arange(3), torch.arange(3)), whole(x)[0, :, 0]),
+    "a slice": lambda x: whole(x).slice_scatter(whole(x)[..., :2] * 2, -1, 1, 3),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WHOLE)
+def test_files_hold_it_of_whole_numbers(name: str, tmp_path: Path) -> None:
+    x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
+    found = in_file(lambda x: WHOLE[name](x) * 1.0, x, "tflite", tmp_path)
+    assert torch.equal(found, WHOLE[name](x) * 1.0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_files_hold_it(name: str, tmp_path: Path) -> None:

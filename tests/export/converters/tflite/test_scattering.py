@@ -46,7 +46,7 @@ WHOLE: dict[str, Callable[[Tensor], Tensor]] = {
     "largest": lambda x: torch.zeros(2, 3, 4).long().scatter_reduce(2, PLACES, whole(x), "amax"),
     "columns": lambda x: torch.ones(2, 5, 4).long().index_add(1, PLACES[0, :, 0], whole(x)),
     "pairs": lambda x: (
-        torch.zeros(3, 4)
+        torch.zeros(4, 4)
         .long()
         .index_put((PLACES[0, :, 0], PLACES[0, :, 1]), whole(x)[0, :, 0], accumulate=True)
     ),

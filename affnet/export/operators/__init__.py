@@ -18,6 +18,7 @@ from affnet.export.operators.doubles import in_single_precision
 from affnet.export.operators.numbers import numbers_as_tensors
 from affnet.export.operators.rule import Rule
 from affnet.export.operators.sums import with_products_apart
+from affnet.export.operators.unbatched import with_batches
 from affnet.export.operators.views import decomposed
 from affnet.export.operators.wide_tensors import without_wide_tensors
 
@@ -51,7 +52,7 @@ def replace_operators(program: ExportedProgram, format_: str | None) -> Exported
     Raises:
         RewriteError: a tensor has more axes than ``format_`` holds, and none can be merged.
     """
-    rules, table = rules_for(format_), _table(format_)
+    table = _table(format_)
     if not getattr(table, "NUMBERS", True):
         program = numbers_as_tensors(program)
     if not getattr(table, "MULTIPLES", True):
@@ -60,6 +61,7 @@ def replace_operators(program: ExportedProgram, format_: str | None) -> Exported
         program = in_single_precision(program)
     for _ in range(_MAX_ROUNDS):
         held = _held(program)
+        rules = with_batches(program, rules_for(format_))
         unknown = _taken_apart(format_, held - set(rules))
         if held.isdisjoint(rules) and not unknown:
             break

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -112,5 +113,29 @@ class _OnDemand:
     def __get__(self, module: Any, kind: type) -> Any:
         if module is None and self._name != "forward":
             return self
+        if module is not None and self._name == "forward":
+            codegen = getattr(module.graph, "_codegen", None)
+            if laid_out := getattr(codegen, "pytree_info", None):
+                return _Forward(self._code, module, laid_out.orig_args)
         self._code.written()  # which puts another in this one's place
         return getattr(kind if module is None else module, self._name)
+
+
+class _Forward:
+    """A module's ``forward`` before its code is written: torch.export asks for its signature."""
+
+    def __init__(self, code: _Code, module: Any, names: Sequence[str]) -> None:
+        self._code, self._module = code, module
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        parameters = [inspect.Parameter(name, kind) for name in names if name != "self"]
+        self.__signature__ = inspect.Signature(parameters)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self._code.written()  # which puts another forward in this one's place
+        return self._module.forward(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("__wrapped__", "__partialmethod__"):  # asked for before the signature is
+            raise AttributeError(name)
+        self._code.written()
+        return getattr(self._module.forward, name)

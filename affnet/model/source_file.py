@@ -39,11 +39,11 @@ def check_source_file(source: str) -> None:
     if (of_file := _FUNCTION_OF_FILE.fullmatch(source)) and not os.path.lexists(source):
         file, function = os.path.normpath(of_file[1]), of_file[2]
         elsewhere = file.startswith((os.sep, os.pardir))
-        module = os.path.basename(file) if elsewhere else file.replace(os.sep, ".")
+        module = Path(file).name if elsewhere else file.replace(os.sep, ".")
         raise UsageError(
             f"{source} names a file, not a module",
             f"name the function as Python imports it from {'there' if elsewhere else 'here'}: "
-            f"{f'cd {os.path.dirname(file)} and ' if elsewhere else ''}{module}:{function}.",
+            f"{f'cd {Path(file).parent} and ' if elsewhere else ''}{module}:{function}.",
         )
     path = Path(source)
     if not is_path(source) or (":" in source and not os.path.lexists(source)):

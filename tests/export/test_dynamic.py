@@ -80,6 +80,7 @@ def test_a_front_end_and_a_network_take_any_batch_and_time(
         ("denoise_all", "onnx"),
         ("log_mel", "torch"),
         pytest.param("log_mel", "coreml", marks=pytest.mark.converters),
+        pytest.param("denoise_all", "coreml", marks=pytest.mark.converters),
         pytest.param("log_mel", "executorch", marks=pytest.mark.converters),
         pytest.param("log_mel", "openvino", marks=pytest.mark.converters),
     ],
@@ -87,6 +88,14 @@ def test_a_front_end_and_a_network_take_any_batch_and_time(
 def test_spectra_and_back_of_any_length(name: str, format_: str, tmp_path: Path) -> None:
     artifact = exported(name, format_, tmp_path)
     network, _ = getattr(dynamic_networks, name)()
+    assert_right(artifact, network, *SHAPES)
+
+
+@pytest.mark.converters
+def test_core_ml_files_take_any_number_of_frames_back(tmp_path: Path) -> None:
+    artifact = exported("denoise", "coreml", tmp_path)
+    assert artifact.manifest.route == "torch.export"
+    network, _ = dynamic_networks.denoise()
     assert_right(artifact, network, *SHAPES)
 
 

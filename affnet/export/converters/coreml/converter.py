@@ -42,6 +42,7 @@ from affnet.export.converters.coreml.nms import suppressed
 from affnet.export.converters.coreml.outputs import compute_outputs
 from affnet.export.converters.coreml.pipeline import Rows, program_request, with_suppression
 from affnet.export.converters.coreml.upkeep import little_upkeep
+from affnet.export.converters.coreml.whole_numbers import whole_quotients
 from affnet.export.converters.tracing import decomposed, dynamic_shapes
 from affnet.export.passes.heads import ByName, Detector, VisionBoxes
 from affnet.export.passes.normalization import replace_norms
@@ -223,7 +224,7 @@ def _convert(
         else coremltools.transform.FP16ComputePrecision(op_selector=selector)
     )
     try:
-        with little_upkeep():
+        with little_upkeep(), whole_quotients():
             return coremltools.convert(
                 program,
                 convert_to="mlprogram",

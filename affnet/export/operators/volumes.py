@@ -40,8 +40,8 @@ def avg_pool3d(
         )
 
     def of_depth(y: Tensor) -> Tensor:
-        settings = ((each[0], rest) for each, rest in ((kernel, 1), (stride, 1), (padding, 0)))
-        return F.avg_pool2d(y, *settings, ceil_mode, count_include_pad, second)
+        sizes, steps, margins = (kernel[0], 1), (stride[0], 1), (padding[0], 0)
+        return F.avg_pool2d(y, sizes, steps, margins, ceil_mode, count_include_pad, second)
 
     return _in_turn(x, of_maps, of_depth)
 
@@ -62,8 +62,8 @@ def max_pool3d(
         return F.max_pool2d(y, kernel[1:], stride[1:], padding[1:], steps[1:], ceil_mode)
 
     def of_depth(y: Tensor) -> Tensor:
-        settings = ((each[0], rest) for each, rest in ((kernel, 1), (stride, 1), (padding, 0)))
-        return F.max_pool2d(y, *settings, (steps[0], 1), ceil_mode)
+        sizes, strides, margins = (kernel[0], 1), (stride[0], 1), (padding[0], 0)
+        return F.max_pool2d(y, sizes, strides, margins, (steps[0], 1), ceil_mode)
 
     return _in_turn(x, of_maps, of_depth)
 
@@ -72,7 +72,7 @@ def adaptive_avg_pool3d(x: Tensor, size: Sequence[int]) -> Tensor:
     """`torch.nn.functional.adaptive_avg_pool3d` of a batch or of one volume."""
     return _in_turn(
         x,
-        lambda y: F.adaptive_avg_pool2d(y, size[1:]),
+        lambda y: F.adaptive_avg_pool2d(y, (size[1], size[2])),
         lambda y: F.adaptive_avg_pool2d(y, (size[0], y.shape[-1])),
     )
 

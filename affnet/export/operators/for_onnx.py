@@ -14,6 +14,7 @@ from affnet.export.operators import (
     magnitudes,
     order_statistics,
     places,
+    running_sums,
 )
 from affnet.export.operators.broadcast_terms import without_ones
 from affnet.export.operators.rule import Rule
@@ -27,6 +28,7 @@ RULES: dict[Any, Rule] = {
     aten.bmm.default: contractions.matmul,
     aten.copysign.Scalar: magnitudes.copysign,
     aten.copysign.Tensor: magnitudes.copysign,
+    aten.cumsum.default: running_sums.cumsum,
     aten.einsum.default: without_ones(contractions.as_product),
     aten.expm1.default: logarithms.expm1,
     aten.fmax.default: magnitudes.fmax,

@@ -15,6 +15,7 @@ from torch.export import ExportedProgram
 
 from affnet.export.operators import other_names
 from affnet.export.operators.doubles import in_single_precision
+from affnet.export.operators.empties import without_empty_tensors
 from affnet.export.operators.numbers import numbers_as_tensors
 from affnet.export.operators.rule import Rule
 from affnet.export.operators.sums import with_products_apart
@@ -53,6 +54,8 @@ def replace_operators(program: ExportedProgram, format_: str | None) -> Exported
         RewriteError: a tensor has more axes than ``format_`` holds, and none can be merged.
     """
     table = _table(format_)
+    if table:
+        program = without_empty_tensors(program)
     if not getattr(table, "NUMBERS", True):
         program = numbers_as_tensors(program)
     if not getattr(table, "MULTIPLES", True):

@@ -101,8 +101,8 @@ def samples_like(source: Source, count: int = 24) -> Samples:
     generator = np.random.default_rng(0)
 
     def varied(array: NDArray[Any]) -> NDArray[Any]:
-        if array.dtype.kind != "f":
-            return array
+        if array.dtype.kind != "f":  # tokens
+            return generator.permuted(array.ravel()).reshape(array.shape)
         noise = generator.standard_normal(array.shape) * 0.1 * array.std()
         return (array * generator.uniform(0.5, 1.5) + noise).astype(array.dtype)
 

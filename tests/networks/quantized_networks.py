@@ -33,6 +33,7 @@ class Blocks(nn.Module):
         super().__init__()
         self.reads = reads  # a number by NumPy, which torch.export does not take
         self.cache: dict[int, Tensor] = {}
+        self.layers = nn.ModuleList([nn.Conv1d(16, 16, 3, padding=1)])
         self.block = nn.ModuleList(_Residual() for _ in range(2))
         self.last = nn.utils.parametrizations.weight_norm(nn.Conv1d(16, 34, 1))
 
@@ -46,6 +47,8 @@ class Blocks(nn.Module):
         hidden = torch.log(spectrum.abs()[:, :16] + 0.01)
         for block in self.block:
             hidden = block(hidden)
+        for layer in self.layers:  # a list is not called
+            hidden = layer(hidden)
         magnitudes, phases = self.last(hidden).chunk(2, 1)
         return torch.istft(torch.polar(torch.exp(magnitudes), phases), 32, 8, window=window)
 

@@ -108,4 +108,4 @@ def test_a_recording_knows_its_modules() -> None:
     assert source.captured["by"] == "recording"
     assert source.program is not None
     layers = {f"block.{one}.block.{other}" for one in range(2) for other in range(4)}
-    assert quantized_modules(source.program) == layers | {"last"}
+    assert quantized_modules(source.program) == layers | {"last", "layers.0"}

@@ -31,6 +31,7 @@ from affnet.export.converters.tflite.quantization import (
     with_float16_weights,
     with_int8_weights,
 )
+from affnet.export.converters.tflite.quantized_operators import with_whole_paths
 from affnet.export.converters.tflite.quantizer import QUANTIZER
 from affnet.export.converters.tflite.scattering import with_loadable_scattering
 from affnet.export.fourier.forward_only import replace_native_transforms
@@ -38,6 +39,7 @@ from affnet.export.passes.chunked_filter import chunk_filters
 from affnet.export.passes.folding import fold_batch_norms
 from affnet.export.passes.graph_pixels import PICTURE, GraphPixels
 from affnet.export.passes.normalization import keep_channels_last
+from affnet.export.quantization import LOSSY
 from affnet.files import write_and_sync
 from affnet.runtimes.litert import CUSTOM_PREFIX, LiteRtRuntime
 from affnet.silence import silenced
@@ -92,6 +94,8 @@ class TfliteConverter:
         else:
             chunk_filters(network, _CHUNK_BYTES)
             keep_channels_last(network)
+            if request.precision in LOSSY:
+                with_whole_paths(network)
             content = _converted(network, request)
         content = _in_precision(content, request)
         if request.io_type != "float32":

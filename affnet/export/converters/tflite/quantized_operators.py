@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from torch import nn
+from torch.fx import GraphModule
+
 from affnet.export.passes.normalization import ChannelsLastNorm
 from affnet.export.quantization.layers import Kept
 
 # Written operator by operator: a variance in 8 bits would be none.
 _NORM = ChannelsLastNorm.__name__
+_DOT = ":"  # in the paths of graphs' modules
 _WEIGHTED = ("conv", "linear", "embedding")  # what `part_of` calls operators with weights
 
 
@@ -21,6 +25,21 @@ def staying(content: bytes, kinds: Mapping[str, str], kept: Kept) -> Iterator[bo
     for kind, graph, operator in operators(content):
         called = kinds.get(kind)
         yield _stays(graph, operator, called, kept) if called else None
+
+
+def with_whole_paths(network: nn.Module) -> None:
+    """Let litert-torch name the tensors of graphs by the whole paths of their modules, in place.
+
+    It takes the last part of each, which is not enough where a module is called whose parent is
+    not, as those of a list are.
+    """
+    for graph in network.modules():
+        for node in graph.graph.nodes if isinstance(graph, GraphModule) else ():
+            stack = node.meta.get("nn_module_stack") or {}
+            node.meta["nn_module_stack"] = {
+                key: (path and _DOT + path.replace(".", _DOT), kind)
+                for key, (path, kind) in stack.items()
+            }
 
 
 def _stays(graph: Any, operator: Any, called: str, kept: Kept) -> bool:
@@ -52,8 +71,10 @@ def _scope(tensor: str) -> tuple[list[str], str]:
     """Return the classes, and the path, of the module that litert-torch names a tensor by.
 
     ``affnet.model.network.AFFNet/torch.nn.Sequential_layer_1/affnet.model.layers.ConvLayer_0;3``
-    is of the module ``layer_1.0``.
+    is of the module ``layer_1.0``; of graphs the last has its whole path, ``ConvLayer_:layer_1:0``.
     """
     _, *modules = tensor.partition(";")[0].split("/")
     pairs = [module.rpartition(".")[2].partition("_") for module in modules]
-    return [kind for kind, _, _ in pairs], ".".join(name for _, _, name in pairs)
+    _, whole, path = tensor.partition(";")[0].rpartition(f"_{_DOT}")
+    path = path.replace(_DOT, ".") if whole else ".".join(name for _, _, name in pairs)
+    return [kind for kind, _, _ in pairs], path

@@ -17,6 +17,7 @@ from affnet.export.operators import other_names
 from affnet.export.operators.doubles import in_single_precision
 from affnet.export.operators.empties import without_empty_tensors
 from affnet.export.operators.numbers import numbers_as_tensors
+from affnet.export.operators.recorded import interpolation_as_called
 from affnet.export.operators.rule import Rule
 from affnet.export.operators.sums import with_products_apart
 from affnet.export.operators.unbatched import with_batches
@@ -55,7 +56,7 @@ def replace_operators(program: ExportedProgram, format_: str | None) -> Exported
     """
     table = _table(format_)
     if table:
-        program = without_empty_tensors(program)
+        program = interpolation_as_called(without_empty_tensors(program))
     if not getattr(table, "NUMBERS", True):
         program = numbers_as_tensors(program)
     if not getattr(table, "MULTIPLES", True):

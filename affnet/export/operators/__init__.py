@@ -16,6 +16,7 @@ from torch.export import ExportedProgram
 from affnet.export.operators import other_names
 from affnet.export.operators.doubles import in_single_precision
 from affnet.export.operators.empties import without_empty_tensors
+from affnet.export.operators.known_numbers import with_known_numbers
 from affnet.export.operators.numbers import numbers_as_tensors
 from affnet.export.operators.recorded import interpolation_as_called
 from affnet.export.operators.rule import Rule
@@ -56,7 +57,8 @@ def replace_operators(program: ExportedProgram, format_: str | None) -> Exported
     """
     table = _table(format_)
     if table:
-        program = interpolation_as_called(without_empty_tensors(program))
+        program = without_empty_tensors(with_known_numbers(program))
+        program = interpolation_as_called(program)
     if not getattr(table, "NUMBERS", True):
         program = numbers_as_tensors(program)
     if not getattr(table, "MULTIPLES", True):

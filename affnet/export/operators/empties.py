@@ -68,8 +68,8 @@ def _takes_nothing(node: Node) -> bool:
 
 def _replace(node: Node) -> None:
     if node.target is aten.cat.default:
-        rest = [each for each in node.args[0] if not _is_empty(each)]
-        node.args = (rest, *node.args[1:])
+        parts: Any = node.args[0]
+        node.args = ([each for each in parts if not _is_empty(each)], *node.args[1:])
         return
     if node.target in _WRITES:
         node.target, node.args, node.kwargs = aten.clone.default, (node.args[0],), {}
@@ -92,8 +92,9 @@ def _computed(node: Node) -> float | None:
         like = argument.meta["val"]
         return torch.empty(like.shape, dtype=like.dtype)
 
+    target: Any = node.target
     try:
-        result = node.target(*tree_map(real, node.args), **tree_map(real, node.kwargs))
+        result = target(*tree_map(real, node.args), **tree_map(real, node.kwargs))
     except Exception:  # the operator's own, of any kind: it stays
         return None
     first = result.flatten()[0]

@@ -21,6 +21,7 @@ from affnet.export.fourier.planner import replace_transforms
 from affnet.export.fourier.rewrite import rewrite_program
 from affnet.export.operators import replace_operators
 from affnet.export.passes.folding import fold_linear_maps, freeze_anchors
+from affnet.export.passes.known_numbers import with_known_numbers
 from affnet.model.export_failures import OF_VALUES
 from affnet.model.program_interface import with_real_borders
 from affnet.model.source import Source
@@ -69,7 +70,7 @@ def prepare_network(
             has_transforms = rewritten is not source.program
             program = source.program if fft == "native" else rewritten
             with run_once():
-                program = replace_operators(program, converter.operators)
+                program = replace_operators(with_known_numbers(program), converter.operators)
         plan = {"graph": "native" if fft == "native" else "rewritten"} if has_transforms else {}
         # a copy: converters change what they are given, and the user's tensors are the reference's
         # torch's guards on open axes call inputs by names from before they were laid out flat

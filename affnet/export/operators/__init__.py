@@ -16,7 +16,6 @@ from torch.export import ExportedProgram
 from affnet.export.operators import other_names
 from affnet.export.operators.doubles import in_single_precision
 from affnet.export.operators.empties import without_empty_tensors
-from affnet.export.operators.known_numbers import with_known_numbers
 from affnet.export.operators.numbers import numbers_as_tensors
 from affnet.export.operators.recorded import interpolation_as_called
 from affnet.export.operators.rule import Rule
@@ -57,8 +56,7 @@ def replace_operators(program: ExportedProgram, format_: str | None) -> Exported
     """
     table = _table(format_)
     if table:
-        program = without_empty_tensors(with_known_numbers(program))
-        program = interpolation_as_called(program)
+        program = interpolation_as_called(without_empty_tensors(program))
     if not getattr(table, "NUMBERS", True):
         program = numbers_as_tensors(program)
     if not getattr(table, "MULTIPLES", True):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from affnet.artifact import TensorSpec
 from affnet.export.converters import ConversionRequest, get_converter
 from affnet.export.operators import replace_operators
-from affnet.export.operators.known_numbers import with_known_numbers
+from affnet.export.passes.known_numbers import with_known_numbers
 from affnet.runtimes import runtime_for
 from tests.export.fourier.rewriting import THIRD_PARTY_WARNINGS, Program
 
@@ -41,7 +41,8 @@ class Padded(nn.Module):
 @pytest.mark.parametrize("format_", ["onnx", "tflite", "coreml", "executorch"])
 def test_files_have_the_shapes_they_make(format_: str, tmp_path: Path) -> None:
     network, x = Padded(), torch.randn(3, 4)
-    module = replace_operators(torch.export.export(network, (x,)), format_).module()
+    program = with_known_numbers(torch.export.export(network, (x,)))
+    module = replace_operators(program, format_).module()
     converter, expected = get_converter(format_), network(x)
     borders = (
         (TensorSpec("input", tuple(x.shape), "float32"),),

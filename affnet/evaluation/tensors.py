@@ -91,7 +91,10 @@ def arrays_in(file: Path) -> dict[str, NDArray[Any]]:
             content = np.load(stream, allow_pickle=False)
             return {"": content} if isinstance(content, np.ndarray) else dict(content)
     except (OSError, ValueError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
-        raise UsageError(f"{file} cannot be read as arrays: {first_line(error)}.") from error
+        reason = first_line(error)
+        if "pickle" in reason:  # numpy advises to load it all the same
+            reason = "it is no file of NumPy's, or holds objects of Python"
+        raise UsageError(f"{file} cannot be read as arrays: {reason}.") from error
 
 
 def _fitting(array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:

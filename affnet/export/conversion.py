@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from torch import nn
+
 from affnet.artifact import Arrays, TensorSpec, image_spec
 from affnet.dynamic_axes import BATCH, DynamicAxis
 from affnet.export.borders import held_inputs, held_outputs
@@ -70,7 +72,14 @@ def _kept(source: Source, precision: str, options: ExportOptions) -> Kept:
         parts = frozenset(kept.part for kept in options.kept_float)
         return KeptParts(parts, options.keep_float)
     quantized = quantized_modules(source.program) if precision in LOSSY else None
-    return KeptModules(options.keep_float, quantized)
+    return KeptModules(_under_all_names(source.model, options.keep_float), quantized)
+
+
+def _under_all_names(network: nn.Module, modules: Sequence[str]) -> tuple[str, ...]:
+    """Return ``modules`` with the other names of each: torch.export keeps one."""
+    named = dict(network.named_modules(remove_duplicate=False))
+    chosen = {id(part) for name in modules if name in named for part in named[name].modules()}
+    return (*modules, *(name for name, module in named.items() if id(module) in chosen))
 
 
 def _calibration(

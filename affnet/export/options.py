@@ -17,6 +17,7 @@ from affnet.export.passes.graph_pixels import LARGEST_SIDE
 from affnet.export.passes.heads import BY_NAME, HEADS, NO_HEAD, OF_BATCHES, TASK_OF, with_head
 from affnet.export.quantization import ANY, CALIBRATED, LOSSY, TARGETS
 from affnet.export.quantization.calibration import Calibration
+from affnet.export.quantization.layers import KeptModules
 from affnet.export.quantization.own_layers import quantized_modules
 from affnet.export.quantization.sensitivity import KeptFloat
 from affnet.export.verification.inputs import VerificationInput
@@ -187,6 +188,21 @@ def settled(source: Source, options: ExportOptions) -> ExportOptions:
     return dataclasses.replace(options, head=head, image_input=pictures)
 
 
+def _check_some_layers(name: str, layers: frozenset[str], options: ExportOptions) -> None:
+    if not layers:
+        raise UsageError(
+            f"{name} has no convolution or linear layer of float32, in a module that does not "
+            "transform itself, that fewer bits would make smaller",
+            "export it in fp32 or fp16.",
+        )
+    kept = KeptModules(options.keep_float)
+    if all(kept.keeps((layer,), "") for layer in layers):
+        raise UsageError(
+            f"--keep-float leaves nothing of {name} in {options.precision}",
+            f"keep fewer of {', '.join(sorted(layers)[:8])}.",
+        )
+
+
 def _check_program_options(source: Source, options: ExportOptions) -> None:
     """Refuse what only networks of this package have a meaning for, and types no file holds."""
     converter = get_converter(options.format)
@@ -208,11 +224,8 @@ def _check_program_options(source: Source, options: ExportOptions) -> None:
                 "what it takes."
             )
     assert source.program is not None  # it is one of the user's own
-    if options.precision in LOSSY and not quantized_modules(source.program):
-        raise UsageError(
-            f"{source.name} has no convolution or linear layer that 8 bits would make smaller",
-            "export it in fp32 or fp16.",
-        )
+    if options.precision in LOSSY:
+        _check_some_layers(source.name, quantized_modules(source.program), options)
     if options.fft not in ("auto", "native"):
         raise UsageError(
             f"--fft {options.fft} is a plan for AFFNet's filters; the program {source.name} "

@@ -53,7 +53,11 @@ def proven(
         inputs = reference.usual_inputs(subject.network_inputs(source), half=half)
         if isinstance(calibration, Samples):
             inputs = [*inputs, *_compared_on(calibration)]
-    others = sized_inputs(source.inputs, source.dynamic, source.example)
+    example = source.example
+    if isinstance(calibration, Samples) and subject.precision in CALIBRATED:
+        example = calibration.arrays[0]
+    alone = example is not source.example
+    others = sized_inputs(source.inputs, source.dynamic, example, alone=alone)
     inputs = [*inputs, *others, *options.verify_on]
     parity = verify_against(subject, source, inputs, reference)
     if not parity.passed:

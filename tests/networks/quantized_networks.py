@@ -101,3 +101,80 @@ class TransformsAlone(nn.Module):
 
     def forward(self, signal: Tensor) -> Tensor:
         return torch.fft.rfft(signal).abs()
+
+
+class FeedForward(nn.Module):
+    """Layers of magnitudes, with what stands between them of another class, or of none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.activation, self.down = nn.Linear(33, 64), nn.GELU(), nn.Linear(64, 33)
+        self.lists = nn.ModuleList([nn.Linear(33, 33), nn.Linear(33, 33)])
+        self.alias = self.lists[0]
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return B x T x 33."""
+        hidden = self.down(self.activation(self.up(torch.fft.rfft(frames).abs())))
+        hidden = self.lists[1](torch.tanh(self.alias(torch.tanh(self.lists[0](hidden)))))
+        result: Tensor = hidden
+        return result
+
+
+def feed_forward() -> tuple[nn.Module, tuple[Tensor]]:
+    return FeedForward(), (torch.randn(1, 8, 64),)
+
+
+class Beside(nn.Module):
+    """A transform of what a layer takes, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 16)
+
+    def forward(self, signal: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.fft.irfft(torch.fft.rfft(signal) * 2, 64), self.layer(signal)
+
+
+def beside() -> tuple[nn.Module, tuple[Tensor]]:
+    return Beside(), (torch.randn(1, 64),)
+
+
+class Attention(nn.Module):
+    """Attention between frames, around which a value of 8 bits goes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.norm = nn.Linear(33, 32), nn.LayerNorm(32)
+        self.attention = nn.MultiheadAttention(32, 4, batch_first=True)
+        self.last = nn.Linear(32, 33)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return B x T x 64."""
+        spectra = torch.fft.rfft(frames)
+        hidden = self.embedding(spectra.abs())
+        normal = self.norm(hidden)
+        hidden = hidden + self.attention(normal, normal, normal, need_weights=False)[0]
+        return torch.fft.irfft(spectra * torch.sigmoid(self.last(hidden)), 64)
+
+
+def attention() -> tuple[nn.Module, tuple[Tensor]]:
+    return Attention(), (torch.randn(1, 8, 64),)
+
+
+class Pcm(nn.Module):
+    """A network of samples of 16 bits, whose first layer has small weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(33, 32), nn.Linear(32, 8)
+        with torch.no_grad():
+            self.first.weight /= 32768
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return B x 8."""
+        result: Tensor = self.last(torch.relu(self.first(torch.fft.rfft(frames).abs())))
+        return result
+
+
+def pcm() -> tuple[nn.Module, tuple[Tensor]]:
+    return Pcm(), (20000 * torch.randn(1, 64),)

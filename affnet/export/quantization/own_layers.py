@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 from torch.fx import Node
@@ -57,9 +58,7 @@ def quantized_modules(program: ExportedProgram) -> frozenset[str]:
         involved = (node, *node.all_input_nodes)
         if operator.startswith(_TRANSFORMS) or any(map(_is_complex, involved)):
             transforms.add(module)
-        elif operator in _PRODUCTS and (
-            inputs & weights or (inputs & constants and _LAYERS.search(_class_of(node)))
-        ):
+        elif operator in _PRODUCTS and _is_layer(node, weights, constants):
             products.add(module)
             in_8_bits.add(node.name)
         elif operator in _BETWEEN and inputs <= in_8_bits | weights | constants:
@@ -74,6 +73,15 @@ def module_of(node: Node) -> str:
     """Return the path of the module that a call of a captured network belongs to."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     return str(stack[-1][0]) if stack else ""
+
+
+def _is_layer(node: Node, weights: set[str], constants: set[str]) -> bool:
+    """Return whether a product is one of float32 by weights, which a recording has as constants."""
+    value = node.meta.get("val")
+    if isinstance(value, Tensor) and value.dtype != torch.float32:
+        return False
+    inputs = {taken.name for taken in node.all_input_nodes}
+    return bool(inputs & weights or (inputs & constants and _LAYERS.search(_class_of(node))))
 
 
 def _is_complex(node: Node) -> bool:

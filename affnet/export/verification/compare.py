@@ -264,8 +264,8 @@ def _check_telling(source: Source, expected: Sequence[Outputs]) -> None:
     if len(alike) > 1 and not depends_on_input(outputs):
         raise UsageError(
             f"{source.name} gives the same output for all {len(alike)} inputs, so that "
-            "comparing a file with it proves nothing; give it trained weights, or random ones "
-            "whose signal does not vanish."
+            "comparing a file with it proves nothing; give inputs of your own that differ, or "
+            "trained weights, or random ones whose signal does not vanish."
         )
 
 

@@ -118,11 +118,15 @@ def tensor_inputs(
 
 
 def sized_inputs(
-    specs: Sequence[TensorSpec], axes: Sequence[DynamicAxis], example: Arrays | None = None
+    specs: Sequence[TensorSpec],
+    axes: Sequence[DynamicAxis],
+    example: Arrays | None = None,
+    *,
+    alone: bool = False,
 ) -> list[VerificationInput]:
     """Return inputs of the other lengths that a file of dynamic ``axes`` is verified at.
 
-    Of each: the example, repeated or cut, and noise.
+    Of each: the example, repeated or cut, and noise unless that is to stand ``alone``.
     """
     inputs = []
     own = {axis.name: axis.example for axis in axes}
@@ -138,7 +142,7 @@ def sized_inputs(
         inputs += [
             VerificationInput(f"{one.name}, {text}", one.arrays)
             for one in tensor_inputs(sized, longer)
-            if one.name in (EXAMPLE, _NOISE, _DISCRETE[-1])
+            if one.name in ((EXAMPLE,) if alone else (EXAMPLE, _NOISE, _DISCRETE[-1]))
         ]
     return inputs
 

@@ -33,15 +33,14 @@ class Samples:
     @property
     def description(self) -> str:
         """How many they are, and of what: ``20 samples of recordings``."""
-        return f"{len(self.inputs)} samples of {self.source}"
+        return f"{len(self.inputs)} sample{'s' * (len(self.inputs) > 1)} of {self.source}"
 
     def notes(self) -> tuple[str, ...]:
         """Return what the user should know of them, a sentence each."""
         if len(self.inputs) >= FEW:
             return ()
         return (
-            f"{self.source} gives {len(self.inputs)} samples to calibrate with; with fewer than "
-            f"{FEW} the ranges of activations are a guess.",
+            f"{self.description}: with fewer than {FEW} the ranges of activations are a guess.",
         )
 
 

@@ -34,6 +34,8 @@ def read_inputs(
             no finite numbers, or that the input's type does not hold.
         CorruptImageError: a picture that cannot be decoded.
     """
+    if not path.exists():
+        raise UsageError(f"{option} {path} does not exist", "name a folder or a file that does.")
     if path.is_dir():
         files = sorted(
             file

@@ -68,8 +68,9 @@ class Source:
         if self.program is None:
             return [name for name, _ in self.model.named_modules() if name]
         stacks = (node.meta.get("nn_module_stack") or {} for node in self.program.graph.nodes)
-        paths = (str(path) for stack in stacks for path, _ in stack.values())
-        return list(dict.fromkeys(filter(None, paths)))
+        called = dict.fromkeys(str(path) for stack in stacks for path, _ in stack.values() if path)
+        parts = [path.split(".") for path in called]  # of which lists are not called
+        return list(dict.fromkeys(".".join(p[: n + 1]) for p in parts for n in range(len(p))))
 
     def preprocessing_for(self, taken: TensorSpec) -> Preprocessing | None:
         """Return how pictures become an input of any size; None if it takes no pictures."""

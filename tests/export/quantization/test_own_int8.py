@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -83,6 +85,97 @@ def test_layers_of_signals_are_in_8_bits_and_transforms_are_not(
     assert 36 < done.json["psnr_db"] < 60
 
 
+def exported(
+    run: Callable[..., Finished], network: str, folder: Path, *options: object, scale: float = 1.0
+) -> dict[str, Any]:
+    """Return what an export in 8 bits says, calibrated on noise of the network's one input."""
+    shape = NETWORKS[network]
+    noise = np.random.default_rng(0).standard_normal((24, *shape), np.float32)
+    np.save(folder / "x.npy", scale * noise)
+    data = ("--calibration-data", folder / "x.npy", "--output", folder / "out", "--json")
+    source = f"tests.networks.quantized_networks:{network}"
+    done = run("export", source, "--precision", "int8", *data, *options)
+    assert done.code == 0, done.err
+    found: dict[str, Any] = done.json
+    return found
+
+
+NETWORKS = {
+    "feed_forward": (1, 8, 64),
+    "attention": (1, 8, 64),
+    "beside": (1, 64),
+    "pcm": (1, 64),
+    "words": (1, 12),
+}
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("network", ["feed_forward", "attention"])
+def test_layers_are_in_8_bits_whatever_stands_between_them(
+    network: str, format_: str, run: Callable[..., Finished], tmp_path: Path
+) -> None:
+    assert 34 < exported(run, network, tmp_path, "--format", format_)["psnr_db"] < 60
+
+
+def products_in_8_bits(path: str) -> int:
+    """Return how many products of an ONNX file have weights of 8 bits."""
+    graph = onnx.load(path).graph
+    widened = {node.output[0]: node.input[0] for node in graph.node
+               if node.op_type == "DequantizeLinear"}  # fmt: skip
+    weights = {tensor.name for tensor in graph.initializer}
+    return sum(
+        node.op_type in ("Conv", "Gemm", "MatMul") and widened.get(node.input[1]) in weights
+        for node in graph.node
+    )
+
+
+@pytest.mark.parametrize(
+    ("kept", "count"),
+    [((), 5), (("up",), 4), (("lists",), 2), (("lists.0",), 3), (("alias",), 3)],
+)
+def test_onnx_has_each_layer_in_8_bits_but_those_that_are_kept(
+    kept: tuple[str, ...], count: int, run: Callable[..., Finished], tmp_path: Path
+) -> None:
+    options = [word for module in kept for word in ("--keep-float", module)]
+    found = exported(run, "feed_forward", tmp_path, *options)
+    assert products_in_8_bits(found["artifact"]) == count
+
+
+def test_all_that_is_kept_leaves_nothing(run: Callable[..., Finished], tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((2, 1, 64), np.float32))
+    options = ("--calibration-data", tmp_path, "--keep-float", "layer")
+    source = "tests.networks.quantized_networks:beside"
+    done = run("export", source, "--precision", "int8", *options)
+    assert done.code == 2
+    assert "--keep-float leaves nothing of quantized_networks_beside in int8" in done.error
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_transform_of_what_a_layer_takes_is_exact(
+    format_: str, run: Callable[..., Finished], tmp_path: Path
+) -> None:
+    path = Path(exported(run, "beside", tmp_path, "--format", format_)["artifact"])
+    session = runtime_for(format_).load(path, threads=1)
+    signal = np.load(tmp_path / "x.npy")[0]
+    twice, _ = session.run(signal)
+    np.testing.assert_allclose(twice, 2 * signal, atol=1e-4)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_small_weights_of_large_numbers_keep_their_bits(
+    format_: str, run: Callable[..., Finished], tmp_path: Path
+) -> None:
+    assert exported(run, "pcm", tmp_path, "--format", format_, scale=20000)["psnr_db"] > 30
+
+
+def test_other_batches_are_of_samples(run: Callable[..., Finished], tmp_path: Path) -> None:
+    found = exported(run, "feed_forward", tmp_path, "--dynamic", "batch", scale=1e-3)
+    assert found["psnr_db"] > 30
+    names = [one["name"] for one in found["inputs"]]
+    assert "the example, batch 2" in names
+    assert not [name for name in names if "noise" in name]
+
+
 @pytest.mark.parametrize("format_", FORMATS)
 def test_inputs_may_be_numbers_of_words(
     format_: str, run: Callable[..., Finished], tmp_path: Path
@@ -130,7 +223,7 @@ def test_a_network_without_layers_is_refused(run: Callable[..., Finished], tmp_p
     source = "tests.networks.quantized_networks:transforms_alone"
     done = run("export", source, "--precision", "int8", "--calibration-data", tmp_path)
     assert done.code == 2
-    assert "has no convolution or linear layer that 8 bits would make smaller" in done.error
+    assert "has no convolution or linear layer of float32" in done.error
 
 
 def test_a_part_may_stay_in_float32(
@@ -152,14 +245,14 @@ def test_few_samples_deserve_a_note(
     options = ("--precision", "int8", "--calibration-data", samples, "--calibration-samples", 3)
     done = run("export", SOURCE, *options, "-o", tmp_path)
     assert done.code == 0
-    assert "recordings gives 3 samples to calibrate with" in " ".join((done.out + done.err).split())
+    assert "3 samples of recordings: with fewer than 20" in " ".join((done.out + done.err).split())
 
 
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
         ((), "8 bits need samples of what quantized_networks_keyword takes"),
-        (("--calibration-data", "nowhere"), "--calibration-data nowhere holds nothing"),
+        (("--calibration-data", "nowhere"), "--calibration-data nowhere does not exist"),
         (("--calibration-data", "{}", "--calibration-samples", 0), "must be at least 1, not 0"),
         (("--calibration-data", "{}", "--io-type", "int8", "--format", "tflite"), "--io-type does"),
         (("--calibration-data", "{}", "--max-accuracy-drop", 1), "is not a classifier"),

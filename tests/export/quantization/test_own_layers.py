@@ -43,6 +43,11 @@ class Transform(nn.Module):
         return torch.fft.rfft(x)
 
 
+class Wide(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.double()
+
+
 class Norm(nn.Module):
     """A norm written by hand: products, but by no matrix of weights."""
 
@@ -90,6 +95,7 @@ def modules(network: nn.Module, *given: Tensor) -> set[str]:
         (nn.Sequential(nn.ReLU(), nn.Linear(16, 16)), {"1"}),
         (nn.Sequential(Transform(), Complex(), nn.Linear(9, 9)), {"2"}),
         (Norm(), set()),
+        (nn.Sequential(nn.Linear(16, 16), Wide(), nn.Linear(16, 16).double()), {"0"}),
     ],
 )
 def test_what_multiplies_by_weights_and_transforms_nothing(

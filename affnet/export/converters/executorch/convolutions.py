@@ -9,6 +9,7 @@ It takes ``aten.conv2d`` and its transpose alone, of weights with four axes, and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,12 +93,15 @@ class _Known:
 class _Rewriter(Interpreter):
     def __init__(self, graph: GraphModule) -> None:
         super().__init__(graph)
+        self._called_with: set[int] = set()  # identities of parameters
         self._known: dict[int, _Known] = {}  # by the identity of results, which they keep alive
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make another call in place of a convolution, and of what stands right behind it."""
         if target in _ARGUMENTS and args[1].ndim in (3, 4):
             return self._convolved(self._convolution(target, args, kwargs), args[0].ndim)
+        if target is aten.linear.default:
+            return super().call_function(target, (args[0], *self._own(args[1:])), kwargs)
         known = self._known.get(id(args[0])) if args else None
         if known is not None and target in _RELUS:
             return self._kept(aten.relu.default(known.picture), known.result.ndim)
@@ -114,7 +118,7 @@ class _Rewriter(Interpreter):
         taken, weight, bias, *others = (*args, None)[: max(3, len(args))]
         numbers = _USUAL | {"transposed": target in _TRANSPOSED}
         numbers |= dict(zip(_ARGUMENTS[target], others, strict=False)) | kwargs
-        bias = numbers.pop("bias", bias)
+        weight, bias = self._own((weight, numbers.pop("bias", bias)))
         if taken.ndim == 4:
             return _Convolution(taken, weight, bias, numbers)
         for name, value in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0)):
@@ -122,6 +126,15 @@ class _Rewriter(Interpreter):
         known = self._known.get(id(taken))
         picture = known.picture if known is not None else taken.unsqueeze(-1)
         return _Convolution(picture, weight.unsqueeze(-1), bias, numbers)
+
+    def _own(self, weights: Sequence[Any]) -> list[Any]:
+        """Return weights of a call of its own: what several share gets the scales of one of them.
+
+        That is of XNNPACK in ExecuTorch 1.5.
+        """
+        own = [weight.clone() if id(weight) in self._called_with else weight for weight in weights]
+        self._called_with |= {id(weight) for weight in weights if isinstance(weight, nn.Parameter)}
+        return own
 
     def _convolved(self, convolution: _Convolution, axes: int) -> Tensor:
         together = convolution.numbers["transposed"] and convolution.numbers["groups"] > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import warnings
 from typing import Any
@@ -13,7 +14,9 @@ from torch.fx import GraphModule
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.executorch.convolutions import OfPictures
 from affnet.export.converters.executorch.tensors import drop_unused_tensors
-from affnet.export.quantization.layers import Kept, check_some_quantized
+from affnet.export.quantization.layers import Kept, KeptModules, check_some_quantized
+
+_FINEST = 2**-40  # scale, of float32
 
 
 def in_int8(network: nn.Module, example: tuple[Tensor, ...], request: ConversionRequest) -> Any:
@@ -30,7 +33,9 @@ def in_int8(network: nn.Module, example: tuple[Tensor, ...], request: Conversion
 
     assert request.calibration is not None  # the pipeline sees to it
     quantizer = XNNPACKQuantizer()
-    quantizer.set_global(get_symmetric_quantization_config(is_per_channel=True))
+    config = get_symmetric_quantization_config(is_per_channel=True)
+    own = isinstance(request.keep_float, KeptModules)
+    quantizer.set_global(_with_fine_scales(config) if own else config)
     quantizer.set_filter_function(  # which is asked for weights, too
         lambda node: node.op == "get_attr" or not is_kept(node, request.keep_float)
     )
@@ -46,8 +51,26 @@ def in_int8(network: nn.Module, example: tuple[Tensor, ...], request: Conversion
         converted = convert_pt2e(prepared)
     weights = any("quantize_per_channel" in str(node.target) for node in converted.graph.nodes)
     check_some_quantized(request.name, weights)
+    _widen_for_each(converted)
     drop_unused_tensors(converted)
     return converted
+
+
+def _with_fine_scales(config: Any) -> Any:
+    """Return a quantizer's config whose scales may be as fine as values and weights are small.
+
+    By default they are 2 ** -12 at least: weights below 0.03 lose bits, and quiet signals.
+    """
+    from torchao.quantization.pt2e.observer import HistogramObserver, PerChannelMinMaxObserver
+
+    def fine(spec: Any, observer: Any) -> Any:
+        return dataclasses.replace(spec, observer_or_fake_quant_ctr=observer.with_args(eps=_FINEST))
+
+    values = fine(config.input_activation, HistogramObserver)
+    weights = fine(config.weight, PerChannelMinMaxObserver)
+    return dataclasses.replace(
+        config, input_activation=values, output_activation=values, weight=weights
+    )
 
 
 def _graph(network: nn.Module, example: tuple[Tensor, ...]) -> Any:
@@ -57,6 +80,20 @@ def _graph(network: nn.Module, example: tuple[Tensor, ...]) -> Any:
 
     program = torch.export.export(OfPictures(network), example)
     return constant_prop_pass(program).module()  # weights are tensors, not what makes them
+
+
+def _widen_for_each(graph: GraphModule) -> None:
+    """Give each operator that takes a value of 8 bits a widening of its own, in place.
+
+    One that a part of XNNPACK's and what comes before that part share would let the two wait for
+    each other, as around attention; ExecuTorch refuses that.
+    """
+    for node in list(graph.graph.nodes):
+        if "dequantize_per_tensor" in str(node.target):
+            for user in list(node.users)[1:]:
+                with graph.graph.inserting_after(node):
+                    user.replace_input_with(node, graph.graph.node_copy(node))
+    graph.recompile()
 
 
 def _keep_concatenations(graph: Any, kept: Kept) -> None:

@@ -13,8 +13,9 @@ from affnet.artifact import Arrays
 from affnet.errors import ConversionError, OutputError, reason_of
 from affnet.export.converters import ConversionRequest
 from affnet.export.converters.onnx.parts import KINDS, kept_nodes
+from affnet.export.converters.onnx.shared_values import join_values, part_values
 from affnet.export.quantization import ARM
-from affnet.export.quantization.layers import check_some_quantized
+from affnet.export.quantization.layers import KeptModules, check_some_quantized
 from affnet.files import scratch_folder
 from affnet.silence import silenced
 
@@ -45,6 +46,8 @@ def in_int8(
     assert request.calibration is not None  # the pipeline sees to it
     _number_nodes(model.graph)
     excluded = kept_nodes(model, modules, request.keep_float)
+    if isinstance(request.keep_float, KeptModules):
+        part_values(model.graph, frozenset(excluded))
     _number_values(model.graph)
     try:
         return _quantised(model, request, excluded)
@@ -53,6 +56,8 @@ def in_int8(
             f"Writing to {tempfile.gettempdir()} failed: {error.strerror or error}; free space "
             "there, or name another folder with TMPDIR."
         ) from error
+    except ConversionError:
+        raise
     except Exception as error:  # it raises nearly every kind
         raise ConversionError(
             f"onnxruntime cannot quantise {request.name}: {reason_of(error)}."
@@ -111,6 +116,7 @@ def _quantised(
         request.name, any(node.op_type == "QuantizeLinear" for node in result.graph.node)
     )
     _share_equal_constants(result.graph)
+    join_values(result.graph)
     return result
 
 

@@ -17,6 +17,7 @@ KINDS = {
     "Add": "add", "Concat": "cat", "Conv": "conv", "Gemm": "linear", "MatMul": "matmul",
     "Mul": "mul", "Sigmoid": "sigmoid",
 }  # fmt: skip
+_PRODUCTS = ("Conv", "Gemm", "MatMul")
 _SCOPES = "pkg.torch.onnx.name_scopes"
 
 
@@ -37,8 +38,8 @@ def modules_of(model: onnx.ModelProto) -> dict[str, str]:
 def parts_of(model: onnx.ModelProto, modules: Mapping[str, str]) -> dict[str, str]:
     """Return the part of each node, by its name, which it must have; in the nodes' order."""
     return {
-        node.name: part_of(module, KINDS.get(node.op_type, node.op_type))
-        for node, module in _with_modules(model, modules)
+        node.name: part_of(found[0], KINDS.get(node.op_type, node.op_type))
+        for node, found in _with_modules(model, modules)
     }
 
 
@@ -46,19 +47,27 @@ def kept_nodes(model: onnx.ModelProto, modules: Mapping[str, str], kept: Kept) -
     """Return the names of the nodes that stay in float."""
     return [
         node.name
-        for node, module in _with_modules(model, modules)
-        if kept.keeps((module,), KINDS.get(node.op_type, node.op_type))
+        for node, found in _with_modules(model, modules)
+        if kept.keeps(found, KINDS.get(node.op_type, node.op_type))
     ]
 
 
 def _with_modules(
     model: onnx.ModelProto, modules: Mapping[str, str]
-) -> Iterator[tuple[onnx.NodeProto, str]]:
-    """Yield each node with its module; what rewrites put before a result is of the result's."""
+) -> Iterator[tuple[onnx.NodeProto, list[str]]]:
+    """Yield each node with its modules: that of its result, and those whose weights it has.
+
+    Simplifying gives products results of other names, and moves a reshape behind what follows;
+    other nodes without a known name are of the module that takes their result.
+    """
+    weights = {tensor.name for tensor in model.graph.initializer}
     known = dict(modules)
     for node in reversed(model.graph.node):
         module = known.get(node.output[0])
         if module is not None:
             known |= {value: module for value in node.input if value not in known}
     for node in model.graph.node:
-        yield node, known.get(node.output[0], "")
+        own = [name for name in node.input if name in weights]
+        of_weights = [modules.get(name) or name.rpartition(".")[0] for name in own]
+        names = modules if own and node.op_type in _PRODUCTS else known
+        yield node, [names.get(node.output[0], ""), *filter(None, of_weights)]

@@ -24,9 +24,10 @@ _QUANTISED = {
     "ADD": "add", "CONV_2D": "conv", "DEPTHWISE_CONV_2D": "conv", "FULLY_CONNECTED": "linear",
     "LOGISTIC": "sigmoid", "MUL": "mul",
 }  # fmt: skip
-# An output below this share of its operand is zero but for rounding, as is the imaginary part of a
-# transform of two points.  Its scale would be so fine that XNNPACK, which takes ratios of scales
-# below 256, fails on the file; LiteRT 2.3 then aborts the whole process.
+# An output below this share of its operand, times the largest weight where that is below 1, is
+# zero but for rounding, as is the imaginary part of a transform of two points.  Its scale would be
+# so fine that XNNPACK, which takes ratios of scales below 256, fails on the file; LiteRT 2.3 then
+# aborts the whole process.
 _NOTHING = 1e-3
 # Operators with weights, which 8 bits make smaller, with what `part_of` calls each.
 _WEIGHTED = {
@@ -150,9 +151,9 @@ def _ranges(
             "min": np.zeros_like(ranges[whole]["min"]),
             "max": np.ones_like(ranges[whole]["max"]),
         }
-    for taken, given in _linear_maps(content):
+    for taken, given, weight in _linear_maps(content):
         if taken in ranges and given in ranges:
-            least = _NOTHING * _largest(ranges[taken])
+            least = _NOTHING * min(weight, 1.0) * _largest(ranges[taken])
             if _largest(ranges[given]) < least:
                 ranges[given] |= {
                     "min": np.full_like(ranges[given]["min"], -least),
@@ -165,15 +166,23 @@ def _largest(known: dict[str, Any]) -> float:
     return float(max(np.abs(known["min"]).max(), np.abs(known["max"]).max()))
 
 
-def _linear_maps(content: bytes) -> Iterator[tuple[str, str]]:
-    """Yield the names of input and output of each fully connected layer, in their order."""
+def _linear_maps(content: bytes) -> Iterator[tuple[str, str, float]]:
+    """Yield the names of input and output, and the largest weight, of each fully connected layer.
+
+    They come in their order; 1 stands for weights that are no constant.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    buffers = schema.ModelT.InitFromPackedBuf(content).buffers
     for kind, graph, operator in operators(content):
         if kind == "FULLY_CONNECTED":
-            names = (
-                graph.tensors[index].name for index in (operator.inputs[0], operator.outputs[0])
+            taken, weight, given = (
+                graph.tensors[index]
+                for index in (operator.inputs[0], operator.inputs[1], operator.outputs[0])
             )
-            taken, given = (name.decode() for name in names)
-            yield taken, given
+            stored = buffers[weight.buffer].data
+            values = np.ones(1, np.float32) if stored is None else stored.view(np.float32)
+            yield taken.name.decode(), given.name.decode(), float(np.abs(values).max())
 
 
 def _widest(known: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

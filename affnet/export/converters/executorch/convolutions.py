@@ -130,7 +130,7 @@ class _Rewriter(Interpreter):
     def _own(self, weights: Sequence[Any]) -> list[Any]:
         """Return weights of a call of its own: what several share gets the scales of one of them.
 
-        That is of XNNPACK in ExecuTorch 1.5.
+        That is of XNNPACK in ExecuTorch 1.5 (findings/executorch-shared-layer.sh).
         """
         own = [weight.clone() if id(weight) in self._called_with else weight for weight in weights]
         self._called_with |= {id(weight) for weight in weights if isinstance(weight, nn.Parameter)}

@@ -59,7 +59,8 @@ def in_int8(network: nn.Module, example: tuple[Tensor, ...], request: Conversion
 def _with_fine_scales(config: Any) -> Any:
     """Return a quantizer's config whose scales may be as fine as values and weights are small.
 
-    By default they are 2 ** -12 at least: weights below 0.03 lose bits, and quiet signals.
+    By default they are 2 ** -12 at least: weights below 0.03 lose bits, and quiet signals
+    (findings/executorch-least-scale.sh).
     """
     from torchao.quantization.pt2e.observer import HistogramObserver, PerChannelMinMaxObserver
 

@@ -6,6 +6,7 @@ another PATH, home or Python, is played without touching this machine.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -155,7 +156,7 @@ def stop_sshd(board: Board) -> None:
     if board.process.poll() is not None:
         return
     for process in [*board.sessions(), psutil.Process(board.process.pid)]:
-        if process.is_running():
+        with contextlib.suppress(psutil.NoSuchProcess):  # a session may end by itself meanwhile
             process.kill()
     board.process.wait()
 

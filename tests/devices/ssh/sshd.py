@@ -57,8 +57,9 @@ class Board:
         """Lose every connection without a word, as when the cable is pulled."""
         for process in psutil.Process(self.process.pid).children():
             for own in [*process.children(recursive=True), process]:
-                if own.name().startswith("sshd"):
-                    own.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):  # it ended with its parent
+                    if own.name().startswith("sshd"):
+                        own.kill()
 
     def python(self, script: str) -> None:
         """Make the board's ``python3`` a shell script; ``$REAL`` is a Python that works."""

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
 from affnet.artifact import Arrays
@@ -69,11 +70,17 @@ def _number_nodes(graph: onnx.GraphProto) -> None:
         node.name = f"n{index}"
 
 
+def _letters(number: int) -> str:
+    """Return a number in letters: a, b, .., z, ba, bb."""
+    before, last = divmod(number, len(ascii_lowercase))
+    return (_letters(before) if before else "") + ascii_lowercase[last]
+
+
 def _number_values(graph: onnx.GraphProto) -> None:
     """Give short names to all values inside: each stands in several nodes of the result.
 
-    Long ones take a tenth of the file.  onnxruntime names the copy of a bias that two layers share
-    by a digit behind its name, which must not be that of another value.
+    Long ones take a tenth of the file.  They have no digits: onnxruntime names the copy of a bias
+    that two layers share by one behind its name, which must not be that of another value.
     """
     borders = {value.name for value in (*graph.input, *graph.output)}
     short: dict[str, str] = {}
@@ -81,7 +88,7 @@ def _number_values(graph: onnx.GraphProto) -> None:
     def renamed(name: str) -> str:
         if not name or name in borders:
             return name
-        return short.setdefault(name, f"v{len(short)}_")
+        return short.setdefault(name, f"v{_letters(len(short))}")
 
     for tensor in graph.initializer:
         tensor.name = renamed(tensor.name)

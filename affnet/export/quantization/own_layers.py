@@ -54,7 +54,7 @@ def quantized_modules(program: ExportedProgram) -> frozenset[str]:
         if inputs <= weights | constants:  # computed once, before the file is written
             (weights if inputs & weights else constants).add(node.name)
             continue
-        module, operator = module_of(node), _operator(node)
+        module, operator = module_of(node), operator_of(node)
         involved = (node, *node.all_input_nodes)
         if operator.startswith(_TRANSFORMS) or any(map(_is_complex, involved)):
             transforms.add(module)
@@ -94,7 +94,7 @@ def _class_of(node: Node) -> str:
     return str(stack[-1][1]) if stack else ""
 
 
-def _operator(node: Node) -> str:
+def operator_of(node: Node) -> str:
     """Return ``conv2d`` for aten.conv2d.default."""
     target: Any = node.target
     return str(getattr(target, "__name__", target)).split(".")[0]

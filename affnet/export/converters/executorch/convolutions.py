@@ -98,14 +98,14 @@ class _Rewriter(Interpreter):
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make another call in place of a convolution, and of what stands right behind it."""
-        if target in _ARGUMENTS and args[1].ndim in (3, 4):
+        if target in _ARGUMENTS and args[0].ndim == args[1].ndim in (3, 4):  # of a batch
             return self._convolved(self._convolution(target, args, kwargs), args[0].ndim)
         if target is aten.linear.default:
             return super().call_function(target, (args[0], *self._own(args[1:])), kwargs)
         known = self._known.get(id(args[0])) if args else None
         if known is not None and target in _RELUS:
             return self._kept(aten.relu.default(known.picture), known.result.ndim)
-        if known is not None and known.convolution is not None and target in _NORMS:
+        if known is not None and known.convolution is not None and _is_affine(target, args):
             several, place = _NORMS[target]
             convolution = known.convolution.scaled(*_affine(args, place))
             result = self._convolved(convolution, known.result.ndim)
@@ -144,6 +144,13 @@ class _Rewriter(Interpreter):
         result = picture.flatten(2) if axes == 3 else picture
         self._known[id(result)] = _Known(result, picture, by)
         return result
+
+
+def _is_affine(target: Any, args: tuple[Any, ...]) -> bool:
+    """Return whether a call is a batch norm by statistics that it is given."""
+    if target is aten._native_batch_norm_legit_no_training.default:
+        return True
+    return target in _NORMS and not args[5]
 
 
 def _affine(args: tuple[Any, ...], place: int) -> tuple[Tensor, Tensor]:

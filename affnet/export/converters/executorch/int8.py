@@ -15,6 +15,7 @@ from affnet.export.converters import ConversionRequest
 from affnet.export.converters.executorch.convolutions import OfPictures
 from affnet.export.converters.executorch.tensors import drop_unused_tensors
 from affnet.export.quantization.layers import Kept, KeptModules, check_some_quantized
+from affnet.export.quantization.own_layers import module_of, operator_of
 
 _FINEST = 2**-40  # scale, of float32
 
@@ -109,12 +110,10 @@ def _keep_concatenations(graph: Any, kept: Kept) -> None:
 
 def is_kept(node: Any, kept: Kept) -> bool:
     """Return whether an operator of an exported program stays in float."""
-    stack = list(node.meta.get("nn_module_stack", {}).values())
-    module = str(stack[-1][0]) if stack else ""
-    return kept.keeps((module,), _operator(node))
+    return kept.keeps((module_of(node),), _operator(node))
 
 
 def _operator(node: Any) -> str:
-    """Return ``conv`` for aten.conv2d.default."""
-    name = str(getattr(node.target, "__name__", node.target)).split(".")[0]
+    """Return what `part_of` calls an operator: ``conv`` for aten.conv2d.default."""
+    name = operator_of(node)
     return "conv" if name.startswith("conv") else name

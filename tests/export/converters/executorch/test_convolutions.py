@@ -21,8 +21,7 @@ class Normed(nn.Module):
         super().__init__()
         self.convolution, self.norm = convolution, norm
         generator = torch.Generator().manual_seed(0)
-        for tensor in (norm.running_mean, norm.running_var, norm.weight, norm.bias):
-            assert isinstance(tensor, Tensor)
+        for tensor in (*norm.parameters(), *norm.buffers()):
             tensor.data.copy_(0.5 + torch.rand(tensor.shape, generator=generator))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -36,6 +35,7 @@ NETWORKS = {
     "norm": Normed(nn.Conv1d(6, 4, 3, groups=2), nn.BatchNorm1d(4)),
     "transposed norm": Normed(nn.ConvTranspose1d(6, 4, 3, bias=False), nn.BatchNorm1d(4)),
     "transposed groups norm": Normed(nn.ConvTranspose1d(6, 4, 3, groups=2), nn.BatchNorm1d(4)),
+    "own statistics": Normed(nn.Conv1d(6, 4, 3), nn.BatchNorm1d(4, track_running_stats=False)),
     "pictures": Normed(nn.Conv2d(6, 4, (3, 1), padding=1), nn.BatchNorm2d(4)),
 }
 
@@ -53,8 +53,23 @@ def test_computes_the_same(name: str, decomposed: bool) -> None:
     called = [node.target for node in rewritten.graph.nodes if node.op == "call_function"]
     assert not {aten.conv1d.default, aten.convolution.default} & {*called}
     norms = sum("batch_norm" in str(target) for target in called)
-    assert norms == (name == "transposed groups norm")
+    assert norms == (name in ("transposed groups norm", "own statistics"))
     assert called.count(aten.unsqueeze.default) <= 3  # one picture, and the weights
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        (nn.Sequential(nn.Conv1d(6, 4, 3), nn.ReLU()), (6, 20)),
+        (nn.Sequential(nn.Conv2d(6, 4, 3), nn.ReLU()), (6, 8, 9)),
+        (nn.Conv3d(6, 4, 3), (1, 6, 5, 6, 7)),
+    ],
+)
+def test_others_are_left_as_they_are(network: nn.Module, shape: tuple[int, ...]) -> None:
+    given = noise(*shape)
+    program = torch.export.export(network, (given,))
+    rewritten = torch.export.export(OfPictures(program.module()), (given,))
+    torch.testing.assert_close(rewritten.module()(given), network(given))
 
 
 def test_what_follows_stays_a_picture() -> None:

@@ -1,7 +1,8 @@
 """Convolutions as XNNPACK's quantizer, of ExecuTorch 1.5, takes them.
 
-It takes ``aten.conv2d`` and its transpose alone, of weights with four axes, and no batch norm but
-``aten.batch_norm``.  Signals become pictures of width 1, and norms part of the weights::
+It takes ``aten.conv2d`` and its transpose alone, of weights with four axes, no batch norm but
+``aten.batch_norm``, and no linear layer but ``aten.linear``, in place of which recordings have
+``aten.addmm``.  Signals become pictures of width 1, and norms part of the weights::
 
     conv1d(B x C x T) -> batch norm -> relu -> conv1d
     unsqueeze -> conv2d(B x C x T x 1) -> relu -> conv2d -> squeeze
@@ -94,6 +95,7 @@ class _Rewriter(Interpreter):
     def __init__(self, graph: GraphModule) -> None:
         super().__init__(graph)
         self._called_with: set[int] = set()  # identities of parameters
+        self._turned: dict[int, tuple[Tensor, Tensor]] = {}  # results, and the weights turned
         self._known: dict[int, _Known] = {}  # by the identity of results, which they keep alive
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -102,6 +104,8 @@ class _Rewriter(Interpreter):
             return self._convolved(self._convolution(target, args, kwargs), args[0].ndim)
         if target is aten.linear.default:
             return super().call_function(target, (args[0], *self._own(args[1:])), kwargs)
+        if (linear := self._as_linear(target, args, kwargs)) is not None:
+            return self.call_function(aten.linear.default, linear, {})
         known = self._known.get(id(args[0])) if args else None
         if known is not None and target in _RELUS:
             return self._kept(aten.relu.default(known.picture), known.result.ndim)
@@ -110,7 +114,20 @@ class _Rewriter(Interpreter):
             convolution = known.convolution.scaled(*_affine(args, place))
             result = self._convolved(convolution, known.result.ndim)
             return (result,) if several else result
-        return super().call_function(target, args, kwargs)
+        result = super().call_function(target, args, kwargs)
+        if _turns_matrix(target, args) and isinstance(args[0], nn.Parameter):
+            self._turned[id(result)] = (result, args[0])
+        return result
+
+    def _as_linear(
+        self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, ...] | None:
+        """Return the arguments of the linear layer that a product by turned weights is."""
+        if target not in (aten.addmm.default, aten.mm.default) or kwargs:
+            return None
+        *bias, taken, weight = args
+        turned = self._turned.get(id(weight))
+        return None if turned is None else (taken, turned[1], *bias)
 
     def _convolution(
         self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -144,6 +161,15 @@ class _Rewriter(Interpreter):
         result = picture.flatten(2) if axes == 3 else picture
         self._known[id(result)] = _Known(result, picture, by)
         return result
+
+
+def _turns_matrix(target: Any, args: tuple[Any, ...]) -> bool:
+    if target is aten.t.default:
+        return True
+    if target not in (aten.transpose.int, aten.permute.default) or args[0].ndim != 2:
+        return False
+    axes = args[1] if target is aten.permute.default else args[1:]
+    return [axis % 2 for axis in axes] in ([1, 0], *([[0, 1]] if len(args) == 3 else []))
 
 
 def _is_affine(target: Any, args: tuple[Any, ...]) -> bool:

@@ -57,6 +57,16 @@ def test_computes_the_same(name: str, decomposed: bool) -> None:
     assert called.count(aten.unsqueeze.default) <= 3  # one picture, and the weights
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_recorded_linear_layers(bias: bool) -> None:
+    network, given = nn.Linear(6, 4, bias), noise(2, 3, 6)
+    program = torch.export.export(network, (given,)).run_decompositions()
+    assert aten.linear.default not in [node.target for node in program.graph.nodes]
+    rewritten = torch.export.export(OfPictures(program.module()), (given,))
+    torch.testing.assert_close(rewritten.module()(given), network(given))
+    assert aten.linear.default in [node.target for node in rewritten.graph.nodes]
+
+
 @pytest.mark.parametrize(
     ("network", "shape"),
     [

@@ -38,6 +38,18 @@ class Complex(nn.Module):
         return (spectrum @ self.weight).abs()
 
 
+class Rotation(nn.Module):
+    """A product by real weights, and one of complex numbers that no transform made here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.angles = nn.Parameter(torch.randn(16, 16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        angles = x @ self.angles
+        return (torch.polar(torch.ones_like(angles), angles) * x).real
+
+
 class Transform(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.fft.rfft(x)
@@ -94,6 +106,7 @@ def modules(network: nn.Module, *given: Tensor) -> set[str]:
         (nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Softmax(-1)), {"0", "1"}),
         (nn.Sequential(nn.ReLU(), nn.Linear(16, 16)), {"1"}),
         (nn.Sequential(Transform(), Complex(), nn.Linear(9, 9)), {"2"}),
+        (nn.Sequential(Rotation(), nn.Linear(16, 16)), {"1"}),
         (Norm(), set()),
         (nn.Sequential(nn.Linear(16, 16), Wide(), nn.Linear(16, 16).double()), {"0"}),
     ],

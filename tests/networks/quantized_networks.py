@@ -35,7 +35,7 @@ class Blocks(nn.Module):
         self.cache: dict[int, Tensor] = {}
         self.layers = nn.ModuleList([nn.Conv1d(16, 16, 3, padding=1)])
         self.block = nn.ModuleList(_Residual() for _ in range(2))
-        self.last = nn.utils.parametrizations.weight_norm(nn.Conv1d(16, 34, 1))
+        self.last = nn.utils.parametrizations.weight_norm(nn.Conv1d(16, 34, 1, bias=False))
 
     def forward(self, signal: Tensor) -> Tensor:
         """Return a signal of the same length."""
